@@ -1,0 +1,88 @@
+"""The errors a person can cause, each with what happened, where, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every unretouch command."""
+
+    OK = 0
+    USAGE = 2
+    DATA = 3
+    CHECKPOINT = 4
+    NON_FINITE = 5
+    DISK = 6
+    VERIFICATION = 7
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class UnretouchError(Exception):
+    """Something a person can mend. Printed as `where: what. hint`, without a traceback.
+
+    `what` says what is wrong, `where` names the file, folder or flag, `hint` says what to do.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, what: str, where: object = "", hint: str = "") -> None:
+        self.what = what
+        self.where = str(where)
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}. {self.hint}" if self.hint else head
+
+
+class UsageError(UnretouchError):
+    """A wrong flag, value or name."""
+
+
+class DataError(UnretouchError):
+    """Something wrong with pictures, pairs or folders of the user, or a run already in use."""
+
+    exit_code = ExitCode.DATA
+
+
+class ManyDataErrors(DataError):
+    """Several things wrong with the data, found together so that all can be mended at once."""
+
+    def __init__(self, problems: list[DataError]) -> None:
+        self.problems = problems
+        super().__init__(f"{len(problems)} problems with the data")
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class CheckpointError(UnretouchError):
+    """A checkpoint or weights file that is damaged, hostile, or does not fit the run."""
+
+    exit_code = ExitCode.CHECKPOINT
+
+
+class NonFiniteError(UnretouchError):
+    """NaN or infinity in a loss or a gradient; raised before any update is applied."""
+
+    exit_code = ExitCode.NON_FINITE
+
+    def at(self, step: int, pairs: tuple[str, ...]) -> NonFiniteError:
+        """Return the same error, saying which update it would have been, and on which pairs."""
+        place = f"step {step + 1}, pair {', '.join(pairs)}"
+        return NonFiniteError(self.what, place, self.hint)
+
+
+class DiskError(UnretouchError):
+    """A file could not be written: disk full, read-only folder, folder gone."""
+
+    exit_code = ExitCode.DISK
+
+
+class VerificationError(UnretouchError):
+    """The figures stay below the level that `--fail-below` asked for."""
+
+    exit_code = ExitCode.VERIFICATION

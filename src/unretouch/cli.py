@@ -1,0 +1,159 @@
+"""The command `unretouch`: a table of subcommands, and the one place that prints errors.
+
+Nothing heavy is imported here: `unretouch --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unretouch import __version__
+from unretouch.base.config import nearest_hint
+from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+
+Main = Callable[[list[str]], int | None]
+"""What a surface offers: its words without the program's name in, the exit code out."""
+
+BROKEN_PIPE = 141
+"""Exit code when the reader of our output has gone, as a shell reports SIGPIPE."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand: `main` is `module:function`, imported only when the command is called."""
+
+    name: str
+    main: str
+    about: str
+
+
+COMMANDS = (
+    Command("demo", "unretouch.commands.demo:main", "see it work on one portrait, no data needed"),
+    Command("train", "unretouch.commands.train:main", "learn the way back from a folder of pairs"),
+    Command("apply", "unretouch.commands.apply:main", "restore photographs at their full size"),
+    Command("export", "unretouch.commands.export:main", "a run as ONNX or other weights"),
+    Command("test", "unretouch.compat.test:main", "apply a run to its pairs or to new pictures"),
+    Command("compare", "unretouch.commands.compare:main", "rank runs, and say which to take"),
+    Command("verify", "unretouch.commands.verify:main", "prove it: figures, pictures, verdicts"),
+    Command(
+        "pair", "unretouch.commands.pair:main", "make pairs from two folders, or by simulation"
+    ),
+    Command("serve", "unretouch.commands.serve:main", "do all of this in a browser"),
+)
+
+
+def main() -> int:
+    """Run the command `unretouch` on sys.argv and return the exit code."""
+    return run_program(dispatch)
+
+
+def dispatch(argv: list[str]) -> int | None:
+    """Run the subcommand that `argv` begins with. Raises UsageError for an unknown one."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return ExitCode.OK
+    if argv[0] == "--version":
+        print(f"unretouch {__version__}")
+        return ExitCode.OK
+    names = [command.name for command in COMMANDS]
+    if argv[0] not in names:
+        hint = nearest_hint(argv[0], names) or f"Commands: {', '.join(names)}"
+        raise UsageError("unknown command", argv[0], hint)
+    module, _, function = COMMANDS[names.index(argv[0])].main.partition(":")
+    command: Main = getattr(importlib.import_module(module), function)
+    return command(argv[1:])
+
+
+def overview() -> str:
+    """Return what `unretouch --help` prints."""
+    width = max(len(command.name) for command in COMMANDS)
+    lines = [f"  {command.name:<{width}}  {command.about}" for command in COMMANDS]
+    return "\n".join(
+        [
+            "usage: unretouch COMMAND [FLAGS]",
+            "",
+            "Learn the way back from a retouched portrait to real skin.",
+            "",
+            *lines,
+            "",
+            "unretouch COMMAND --help   every flag of a command",
+            "unretouch --version        the version",
+            "--debug                    after any command: the traceback of an error",
+        ]
+    )
+
+
+def run_program(command: Main) -> int:
+    """Run `command` on sys.argv as the last thing this process does; return the exit code."""
+    code = run(command)
+    # All is saved and said: a second Ctrl+C while Python shuts down would only print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def run(command: Main, argv: list[str] | None = None) -> int:
+    """Run `command` on `argv` (sys.argv without its first word) and return the exit code.
+
+    An UnretouchError becomes lines on stderr and its exit code; with `--debug` among the words its
+    traceback comes first. Ctrl+C gives 130, a reader that has gone 141. Errors that no person can
+    mend are bugs and keep their traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    _let_any_text_be_printed()
+    try:
+        return _finish(command, words)
+    except BrokenPipeError:
+        _silence_stdout()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        if debug:
+            _print_traceback()
+        print("unretouch: stopped by Ctrl+C", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except UnretouchError as error:
+        if debug:
+            _print_traceback()
+        for line in str(error).splitlines():
+            print(f"unretouch: {line}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if debug:
+            _print_traceback()
+        print(f"unretouch: {error.name} is not installed. Run: pip install .", file=sys.stderr)
+        return ExitCode.USAGE
+
+
+def _finish(command: Main, words: list[str]) -> int:
+    """Run the command; flush, so that a broken pipe shows here and not at interpreter exit."""
+    try:
+        return command(words) or ExitCode.OK
+    except SystemExit as leaving:  # the help was asked for
+        return int(leaving.code or 0)
+    finally:
+        sys.stdout.flush()
+
+
+def _let_any_text_be_printed() -> None:
+    # A console or pipe with an old code page has no box characters, perhaps no Korean either:
+    # better a question mark than an error while printing. Python does so on stderr by itself.
+    with contextlib.suppress(AttributeError):  # a stdout that was replaced, as tests do
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def _silence_stdout() -> None:
+    # Python flushes stdout once more at exit: give it somewhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

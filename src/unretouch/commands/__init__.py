@@ -1,0 +1,1 @@
+"""The subcommands of `unretouch`, one file each: flags in, one call of a task."""

@@ -1,0 +1,83 @@
+"""`unretouch train`: the fast fit at full size; with --model pix2pix the classic command."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from unretouch.base.config import (
+    GeneratorName,
+    PrecisionName,
+    Preprocess,
+    RecipeName,
+    TrainSettings,
+)
+from unretouch.base.names import run_name
+from unretouch.compat import train as classic
+from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
+from unretouch.parsing import build, read_flags, show_help, wants_help
+
+PROG = "unretouch train"
+EPOCHS = ("n_epochs", "n_epochs_decay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrainSettings):
+    """Learn the way back from a folder of pairs, at full size and without an adversary.
+
+    With --model pix2pix all flags and defaults are those of the classic train.py.
+    """
+
+    preprocess: Preprocess = "none"
+    """what is done to a pair's size while loading; none keeps its full size"""
+    no_flip: bool = False
+    """always so here: pairs are not mirrored"""
+    netG: GeneratorName = "detail"
+    """generator"""
+    no_dropout: bool = False
+    """always so here: no dropout in the generator"""
+    recipe: RecipeName = "fast"
+    """what drives the fit: fast (made for the generator `detail`) or classic (pix2pix)"""
+    lambda_L1: float = 500.0
+    """weight of the per-pixel (L1) loss: what G_L1 is multiplied by"""
+    lambda_GAN: float = 0.0
+    """weight of the adversarial loss; 0 leaves the discriminator out"""
+    minutes: float | None = 10.0
+    """time to train; unless --n_epochs or --n_epochs_decay is given and this is not"""
+    precision: PrecisionName = "auto"
+    """bf16-mixed is faster where the processor has bf16; auto takes it there, else 32-true"""
+    continue_train: bool = False
+    """go on with the run of this name where it stopped; start it if there is none"""
+    allow_changed_data: bool = False
+    """with --continue_train: go on although the pairs are not those of before"""
+
+
+def main(argv: list[str]) -> int:
+    """Train. Returns the exit code. Raises UnretouchError."""
+    if any(word == "--model" or word.startswith("--model=") for word in argv):
+        return classic.main(argv, PROG)
+    if wants_help(argv):
+        show_help(TrainOptions, PROG)
+    reading = read_flags(
+        TrainOptions, argv, first=classic_names(TrainOptions), elsewhere=_elsewhere()
+    )
+    options = build(TrainOptions, reading, PROG)
+    if "minutes" not in reading.flags and not reading.flags.keys().isdisjoint(EPOCHS):
+        options = dataclasses.replace(options, minutes=None)
+    # Memorising wants every pixel in its place and the same answer every time.
+    options = dataclasses.replace(
+        options, name=run_name(options.name), no_flip=True, no_dropout=True
+    )
+    return classic.launch(
+        options,
+        continue_train=options.continue_train,
+        allow_changed_data=options.allow_changed_data,
+    )
+
+
+def _elsewhere() -> dict[str, str]:
+    classic_only = {field.name for field in dataclasses.fields(ClassicTrainOptions)} - {
+        field.name for field in dataclasses.fields(TrainOptions)
+    }
+    said = "is a classic flag: add --model pix2pix, which brings the classic defaults"
+    return elsewhere(TrainOptions) | dict.fromkeys(classic_only, said)

@@ -1,0 +1,19 @@
+"""Luma: the lightness that carries skin texture."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from unretouch.metrics.metric import Levels
+
+Layer = npt.NDArray[np.float32]
+"""One channel in grey levels: float32 (H, W)."""
+
+WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Of R, G, B as stored (ITU-R BT.601): the eye's weights for coded, not linear, values."""
+
+
+def luma(levels: Levels) -> Layer:
+    """Return the luma of levels (H, W, 3): float32 (H, W), 0 to 255."""
+    return np.asarray(levels @ WEIGHTS, dtype=np.float32)

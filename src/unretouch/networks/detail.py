@@ -1,0 +1,128 @@
+"""`detail`: a residual U-Net at full resolution that returns its input until it has learnt better.
+
+The prediction is source + residual. A retouch changes few grey levels, so the network predicts
+only that difference, in units of a few levels, and its last layer starts at exactly zero: before
+any update the output equals the input bit for bit. There is no normalisation over pictures or
+positions, so the result does not depend on the batch or on where a tile was cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unretouch.base.config import TrainSettings
+
+WIDTHS: Final[dict[str, tuple[int, ...]]] = {
+    "s": (48, 96, 192),
+    "m": (64, 128, 192),
+    "l": (128, 256, 384),
+}
+"""Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution."""
+
+RESIDUAL_UNIT: Final = 4 / 127.5
+"""The last layer's unit in network space: 4 grey levels, the usual size of a retouch."""
+
+HIGH_PASS_UNIT: Final = 4 / 127.5
+"""Unit of the high-passed source: makes single grey levels visible to a bf16 network."""
+
+MARGIN: Final = 72
+"""Pixels: what lies further away than this does not change a pixel of the prediction."""
+
+
+class Block(nn.Module):
+    """x + conv(act(conv(act(x)))); the second convolution starts small, so x passes at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
+        with torch.no_grad():
+            self.second.weight.mul_(0.2)
+        for conv in (self.first, self.second):
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(F.leaky_relu(x, 0.1))
+        change: Tensor = self.second(F.leaky_relu(hidden, 0.1, inplace=True))
+        return x + change
+
+
+class Detail(nn.Module):
+    """The generator `detail`.
+
+    `forward` takes (N, input_nc, H, W) in network space, H and W multiples of `size_multiple`, and
+    returns (N, output_nc, H, W) float32 in network space, not clamped.
+    """
+
+    def __init__(
+        self, widths: tuple[int, ...], blocks: int = 1, input_nc: int = 3, output_nc: int = 3
+    ) -> None:
+        super().__init__()
+        self.size_multiple = 2 ** len(widths)
+        self.input_nc, self.output_nc = input_nc, output_nc
+        self.stem = nn.Conv2d(2 * input_nc * 4, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths)
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in itertools.pairwise(widths)
+        )
+        self.before = nn.ModuleList(_blocks(width, blocks) for width in widths[:-1])
+        self.bottom = _blocks(widths[-1], 2 * blocks)
+        self.after = nn.ModuleList(_blocks(width, blocks) for width in widths[:-1])
+        self.head = nn.Conv2d(widths[0], output_nc * 4, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, source: Tensor) -> Tensor:
+        source = source.float()
+        x = torch.cat([source, (source - _blur(source)) / HIGH_PASS_UNIT], dim=1)
+        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        x = self.stem(x)
+        kept = []
+        for before, down in zip(self.before, self.down, strict=True):
+            x = before(x)
+            kept.append(x)
+            x = down(x)
+        x = self.bottom(x)
+        for after, up in zip(reversed(self.after), reversed(self.up), strict=True):
+            x = after(kept.pop() + up(x))
+        residual = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
+        # A bf16 step near 1 is half a grey level: the sum must be float32 under autocast too.
+        return self._base(source) + RESIDUAL_UNIT * residual.float()
+
+    def _base(self, source: Tensor) -> Tensor:
+        """Return what the residual is added to: the source in as many channels as the output."""
+        if self.input_nc == self.output_nc:
+            return source
+        if self.input_nc == 1:
+            return source.expand(-1, self.output_nc, -1, -1)
+        luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
+        return (source * luma).sum(1, keepdim=True)
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Return the mean of the 5 x 5 neighbourhood, of those pixels that lie in the picture."""
+    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
+
+
+def build(settings: TrainSettings) -> nn.Module:
+    """Return the generator `detail` of the size `settings.size`, freshly initialised.
+
+    The weights come from torch's global random state. The network is in channels_last layout, which
+    convolutions on CPU and GPU prefer; saved weights do not depend on it.
+    """
+    net = Detail(WIDTHS[settings.size], input_nc=settings.input_nc, output_nc=settings.output_nc)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net

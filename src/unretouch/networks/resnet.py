@@ -1,0 +1,135 @@
+"""The classic residual generators: resnet_9blocks and resnet_6blocks.
+
+Formula: Johnson et al. 2016, Perceptual Losses, as the classic program adapts it. Module names are
+chosen so that the state dict has the classic program's keys.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unretouch.base.config import NormName, TrainSettings
+from unretouch.networks.initial import initialise
+from unretouch.networks.norms import convolutions_have_bias, make_norm
+
+WIDENING = 4
+"""The blocks work at a quarter of the size with this many times the width."""
+
+
+def _reflect(x: torch.Tensor, by: int) -> torch.Tensor:
+    return F.pad(x, (by, by, by, by), mode="reflect")
+
+
+class Block(nn.Module):
+    """x + f(x), f being two 3 x 3 convolutions, with dropout between if wanted."""
+
+    def __init__(self, width: int, norm: NormName, dropout: bool) -> None:
+        super().__init__()
+        bias = convolutions_have_bias(norm)
+        self.dropout = dropout
+        second = 6 if dropout else 5  # the classic keys count the dropout layer
+        self.conv_block = nn.ModuleDict(
+            {
+                "1": nn.Conv2d(width, width, 3, bias=bias),
+                "2": make_norm(norm, width),
+                str(second): nn.Conv2d(width, width, 3, bias=bias),
+                str(second + 1): make_norm(norm, width),
+            }
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, width, H, W) to the same; H and W at least 2."""
+        first, first_norm, second, second_norm = self.conv_block.values()
+        y = F.relu_(first_norm(first(_reflect(x, 1))))
+        if self.dropout:
+            y = F.dropout(y, 0.5, self.training)
+        y = second_norm(second(_reflect(y, 1)))
+        total: torch.Tensor = x + y
+        return total
+
+
+class ResNet(nn.Module):
+    """Network space (N, input_nc, H, W) to (N, output_nc, H, W), float32 in [-1, 1].
+
+    H and W must be multiples of `size_multiple`, and at least 8.
+    """
+
+    size_multiple = WIDENING
+
+    def __init__(
+        self,
+        blocks: int,
+        *,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        ngf: int = 64,
+        norm: NormName = "instance",
+        dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        self.input_nc = input_nc
+        bias = convolutions_have_bias(norm)
+        part: dict[str, nn.Module] = {
+            "1": nn.Conv2d(input_nc, ngf, 7, bias=bias),
+            "2": make_norm(norm, ngf),
+            "4": nn.Conv2d(ngf, 2 * ngf, 3, stride=2, padding=1, bias=bias),
+            "5": make_norm(norm, 2 * ngf),
+            "7": nn.Conv2d(2 * ngf, 4 * ngf, 3, stride=2, padding=1, bias=bias),
+            "8": make_norm(norm, 4 * ngf),
+        }
+        self.block_keys = [str(10 + block) for block in range(blocks)]
+        for key in self.block_keys:
+            part[key] = Block(4 * ngf, norm, dropout)
+        after = 10 + blocks
+        self.up_keys = [str(after), str(after + 3)]
+        for key, width in zip(self.up_keys, (4 * ngf, 2 * ngf), strict=True):
+            part[key] = nn.ConvTranspose2d(
+                width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
+            )
+            part[str(int(key) + 1)] = make_norm(norm, width // 2)
+        self.last_key = str(after + 7)
+        part[self.last_key] = nn.Conv2d(ngf, output_nc, 7)
+        self.model = nn.ModuleDict(part)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, input_nc, H, W) to (N, output_nc, H, W)."""
+        x = self._rectified("1", _reflect(x, 3))
+        for key in ("4", "7"):
+            x = self._rectified(key, x)
+        for key in self.block_keys:
+            x = self.model[key](x)
+        for key in self.up_keys:
+            x = self._rectified(key, x)
+        # The last layer in float32 even under autocast: a step of bf16 is up to half a grey level.
+        with torch.autocast(x.device.type, enabled=False):
+            picture: torch.Tensor = self.model[self.last_key](_reflect(x.float(), 3))
+            return picture.tanh()
+
+    def _rectified(self, key: str, x: torch.Tensor) -> torch.Tensor:
+        """Convolution `key`, the normalisation after it, ReLU."""
+        return F.relu_(self.model[str(int(key) + 1)](self.model[key](x)))
+
+
+def _build(blocks: int, settings: TrainSettings) -> nn.Module:
+    net = ResNet(
+        blocks,
+        input_nc=settings.input_nc,
+        output_nc=settings.output_nc,
+        ngf=settings.ngf,
+        norm=settings.norm,
+        dropout=not settings.no_dropout,
+    )
+    initialise(net, settings.init_type, settings.init_gain)
+    return net
+
+
+def build_9(settings: TrainSettings) -> nn.Module:
+    """Return resnet_9blocks with fresh weights."""
+    return _build(9, settings)
+
+
+def build_6(settings: TrainSettings) -> nn.Module:
+    """Return resnet_6blocks with fresh weights."""
+    return _build(6, settings)

@@ -1,0 +1,159 @@
+"""The classic U-Net generators: unet_256 (8 halvings) and unet_128 (7 halvings).
+
+Formula: Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks.
+Module names are chosen so that the state dict has the classic program's keys.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unretouch.base.config import NormName, TrainSettings
+from unretouch.networks.convolutions import Double, Halve
+from unretouch.networks.initial import initialise
+from unretouch.networks.norms import convolutions_have_bias, make_norm
+
+SLOPE = 0.2
+"""Of the leaky ReLU on the way down."""
+
+
+def _beside(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Both rectified, side by side.
+
+    Rectified before they are joined, so that their gradients come out whole: as halves of a joint
+    gradient they would slow the normalisation's backward pass down tenfold.
+    """
+    return torch.cat([F.relu(x), F.relu_(y)], 1)
+
+
+class Innermost(nn.Module):
+    """The narrowest level: one halving, one doubling."""
+
+    def __init__(self, outer: int, inner: int, norm: NormName) -> None:
+        super().__init__()
+        bias = convolutions_have_bias(norm)
+        self.model = nn.ModuleDict(
+            {
+                "1": Halve(outer, inner, bias),
+                "3": Double(inner, outer, bias),
+                "4": make_norm(norm, outer),
+            }
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, outer, H, W) to rectified (N, 2 * outer, H, W): what came in, and what was made."""
+        x = F.leaky_relu_(x, SLOPE)
+        y = F.relu_(self.model["1"](x))
+        return _beside(x, self.model["4"](self.model["3"](y)))
+
+
+class Middle(nn.Module):
+    """A level around `within`: halve, pass through `within`, double."""
+
+    def __init__(
+        self, outer: int, inner: int, within: nn.Module, norm: NormName, dropout: float
+    ) -> None:
+        super().__init__()
+        bias = convolutions_have_bias(norm)
+        self.model = nn.ModuleDict(
+            {
+                "1": Halve(outer, inner, bias),
+                "2": make_norm(norm, inner),
+                "3": within,
+                "5": Double(2 * inner, outer, bias),
+                "6": make_norm(norm, outer),
+                "7": nn.Dropout(dropout),
+            }
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, outer, H, W) to rectified (N, 2 * outer, H, W): what came in, and what was made."""
+        part = self.model
+        x = F.leaky_relu_(x, SLOPE)
+        y = part["3"](part["2"](part["1"](x)))
+        return _beside(x, part["7"](part["6"](part["5"](y))))
+
+
+class Outermost(nn.Module):
+    """The level that takes and gives pictures."""
+
+    def __init__(
+        self, input_nc: int, output_nc: int, width: int, within: nn.Module, norm: NormName
+    ) -> None:
+        super().__init__()
+        bias = convolutions_have_bias(norm)
+        self.model = nn.ModuleDict(
+            {
+                "0": Halve(input_nc, width, bias),
+                "1": within,
+                "3": Double(2 * width, output_nc, bias=True),
+            }
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, input_nc, H, W) to (N, output_nc, H, W)."""
+        part = self.model
+        y = part["1"](part["0"](x))
+        # The last layer in float32 even under autocast: a step of bf16 is up to half a grey level.
+        with torch.autocast(x.device.type, enabled=False):
+            picture: torch.Tensor = part["3"](y.float())
+            return picture.tanh()
+
+
+class UNet(nn.Module):
+    """Network space (N, input_nc, H, W) to (N, output_nc, H, W), float32 in [-1, 1].
+
+    H and W must be multiples of `size_multiple`.
+    """
+
+    def __init__(
+        self,
+        halvings: int,
+        *,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        ngf: int = 64,
+        norm: NormName = "batch",
+        dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        self.size_multiple = 2**halvings
+        self.input_nc = input_nc
+        widths = [ngf * min(8, 2**level) for level in range(halvings)]
+        within: nn.Module = Innermost(widths[-2], widths[-1], norm)
+        for level in range(halvings - 2, 0, -1):
+            # Dropout stands where the way up is as wide on both sides: the three levels around
+            # the innermost one in unet_256, two in unet_128.
+            rate = 0.5 if dropout and widths[level - 1] == 8 * ngf else 0.0
+            within = Middle(widths[level - 1], widths[level], within, norm, rate)
+        self.model = Outermost(input_nc, output_nc, ngf, within, norm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, input_nc, H, W) to (N, output_nc, H, W)."""
+        y: torch.Tensor = self.model(x)
+        return y
+
+
+def _build(halvings: int, settings: TrainSettings) -> nn.Module:
+    net = UNet(
+        halvings,
+        input_nc=settings.input_nc,
+        output_nc=settings.output_nc,
+        ngf=settings.ngf,
+        norm=settings.norm,
+        dropout=not settings.no_dropout,
+    )
+    initialise(net, settings.init_type, settings.init_gain)
+    return net
+
+
+def build_256(settings: TrainSettings) -> nn.Module:
+    """Return unet_256 with fresh weights."""
+    return _build(8, settings)
+
+
+def build_128(settings: TrainSettings) -> nn.Module:
+    """Return unet_128 with fresh weights."""
+    return _build(7, settings)

@@ -1,0 +1,1 @@
+"""Floor 1: pictures and pairs in file space; no torch."""

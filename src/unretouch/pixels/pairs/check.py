@@ -1,0 +1,134 @@
+"""Look at a decoded pair for what would spoil a fit, and say it with numbers.
+
+Refused, because nothing sensible can be trained: sides of different size (found while loading),
+and a set in which every pair has two equal sides. Everything else is a warning: it may be meant.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]
+
+WINDOW = 1024
+"""Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
+SHIFT_WARNED = 0.5
+"""pixels"""
+SURE = 0.2
+"""Below this height of the peak (1 is a pure shift) two pictures have too little in common."""
+SWAPPED = 1.1
+"""Ratio of fine detail from which the input counts as the more detailed side."""
+ALIKE = 0.8
+"""Correlation of the sides below which they are hardly the same picture."""
+
+
+def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
+    """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size."""
+    if np.array_equal(a, b):
+        return ["A and B are the same picture, so there is nothing to learn from this pair"]
+    moved = shift(a, b)
+    if moved is None and (alike := likeness(a, b)) < ALIKE:
+        return [
+            f"A and B are hardly the same picture (correlation {alike:.2f}): is it a pair at all?"
+        ]
+    found = []
+    if moved is not None and max(map(abs, moved)) >= SHIFT_WARNED:
+        found.append(
+            f"B is shifted by dx={moved[0]:.1f}, dy={moved[1]:.1f} pixels against A: "
+            "align the two, or the network learns to move the picture"
+        )
+    source, target = (a, b) if direction == "AtoB" else (b, a)
+    ratio = detail_ratio(source, target)
+    if ratio >= SWAPPED:
+        other = "BtoA" if direction == "AtoB" else "AtoB"
+        found.append(
+            f"the input ({direction[0]}) has {ratio:.2f} times the fine detail of the answer "
+            f"({direction[-1]}), so the network would learn to smooth: if the sides are swapped, "
+            f"use --direction {other}"
+        )
+    return found
+
+
+def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
+    """Return (dx, dy) in pixels by which `b` lies to the right of and below `a`; None if unclear.
+
+    Phase correlation (Kuglin and Hines 1975), damped by a Gaussian so that the peak is a Gaussian,
+    whose place between pixels a parabola through the logarithms finds. Fine texture, which a
+    retouch takes away, is damped most.
+    """
+    first, second = _middle(luma(a)), _middle(luma(b))
+    height, width = first.shape
+    if min(height, width) < 32:
+        return None
+    window = np.outer(np.hanning(height), np.hanning(width))
+    spectra = [np.fft.rfft2((plane - plane.mean()) * window) for plane in (first, second)]
+    cross = spectra[1] * spectra[0].conj()
+    size = np.abs(cross)
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
+    damping = np.exp(-(rows**2 + columns**2) / (2 * 0.1**2))
+    # The slowest waves hold the light of the picture rather than the place of its edges.
+    damping[(rows**2 + columns**2) < (3 / min(height, width)) ** 2] = 0
+    floor = 1e-6 * size.max()
+    if floor == 0:
+        return None
+    peaks = np.fft.irfft2(np.where(size > floor, cross / np.maximum(size, floor), 0) * damping)
+    highest = np.fft.irfft2(damping, (height, width))[0, 0]
+    row, column = np.unravel_index(int(peaks.argmax()), peaks.shape)
+    if peaks[row, column] < SURE * highest:
+        return None
+    return _between(peaks[row, :], int(column)), _between(peaks[:, column], int(row))
+
+
+def _between(line: NDArray[np.float64], at: int) -> float:
+    """Return the signed place of the peak at index `at` of a periodic line, between samples."""
+    left, middle, right = np.log(np.maximum(line[[at - 1, at, (at + 1) % len(line)]], 1e-12))
+    curve = left - 2 * middle + right
+    offset = 0.5 * (left - right) / curve if curve < 0 else 0.0
+    place = at - len(line) if at > len(line) // 2 else at
+    return float(place + offset) + 0.0  # never minus zero
+
+
+def _middle(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    top, left = (max(0, (length - WINDOW) // 2) for length in plane.shape)
+    return plane[top : top + WINDOW, left : left + WINDOW]
+
+
+def detail_ratio(source: Rgb, target: Rgb) -> float:
+    """Return the fine detail of `source` over that of `target`, where the two differ.
+
+    Fine detail is the root mean square of the Laplacian of luma. 0 to infinity; a retouched source
+    is below 1. 1 where nothing differs.
+    """
+    changed = (source != target).any(2)[1:-1, 1:-1]
+    energies = [
+        float(np.square(_laplacian(luma(side)), dtype=np.float64)[changed].sum())
+        for side in (source, target)
+    ]
+    if energies[0] == energies[1]:
+        return 1.0
+    return float(np.sqrt(energies[0] / energies[1])) if energies[1] else float("inf")
+
+
+def _laplacian(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    around = plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]
+    return 4 * plane[1:-1, 1:-1] - around
+
+
+def likeness(a: Rgb, b: Rgb) -> float:
+    """Return the correlation of the two lumas, -1 to 1; 1 for two flat pictures."""
+    first, second = (plane - plane.mean() for plane in (luma(a), luma(b)))
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / size if size else 1.0
+
+
+def mean_difference(a: Rgb, b: Rgb) -> float:
+    """Return the mean absolute difference in grey levels: the error of doing nothing."""
+    return float(np.abs(a.astype(np.int16) - b).mean())
+
+
+def luma(rgb: Rgb) -> NDArray[np.float32]:
+    """Return the brightness of uint8 (H, W, 3) as float32 (H, W), 0..255 (ITU-R BT.601)."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    result: NDArray[np.float32] = rgb.astype(np.float32) @ weights
+    return result

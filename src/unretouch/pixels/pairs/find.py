@@ -1,0 +1,189 @@
+"""Find the files of pairs in every customary layout, without opening one.
+
+Below the folder of the data, for the phase `train`:
+
+| layout | files |
+|---|---|
+| combined | `train/**` : one picture a pair, A its left half, B its right |
+| two folders | `train/A` + `train/B`, `trainA` + `trainB`, `A/train` + `B/train` |
+| | `train_A` + `train_B` (pix2pixHD) |
+| flat | combined pictures in the folder itself, when it has no subfolder |
+
+In two folders, files belong together by the path below A and B, whatever the ending; names are
+compared composed (NFC), so that Korean names from macOS and Windows meet.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from unretouch.base import names
+from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.pixels import images
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Where a pair lies."""
+
+    name: str
+    """unique in the set, and fit for file names"""
+    files: tuple[Path, ...]
+    """one combined picture, or A and B"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to."""
+
+    pairs: tuple[PairFiles, ...]
+    problems: tuple[DataError, ...]
+    """files without a partner, or with more than one"""
+
+
+def find_pairs(dataroot: Path | str, phase: str) -> list[PairFiles]:
+    """Return the pairs of `phase` below `dataroot`, in the order of their names.
+
+    An empty `phase` takes `dataroot` itself for the folder of the phase. Raises DataError when
+    nothing is there or the layout is unclear, ManyDataErrors naming every file without a partner.
+    """
+    found = search(Path(dataroot), phase)
+    if found.problems:
+        raise ManyDataErrors(list(found.problems))
+    return list(found.pairs)
+
+
+def phase_exists(dataroot: Path | str, phase: str) -> bool:
+    """Whether `dataroot` has a folder for `phase`, in any layout but the flat one."""
+    root = Path(dataroot)
+    return (root / phase).is_dir() or bool(_sides(root, phase))
+
+
+def search(root: Path, phase: str) -> Found:
+    """Find the pairs of `phase` below `root`; like find_pairs, but the problems are returned."""
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "there is no such folder"
+        raise DataError(what, root, _how_to(root, phase))
+    sides = _sides(root, phase)
+    folder = _combined_folder(root, phase)
+    combined = [
+        path
+        for path in (images.list_images(folder) if folder else [])
+        if not any(path.is_relative_to(side) for pair in sides for side in pair)
+    ]
+    if len(sides) + bool(combined) > 1:
+        places = [f"{a.relative_to(root)} + {b.relative_to(root)}" for a, b in sides]
+        places += [f"combined pictures such as {combined[0].relative_to(root)}"] if combined else []
+        raise DataError(f"holds pairs in several ways: {'; '.join(places)}", root, "Keep one")
+    if sides:
+        return match_folders(*sides[0])
+    if folder is None or not combined:
+        raise DataError(_nothing(root, phase), root, _how_to(root, phase))
+    labels = names.unique_stems([path.relative_to(folder) for path in combined])
+    return Found(
+        tuple(PairFiles(name, (path,)) for name, path in zip(labels, combined, strict=True)), ()
+    )
+
+
+def match_folders(a: Path, b: Path) -> Found:
+    """Bring the pictures of folders `a` and `b` together by name.
+
+    The same path with the same ending comes first, then the same path with another ending. Raises
+    DataError when a folder is missing or empty, or no name is in both.
+    """
+    left, right = (_by_name(folder) for folder in (a, b))
+    both = [(path, right[key]) for key, path in left.items() if key in right]
+    rest_a = _by_stem({key: path for key, path in left.items() if key not in right})
+    rest_b = _by_stem({key: path for key, path in right.items() if key not in left})
+    problems: list[DataError] = []
+    for stem in sorted({*rest_a, *rest_b}):
+        ours, theirs = rest_a[stem], rest_b[stem]
+        if len(ours) == len(theirs) == 1:
+            both.append((ours[0], theirs[0]))
+            continue
+        for files, other in ((ours, b), (theirs, a)):
+            what = "fits several" if ours and theirs else "has no picture"
+            problems += [DataError(f"{what} of the same name in {other}", path) for path in files]
+    if not both:
+        raise DataError(
+            "no name is in both folders",
+            f"{a} and {b}",
+            f"The first are {next(iter(left))!r} and {next(iter(right))!r}; "
+            "give the two pictures of a pair the same name",
+        )
+    both.sort(key=lambda files: _key(files[0], a))
+    labels = names.unique_stems([first.relative_to(a) for first, _ in both])
+    return Found(
+        tuple(PairFiles(name, files) for name, files in zip(labels, both, strict=True)),
+        tuple(problems),
+    )
+
+
+def _sides(root: Path, phase: str) -> list[tuple[Path, Path]]:
+    """Return the two-folder layouts that stand below `root`. Raises DataError for half of one."""
+    candidates = dict.fromkeys(
+        (
+            (root / phase / "A", root / phase / "B"),
+            (root / f"{phase}A", root / f"{phase}B"),
+            (root / f"{phase}_A", root / f"{phase}_B"),
+            (root / "A" / phase, root / "B" / phase),
+        )
+    )
+    sides = [pair for pair in candidates if any(side.is_dir() for side in pair)]
+    for a, b in sides:
+        here, missing = (a, b) if a.is_dir() else (b, a)
+        if not missing.is_dir():
+            raise DataError(f"has no {missing.relative_to(root)} beside it", here)
+    return sides
+
+
+def _combined_folder(root: Path, phase: str) -> Path | None:
+    if (root / phase).is_dir():
+        return root / phase
+    # Flat only without subfolders: pictures that lie beside train/ are not the pairs of test.
+    has_subfolder = any(p.is_dir() and not p.name.startswith(".") for p in root.iterdir())
+    return None if has_subfolder else root
+
+
+def _nothing(root: Path, phase: str) -> str:
+    folder = _combined_folder(root, phase)
+    if folder is None:
+        return f"has no pairs for {phase!r}"
+    place = f" in {phase}" if folder != root else ""
+    kinds = sorted({p.suffix.lower() for p in folder.rglob("*") if p.is_file() and p.suffix})
+    others = f", only files of the kinds {', '.join(kinds[:5])}" if kinds else ""
+    return f"has no pictures{place}{others}"
+
+
+def _how_to(root: Path, phase: str) -> str:
+    folder = root / phase
+    return (
+        f"Put combined pictures, A left and B right, into {folder}, or pictures of the same names "
+        f"into {folder / 'A'} and {folder / 'B'} (also understood: {phase}A + {phase}B, "
+        f"A/{phase} + B/{phase})"
+    )
+
+
+def _key(path: Path, folder: Path) -> str:
+    return unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in images.list_images(folder):
+        twin = found.setdefault(_key(path, folder), path)
+        if twin != path:  # one composed, one decomposed: two files that look the same by name
+            raise DataError("has the same name as another file, written otherwise", path)
+    if not found:
+        raise DataError("has no pictures that can be read", folder)
+    return found
+
+
+def _by_stem(files: dict[str, Path]) -> defaultdict[str, list[Path]]:
+    groups: defaultdict[str, list[Path]] = defaultdict(list)
+    for key, path in files.items():
+        groups[key.removesuffix(path.suffix)].append(path)
+    return groups

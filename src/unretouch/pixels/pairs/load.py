@@ -1,0 +1,182 @@
+"""Decode and check every pair before the first step, and list everything that is wrong at once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unretouch.base.config import Direction
+from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.pixels import images
+from unretouch.pixels.pairs import check
+from unretouch.pixels.pairs.find import PairFiles, search
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of one subject, pixel on pixel, in file space."""
+
+    name: str
+    """unique in the set, and fit for file names"""
+    source: NDArray[np.uint8]
+    """what goes in, uint8 (H, W, 3)"""
+    target: NDArray[np.uint8]
+    """what should come out, uint8 (H, W, 3)"""
+    files: tuple[Path, ...]
+    """one combined picture, or A and B"""
+
+
+@dataclass(frozen=True)
+class LoadedPairs:
+    """All pairs of a phase, decoded."""
+
+    pairs: list[Pair]
+    warnings: list[str]
+    """what is doubtful, each a line that names the pair"""
+    manifest: list[dict[str, Any]]
+    """a record a file: pair, file (relative to dataroot), sha256, width, height"""
+
+
+def load_pairs(
+    dataroot: Path | str,
+    phase: str,
+    direction: Direction = "AtoB",
+    max_dataset_size: float = math.inf,
+) -> LoadedPairs:
+    """Return the first `max_dataset_size` pairs of `phase` below `dataroot`, decoded and checked.
+
+    AtoB takes A for the source, BtoA takes B. Raises ManyDataErrors naming every file that is
+    damaged, has no partner, cannot be halved or differs in size from its partner, or telling that
+    all pairs have equal sides; DataError when no pair is found. Warnings: see pairs/check.py.
+    """
+    root = Path(dataroot)
+    try:
+        found = search(root, phase)
+    except OSError as error:  # a folder that may not be looked into
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot be read: {reason}", error.filename or root) from error
+    problems = list(found.problems)
+    pairs: list[Pair] = []
+    warnings: list[str] = []
+    manifest: list[dict[str, Any]] = []
+    for files in found.pairs[: int(min(max_dataset_size, len(found.pairs)))]:
+        pictures = [read_or_report(path, problems) for path in files.files]
+        whole = [picture for picture in pictures if picture is not None]
+        if len(whole) < len(pictures):
+            continue
+        try:
+            a, b = sides(files, whole)
+        except DataError as problem:
+            problems.append(problem)
+            continue
+        doubts = colour_doubts(whole) + check.warnings_for(a, b, direction)
+        warnings += [f"{files.name}: {doubt}" for doubt in doubts]
+        source, target = (a, b) if direction == "AtoB" else (b, a)
+        pairs.append(Pair(files.name, source, target, files.files))
+        manifest += [
+            _record(files.name, path, root, picture)
+            for path, picture in zip(files.files, whole, strict=True)
+        ]
+    if not problems and all(np.array_equal(pair.source, pair.target) for pair in pairs):
+        problems.append(DataError("A and B are the same picture in every pair", root))
+    if problems:
+        raise ManyDataErrors(problems)
+    return LoadedPairs(pairs, warnings + _repeated(pairs), manifest)
+
+
+def read_or_report(path: Path, problems: list[DataError]) -> images.Picture | None:
+    """Return the picture at `path`, or None after adding what is wrong to `problems`."""
+    try:
+        return images.read(path)
+    except DataError as problem:
+        problems.append(problem)
+        return None
+
+
+def sides(
+    files: PairFiles, pictures: list[images.Picture]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return A and B, uint8 (H, W, 3) of one size. Raises DataError when they cannot be."""
+    if len(pictures) == 2:
+        a, b = (picture.rgb for picture in pictures)
+        if a.shape == b.shape:
+            return a, b
+        turned = a.shape[:2] == b.shape[1::-1]
+        raise DataError(
+            f"is {_size(b)}, but {files.files[0].name} of the same pair is {_size(a)}",
+            files.files[1],
+            "One of the two is turned by 90 degrees" if turned else "Export both at one size",
+        )
+    whole = pictures[0].rgb
+    width = whole.shape[1]
+    if width % 2:
+        raise DataError(
+            f"is {width} pixels wide, which does not halve into A and B of one size",
+            files.files[0],
+        )
+    return whole[:, : width // 2].copy(), whole[:, width // 2 :].copy()
+
+
+def _size(rgb: NDArray[np.uint8]) -> str:
+    return f"{rgb.shape[1]} x {rgb.shape[0]}"
+
+
+def colour_doubts(pictures: list[images.Picture]) -> list[str]:
+    """Return what had to be converted, and whether A and B belong to different colour profiles."""
+    doubts = [note for picture in pictures for note in picture.notes]
+    a, b = (_profile_name(picture.profile) for picture in (pictures[0], pictures[-1]))
+    if a != b:
+        doubts.append(f"A has the colour profile {a}, B has {b}: their colours cannot be compared")
+    return doubts
+
+
+def _profile_name(profile: bytes | None) -> str:
+    from PIL import ImageCms
+
+    if profile is None:
+        return "sRGB"
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(own).strip()
+    except (OSError, ImageCms.PyCMSError):
+        return "one that cannot be read"
+    return "sRGB" if "sRGB" in name else name
+
+
+def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    # Names that are no Unicode exist on Linux, and could not be written as JSON.
+    relative = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
+    height, width = picture.rgb.shape[:2]
+    return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
+
+
+def _repeated(pairs: list[Pair]) -> list[str]:
+    """Return warnings for pairs that hold the same pictures, or one input with two answers."""
+    by_source: defaultdict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_source[_digest(pair.source)].append(pair)
+    found = []
+    for first, *others in by_source.values():
+        for other in others:
+            if np.array_equal(first.target, other.target):
+                found.append(f"{other.name}: holds the same two pictures as {first.name}")
+            else:
+                found.append(
+                    f"{other.name}: has the same input as {first.name} but another answer, "
+                    "so both cannot be memorised"
+                )
+    return found
+
+
+def _digest(rgb: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(repr(rgb.shape).encode() + rgb.tobytes()).hexdigest()

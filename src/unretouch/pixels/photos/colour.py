@@ -1,0 +1,149 @@
+"""Colour profiles: from the numbers of a photograph to sRGB and back, in float, without clipping.
+
+A network learns numbers. A photograph in Adobe RGB or Display P3 holds other numbers for the same
+skin, so it is treated in sRGB and only the change is carried back. Profiles of RGB photographs are
+nearly always three curves and a matrix (ICC.1:2022, 8.3.3 and 10); others are not guessed at.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_KNOTS = 4096
+_SAME = 0.5 / 255
+"""A profile that moves no colour further than this is taken for sRGB."""
+
+# sRGB adapted to the white point D50 of ICC profiles (Bradford), from its linear RGB to XYZ.
+_SRGB_TO_XYZ = np.array(
+    [
+        [0.4360657, 0.3851515, 0.1430784],
+        [0.2224932, 0.7168870, 0.0606169],
+        [0.0139161, 0.0970764, 0.7140961],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How the numbers of one profile relate to those of sRGB; all in 0..1, not clipped."""
+
+    curves: tuple[Floats, ...]
+    """for red, green and blue: linear light at _KNOTS + 1 evenly spaced numbers"""
+    matrix: Floats
+    """(3, 3): linear light of the profile to that of sRGB"""
+
+    def to_srgb(self, rgb: Floats) -> Floats:
+        """Return float32 (H, W, 3) numbers of the profile as numbers of sRGB."""
+        return _srgb_encoded(_through(self.curves, rgb) @ self.matrix.T)
+
+    def from_srgb(self, rgb: Floats) -> Floats:
+        """Return the reverse of `to_srgb`."""
+        inverse = np.linalg.inv(self.matrix.astype(np.float64)).astype(np.float32)
+        return _back_through(self.curves, _srgb_linear(rgb) @ inverse.T)
+
+
+def parse(profile: bytes) -> Colour | None:
+    """Return the colour of an RGB profile of curves and matrix; None for any other kind."""
+    try:
+        if profile[16:20] != b"RGB " or profile[20:24] != b"XYZ " or profile[36:40] != b"acsp":
+            return None
+        tags = _tags(profile)
+        if b"A2B0" in tags:  # a table, which then takes precedence over the matrix
+            return None
+        columns = [_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+        curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
+        matrix = np.linalg.inv(_SRGB_TO_XYZ) @ np.array(columns).T
+        if abs(np.linalg.det(matrix)) < 1e-3 or any((np.diff(curve) < 0).any() for curve in curves):
+            return None
+    except (KeyError, struct.error, ValueError, IndexError):
+        return None
+    return Colour(curves, matrix.astype(np.float32))
+
+
+def differs_from_srgb(colour: Colour) -> bool:
+    """Return whether the profile gives any colour numbers that sRGB would not give it."""
+    axis = np.linspace(0, 1, 9, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(1, -1, 3)
+    return bool(np.abs(colour.to_srgb(grid) - grid).max() > 2 * _SAME)
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", profile, 128)
+    found = {}
+    for index in range(min(count, 100)):
+        name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
+        found[name] = profile[offset : offset + size]
+    return found
+
+
+def _xyz(tag: bytes) -> tuple[float, ...]:
+    if tag[:4] != b"XYZ ":
+        raise ValueError("no XYZ")
+    return tuple(value / 65536 for value in struct.unpack_from(">3i", tag, 8))
+
+
+def _curve(tag: bytes) -> Floats:
+    x = np.linspace(0, 1, _KNOTS + 1)
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        if count == 0:
+            return x.astype(np.float32)
+        values = np.frombuffer(tag, ">u2", count, 12)
+        if count == 1:
+            return (x ** (int(values[0]) / 256)).astype(np.float32)
+        return np.interp(x, np.linspace(0, 1, count), values / 65535).astype(np.float32)
+    if tag[:4] != b"para":
+        raise ValueError("no curve")
+    (kind,) = struct.unpack_from(">H", tag, 8)
+    number = (1, 3, 4, 5, 7)[kind]
+    g, a, b, c, d, e, f = [v / 65536 for v in struct.unpack_from(f">{number}i", tag, 12)] + [
+        (0, 1, 0, 0, 0, 0, 0)[place] for place in range(number, 7)
+    ]
+    if kind in (1, 2):  # below -b/a the curve is the constant c
+        values = np.where(x >= -b / a, np.maximum(a * x + b, 0) ** g + c, c)
+    else:
+        values = np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
+    curve: Floats = values.astype(np.float32)
+    return curve
+
+
+def _through(curves: tuple[Floats, ...], rgb: Floats) -> Floats:
+    knots = np.linspace(0, 1, _KNOTS + 1)
+    out = np.empty_like(rgb)
+    for channel, curve in enumerate(curves):
+        plane = rgb[..., channel]
+        out[..., channel] = np.interp(plane, knots, curve)
+    return out
+
+
+def _back_through(curves: tuple[Floats, ...], light: Floats) -> Floats:
+    knots = np.linspace(0, 1, _KNOTS + 1)
+    out = np.empty_like(light)
+    for channel, curve in enumerate(curves):
+        # Flat stretches of a curve have no reverse: a slope too small to see gives them one.
+        rising = curve.astype(np.float64) + knots * 1e-9
+        out[..., channel] = np.interp(light[..., channel], rising, knots)
+    return out
+
+
+def _srgb_encoded(light: Floats) -> Floats:
+    """Linear light to sRGB numbers (IEC 61966-2-1), mirrored below zero."""
+    size = np.abs(light)
+    number = np.where(
+        size <= 0.0031308, 12.92 * size, 1.055 * np.maximum(size, 1e-9) ** (1 / 2.4) - 0.055
+    )
+    signed: Floats = np.copysign(number, light).astype(np.float32)
+    return signed
+
+
+def _srgb_linear(number: Floats) -> Floats:
+    size = np.abs(number)
+    light = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
+    signed: Floats = np.copysign(light, number).astype(np.float32)
+    return signed

@@ -1,0 +1,205 @@
+"""The pages of the app, and the files they and the reports need."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from unretouch.base import names
+from unretouch.base.errors import DataError
+from unretouch.pixels.error_map import SCALE
+from unretouch.serve import runs
+from unretouch.serve.actions import comparison_folder
+from unretouch.serve.presets import GUIDE
+from unretouch.serve.security import POLICY, REPORT_POLICY
+from unretouch.serve.state import AppState, state_of, tools
+from unretouch.serve.uploads import Refused
+from unretouch.serve.words import tables
+from unretouch.tasks.reports.rendering import picture_url, script_json
+from unretouch.training.rundir import RunDir
+
+TYPES = {
+    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
+    ".jpg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml",
+    ".json": "application/json",
+}  # fmt: skip
+"""Endings of files that are served, and what browsers are told they are."""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        # The pages of reports are the ground: ours extend them.
+        loader=ChoiceLoader(
+            [PackageLoader("unretouch.serve"), PackageLoader("unretouch.tasks.reports")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["url"] = picture_url
+    # In a page itself the last part has no meaning; browsers complain of it.
+    environment.globals["policy"] = POLICY.partition("; frame-ancestors")[0]
+    environment.globals["t"] = tables()["en"]
+    return environment
+
+
+def _page(template: str, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_environment().get_template(template).render(**values))
+
+
+async def home(request: Request) -> Response:
+    """All runs."""
+    return _page("home.html", up="", tools=tools())
+
+
+async def new(request: Request) -> Response:
+    """Make a run."""
+    limits = state_of(request).settings.limits
+    return _page("new.html", up="../", presets=GUIDE, limits=limits)
+
+
+def _run_page(request: Request, template: str, **values: Any) -> Response:
+    state = state_of(request)
+    run = state.run(request)
+    return _page(
+        template, up="../../", name=run.name, run=request.path_params["run"], previews=(), **values
+    )
+
+
+def watch(request: Request) -> Response:
+    """One run while it trains, and after."""
+    return _run_page(request, "watch.html", here="watch")
+
+
+def trial(request: Request) -> Response:
+    """Restore a photograph with a run."""
+    limits = state_of(request).settings.limits
+    return _run_page(request, "trial.html", here="trial", limits=limits)
+
+
+def outcome(request: Request) -> Response:
+    """What came of a run: tests, its model, the same in a terminal."""
+    state = state_of(request)
+    run = state.run(request)
+    weights, settings = run.weights("latest"), runs.settings_of(run)
+    return _run_page(
+        request,
+        "outcome.html",
+        here="outcome",
+        tools=tools(),
+        size=weights.stat().st_size if weights.is_file() else None,
+        tested=(_test_folder(state, run) / "index.html").is_file(),
+        verified=(run.root / "verify" / "index.html").is_file(),
+        checkpoints=str(state.checkpoints),
+        dataroot=settings.dataroot if settings else "PAIRS",
+    )
+
+
+def status(request: Request) -> Response:
+    """status.js of a run, made anew: what stands in the file is data here, never a script."""
+    state = state_of(request)
+    run = state.run(request)
+    record = state.files.get(run)
+    if record is None:
+        return Response("", media_type="text/javascript")  # nothing is known yet
+    condition = state.trainings.condition(run)
+    record = {**record, "state": condition.state}
+    if condition.active or condition.reason in ("gone", "failed"):
+        record["stop_reason"] = condition.reason
+    text = f"window.unretouchStatus({script_json(record)});\n"
+    return Response(text, media_type="text/javascript")
+
+
+def preview(request: Request) -> Response:
+    """A preview picture of a run."""
+    run = state_of(request).run(request)
+    found = runs.picture(run, f"images/{request.path_params['file']}")
+    return FileResponse(found, media_type="image/png")
+
+
+def weights(request: Request) -> Response:
+    """The weights of a run, to be kept."""
+    path = state_of(request).run(request).weights("latest")
+    if not path.is_file():
+        raise Refused(404, "refused_no_weights")
+    return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+
+def report(request: Request) -> Response:
+    """A file of a report: of a test or of verify."""
+    state = state_of(request)
+    run, kind = state.run(request), request.path_params["kind"]
+    if kind == "test":
+        return _report_file(_test_folder(state, run), request)
+    if kind == "verify":
+        return _report_file(run.root / "verify", request)
+    raise Refused(404, "refused_unknown")
+
+
+def comparison(request: Request) -> Response:
+    """A file of the comparison."""
+    return _report_file(comparison_folder(state_of(request)), request)
+
+
+def _test_folder(state: AppState, run: RunDir) -> Path:
+    settings = runs.settings_of(run)
+    phase = settings.phase if settings else "train"
+    return state.results.joinpath(*run.name.split("/"), names.file_stem(f"{phase}_latest"))
+
+
+def _report_file(folder: Path, request: Request) -> Response:
+    wanted = request.path_params["path"] or "index.html"
+    parts = wanted.split("/")
+    if any(part in ("", ".", "..") or not part.isprintable() or "\\" in part for part in parts):
+        raise Refused(404, "refused_unknown")
+    try:
+        path = names.inside(folder, *parts)
+        found = path.is_file()
+    except (DataError, OSError, ValueError):
+        raise Refused(404, "refused_unknown") from None
+    if not found or path.suffix not in TYPES:
+        raise Refused(404, "refused_unknown")
+    headers = {"Content-Security-Policy": REPORT_POLICY}
+    return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+
+
+async def asset(request: Request) -> Response:
+    """A style, script or table of words that comes with the program."""
+    wanted = request.path_params["path"]
+    if wanted == "words.js":
+        return Response(_words(), media_type="text/javascript")
+    found = _assets().get(wanted)
+    if found is None:
+        raise Refused(404, "refused_unknown")
+    return Response(found.read_bytes(), media_type=TYPES[Path(wanted).suffix])
+
+
+@cache
+def _words() -> str:
+    return f"window.unretouch = {script_json({'words': tables(), 'errorScale': SCALE})};\n"
+
+
+@cache
+def _assets() -> dict[str, Traversable]:
+    """Every file that may be had under assets/, by its path: nothing else can be asked for."""
+    found: dict[str, Traversable] = {}
+    for package in ("unretouch.tasks.reports", "unretouch.serve"):
+        _collect(files(package) / "static", "", found)
+    return found
+
+
+def _collect(folder: Traversable, prefix: str, found: dict[str, Traversable]) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            _collect(entry, f"{prefix}{entry.name}/", found)
+        elif Path(entry.name).suffix in TYPES:
+            found[prefix + entry.name] = entry

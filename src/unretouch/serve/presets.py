@@ -1,0 +1,98 @@
+"""The words of the training commands that the app starts: what anybody could type as well."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from unretouch.base.config import Direction, TrainSettings
+from unretouch.commands.train import TrainOptions
+from unretouch.compat.options import ClassicTrainOptions
+from unretouch.serve.uploads import Refused
+
+MINUTES = (0.01, 1440.0)
+"""What a time budget may be."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A training command of the guide: its name, and the flags that it is about."""
+
+    name: str
+    n_epochs: int
+    lambda_L1: float
+    lr: float
+
+    def words(self) -> list[str]:
+        return [
+            *("--model", "pix2pix", "--batch_size", "1"),
+            *("--load_size", "512", "--crop_size", "512"),
+            *("--n_epochs", str(self.n_epochs), "--n_epochs_decay", str(self.n_epochs)),
+            *("--lambda_L1", str(self.lambda_L1), "--lr", str(self.lr), "--continue_train"),
+        ]
+
+
+FAST = "fast"
+GUIDE = (
+    Preset("balanced", 800, 300.0, 0.0001),
+    Preset("strong", 1000, 500.0, 0.0001),
+    Preset("extreme", 2000, 1000.0, 0.00005),
+)
+
+
+def start_words(
+    preset: str, minutes: float, dataroot: Path, name: str, checkpoints: Path, direction: Direction
+) -> list[str]:
+    """Return the words that begin a run. Raises Refused 400 for an unknown preset."""
+    words = [
+        *("train", "--dataroot", str(dataroot), "--name", name),
+        *("--checkpoints_dir", str(checkpoints), "--direction", direction),
+    ]
+    if preset == FAST:
+        return [*words, "--minutes", f"{checked_minutes(minutes):g}"]
+    for known in GUIDE:
+        if known.name == preset:
+            return words + known.words()
+    raise Refused(400, "refused_value")
+
+
+def continue_words(
+    settings: TrainSettings, name: str, checkpoints: Path, more: float | None
+) -> list[str]:
+    """Return the words by which a run with these settings goes on.
+
+    `more` are the minutes, or for a run of so many epochs the epochs, that are added to what it
+    was given; None goes on to the end that was set. Raises Refused 400.
+    """
+    if more is not None and settings.minutes is not None:
+        settings = dataclasses.replace(settings, minutes=settings.minutes + checked_minutes(more))
+    elif more is not None:
+        if not 1 <= more <= 100_000:
+            raise Refused(400, "refused_value")
+        settings = dataclasses.replace(settings, n_epochs=settings.n_epochs + int(more))
+    settings = dataclasses.replace(settings, name=name, checkpoints_dir=str(checkpoints))
+    # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
+    own = settings.no_flip and settings.no_dropout
+    schema = TrainOptions if own else ClassicTrainOptions
+    defaults = {field.name: field.default for field in dataclasses.fields(schema)}
+    words = ["train", "--continue_train"] + ([] if own else ["--model", "pix2pix"])
+    for field in dataclasses.fields(TrainSettings):
+        value = getattr(settings, field.name)
+        if value is True:
+            words.append(f"--{field.name}")
+        elif value not in (None, False) and value != defaults[field.name]:
+            words.append(f"--{field.name}={value}")
+    if own and settings.minutes is None:
+        # Unless epochs are given, the own command takes its ten minutes.
+        words.append(f"--n_epochs={settings.n_epochs}")
+    elif own:
+        words.append(f"--minutes={settings.minutes:g}")
+    return words
+
+
+def checked_minutes(minutes: float) -> float:
+    """Return `minutes` where a run may last so long. Raises Refused 400."""
+    if not MINUTES[0] <= minutes <= MINUTES[1]:
+        raise Refused(400, "refused_value")
+    return minutes

@@ -1,0 +1,202 @@
+"""The runs there are: ordinary run folders, whoever trained or trains them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import portalocker
+
+from unretouch.base import config
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import CheckpointError, UnretouchError
+from unretouch.serve.uploads import Refused
+from unretouch.training import history
+from unretouch.training.rundir import RunDir
+
+DEEPEST = 3
+"""Segments of a run's name that are looked for."""
+_CALL = ("window.unretouchStatus(", ");")
+_PICTURES = {".png": "image/png"}
+
+Status = dict[str, Any]
+
+
+def run_id(name: str) -> str:
+    """Return the name of a run as its addresses have it: no path can be made of it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def find_runs(checkpoints: Path) -> list[RunDir]:
+    """Return the runs below `checkpoints`, the newest first."""
+    found = []
+    for folder in _run_folders(checkpoints, DEEPEST):
+        try:
+            found.append(RunDir(checkpoints, folder.relative_to(checkpoints).as_posix()))
+        except UnretouchError:  # a name no run can have, or a link that leads elsewhere
+            continue
+    return sorted(found, key=_changed, reverse=True)
+
+
+def find_run(checkpoints: Path, wanted: str) -> RunDir:
+    """Return the run of that id. Raises Refused 404."""
+    for run in find_runs(checkpoints):
+        if run_id(run.name) == wanted:
+            return run
+    raise Refused(404, "refused_unknown")
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return
+    for path in below:
+        if _is_run(path):
+            yield path
+        elif depth > 1:
+            yield from _run_folders(path, depth - 1)
+
+
+def _is_run(folder: Path) -> bool:
+    known = ("config.json", "console.txt", "latest_net_G.pth", "run.lock")
+    return any((folder / name).is_file() for name in known)
+
+
+def _changed(run: RunDir) -> float:
+    times = [0.0]
+    for path in (run.events, run.weights("latest"), run.console):
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+def holder(run: RunDir) -> int | None:
+    """Return the process that trains `run` now, which holds its lock; None where nobody does."""
+    if not run.lock.is_file():
+        return None
+    pid = _last_opener(run)
+    if pid is None or not _may_live(pid):
+        return None
+    try:
+        with portalocker.Lock(run.lock, mode="a", timeout=0, fail_when_locked=True):
+            return None
+    except (portalocker.exceptions.LockException, OSError):
+        return pid
+
+
+def _last_opener(run: RunDir) -> int | None:
+    try:
+        records = history.read_records(run.events).records
+    except OSError:
+        return None
+    pids = [record.get("pid") for record in records if record.get("event") == "open"]
+    return pids[-1] if pids and isinstance(pids[-1], int) else None
+
+
+def _may_live(pid: int) -> bool:
+    # Spares taking the lock of a run that nobody trains, just when somebody begins to.
+    if os.name == "nt":
+        return True  # there, asking by a signal would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def status_text(run: RunDir) -> str | None:
+    """Return the JSON in the status.js of a run's page; None where there is none to be read."""
+    try:
+        text = (run.web / "status.js").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    before, after = _CALL
+    if not (text.startswith(before) and text.endswith(after)):
+        return None
+    return text[len(before) : -len(after)]
+
+
+@dataclass
+class _Read:
+    stamp: tuple[int, int]
+    status: Status | None
+
+
+class StatusFiles:
+    """Reads what runs say of themselves, each file again only when it has changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, _Read] = {}
+
+    def changed(self, run: RunDir) -> float:
+        """Return when `run` last said something, in Unix seconds; 0 where it never did."""
+        try:
+            return (run.web / "status.js").stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def get(self, run: RunDir) -> Status | None:
+        """Return the status record of `run`; None where there is none that can be read."""
+        path = run.web / "status.js"
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        stamp = (stat.st_mtime_ns, stat.st_size)
+        known = self._read.get(path)
+        if known is None or known.stamp != stamp:
+            known = self._read[path] = _Read(stamp, _parsed(status_text(run)))
+        return known.status
+
+
+def _parsed(text: str | None) -> Status | None:
+    try:
+        status = json.loads(text or "")
+    except ValueError:
+        return None
+    good = isinstance(status, dict) and {"state", "step", "previews", "curves"} <= status.keys()
+    return status if good else None
+
+
+def settings_of(run: RunDir) -> TrainSettings | None:
+    """Return what the run was trained with; None for a run of another program."""
+    try:
+        return config.load(run.config)
+    except CheckpointError:
+        return None
+
+
+def picture(run: RunDir, name: str) -> Path:
+    """Return the preview picture `name` (`images/...png`) of a run. Raises Refused 404."""
+    folder, _, file = name.partition("/")
+    if folder == "images" and Path(file).suffix in _PICTURES:
+        # Looked up, not joined: whatever the name says, nothing but these can be found.
+        try:
+            for entry in os.scandir(run.preview_images):
+                if entry.name == file and entry.is_file(follow_symlinks=False):
+                    return Path(entry.path)
+        except OSError:
+            pass
+    raise Refused(404, "refused_unknown")
+
+
+def tail(path: Path, lines: int = 12) -> str:
+    """Return the last lines of a text file; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 8000))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

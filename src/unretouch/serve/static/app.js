@@ -1,0 +1,115 @@
+"use strict";
+// What the pages of the app share: asking the server, saying why it refused, files from a reader.
+const App = (() => {
+  const app = document.getElementById("app");
+  const root = new URL(app.dataset.root || "./", location.href);
+  const KINDS = ["image/png", "image/jpeg", "image/webp"];
+
+  class Refusal extends Error {
+    constructor(code, values, status) {
+      super(code);
+      this.values = values;
+      this.status = status;
+    }
+    get text() { return Page.say(this.message, this.values); }
+  }
+
+  async function ask(method, path, body, options = {}) {
+    const headers = {};
+    if (body instanceof Blob) headers["Content-Type"] = body.type;
+    else if (body !== undefined) {
+      headers["Content-Type"] = "application/json";
+      body = JSON.stringify(body);
+    }
+    let answer;
+    try {
+      answer = await fetch(new URL(path, root), { method, headers, body, signal: options.signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Refusal("unreachable", {}, 0);
+    }
+    if (answer.ok) return answer;
+    let told = {};
+    try { told = await answer.json(); } catch { /* not ours: a plain refusal */ }
+    const known = told.code in window.unretouch.words.en;
+    throw new Refusal(known ? told.code : "refused_work", told.values || { text: String(answer.status) }, answer.status);
+  }
+
+  // Why a file cannot be sent, before it is: the server would say the same.
+  function refuse(file) {
+    if (!KINDS.includes(file.type)) return new Refusal("refused_kind", {}, 415);
+    const most = Number(app.dataset.bytes);
+    if (file.size > most) return new Refusal("refused_bytes", { limit: Math.floor(most / 1e6) }, 413);
+    return null;
+  }
+
+  function element(tag, className, word) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (word) {
+      made.dataset.word = word;
+      made.textContent = Page.say(word);
+    }
+    return made;
+  }
+
+  // Files dropped on a label, or chosen in its input.
+  function takeFiles(id, take) {
+    const label = document.getElementById(`drop-${id}`);
+    const input = document.getElementById(`files-${id}`);
+    input.addEventListener("change", () => {
+      take([...input.files]);
+      input.value = "";
+    });
+    let depth = 0;
+    label.addEventListener("dragenter", (event) => {
+      event.preventDefault();
+      depth += 1;
+      label.classList.add("over");
+    });
+    label.addEventListener("dragleave", () => {
+      depth -= 1;
+      if (!depth) label.classList.remove("over");
+    });
+    label.addEventListener("dragover", (event) => event.preventDefault());
+    label.addEventListener("drop", (event) => {
+      event.preventDefault();
+      depth = 0;
+      label.classList.remove("over");
+      take([...event.dataTransfer.files]);
+    });
+  }
+  // A file dropped beside a zone would replace the page.
+  for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
+
+  let messageOf = null;
+  function showMessage(refusal, id = "message") {
+    messageOf = refusal ? { refusal, id } : null;
+    const box = document.getElementById(id);
+    box.hidden = !refusal;
+    Page.setText(id, refusal ? (refusal.text || String(refusal)) : "");
+  }
+  Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
+
+  return {
+    root, run: app.dataset.run, ask, refuse, element, takeFiles, showMessage,
+    limits: { pixels: Number(app.dataset.pixels), bytes: Number(app.dataset.bytes) },
+    // Ask again and again; a page in the background asks less.
+    async poll(path, show, everyMs) {
+      const lost = document.getElementById("unreachable");
+      for (;;) {
+        try {
+          show(await (await ask("GET", path)).json());
+          lost.hidden = true;
+        } catch (error) {
+          if (error.status !== 0) throw error;
+          lost.hidden = false;
+        }
+        await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
+      }
+    },
+    showLimits() {
+      Page.setText("drop-limits", Page.say("drop_limits", { pixels: Math.floor(Number(app.dataset.pixels) / 1e6) }));
+    },
+  };
+})();

@@ -1,0 +1,229 @@
+"use strict";
+// A new run: pairs are sent one after the other and looked at; then it is begun.
+(() => {
+  const list = document.getElementById("gathered");
+  const entries = [];
+  let draft = null;
+  let last = 0;
+  let chain = Promise.resolve();
+
+  const kind = () => document.querySelector("input[name=kind]:checked").value;
+  const preset = () => document.querySelector("input[name=preset]:checked").value;
+  const stem = (name) => name.normalize("NFC").replace(/\.[^.]*$/, "");
+
+  class Entry {
+    constructor(name, kindOf) {
+      this.number = last += 1;
+      this.name = name;
+      this.kind = kindOf;
+      this.files = {};
+      this.state = "waiting";
+      this.build();
+      list.append(this.node);
+      entries.push(this);
+    }
+
+    build() {
+      this.node = App.element("li", "entry");
+      this.pictures = App.element("div", "thumbs");
+      const text = App.element("div", "entry-text");
+      this.title = App.element("h3");
+      this.title.textContent = this.name;
+      this.line = App.element("p", "help");
+      this.doubts = App.element("ul", "doubts");
+      text.append(this.title, this.line, this.doubts);
+      const remove = App.element("button", "button small", "remove");
+      remove.type = "button";
+      remove.addEventListener("click", () => this.remove());
+      this.button = remove;
+      this.node.append(this.pictures, text, remove);
+    }
+
+    describe() {
+      this.node.dataset.state = this.state;
+      this.button.setAttribute("aria-label", Page.say("remove_named", { name: this.name }));
+      const found = this.found;
+      let line = "";
+      if (this.state === "waiting") line = Page.say("waiting_partner");
+      else if (this.state === "sending") line = Page.say("sending");
+      else if (this.state === "checking") line = Page.say(this.kind === "photo" ? "simulating" : "checking");
+      else if (this.state === "ready") {
+        line = [
+          Page.say("pair_size", found),
+          Page.say("pair_difference", { value: Page.level(found.difference) }),
+          ...(found.doubts.length ? [] : [Page.say("pair_fine")]),
+        ].join(" · ");
+      }
+      this.line.textContent = line;
+      this.line.hidden = !line;
+      const told = this.state === "ready" ? found.doubts.map((doubt) => Page.say(doubt.code, doubt))
+        : this.state === "bad" ? [this.refusal.text] : [];
+      this.doubts.replaceChildren(...told.map((words) => {
+        const item = App.element("li");
+        item.textContent = words;
+        return item;
+      }));
+      this.doubts.hidden = !told.length;
+      tally();
+    }
+
+    setState(state) {
+      this.state = state;
+      this.describe();
+    }
+
+    show() {
+      this.pictures.replaceChildren(...["a", "b"].map((side) => {
+        const figure = App.element("figure");
+        const image = App.element("img");
+        image.src = new URL(`api/drafts/${draft}/${this.number}/thumbnail/${side}`, App.root);
+        image.alt = "";
+        figure.append(image, App.element("figcaption", "", `side_${side}`));
+        return figure;
+      }));
+    }
+
+    async send() {
+      if (this.gone) return;
+      try {
+        this.setState("sending");
+        draft ??= (await (await App.ask("POST", "api/drafts", {})).json()).draft;
+        const place = `api/drafts/${draft}/${this.number}`;
+        for (const [side, file] of Object.entries(this.files)) {
+          const refusal = App.refuse(file);
+          if (refusal) throw refusal;
+          await App.ask("PUT", `${place}/${side}`, file);
+        }
+        this.setState("checking");
+        const found = await (await this.patiently(() => App.ask("POST", `${place}/check`, {}))).json();
+        if (found.problem) {
+          const { problem } = found;
+          throw { get text() { return Page.say(problem.code, problem).trim(); } };
+        }
+        this.found = found;
+        this.show();
+        this.setState("ready");
+      } catch (error) {
+        this.refusal = error.text ? error : { text: String(error) };
+        this.setState("bad");
+      }
+    }
+
+    // While others' pictures fill the queue, wait for a place.
+    async patiently(act) {
+      for (;;) {
+        try { return await act(); } catch (error) {
+          if (error.status !== 503) throw error;
+          await new Promise((done) => { setTimeout(done, 2000); });
+        }
+      }
+    }
+
+    remove() {
+      this.gone = true;
+      const next = this.node.nextElementSibling || this.node.previousElementSibling;
+      entries.splice(entries.indexOf(this), 1);
+      this.node.remove();
+      if (draft) App.ask("DELETE", `api/drafts/${draft}/${this.number}`).catch(() => {});
+      tally();
+      (next?.querySelector("button") || document.querySelector("input[name=kind]:checked")).focus();
+    }
+  }
+
+  function queue(entry) {
+    chain = chain.then(() => entry.send());
+  }
+
+  function take(side, files) {
+    App.showMessage(null);
+    for (const file of files.sort((one, two) => one.name.localeCompare(two.name))) {
+      if (side === "whole" || side === "photo") {
+        const entry = new Entry(file.name, side);
+        entry.files[side] = file;
+        entry.setState("sending");
+        queue(entry);
+        continue;
+      }
+      const waiting = entries.find((e) => e.kind === "two" && e.state === "waiting" &&
+        stem(e.name) === stem(file.name) && !e.files[side]);
+      const entry = waiting || new Entry(file.name, "two");
+      entry.files[side] = file;
+      if (entry.files.a && entry.files.b) {
+        entry.setState("sending");
+        queue(entry);
+      } else {
+        entry.setState("waiting");
+      }
+    }
+  }
+
+  function tally() {
+    const ready = entries.filter((entry) => entry.state === "ready").length;
+    const bad = entries.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
+    const parts = [];
+    if (entries.length) parts.push(ready === 1 ? Page.say("counted_one") : Page.say("counted", { count: ready }));
+    if (bad) parts.push(Page.say("counted_bad", { count: bad }));
+    Page.setText("tally", parts.join(" · "));
+    const swapped = entries.some((entry) => entry.found?.doubts.some((doubt) => doubt.code === "doubt_swapped"));
+    const row = document.getElementById("swap-row");
+    row.hidden = !(swapped || document.getElementById("swap").checked);
+  }
+
+  function showKind() {
+    for (const drops of document.querySelectorAll(".drops")) drops.hidden = drops.dataset.kind !== kind();
+  }
+
+  function describeAll() {
+    App.showLimits();
+    for (const guide of document.querySelectorAll(".guide")) {
+      guide.textContent = Page.say("preset_guide_help", guide.dataset);
+    }
+    for (const entry of entries) entry.describe();
+    document.title = `${Page.say("new_run")} · unretouch`;
+  }
+
+  async function start(event) {
+    event.preventDefault();
+    App.showMessage(null);
+    const button = document.getElementById("start");
+    button.disabled = true;
+    button.dataset.word = "starting";
+    button.textContent = Page.say("starting");
+    try {
+      await chain;
+      if (!entries.some((entry) => entry.state === "ready")) throw { text: Page.say("need_pairs") };
+      const { id } = await (await App.ask("POST", "api/runs", {
+        draft,
+        name: document.getElementById("name").value.trim(),
+        preset: preset(),
+        minutes: Number(document.getElementById("minutes").value),
+        swapped: document.getElementById("swap").checked,
+      })).json();
+      location.href = new URL(`runs/${id}/`, App.root);
+    } catch (error) {
+      App.showMessage(error);
+      button.disabled = false;
+      button.dataset.word = "start";
+      button.textContent = Page.say("start");
+    }
+  }
+
+  // A name that is free, so that nobody has to think of one.
+  async function proposeName() {
+    const input = document.getElementById("name");
+    const taken = new Set((await (await App.ask("GET", "api/runs")).json()).map((run) => run.name));
+    const first = input.value;
+    for (let number = 2; taken.has(input.value); number += 1) input.value = `${first}_${number}`;
+  }
+
+  for (const side of ["whole", "a", "b", "photo"]) App.takeFiles(side, (files) => take(side, files));
+  document.getElementById("kinds").addEventListener("change", showKind);
+  document.getElementById("minutes").addEventListener("focus", () => {
+    document.querySelector("input[name=preset][value=fast]").checked = true;
+  });
+  document.getElementById("form").addEventListener("submit", start);
+  Page.onLanguage(describeAll);
+  Page.start();
+  showKind();
+  proposeName().catch(App.showMessage);
+})();

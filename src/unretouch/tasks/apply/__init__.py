@@ -1,0 +1,1 @@
+"""Apply: a trained generator over photographs of any size, depth and colour space."""

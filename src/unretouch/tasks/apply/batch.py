@@ -1,0 +1,201 @@
+"""Many photographs: read ahead, compute, write behind; go on past bad ones; do none twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unretouch.base import config, durable
+from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
+from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+from unretouch.tasks.apply import masks
+from unretouch.tasks.apply.files import Job, jobs_for, output_of
+from unretouch.tasks.apply.loading import describe, load_model, weights_file
+from unretouch.tasks.apply.model import Model
+from unretouch.tasks.apply.records import Records
+from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
+from unretouch.tasks.apply.restore import Restorer
+from unretouch.tasks.apply.stretched import Stretched
+
+READ_AHEAD = 30_000_000
+"""Pixels of a photograph beyond which the next is not read before this one is done: memory."""
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be done, checked as far as can be before the first photograph is read."""
+
+    request: ApplyRequest
+    jobs: list[Job]
+    learnt: masks.LearntMask | None
+    model: Model
+    found: str
+    """what was found in the weights, for people"""
+
+    def run(self, processes: int, tell: Tell = lambda share: None) -> Iterator[Done | Failed]:
+        """Yield the outcome of each photograph as it comes. Raises DiskError, CheckpointError.
+
+        With several processes each has its model, and the order is that of completion. `tell` is
+        called with the share of the present photograph, with one process only.
+        """
+        durable.make_folder(self.request.out)
+        records = Records(self.request, self.jobs)
+        todo = []
+        for job in self.jobs:
+            before = records.made(job)
+            if before is not None:
+                yield Done(job.source, before, already=True)
+            else:
+                todo.append(job)
+        if not todo:
+            return
+        work = Work(self.request, self.learnt, records.ours, frozenset(records.inputs))
+        if processes > 1 and len(todo) > 1:
+            from unretouch.tasks.apply.processes import in_processes
+
+            outcomes = in_processes(work, todo, min(processes, len(todo)))
+        else:
+            outcomes = Worker(work, self.model).run(todo, tell)
+        for job, outcome in outcomes:
+            if isinstance(outcome, Done):
+                records.add(job, outcome.output)
+            yield outcome
+
+
+def prepare(words: Sequence[str], request: ApplyRequest) -> Batch:
+    """Find photographs, weights and mask. Raises ManyDataErrors, CheckpointError, DataError."""
+    jobs = jobs_for(words, request.out)
+    if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
+        raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
+    weights = weights_file(request.model)
+    learnt = _learn(weights.parent) if request.mask == "learnt" else None
+    model = load_model(request.model)
+    return Batch(request, jobs, learnt, model, describe(model.info))
+
+
+def _learn(run_folder: Path) -> masks.LearntMask:
+    try:
+        settings = config.load(run_folder / "config.json")
+    except CheckpointError as error:
+        raise CheckpointError(
+            "tells no training pairs to learn a mask from", run_folder, "Use --mask skin"
+        ) from error
+    loaded = load_pairs(
+        settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
+    )
+    return masks.learn(loaded.pairs)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker needs besides its model; goes to other processes."""
+
+    request: ApplyRequest
+    learnt: masks.LearntMask | None
+    ours: frozenset[str]
+    """names in the output folder that may be replaced"""
+    inputs: frozenset[str]
+    """real paths that must not be"""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Computed, to be written."""
+
+    photo: Photo
+    done: Done
+    begun: float
+
+
+class Worker:
+    """Restores photographs one after the other with one model."""
+
+    def __init__(self, work: Work, model: Model) -> None:
+        self._work = work
+        request = work.request
+        self._restorer = Restorer(
+            model,
+            strength=request.strength,
+            full_scale=request.full_scale,
+            honour_profile=request.honour_profile,
+        )
+
+    def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | Failed]]:
+        """Yield outcomes in order. The next is read and the last written while one is computed."""
+        written: tuple[Job, Future[Done | Failed]] | None = None
+        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+            ahead: Future[Photo | Failed] | None = reading.submit(self._read, jobs[0])
+            for index, job in enumerate(jobs):
+                following = jobs[index + 1] if index + 1 < len(jobs) else None
+                photo = (ahead or reading.submit(self._read, job)).result()
+                ahead = None
+                if following and not _is_large(photo):
+                    ahead = reading.submit(self._read, following)
+                made = self._compute(job, photo, tell) if isinstance(photo, Photo) else photo
+                del photo
+                if written is not None:
+                    yield written[0], written[1].result()
+                    written = None
+                if isinstance(made, Failed):
+                    yield job, made
+                else:
+                    written = job, writing.submit(self._write, job, made)
+                del made
+            if written is not None:
+                yield written[0], written[1].result()
+
+    def one(self, job: Job) -> Done | Failed:
+        """Return the outcome of one photograph."""
+        return next(self.run([job], lambda share: None))[1]
+
+    def _read(self, job: Job) -> Photo | Failed:
+        request = self._work.request
+        try:
+            photo = read_photo(job.source, request.out)
+        except DataError as error:
+            return Failed(error)
+        return as_format(photo, request.format) if request.format else photo
+
+    def _compute(self, job: Job, photo: Photo, tell: Tell) -> _Made | Failed:
+        begun = time.perf_counter()
+        try:
+            output = output_of(
+                job,
+                photo,
+                self._work.request.out,
+                inputs=self._work.inputs,
+                ours=None if self._work.request.overwrite else self._work.ours,
+            )
+            result = self._restorer.restore(photo, self._mask(photo), tell)
+        except (DataError, NonFiniteError) as error:
+            return Failed(DataError(error.what, error.where or job.source, error.hint))
+        megapixels = photo.pixels.size / 3e6
+        done = Done(job.source, output, megapixels, 0, result.mean_change, result.notes)
+        return _Made(result.photo, done, begun)
+
+    def _write(self, job: Job, made: _Made) -> Done | Failed:
+        try:
+            write_photo(made.done.output, made.photo, keep_gps=self._work.request.keep_gps)
+        except DataError as error:
+            return Failed(DataError(error.what, job.source, error.hint))
+        return replace(made.done, seconds=time.perf_counter() - made.begun)
+
+    def _mask(self, photo: Photo) -> Stretched | None:
+        name = self._work.request.mask
+        if name is None:
+            return None
+        if name == "skin":
+            return masks.of_skin(photo)
+        if self._work.learnt is not None:
+            return self._work.learnt.of(photo)
+        return masks.from_file(Path(name), photo)
+
+
+def _is_large(photo: Photo | Failed) -> bool:
+    return isinstance(photo, Photo) and photo.pixels.size > 3 * READ_AHEAD

@@ -1,0 +1,124 @@
+"""What `apply` needs of a model, and what is known about one, whatever runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unretouch.base.config import Preprocess
+from unretouch.pixels.preprocess import Sizing
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a weights file, the run around it, or an exported file's own record tells."""
+
+    generator: str
+    """its name, or a description of classic weights"""
+    origin: str
+    """the file it came from"""
+    checksum: str
+    """sha256 of that file"""
+    multiple: int
+    """sides are padded to multiples of this"""
+    per_picture: bool
+    """whether it normalises by the statistics of each picture, which tiles alone would break"""
+    sizing: Sizing
+    """at what size it was trained"""
+    trained_aspect: float | None = None
+    """median of width / height of the training pictures before they were resized"""
+    margin: int | None = None
+    """pixels beyond which nothing changes a pixel; None where that is not known"""
+
+    def record(self) -> dict[str, Any]:
+        """Return what an exported file keeps, without names of files."""
+        return {
+            "generator": self.generator,
+            "multiple": self.multiple,
+            "per_picture": self.per_picture,
+            "sizing": asdict(self.sizing),
+            "trained_aspect": self.trained_aspect,
+            "margin": self.margin,
+        }
+
+    def reduced(self, width: int, height: int) -> tuple[int, int] | None:
+        """Return the (width, height) at which a photograph meets the network; None for its own.
+
+        Where training squeezed its pictures to a square, the same squeeze is made: the ratio of the
+        two scales is that of training, the area is load_size squared.
+        """
+        sizing = self.sizing
+        if sizing.preprocess == "resize_and_crop":
+            squeeze = 1 / (self.trained_aspect or width / height)
+            tall = sizing.load_size / math.sqrt(width * height * squeeze)
+            size = (max(1, round(width * tall * squeeze)), max(1, round(height * tall)))
+        elif sizing.preprocess in ("scale_width", "scale_width_and_crop"):
+            size = (sizing.load_size, max(1, round(sizing.load_size * height / width)))
+        else:
+            return None
+        return None if size == (width, height) else size
+
+
+def info_of_record(record: dict[str, Any], origin: str, checksum: str) -> ModelInfo:
+    """Return what `ModelInfo.record` kept. Raises KeyError, TypeError or ValueError."""
+    sizing = record["sizing"]
+    return ModelInfo(
+        generator=str(record["generator"]),
+        origin=origin,
+        checksum=checksum,
+        multiple=int(record["multiple"]),
+        per_picture=bool(record["per_picture"]),
+        sizing=Sizing(
+            cast(Preprocess, str(sizing["preprocess"])),
+            int(sizing["load_size"]),
+            int(sizing["crop_size"]),
+        ),
+        trained_aspect=None
+        if record["trained_aspect"] is None
+        else float(record["trained_aspect"]),
+        margin=None if record["margin"] is None else int(record["margin"]),
+    )
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a large picture with something around it."""
+
+    picture: Floats
+    """(h, w, 3), beginning on the network's grid"""
+    rows: slice
+    """those of its rows that count; what is around them is for their sake"""
+    columns: slice
+
+
+class Model(Protocol):
+    """A generator that can be run. Pictures are float32 (H, W, 3) sRGB in 0..1, of any size."""
+
+    info: ModelInfo
+    exact: bool
+    """whether it computes in float32 throughout"""
+
+    def change(self, picture: Floats) -> Floats:
+        """Return prediction - source, float32 (H, W, 3)."""
+
+    def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:
+        """Normalise by the same statistics from now on: those over all `windows` of a picture.
+
+        Only for models with `info.per_picture`. Raises DataError where that cannot be done.
+        """
+
+    def free_statistics(self) -> None:
+        """Normalise by the statistics of each picture again."""
+
+
+def checksum(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()

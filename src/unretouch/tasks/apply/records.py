@@ -1,0 +1,78 @@
+"""What an output folder was filled with, so that the same command does nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from unretouch.base import durable
+from unretouch.tasks.apply.files import Job
+from unretouch.tasks.apply.loading import weights_file
+from unretouch.tasks.apply.request import ApplyRequest
+
+NAME = "apply.jsonl"
+"""In the output folder: a line for every file made."""
+
+
+class Records:
+    """The lines of apply.jsonl: output, and a key of source, model and options."""
+
+    def __init__(self, request: ApplyRequest, jobs: Sequence[Job]) -> None:
+        self._path = request.out / NAME
+        self._out = request.out
+        self._common = _common_key(request)
+        self._by_output: dict[str, str] = {}
+        if self._path.exists():
+            for line in self._path.read_text("utf-8", "replace").splitlines():
+                try:
+                    record = json.loads(line)
+                    self._by_output[str(record["output"])] = str(record["key"])
+                except (ValueError, KeyError, TypeError):
+                    continue  # a line that a crash has torn
+        self._outputs = {key: output for output, key in self._by_output.items()}
+        self.inputs = {os.path.realpath(job.source) for job in jobs}
+
+    @property
+    def ours(self) -> frozenset[str]:
+        """Names of the files that apply made here."""
+        return frozenset(self._by_output)
+
+    def made(self, job: Job) -> Path | None:
+        """Return what this very command made of the photograph before, where it is still there."""
+        output = self._outputs.get(self._key(job))
+        path = None if output is None else self._out / Path(output).name
+        return path if path is not None and path.is_file() else None
+
+    def add(self, job: Job, output: Path) -> None:
+        """Note that `output` was made of the photograph. Raises DiskError."""
+        line = json.dumps({"output": output.name, "key": self._key(job)}, ensure_ascii=False)
+        durable.append_text(self._path, line + "\n")
+
+    def _key(self, job: Job) -> str:
+        about: list[object] = [job.stem, os.path.realpath(job.source)]
+        if job.source.exists():
+            stat = job.source.stat()
+            about += [stat.st_size, stat.st_mtime_ns]
+        return _digest([about, self._common])
+
+
+def _common_key(request: ApplyRequest) -> str:
+    """Return a digest of all that decides the pixels besides the photograph."""
+    options = asdict(request)
+    for name in ("out", "model", "overwrite"):
+        options.pop(name)
+    model = request.model
+    weights = hashlib.sha256(weights_file(model).read_bytes()).hexdigest()
+    options["model"] = [weights, model.runtime, model.precision]
+    if request.mask not in (None, "skin", "learnt"):
+        options["mask"] = hashlib.sha256(Path(str(request.mask)).read_bytes()).hexdigest()
+    return _digest(options)
+
+
+def _digest(value: object) -> str:
+    # A name that is not UTF-8 comes as lone surrogates, which JSON writes as escapes.
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

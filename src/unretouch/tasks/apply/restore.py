@@ -1,0 +1,304 @@
+"""One photograph through a model: at full size in tiles, or at the scale of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unretouch import tiles
+from unretouch.base.errors import NonFiniteError
+from unretouch.pixels import images
+from unretouch.pixels.photos import Photo, Pixels, colour
+from unretouch.tasks.apply.model import Model, Window
+from unretouch.tasks.apply.stretched import Stretched, reduced
+from unretouch.tiles import Tiling
+
+Floats = NDArray[np.float32]
+TILE = 1_500_000
+"""Pixels of a tile: more would not be faster, and memory grows with it."""
+MEASURED = 12_000_000
+"""Pixels on which statistics are measured before they are fixed; of larger pictures, on every
+second, third .. tile."""
+SEAM = 0.5
+"""Grey levels by which tiles may differ from the whole when the overlap is chosen."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came out."""
+
+    photo: Photo
+    notes: tuple[str, ...]
+    """what was done differently from the plain case, for people"""
+    mean_change: float
+    """mean absolute change in grey levels of 255"""
+
+
+class Restorer:
+    """A model and how to use it, over many photographs."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        strength: float = 1.0,
+        full_scale: bool = False,
+        honour_profile: bool = True,
+        tile: int = TILE,
+    ) -> None:
+        self._model = model
+        self._strength = strength
+        self._full_scale = full_scale
+        self._honour_profile = honour_profile
+        self._tile = tile
+        self._overlap: int | None = None
+
+    def restore(
+        self,
+        photo: Photo,
+        mask: Stretched | None = None,
+        tell: Callable[[float], None] = lambda share: None,
+    ) -> Restored:
+        """Return `photo` restored. Its pixels are overwritten: memory holds them once.
+
+        `mask` is float32 0..1 in the size of the photograph; where it is 0 the pixels stay as they
+        are, bit for bit. `tell` is called with the share that is done. Raises NonFiniteError.
+        """
+        notes = list(photo.notes)
+        space = self._space(photo, notes)
+        height, width = photo.pixels.shape[:2]
+        size = None if self._full_scale else self._model.info.reduced(width, height)
+        source = _Source(photo, space, mask, self._strength)
+        if size is not None:
+            notes.append(self._about_scale(size, width, height))
+            change = Stretched(self._whole(self._small(photo, space, size)), height, width)
+            parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
+        else:
+            parts = self._tiled(source, height, width, notes)
+        total = source.overwrite(parts, tell)
+        mean = total * 255 / photo.full / photo.pixels.size
+        return Restored(replace(photo, notes=()), tuple(notes), mean)
+
+    def _space(self, photo: Photo, notes: list[str]) -> colour.Colour | None:
+        if photo.profile is None or not self._honour_profile:
+            return None
+        space = colour.parse(photo.profile)
+        if space is None:
+            notes.append("its colour profile is not one of curves and a matrix: taken as sRGB")
+            return None
+        if not colour.differs_from_srgb(space):
+            return None
+        notes.append("restored in sRGB, written in its own colour profile")
+        return space
+
+    def _about_scale(self, size: tuple[int, int], width: int, height: int) -> str:
+        finest = max(width / size[0], height / size[1])
+        return (
+            f"trained at {self._model.info.sizing.load_size} px, so the network sees this one at "
+            f"{size[0]} x {size[1]}: only the detail comes back to {width} x {height}, "
+            f"none finer than {2 * finest:.0f} px"
+        )
+
+    def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:
+        if photo.full == 255:
+            small: Floats = images.resize(photo.pixels, *size).astype(np.float32)
+        else:
+            small = reduced(photo.pixels, *size).clip(0, photo.full)
+        small /= np.float32(photo.full)
+        return space.to_srgb(small) if space else small
+
+    def _whole(self, picture: Floats) -> Floats:
+        """Return the change for a picture in memory, in tiles where it is large."""
+        height, width = picture.shape[:2]
+        if self._fits(height, width):
+            return _finite(self._change_alone(picture))
+        source = _Plain(picture)
+        tiling = self._tiling(source, height, width, [])
+        return tiles.whole(height, width, tiling, lambda r, c: _finite(self._change(picture[r, c])))
+
+    def _fits(self, height: int, width: int) -> bool:
+        return height * width <= self._tile
+
+    def _change_alone(self, picture: Floats) -> Floats:
+        self._model.free_statistics()
+        return self._change(picture)
+
+    def _change(self, picture: Floats) -> Floats:
+        return self._model.change(picture)
+
+    def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
+        if self._fits(height, width):
+            whole = Tiling(max(height, width), 0)
+            self._model.free_statistics()
+            return tiles.strips(height, width, whole, lambda r, c: self._window(source, r, c))
+        tiling = self._tiling(source, height, width, notes)
+        return tiles.strips(height, width, tiling, lambda r, c: self._window(source, r, c))
+
+    def _window(self, source: _Source, rows: slice, columns: slice) -> Floats:
+        if source.untouched(rows, columns):
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
+        return _finite(self._change(source.window(rows, columns)))
+
+    def _tiling(
+        self, source: _Source | _Plain, height: int, width: int, notes: list[str]
+    ) -> Tiling:
+        if self._model.info.per_picture:
+            self._fix_statistics(source, height, width)
+            notes.append(
+                "this generator normalises by the whole picture; as that is too large for one "
+                "piece, its statistics were measured first and then fixed"
+            )
+        if self._overlap is None:
+            self._overlap = self._measured_overlap(source, height, width)
+        return self._cut(self._overlap)
+
+    def _cut(self, overlap: int) -> Tiling:
+        multiple = self._model.info.multiple
+        side = int(self._tile**0.5) // multiple * multiple
+        return Tiling(max(multiple, overlap, side - 2 * overlap), overlap)
+
+    def _fix_statistics(self, source: _Source | _Plain, height: int, width: int) -> None:
+        tiling = self._cut(max(32, self._model.info.multiple))
+        places = [
+            (down, across)
+            for down in tiles.spans(height, tiling)
+            for across in tiles.spans(width, tiling)
+        ]
+        count = max(1, round(MEASURED / self._tile))
+        chosen = places if len(places) <= count else places[:: -(-len(places) // count)]
+
+        def windows() -> Iterator[Window]:
+            for down, across in chosen:
+                picture = source.window(
+                    slice(down.start, down.stop), slice(across.start, across.stop)
+                )
+                yield Window(picture, down.core, across.core)
+
+        self._model.fix_statistics(windows)
+
+    def _measured_overlap(self, source: _Source | _Plain, height: int, width: int) -> int:
+        """Return the smallest overlap with which a tile of this photograph agrees with the whole.
+
+        Measured at the place in its middle, where the picture is cut into two on all four sides.
+        """
+        multiple, known = self._model.info.multiple, self._model.info.margin
+        step = max(16, multiple)
+        steps = [o for o in (step, 2 * step, 3 * step, 4 * step, 6 * step) if o <= 512]
+        if known is not None:
+            steps = [o for o in steps if o < known] + [-(-known // multiple) * multiple]
+        core = 2 * step
+        top, left = ((length // 2) // multiple * multiple for length in (height, width))
+
+        def change(overlap: int, counted: int) -> Floats:
+            """The core and `counted` pixels around it, as computed with `overlap`."""
+            rows, columns = (
+                slice(max(0, start - overlap), min(length, start + core + overlap))
+                for start, length in ((top, height), (left, width))
+            )
+            window = self._change(source.window(rows, columns))
+            y, x = top - rows.start, left - columns.start
+            return window[
+                max(0, y - counted) : y + core + counted, max(0, x - counted) : x + core + counted
+            ]
+
+        for overlap in steps[:-1]:
+            ramp = Tiling(overlap, overlap).ramp
+            error = np.abs(change(overlap, ramp) - change(steps[-1], ramp)).max(2)
+            if (error * _inside(error.shape, ramp)).max() * 255 <= SEAM:
+                return overlap
+        return steps[-1]
+
+
+def _inside(shape: tuple[int, ...], ramp: int) -> Floats:
+    """Return the weight of a tile around its core: 1 inside, falling to 0 over twice the ramp."""
+    from_edge = [np.minimum(np.arange(n) + 0.5, np.arange(n)[::-1] + 0.5) for n in shape]
+    y, x = (np.minimum(1, part / max(1, 2 * ramp)) for part in from_edge)
+    weight: Floats = np.outer(y, x).astype(np.float32)
+    return weight
+
+
+def _by_rows(height: int, width: int, rows: Callable[[int, int], Floats]) -> tiles.Rows:
+    step = max(1, 2_000_000 // width)
+    for top in range(0, height, step):
+        yield tiles.Strip(top, rows(top, min(height, top + step)))
+
+
+def _finite(change: Floats) -> Floats:
+    if not np.isfinite(change.min() + change.max()):
+        raise NonFiniteError("the network's picture has NaN or infinity in it")
+    return change
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A picture that is in memory as the network takes it."""
+
+    picture: Floats
+
+    def window(self, rows: slice, columns: slice) -> Floats:
+        return self.picture[rows, columns]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A photograph as the network takes it, window by window."""
+
+    photo: Photo
+    space: colour.Colour | None
+    mask: Stretched | None
+    strength: float
+
+    def window(self, rows: slice, columns: slice) -> Floats:
+        """Return float32 (h, w, 3) sRGB in 0..1."""
+        numbers = self.photo.pixels[rows, columns].astype(np.float32)
+        numbers *= np.float32(1 / self.photo.full)
+        return self.space.to_srgb(numbers) if self.space else numbers
+
+    def untouched(self, rows: slice, columns: slice) -> bool:
+        if self.strength == 0:
+            return True
+        if self.mask is None:
+            return False
+        return not self.mask.window(rows, columns).any()
+
+    def overwrite(self, parts: tiles.Rows, tell: Callable[[float], None]) -> float:
+        """Add the changes to the photograph; return the sum of the absolute changes made.
+
+        A strip is written when the next one has been computed, which still looks at its pixels.
+        """
+        pixels, total = self.photo.pixels, 0.0
+        waiting: tuple[int, Pixels] | None = None
+        for strip in parts:
+            top, bottom = strip.top, strip.top + len(strip.rows)
+            new, changed = self._changed(strip.rows, top, bottom)
+            total += changed
+            if waiting is not None:
+                pixels[waiting[0] : waiting[0] + len(waiting[1])] = waiting[1]
+            waiting = top, new
+            tell(bottom / len(pixels))
+        if waiting is not None:
+            pixels[waiting[0] : waiting[0] + len(waiting[1])] = waiting[1]
+        return total
+
+    def _changed(self, change: Floats, top: int, bottom: int) -> tuple[Pixels, float]:
+        full = self.photo.full
+        source = self.photo.pixels[top:bottom]
+        if self.strength != 1:
+            change = change * np.float32(self.strength)
+        if self.mask is not None:
+            change = change * self.mask.rows(top, bottom)[..., None]
+        if self.space is not None:
+            srgb = self.space.to_srgb(source.astype(np.float32) / np.float32(full))
+            moved = self.space.from_srgb(srgb + change) - self.space.from_srgb(srgb)
+            change = np.where(change == 0, 0, moved)
+        # The source's own numbers plus the change: where that is 0 they stay bit for bit.
+        numbers = change * np.float32(full)
+        numbers += source
+        np.rint(numbers, out=numbers)
+        np.clip(numbers, 0, full, out=numbers)
+        new = numbers.astype(source.dtype)
+        numbers -= source
+        return new, float(np.abs(numbers, out=numbers).sum(dtype=np.float64))

@@ -1,0 +1,152 @@
+"""What to do next with a run, as the guide says: look, adjust one thing, compare.
+
+Too little texture: raise lambda_L1 to 400 or 500. Unnatural: lower it to 200. Not done: more
+epochs. Each advice carries the figures behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from unretouch.base.config import TrainSettings
+from unretouch.tasks.compare.measuring import PairScore, RunScore
+from unretouch.tasks.compare.trend import Trend
+from unretouch.tasks.compare.worded import Worded, level, percent
+
+Action = Literal["more_training", "raise_lambda", "lower_lambda", "keep"]
+
+LEAST_ENERGY, MOST_ENERGY, LEAST_COHERENCE = 0.8, 1.25, 0.7
+"""As in verify's verdict on texture."""
+WELL_RECOVERED = 0.7
+"""As in verify's verdict on memorising."""
+ENOUGH_EPOCHS = 1600
+"""What the guide calls enough: 800 + 800."""
+RIGHT_LAMBDAS = (400, 500)
+"""What the guide raises lambda_L1 to."""
+LOW_LAMBDA = 200
+"""What the guide lowers it to."""
+
+
+_OF_LAMBDA = ("compare_smooth", "compare_noisy", "compare_misplaced", "compare_harmful")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do, the flags that do it, and why."""
+
+    action: Action
+    flags: str
+    """what to change in the command that trained the run; empty for `keep`"""
+    sentence: Worded
+    because: list[Worded]
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {
+            "action": self.action,
+            "flags": self.flags,
+            "sentence": self.sentence.record(),
+            "because": [reason.record() for reason in self.because],
+        }
+
+
+def advise(
+    settings: TrainSettings, epoch: int, score: RunScore, trend: Trend | None
+) -> list[Advice]:
+    """Return what to do next after so many epochs, the most important first; `keep` alone where
+    all is well."""
+    reasons: dict[Action, list[Worded]] = {}
+    if trend is not None and trend.falling:
+        values = {
+            "before": level(trend.before), "after": level(trend.after),
+            "fall": percent(trend.fall),
+        }  # fmt: skip
+        reasons["more_training"] = [Worded("compare_falling", values)]
+    for wanted, why in _from_figures(settings, epoch, score, still_learning=bool(reasons)):
+        reasons.setdefault(_possible(wanted, settings), []).extend(why)
+    advice = [_advice(action, settings, because) for action, because in reasons.items()]
+    if advice:
+        return advice
+    if (score.recovered_share or 0.0) >= WELL_RECOVERED:
+        return [Advice("keep", "", Worded("compare_keep"), [_recovered(score)])]
+    # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
+    return [_advice("more_training", settings, [_recovered(score)])]
+
+
+def _from_figures(
+    settings: TrainSettings, epoch: int, score: RunScore, still_learning: bool
+) -> list[tuple[Action, list[Worded]]]:
+    """Return what the worst pair asks for, and why."""
+    harmed = min(score.pairs, key=lambda pair: pair.recovered_share or 0.0)
+    if (harmed.recovered_share or 0.0) < 0:
+        values = {
+            "pair": harmed.name, "error": level(harmed.level_error),
+            "identity": level(harmed.identity_error),
+        }  # fmt: skip
+        harmful = Worded("compare_harmful", values)
+        # A young run is always further from the answer than its input: that is not yet unnatural.
+        if still_learning:
+            return [("more_training", [harmful])]
+        if settings.minutes is None and epoch < ENOUGH_EPOCHS:
+            counts = {"epochs": str(epoch), "enough": str(ENOUGH_EPOCHS)}
+            return [("more_training", [harmful, Worded("compare_young", counts)])]
+        return [("lower_lambda", [harmful])]
+    textured = [pair for pair in score.pairs if pair.texture.recovered is not None]
+    if not textured:
+        return []
+    return _from_worst(min(textured, key=lambda pair: pair.texture.recovered or 0.0))
+
+
+def _from_worst(worst: PairScore) -> list[tuple[Action, list[Worded]]]:
+    energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
+    values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
+    if energy > MOST_ENERGY:
+        return [("lower_lambda", [Worded("compare_noisy", values)])]
+    if energy < LEAST_ENERGY:
+        return [("raise_lambda", [Worded("compare_smooth", values)])]
+    if coherence < LEAST_COHERENCE:
+        return [("raise_lambda", [Worded("compare_misplaced", values)])]
+    return []
+
+
+def _possible(wanted: Action, settings: TrainSettings) -> Action:
+    """Return the action that can help: without an adversary lambda_L1 has nothing to weigh
+    against, and outside of the guide's values it has no further to go."""
+    weighs = settings.lambda_GAN > 0
+    if wanted == "raise_lambda" and not (weighs and settings.lambda_L1 < RIGHT_LAMBDAS[-1]):
+        return "more_training"
+    if wanted == "lower_lambda" and not (weighs and settings.lambda_L1 > LOW_LAMBDA):
+        return "more_training"
+    return wanted
+
+
+def _advice(action: Action, settings: TrainSettings, because: list[Worded]) -> Advice:
+    now = {"now": f"{settings.lambda_L1:g}"}
+    if action == "raise_lambda":
+        targets = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
+        if len(targets) == 1:
+            sentence = Worded("compare_raise_to", {**now, "to": str(targets[0])})
+        else:
+            sentence = Worded("compare_raise", now)
+        return Advice(action, f"--lambda_L1 {targets[0]}", sentence, because)
+    if action == "lower_lambda":
+        sentence = Worded("compare_lower", {**now, "to": str(LOW_LAMBDA)})
+        return Advice(action, f"--lambda_L1 {LOW_LAMBDA}", sentence, because)
+    if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
+        because = [*because, Worded("compare_no_adversary")]
+    if settings.minutes is not None:
+        flags, key = f"--minutes {2 * settings.minutes:g}", "compare_more_minutes"
+    else:
+        flags = f"--n_epochs {2 * settings.n_epochs} --n_epochs_decay {2 * settings.n_epochs_decay}"
+        key = "compare_more_epochs"
+    return Advice(action, f"{flags} --continue_train", Worded(key), because)
+
+
+def _recovered(score: RunScore) -> Worded:
+    share = score.recovered_share
+    values = {
+        "recovered": "–" if share is None else percent(share),
+        "error": level(score.level_error), "identity": level(score.identity_error),
+    }  # fmt: skip
+    return Worded("compare_recovered", values)

@@ -1,0 +1,170 @@
+"""What a run folder says of itself: settings, how it ended, and the error on its way there."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from unretouch.base import config
+from unretouch.base.config import TrainSettings, nearest_hint
+from unretouch.base.errors import CheckpointError, UsageError
+from unretouch.training.history import Record, read_records
+from unretouch.training.rundir import RunDir
+
+RunState = Literal["finished", "stopped", "failed", "unfinished"]
+"""`unfinished`: no end is on record, so it still trains or was cut off."""
+
+_MARKS = ("config.json", "events.jsonl", "loss_log.txt", "latest_net_G.pth")
+_ENDS: Mapping[str, RunState] = {"finished": "finished", "time_up": "finished"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The error while training, in grey levels; the three are of one length."""
+
+    steps: list[float]
+    elapsed_s: list[float]
+    level_error: list[float]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The numbered weights with the least error so far, in grey levels."""
+
+    epoch: int
+    level_error: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as its folder tells it."""
+
+    run: RunDir
+    checkpoints_dir: Path
+    settings: TrainSettings
+    state: RunState
+    step: int
+    """updates behind the latest weights"""
+    epoch: int
+    elapsed_s: float
+    """seconds of training, previews and saves counted"""
+    curve: Curve
+    manifest: dict[str, str]
+    """SHA-256 of the files it was trained on, by name; empty where that is not on record"""
+    best: Best | None
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+
+def find_runs(checkpoints_dir: Path) -> list[str]:
+    """Return the names of everything below `checkpoints_dir` that looks like a run, sorted."""
+    roots = {path.parent for mark in _MARKS for path in checkpoints_dir.rglob(mark)}
+    names = {root.relative_to(checkpoints_dir).as_posix() for root in roots}
+    return sorted(names - {"."})
+
+
+def name_of(word: str, checkpoints_dir: Path) -> str:
+    """Return the run that `word` means: its name, or the path of its folder, as a shell completes
+    it."""
+    path = Path(word)
+    if path.is_dir() and path.resolve().is_relative_to(checkpoints_dir.resolve()):
+        return path.resolve().relative_to(checkpoints_dir.resolve()).as_posix()
+    return word.rstrip("/\\")
+
+
+def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
+    """Read the run's records.
+
+    Raises CheckpointError for settings that are damaged or foreign, UsageError for an impossible
+    name, DataError for a folder that is a link leading outside.
+    """
+    run = RunDir(checkpoints_dir, name)
+    if not run.config.exists():
+        raise CheckpointError(
+            "has no config.json, so it is not known how and on what it was trained", run.root
+        )
+    settings = config.load(run.config)
+    events = read_records(run.events).records
+    lines = [line for line in read_records(run.metrics).records if _whole(line)]
+    saves = [e["step"] for e in events if e.get("event") == "save" and _is_count(e.get("step"))]
+    last = lines[-1] if lines else {}
+    return RunRecord(
+        run=run,
+        checkpoints_dir=checkpoints_dir,
+        settings=settings,
+        state=_state(events),
+        step=int(saves[-1] if saves else last.get("step", 0)),
+        epoch=int(last.get("epoch", 0)),
+        elapsed_s=float(last.get("elapsed_s", 0.0)),
+        curve=Curve(
+            steps=[float(line["step"]) for line in lines],
+            elapsed_s=[float(line["elapsed_s"]) for line in lines],
+            level_error=[float(line["level_error"]) for line in lines],
+        ),
+        manifest=_manifest(run.data_manifest),
+        best=_best(run.best),
+    )
+
+
+def require_known(name: str, checkpoints_dir: Path, known: list[str]) -> None:
+    """Raise UsageError, with the nearest name, when there is no such run."""
+    if name not in known and not (checkpoints_dir / name).is_dir():
+        there = f"There are: {', '.join(known[:8])}" if known else ""
+        hint = nearest_hint(name, known) or there or "No run was trained there yet"
+        raise UsageError("no such run", checkpoints_dir / name, hint)
+
+
+def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
+    """Return what differs in the runs' settings: by setting, the value of each run.
+
+    Folders, names, and what does not change what is learnt are left out.
+    """
+    by_run = {run.name: run.settings.to_dict() for run in runs}
+    names = next(iter(by_run.values()), {})
+    table = {
+        name: {run: settings[name] for run, settings in by_run.items()}
+        for name in names
+        if name not in config.FREE
+    }
+    return {name: row for name, row in table.items() if len(set(row.values())) > 1}
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    try:
+        return {line["file"]: line["sha256"] for line in json.loads(path.read_text("utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _best(path: Path) -> Best | None:
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        return Best(int(record["epoch"]), float(record["level_error"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _state(events: list[Record]) -> RunState:
+    ends = [e for e in events if e.get("event") in ("start", "resume", "stop", "fault")]
+    if not ends or ends[-1]["event"] in ("start", "resume"):
+        return "unfinished"
+    if ends[-1]["event"] == "fault":
+        return "failed"
+    return _ENDS.get(str(ends[-1].get("reason")), "stopped")
+
+
+def _whole(line: Record) -> bool:
+    return _is_count(line.get("step")) and all(
+        isinstance(line.get(name), int | float) and math.isfinite(line[name])
+        for name in ("elapsed_s", "level_error")
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

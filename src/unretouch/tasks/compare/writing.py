@@ -1,0 +1,152 @@
+"""A comparison as files: comparison.json, the pictures of its page, and what old ones left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unretouch import __version__
+from unretouch.base import durable
+from unretouch.base.run_status import thin_curves
+from unretouch.pixels import images
+from unretouch.pixels.pairs import Pair
+from unretouch.tasks.compare import measuring
+from unretouch.tasks.compare.comparison import Compared, Comparison
+from unretouch.tasks.compare.crops import crop_of
+from unretouch.tasks.compare.runs import Curve, differing_settings
+from unretouch.tasks.reports.compare_page import (
+    ComparedCurve,
+    ComparedPair,
+    ComparedPicture,
+    write_compare_page,
+)
+
+SCHEMA = 1
+"""Raised by one when a reader of comparison.json would have to change; new keys do not raise it."""
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write comparison.json and the page into `out`; return the page. Raises DiskError."""
+    record = report(comparison)
+    durable.make_folder(out / "pairs")
+    durable.write_json(out / "comparison.json", record)
+    shown = [
+        _shown(comparison, number, pair, out)
+        for number, pair in enumerate(comparison.pairs[: measuring.MOST_PICTURES])
+    ]
+    curves = [_curve(one.record.name, one.record.curve) for one in comparison.runs]
+    page = write_compare_page(out, record, curves, shown)
+    _remove_old(comparison, shown, out)
+    return page
+
+
+def report(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as JSON can hold it; the schema is described in docs/compare.md."""
+    return {
+        "schema": SCHEMA,
+        "program": "unretouch",
+        "version": __version__,
+        "ranked_by": ["level_error", "recovered_share", "texture_recovered"],
+        "not_ranked_by_G_L1": comparison.why_not_weighted().record(),
+        "take": comparison.take().record(),
+        "identity_error": comparison.identity_error,
+        "pairs": [pair.name for pair in comparison.pairs],
+        "runs": [_run(one) for one in comparison.runs],
+        "settings": differing_settings([one.record for one in comparison.runs]),
+        "left_out": [
+            {"name": one.name, "reason": one.reason.record()} for one in comparison.left_out
+        ],
+    }
+
+
+def _run(one: Compared) -> dict[str, Any]:
+    record, score = one.record, one.score
+    return {
+        "name": record.name,
+        "places": asdict(one.places),
+        "state": record.state,
+        "step": record.step,
+        "epoch": record.epoch,
+        "elapsed_s": record.elapsed_s,
+        "lambda_L1": record.settings.lambda_L1,
+        "G_L1": score.level_error / 127.5 * record.settings.lambda_L1,
+        "level_error": score.level_error,
+        "recovered_share": score.recovered_share,
+        "exact_pixels": score.exact_pixels,
+        "texture": asdict(score.texture),
+        "trend": None
+        if one.trend is None
+        else {**asdict(one.trend), "fall": one.trend.fall, "falling": one.trend.falling},
+        "advice": [advice.record() for advice in one.advice],
+        "notes": [note.record() for note in one.notes],
+        "weights": {"file": record.run.weights("latest").name, "sha256": score.weights_sha256},
+        "pairs": [asdict(pair) for pair in score.pairs],
+    }
+
+
+def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> ComparedPair:
+    """Write input and answer of a pair once, and say where everything of it lies."""
+    crop = crop_of(pair)
+    height, width = pair.source.shape[:2]
+    digest = measuring.pair_digest(pair)[:16]
+    scores = [one.score.pairs[number] for one in comparison.runs]
+    files = {}
+    for label, picture in (("real_A", pair.source), ("real_B", pair.target)):
+        files[label] = f"pairs/{digest}_{label}.png"
+        if not (out / files[label]).is_file():
+            images.write_png(out / files[label], crop.cut(picture))
+    whole = crop.width == width and crop.height == height
+    return ComparedPair(
+        name=pair.name,
+        source=files["real_A"],
+        target=files["real_B"],
+        identity_error=scores[0].identity_error,
+        x=crop.x,
+        y=crop.y,
+        crop=None if whole else (crop.left, crop.top, crop.width, crop.height),
+        size=(width, height),
+        runs=[
+            ComparedPicture(
+                run=one.record.name,
+                prediction=one.score.picture(number, "fake_B"),
+                error_map=one.score.picture(number, "error"),
+                level_error=score.level_error,
+                recovered_share=score.recovered_share,
+            )
+            for one, score in zip(comparison.runs, scores, strict=True)
+        ],
+    )
+
+
+def _curve(name: str, curve: Curve) -> ComparedCurve:
+    by_step = thin_curves({"step": curve.steps, "level_error": curve.level_error})
+    # A column named `step` keeps the last of the points that one stands for, as time should.
+    by_time = thin_curves({"step": curve.elapsed_s})
+    return ComparedCurve(name, by_step["step"], by_time["step"], by_step["level_error"])
+
+
+def _remove_old(comparison: Comparison, shown: list[ComparedPair], out: Path) -> None:
+    """Remove pictures that no run of this comparison can ask for again.
+
+    What was measured of runs that are not compared this time stays, for the next time.
+    """
+    used = {one.score.key for one in comparison.runs}
+    names = {one.record.name for one in comparison.runs}
+    for figures in (out / "runs").glob("*/figures.json"):
+        if figures.parent.name not in used and _run_name(figures) in names:
+            durable.remove(figures)  # first: without it the pictures are not trusted
+            shutil.rmtree(figures.parent, ignore_errors=True)
+    pictures = {out / file for pair in shown for file in (pair.source, pair.target)}
+    for picture in (out / "pairs").glob("*_real_?.png"):
+        if picture not in pictures:
+            durable.remove(picture)
+
+
+def _run_name(figures: Path) -> str | None:
+    try:
+        return str(json.loads(figures.read_text("utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""Export: trained generators for other programs, checked before they leave."""

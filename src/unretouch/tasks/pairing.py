@@ -1,0 +1,176 @@
+"""The task behind `unretouch pair`: combined PNG pairs from two folders, or from photographs whose
+retouch is simulated. A bad file does not stop the rest; all that is wrong comes with the report.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unretouch.base import durable, names
+from unretouch.base.errors import DataError
+from unretouch.pixels import images
+from unretouch.pixels.pairs import PairFiles, check, match_folders
+from unretouch.pixels.pairs.load import colour_doubts, sides
+from unretouch.pixels.retouch import retouch, skin_mask
+
+LITTLE_SKIN = 0.02
+"""Share of the picture below which a simulated retouch treats every smooth surface."""
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """A pair that was written, with the figures to judge it by."""
+
+    name: str
+    file: Path
+    width: int
+    height: int
+    """of one side, in pixels"""
+    shift: tuple[float, float] | None
+    """(dx, dy) of B against A in pixels; None where the sides have too little in common"""
+    detail_ratio: float
+    """fine detail of A over that of B: below 1 as it should be, far above it A and B are swapped"""
+    difference: float
+    """mean absolute difference in grey levels"""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairingReport:
+    """What came of all files; a caller raises ManyDataErrors(problems) once it has shown `rows`."""
+
+    rows: list[PairRow]
+    problems: list[DataError]
+
+
+def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
+    """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
+
+    Raises DataError when a folder is missing, empty or holds `out`, or no name is in both;
+    DiskError when a file cannot be written.
+    """
+    _refuse_inside(out, a_folder, b_folder)
+    found = match_folders(a_folder, b_folder)
+
+    def make(files: PairFiles) -> PairRow:
+        pictures = [images.read(path) for path in files.files]
+        a, b = sides(files, pictures)
+        return _write(out, files.name, a, b, colour_doubts(pictures))
+
+    return _all(found.pairs, make, list(found.problems))
+
+
+def simulate_pairs(
+    photos: Sequence[Path],
+    out: Path,
+    seed: int = 0,
+    detail_left: float = 0.15,
+    sparse: bool = False,
+    size: int | None = None,
+) -> PairingReport:
+    """Write a combined PNG to `out` for each untouched portrait: A its simulated retouch, B itself.
+
+    `photos` are pictures and folders of pictures. `size` first scales each down until its longer
+    side has at most so many pixels. For `seed`, `detail_left` and `sparse` see `retouch`; with too
+    little skin (LITTLE_SKIN) every smooth surface is treated, and a warning says so. Raises
+    DataError when one of `photos` is missing, empty or holds `out`, UsageError for values out of
+    range, DiskError.
+    """
+    found: list[Path] = []
+    relative: list[Path] = []
+    for photo in photos:
+        pictures = [photo] if photo.is_file() else _all_in(photo, out)
+        found += pictures
+        relative += [
+            path.relative_to(photo if photo.is_dir() else photo.parent) for path in pictures
+        ]
+
+    def make(files: PairFiles) -> PairRow:
+        picture = images.read(files.files[0])
+        before = _at_most(picture.rgb, size)
+        skin = float(skin_mask(before).mean())
+        own_seed = (seed << 32) + zlib.crc32(files.name.encode())
+        little = skin < LITTLE_SKIN
+        after = retouch(before, own_seed, detail_left, sparse, all_surfaces=little)
+        notes = list(picture.notes)
+        if little:
+            notes.append(f"only {skin:.1%} of it is skin, so every smooth surface was retouched")
+        return _write(out, files.name, after, before, notes)
+
+    labels = names.unique_stems(relative)
+    jobs = [PairFiles(name, (path,)) for name, path in zip(labels, found, strict=True)]
+    return _all(jobs, make, [])
+
+
+def write_new(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Write `rgb` as PNG to `path`. Raises DataError when another picture is there already."""
+    durable.make_folder(path.parent)
+    if path.exists():
+        try:
+            same = np.array_equal(images.read_rgb(path), rgb)
+        except DataError:
+            same = False
+        if not same:
+            raise DataError("is there already and is another picture", path, "Choose a new folder")
+        return
+    images.write_png(path, rgb)
+
+
+def _all(
+    jobs: list[PairFiles] | tuple[PairFiles, ...],
+    make: Callable[[PairFiles], PairRow],
+    problems: list[DataError],
+) -> PairingReport:
+    rows = []
+    for files in jobs:
+        try:
+            rows.append(make(files))
+        except DataError as problem:
+            problems.append(problem)
+    return PairingReport(rows, problems)
+
+
+def _write(
+    out: Path, name: str, a: NDArray[np.uint8], b: NDArray[np.uint8], notes: list[str]
+) -> PairRow:
+    file = out / f"{name}.png"
+    write_new(file, np.concatenate([a, b], axis=1))
+    return PairRow(
+        name=name,
+        file=file,
+        width=a.shape[1],
+        height=a.shape[0],
+        shift=check.shift(a, b),
+        detail_ratio=check.detail_ratio(a, b),
+        difference=check.mean_difference(a, b),
+        warnings=(*notes, *check.warnings_for(a, b, "AtoB")),
+    )
+
+
+def _at_most(rgb: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
+    height, width = rgb.shape[:2]
+    if size is None or max(height, width) <= size:
+        return rgb
+    scale = size / max(height, width)
+    return images.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _all_in(folder: Path, out: Path) -> list[Path]:
+    found = images.list_images(folder)
+    _refuse_inside(out, folder)
+    if not found:
+        raise DataError("has no pictures that can be read", folder)
+    return found
+
+
+def _refuse_inside(out: Path, *inputs: Path) -> None:
+    # A second run would take the pairs of the first for photographs.
+    for folder in inputs:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")

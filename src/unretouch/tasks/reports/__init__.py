@@ -1,0 +1,1 @@
+"""Pages: the only place that makes HTML. Templates escape everything they are given."""

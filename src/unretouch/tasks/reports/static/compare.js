@@ -1,0 +1,110 @@
+"use strict";
+// The page of a comparison: its words, the same place of every run, and the curves overlaid.
+(() => {
+  const comparison = JSON.parse(document.getElementById("comparison").textContent);
+  const kinds = document.getElementById("kinds");
+  const COLOURS = ["--one", "--two", "--three", "--four", "--five", "--six"];
+  const DASHES = [undefined, [8, 4], [2, 3]];
+  const FIRST_ZOOM = 200;
+  let kind = "pictures";
+
+  // Sentences with values in them, and durations, which the page carries in English.
+  function speak() {
+    for (const element of document.querySelectorAll("[data-say]")) {
+      element.textContent = Page.say(element.dataset.say, JSON.parse(element.dataset.values));
+    }
+    for (const element of document.querySelectorAll("[data-seconds]")) {
+      element.textContent = Page.duration(Number(element.dataset.seconds));
+    }
+  }
+
+  function shots() {
+    return comparison.pairs.map((pair) => {
+      const pictures = { real_A: pair.source };
+      const notes = {};
+      for (const run of pair.runs) {
+        pictures[run.run] = kind === "errors" ? run.error_map : run.prediction;
+        notes[run.run] = Page.say("compare_note", {
+          error: Page.say("levels_value", { value: Page.level(run.level_error) }),
+          recovered: Page.percent(run.recovered_share),
+        });
+      }
+      pictures.real_B = pair.target;
+      return {
+        name: pair.name, pictures, notes,
+        sides: [pair.runs[0].run, pair.runs.length > 1 ? pair.runs[1].run : "real_B"],
+        at: { x: pair.x, y: pair.y, zoom: FIRST_ZOOM },
+        aside: pair.crop && Page.say("compare_crop", {
+          w: pair.crop[2], h: pair.crop[3], W: pair.size[0], H: pair.size[1],
+        }),
+      };
+    });
+  }
+
+  function showPairs() {
+    Pairs.show(document.getElementById("pairs"), shots());
+    for (const button of kinds.children) {
+      button.setAttribute("aria-pressed", String(button.dataset.kind === kind));
+    }
+    document.getElementById("scale").hidden = kind !== "errors";
+  }
+
+  // One column of all x, and for each run its values where it has them.
+  function overlaid(name) {
+    const [x, ...columns] = uPlot.join(
+      comparison.curves.map((curve) => [rising(curve[name]), curve.level_error]),
+    );
+    return {
+      x,
+      series: [
+        ...comparison.curves.map((curve, index) => ({
+          label: curve.run, values: columns[index],
+          colour: COLOURS[index % comparison.colours],
+          dash: DASHES[Math.min(2, Math.floor(index / comparison.colours))],
+        })),
+        {
+          label: Page.say("series_identity"), values: x.map(() => comparison.identity),
+          colour: "--muted", reference: true,
+        },
+      ],
+    };
+  }
+
+  // uPlot takes no x twice; records of a run that went on after a crash may repeat one.
+  function rising(values) {
+    let last = -Infinity;
+    return values.map((value) => {
+      last = value > last ? value : last + 1e-6;
+      return last;
+    });
+  }
+
+  const charts = {
+    by_step: () => ({
+      ...overlaid("steps"), xLabel: Page.say("step"), help: Page.say("compare_by_step_help"),
+    }),
+    by_time: () => ({
+      ...overlaid("elapsed_s"), xLabel: Page.say("compare_time"), sync: "time",
+      xText: (seconds) => (seconds === null ? "" : Page.duration(seconds)),
+      help: Page.say("compare_by_time_help"),
+    }),
+  };
+
+  for (const button of kinds.children) {
+    button.addEventListener("click", () => {
+      kind = button.dataset.kind;
+      showPairs();
+    });
+  }
+  document.querySelector("#scale .ticks").append(...Page.errorScale.map((level) => {
+    const tick = document.createElement("span");
+    tick.textContent = String(level);
+    return tick;
+  }));
+  Page.onLanguage(() => {
+    speak();
+    showPairs();
+  });
+  Page.start();
+  Charts.define(charts);
+})();

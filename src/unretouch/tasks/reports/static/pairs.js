@@ -1,0 +1,346 @@
+"use strict";
+// Cards of pictures: a slider between two of them, and all of them beside each other under a loupe
+// that shows the same place in each.
+const Pairs = (() => {
+  const MOST_ZOOM = 400;
+  const cards = new Map();
+
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const card = entry.target.card;
+      card.visible = entry.isIntersecting;
+      if (card.visible) card.paint();
+    }
+  }, { rootMargin: "600px" });
+
+  function element(tag, className, text) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  // What a label means: as the shot says, or as the page's words do.
+  function meaning(shot, label) {
+    return shot.notes?.[label] ?? (label in window.unretouch.words.en ? Page.say(label) : "");
+  }
+
+  function caption(shot, label) {
+    const note = meaning(shot, label);
+    return note ? `${label} (${note})` : label;
+  }
+
+  // Swapped only once it is decoded, so that no empty frame is ever seen.
+  async function swap(image, url) {
+    if (image.dataset.wanted === url) return;
+    image.dataset.wanted = url;
+    if (image.getAttribute("src")) {
+      const next = new Image();
+      next.src = url;
+      try { await next.decode(); } catch { /* a missing picture shows its description */ }
+      if (image.dataset.wanted !== url) return;
+    }
+    image.src = url;
+  }
+
+  class Card {
+    constructor(name) {
+      const copy = document.getElementById("pair-card").content.cloneNode(true);
+      this.node = copy.querySelector(".pair");
+      this.node.card = this;
+      this.node.querySelector("h3").textContent = name;
+      this.node.setAttribute("aria-label", name);
+      this.name = name;
+      this.zoom = 0;
+      this.place = { x: 0.5, y: 0.5 };
+      this.visible = false;
+      this.slider = this.node.querySelector("img-comparison-slider");
+      this.tiles = this.node.querySelector(".tiles");
+      this.listenToSlider();
+      this.listenToLoupe();
+      new ResizeObserver(() => this.look()).observe(this.tiles);
+    }
+
+    // shot: {name, pictures: {label: file}, error_map, figures..., version}; optional: sides (the
+    // two labels compared first), at ({x, y, zoom}: where the loupe looks first), notes (by label)
+    show(shot) {
+      if (!this.shot && shot.at) {
+        this.place = { x: shot.at.x, y: shot.at.y };
+        this.zoom = shot.at.zoom;
+      }
+      const labels = Object.keys(shot.pictures);
+      if (!this.shot || String(labels) !== String(Object.keys(this.shot.pictures)) ||
+          Boolean(shot.error_map) !== Boolean(this.shot.error_map)) {
+        this.build(labels, Boolean(shot.error_map), shot.sides);
+      }
+      this.shot = shot;
+      this.describe();
+      if (this.visible) this.paint();
+    }
+
+    build(labels, hasMap, wanted) {
+      this.tiles.replaceChildren(...labels.map((label) => this.tile(label)));
+      if (hasMap) this.tiles.append(this.tile("error_map"));
+      const sides = labels.length === 3
+        ? [[labels[0], labels[1]], [labels[1], labels[2]], [labels[0], labels[2]]] : [labels];
+      this.sides = wanted || sides[0].slice(0, 2);
+      const box = this.node.querySelector(".sides");
+      box.hidden = labels.length < 3;
+      box.classList.toggle("lists", labels.length > 3);
+      box.replaceChildren(...(labels.length > 3 ? this.lists(labels) : this.buttons(sides)));
+      this.node.classList.toggle("two", this.tiles.children.length === 2);
+    }
+
+    buttons(sides) {
+      return sides.map((pair) => {
+        const button = element("button", "", `${pair[0]} | ${pair[1]}`);
+        button.type = "button";
+        button.addEventListener("click", () => this.compare(pair));
+        button.pair = pair;
+        return button;
+      });
+    }
+
+    // With more than three pictures, each side has a list of all.
+    lists(labels) {
+      return ["side_left", "side_right"].map((word, side) => {
+        const list = element("select");
+        list.dataset.wordLabel = word;
+        list.append(...labels.map((label) => new Option(label, label)));
+        list.value = this.sides[side];
+        list.addEventListener("change", () => {
+          this.compare(this.sides.map((label, other) => (other === side ? list.value : label)));
+        });
+        return list;
+      });
+    }
+
+    tile(label) {
+      const figure = element("figure", "tile");
+      const view = element("div", "view");
+      const image = element("img");
+      image.alt = "";
+      view.append(image);
+      figure.append(view, element("figcaption"));
+      figure.dataset.label = label;
+      image.addEventListener("load", () => this.look());
+      return figure;
+    }
+
+    compare(pair) {
+      this.sides = pair;
+      this.describe();
+      this.paint();
+    }
+
+    url(label) {
+      const file = label === "error_map" ? this.shot.error_map : this.shot.pictures[label];
+      return Page.pictureUrl(file) + (this.shot.version === undefined ? "" : `?step=${this.shot.version}`);
+    }
+
+    paint() {
+      if (!this.shot) return;
+      for (const tile of this.tiles.children) {
+        swap(tile.querySelector("img"), this.url(tile.dataset.label));
+      }
+      this.slider.querySelectorAll(".view img").forEach((image, side) => {
+        swap(image, this.url(this.sides[side]));
+      });
+      this.look();
+    }
+
+    // Everything that is worded: again after a change of language.
+    describe() {
+      const { shot } = this;
+      const [left, right] = this.sides;
+      Page.translate(this.node);
+      this.node.querySelector(".tag.left").textContent = left;
+      this.node.querySelector(".tag.right").textContent = right;
+      this.slider.setAttribute("aria-label", `${this.name}: ${Page.say("compare_slider", { left, right })}`);
+      for (const button of this.node.querySelectorAll(".sides button")) {
+        button.setAttribute("aria-pressed", String(String(button.pair) === String(this.sides)));
+      }
+      for (const tile of this.tiles.children) {
+        const { label } = tile.dataset;
+        const line = tile.querySelector("figcaption");
+        if (label === "error_map") {
+          const ticks = element("span", "ticks");
+          ticks.append(...Page.errorScale.map((level) => element("span", "", String(level))));
+          line.replaceChildren(element("span", "", Page.say("error_map")), element("span", "ramp"), ticks);
+          tile.querySelector("img").alt = `${this.name}, ${Page.say("error_map")}`;
+        } else {
+          line.replaceChildren(element("strong", "", label), ` ${meaning(shot, label)}`);
+          tile.querySelector("img").alt = `${this.name}, ${caption(shot, label)}`;
+        }
+      }
+      this.slider.querySelectorAll(".view img").forEach((image, side) => {
+        image.alt = `${this.name}, ${caption(shot, this.sides[side])}`;
+      });
+      this.node.querySelector(".figures").replaceChildren(...this.figures(shot));
+    }
+
+    figures(shot) {
+      if (shot.level_error === null || shot.level_error === undefined) return [];
+      const rows = [
+        ["level_error", Page.say("levels_value", { value: Page.level(shot.level_error) })],
+        ["identity", `${Page.level(shot.identity_error)}`],
+        ["recovered", Page.percent(shot.recovered_share)],
+      ];
+      if (shot.exact_pixels !== null && shot.exact_pixels !== undefined) {
+        rows.push(["exact", Page.percent(shot.exact_pixels)]);
+      }
+      return rows.map(([key, value]) => {
+        const row = element("div");
+        row.append(element("dt", "", Page.say(key)), element("dd", "", value));
+        return row;
+      });
+    }
+
+    // Put the wanted place of the picture into every view, at the wanted scale.
+    look() {
+      const views = [...this.tiles.querySelectorAll(".view"), ...this.slider.querySelectorAll(".view")];
+      const first = views[0]?.querySelector("img");
+      if (!first?.naturalWidth) return;
+      const ratio = first.naturalWidth / first.naturalHeight;
+      this.node.style.setProperty("--ratio", ratio.toFixed(4));
+      this.clamp(views[0], first);
+      this.tiles.classList.toggle("zoomed", this.zoom > 0);
+      for (const button of this.node.querySelectorAll("[data-zoom]")) {
+        button.setAttribute("aria-pressed", String(Number(button.dataset.zoom) === this.zoom));
+      }
+      for (const view of views) this.aim(view, first.naturalWidth, ratio);
+    }
+
+    aim(view, naturalWidth, ratio) {
+      const { style } = view.querySelector("img");
+      const box = { width: view.clientWidth, height: view.clientHeight };
+      if (!this.zoom || !box.width) {
+        style.width = style.height = "100%";
+        style.left = style.top = "0";
+        style.imageRendering = "auto";
+        return;
+      }
+      const width = naturalWidth * this.zoom / 100;
+      const height = width / ratio;
+      style.width = `${width}px`;
+      style.height = `${height}px`;
+      style.left = `${offset(box.width, width, this.place.x)}px`;
+      style.top = `${offset(box.height, height, this.place.y)}px`;
+      style.imageRendering = this.zoom > 100 ? "pixelated" : "auto";
+    }
+
+    clamp(view, image) {
+      const scale = (this.zoom || 100) / 100;
+      const halfX = view.clientWidth / (2 * image.naturalWidth * scale);
+      const halfY = view.clientHeight / (2 * image.naturalHeight * scale);
+      this.place.x = halfX >= 0.5 ? 0.5 : Math.min(1 - halfX, Math.max(halfX, this.place.x));
+      this.place.y = halfY >= 0.5 ? 0.5 : Math.min(1 - halfY, Math.max(halfY, this.place.y));
+    }
+
+    setZoom(zoom) {
+      this.zoom = Math.min(MOST_ZOOM, Math.max(0, zoom));
+      this.look();
+    }
+
+    move(dx, dy) {
+      const image = this.tiles.querySelector("img");
+      const scale = (this.zoom || 100) / 100;
+      this.place.x += dx / (image.naturalWidth * scale);
+      this.place.y += dy / (image.naturalHeight * scale);
+      this.look();
+    }
+
+    // The keys of a slider are ours: those of the component move by how long a key is held.
+    listenToSlider() {
+      const now = () => this.slider.setAttribute("aria-valuenow", String(Math.round(this.slider.value)));
+      this.slider.addEventListener("slide", now);
+      this.slider.addEventListener("keydown", (event) => {
+        const { value } = this.slider;
+        const wanted = {
+          ArrowLeft: value - 2, ArrowDown: value - 2, ArrowRight: value + 2, ArrowUp: value + 2,
+          PageDown: value - 20, PageUp: value + 20, Home: 0, End: 100,
+        }[event.key];
+        if (wanted === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+        event.preventDefault();
+        this.slider.value = wanted;
+        now();
+      });
+    }
+
+    listenToLoupe() {
+      for (const button of this.node.querySelectorAll("[data-zoom]")) {
+        button.addEventListener("click", () => this.setZoom(Number(button.dataset.zoom)));
+      }
+      let drag = null;
+      this.tiles.addEventListener("pointerdown", (event) => {
+        const view = event.target.closest(".view");
+        if (!view || event.button !== 0) return;
+        drag = { view, x: event.clientX, y: event.clientY };
+        if (this.zoom) view.setPointerCapture(event.pointerId);
+      });
+      this.tiles.addEventListener("pointermove", (event) => {
+        if (!drag || !this.zoom) return;
+        this.move(drag.x - event.clientX, drag.y - event.clientY);
+        drag = { ...drag, x: event.clientX, y: event.clientY };
+      });
+      this.tiles.addEventListener("pointercancel", () => { drag = null; });
+      this.tiles.addEventListener("pointerup", (event) => {
+        if (drag && !this.zoom) {
+          const box = drag.view.getBoundingClientRect();
+          this.place = {
+            x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height,
+          };
+          this.setZoom(200);
+        }
+        drag = null;
+      });
+      this.tiles.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const step = 40;
+        const act = {
+          ArrowLeft: () => this.move(-step, 0), ArrowRight: () => this.move(step, 0),
+          ArrowUp: () => this.move(0, -step), ArrowDown: () => this.move(0, step),
+          "+": () => this.setZoom(this.zoom + 100), "=": () => this.setZoom(this.zoom + 100),
+          "-": () => this.setZoom(this.zoom - 100), 0: () => this.setZoom(0),
+        }[event.key];
+        if (!act || (event.key.startsWith("Arrow") && !this.zoom)) return;
+        event.preventDefault();
+        act();
+      });
+    }
+  }
+
+  function offset(box, picture, place) {
+    if (picture <= box) return (box - picture) / 2;
+    return Math.min(0, Math.max(box - picture, box / 2 - place * picture));
+  }
+
+  Page.onLanguage(() => {
+    for (const card of cards.values()) card.describe();
+  });
+
+  return {
+    // Show one card a shot, in their order; a card that stays keeps its slider and its place.
+    show(container, shots) {
+      const names = new Set(shots.map((shot) => shot.name));
+      for (const [name, card] of cards) {
+        if (names.has(name)) continue;
+        seen.unobserve(card.node);
+        card.node.remove();
+        cards.delete(name);
+      }
+      for (const shot of shots) {
+        let card = cards.get(shot.name);
+        if (!card) {
+          card = new Card(shot.name);
+          cards.set(shot.name, card);
+          container.append(card.node);
+          card.show(shot);
+          seen.observe(card.node);
+        } else {
+          card.show(shot);
+        }
+      }
+    },
+  };
+})();

@@ -1,0 +1,198 @@
+"use strict";
+// The live page: reads status.js again and again, and changes only what has changed.
+(() => {
+  const EVERY_MS = 2500;
+  const SILENT_S = 180;
+  const time = document.getElementById("time");
+  let status = null;
+  let stamp = "";
+
+  function load() {
+    const script = document.createElement("script");
+    script.src = `status.js?${Date.now()}`;
+    const after = () => {
+      script.remove();
+      setTimeout(load, EVERY_MS);
+    };
+    script.addEventListener("load", after);
+    script.addEventListener("error", after);
+    document.head.append(script);
+  }
+
+  window.unretouchStatus = (record) => {
+    const same = stamp === String(record.written);
+    stamp = String(record.written);
+    if (!same) {
+      const before = status;
+      status = record;
+      showTime(before);
+      showPairs();
+      Charts.show();
+    }
+    showSummary();
+  };
+
+  function current() {
+    return status.previews[Number(time.value)];
+  }
+
+  // The slider follows the newest preview while it stands there, and else keeps its step.
+  function showTime(before) {
+    const { previews } = status;
+    const atEnd = !before || !before.previews.length || time.value === time.max;
+    const step = atEnd ? Infinity : before.previews[Number(time.value)].step;
+    time.max = String(Math.max(0, previews.length - 1));
+    let index = previews.findLastIndex((preview) => preview.step <= step);
+    if (index < 0) index = 0;
+    time.value = String(index);
+    document.querySelector(".timeline").hidden = previews.length < 2;
+    document.getElementById("previews-none").hidden = previews.length > 0;
+  }
+
+  function showPairs() {
+    const preview = current();
+    if (!preview) return;
+    const shots = preview.pairs.map((pair) => ({
+      ...pair,
+      pictures: { real_A: pair.real_A, fake_B: pair.fake_B, real_B: pair.real_B },
+      version: preview.step,
+    }));
+    Pairs.show(document.getElementById("pairs"), shots);
+    showTimeValue();
+  }
+
+  function showTimeValue() {
+    const preview = current();
+    if (!preview) return;
+    const latest = time.value === time.max ? ` (${Page.say("latest")})` : "";
+    const text = Page.say("time_value", {
+      step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
+    }) + latest;
+    Page.setText("time-value", text);
+    time.setAttribute("aria-valuetext", text);
+  }
+
+  function share() {
+    const { step, total_steps, elapsed_s, left_s } = status;
+    if (status.state === "finished") return 1;
+    if (left_s !== null && elapsed_s + left_s > 0) return elapsed_s / (elapsed_s + left_s);
+    return total_steps ? step / total_steps : 0;
+  }
+
+  function counted(value, total) {
+    const text = Page.number(value, 0);
+    return total ? `${text} ${Page.say("of", { total: Page.number(total, 0) })}` : text;
+  }
+
+  function showSummary() {
+    if (!status) return;
+    const running = status.state === "running" || status.state === "starting";
+    const badge = document.getElementById("state");
+    badge.dataset.state = status.state;
+    const word = badge.firstElementChild;
+    word.dataset.word = `state_${status.state}`;
+    if (word.textContent !== Page.say(word.dataset.word)) word.textContent = Page.say(word.dataset.word);
+
+    // The newest preview is measured as the test is: every pair, whole, nothing random.
+    const shown = status.previews.at(-1);
+    const error = shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
+    const identity = shown ? mean(shown.pairs.map((pair) => pair.identity_error)) : null;
+    Page.setText("error-now", Page.level(error));
+    Page.setText("identity", identity === null ? "" : Page.say("identity_is", {
+      value: Page.say("levels_value", { value: Page.level(identity) }),
+    }));
+    Page.setText("recovered", identity ? Page.percent(1 - error / identity) : "–");
+
+    document.getElementById("left-label").dataset.word = running ? "left" : "took";
+    Page.setText("left-label", Page.say(running ? "left" : "took"));
+    Page.setText("left", running
+      ? (status.left_s === null ? Page.say("unknown") : Page.duration(status.left_s))
+      : Page.duration(status.elapsed_s));
+    Page.setText("elapsed", running ? Page.say("elapsed", { time: Page.duration(status.elapsed_s) }) : "");
+
+    document.getElementById("progress").value = share();
+    document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
+    Page.setText("step", counted(status.step, status.total_steps));
+    Page.setText("epoch", counted(status.epoch, status.total_epochs));
+    Page.setText("weighted", Page.level(status.curves.G_L1?.at(-1)));
+    Page.setText("lr", Page.rate(status.lr));
+    Page.setText("lambda", String(status.lambda_L1));
+    Page.setText("last-save", status.last_save ? Page.say("save_value", {
+      step: Page.number(status.last_save.step, 0), ago: Page.ago(status.last_save.time),
+    }) : Page.say("save_none"));
+    showNotice(running);
+  }
+
+  function showNotice(running) {
+    const silence = Date.now() / 1000 - status.written;
+    const known = `reason_${status.stop_reason}`;
+    let text = "";
+    if (running && silence > SILENT_S) text = Page.say("silent", { time: Page.duration(silence) });
+    else if (status.stop_reason) text = known in window.unretouch.words.en ? Page.say(known) : status.stop_reason;
+    const notice = document.getElementById("notice");
+    notice.hidden = !text;
+    notice.dataset.state = status.state;
+    Page.setText("notice", text);
+  }
+
+  function mean(values) {
+    return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+  }
+
+  const column = (name) => status.curves[name] || [];
+
+  const charts = {
+    error() {
+      const steps = column("step");
+      const previews = new Map(status.errors);
+      const all = [...new Set([...steps, ...previews.keys()])].sort((a, b) => a - b);
+      const training = new Map(steps.map((step, i) => [step, column("level_error")[i]]));
+      return {
+        x: all,
+        help: Page.say("chart_error_help"),
+        series: [
+          { label: Page.say("series_training"), values: all.map((s) => training.get(s)), colour: "--one" },
+          { label: Page.say("series_previews"), values: all.map((s) => previews.get(s)), colour: "--two", points: true },
+          { label: Page.say("series_identity"), values: all.map(() => status.identity_error), colour: "--muted", reference: true },
+        ],
+      };
+    },
+    weighted() {
+      const steps = column("step");
+      return {
+        x: steps,
+        help: Page.say("chart_weighted_help", {
+          lambda: status.lambda_L1, levels: Page.number(127.5 / status.lambda_L1, 4),
+        }),
+        series: [
+          { label: "G_L1", values: column("G_L1"), colour: "--one" },
+          { label: Page.say("series_goal"), values: steps.map(() => 1), colour: "--muted", reference: true },
+        ],
+      };
+    },
+    gan() {
+      return {
+        x: column("step"),
+        help: Page.say("chart_gan_help"),
+        series: [
+          { label: "G_GAN", values: column("G_GAN"), colour: "--one" },
+          { label: "D_real", values: column("D_real"), colour: "--two", dash: [8, 3] },
+          { label: "D_fake", values: column("D_fake"), colour: "--three", dash: [2, 3] },
+        ],
+      };
+    },
+  };
+  const drawn = (build) => () => status && { xLabel: Page.say("step"), ...build() };
+  Charts.define(Object.fromEntries(
+    Object.entries(charts).map(([key, build]) => [key, drawn(build)]),
+  ));
+
+  time.addEventListener("input", showPairs);
+  Page.onLanguage(() => {
+    if (!status) return;
+    showSummary();
+    showTimeValue();
+  });
+  Page.start();
+  load();
+})();

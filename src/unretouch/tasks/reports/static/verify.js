@@ -1,0 +1,254 @@
+"use strict";
+// The page of a verification: verdicts, and everything about the pair that is chosen.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const language = () => document.documentElement.lang;
+  const byId = (id) => document.getElementById(id);
+  const missing = (value) => value === null || value === undefined;
+  const decisive = data.verdicts.find((verdict) => verdict.pair !== null)?.pair;
+  let chosen = Math.max(0, data.pairs.findIndex((pair) => pair.name === decisive));
+
+  function element(tag, className, text) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function showVerdicts() {
+    document.querySelectorAll(".verdict .said").forEach((said, index) => {
+      said.textContent = data.verdicts[index].said[language()];
+    });
+    if (!data.cross) return;
+    byId("cross").hidden = false;
+    byId("cross").textContent = Page.say("cross_note", {
+      runs: data.cross.runs, minutes: Page.number(data.cross.minutes_each, 1),
+      share: Page.percent(data.cross.own_share),
+    });
+  }
+
+  // --- tables
+
+  function format(figure, value) {
+    if (missing(value)) return "–";
+    if (figure.name === "recovered_share" || figure.unit === "share") return Page.percent(value);
+    if (figure.unit === "grey levels") return Page.level(value);
+    return rounded(value, figure.unit === "dB" ? 1 : figure.name === "ssim" ? 4 : 2);
+  }
+
+  // Adding 0 turns a rounded -0 into 0.
+  const rounded = (value, digits) => Page.number(Number(value.toFixed(digits)) + 0, digits);
+
+  function best(figure) {
+    if (figure.name === "recovered_share" || figure.unit === "share") return Page.percent(1, 0);
+    if (figure.name === "psnr") return "150";
+    return figure.better === "lower" ? "0" : "1";
+  }
+
+  const key = (figure, part) => (part ? `${figure.name}_${part}` : figure.name);
+
+  function label(figure, part) {
+    const own = `figure_${key(figure, part)}`;
+    return Page.say(own in window.unretouch.words.en ? own : `part_${part}`);
+  }
+
+  function head(words) {
+    const row = element("tr");
+    row.append(...words.map((word) => {
+      const cell = element("th", "", Page.say(word));
+      cell.scope = "col";
+      return cell;
+    }));
+    const top = element("thead");
+    top.append(row);
+    return top;
+  }
+
+  function row(className, title, cells) {
+    const made = element("tr", className);
+    const first = element("th", "", title);
+    first.scope = "row";
+    made.append(first, ...cells.map(([text, kind]) => element("td", kind, text)));
+    return made;
+  }
+
+  function explained(text, columns) {
+    const made = element("tr", "explained");
+    const cell = element("td");
+    cell.colSpan = columns + 1;
+    cell.append(element("span", "", text));
+    made.append(cell);
+    return made;
+  }
+
+  // One row a figure; a metric of several sizes of detail gets a row of its own above them.
+  function rows(figures, cells) {
+    return figures.flatMap((figure) => {
+      const values = figure.parts.map((part) => cells(figure, key(figure, part)));
+      const grouped = figure.parts[0] !== "";
+      const lines = figure.parts.map((part, index) => row("sub", label(figure, part), values[index]));
+      const first = grouped ? row("first", Page.say(`figure_${figure.name}`), []) : lines.shift();
+      first.className = "first";
+      if (grouped) first.firstChild.colSpan = values[0].length + 1;
+      return [first, explained(Page.say(`explain_${figure.name}`), values[0].length), ...lines];
+    });
+  }
+
+  function fill(id, headings, body) {
+    const table = byId(id).querySelector("table");
+    const rest = element("tbody");
+    rest.append(...body);
+    table.replaceChildren(head(headings), rest);
+  }
+
+  function showLikeness(pair) {
+    const cells = (figure, name) => [
+      [format(figure, pair.prediction.frame[name]), "ours"],
+      [format(figure, pair.identity.frame[name]), ""],
+      [format(figure, pair.prediction.area[name]), "ours"],
+      [format(figure, pair.identity.area[name]), ""],
+      [best(figure), "best"],
+    ];
+    const body = rows(data.likeness, cells);
+    const weighted = row("first", Page.say("figure_G_L1"),
+      [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
+    const meaning = explained(Page.say("explain_G_L1", { lambda: pair.lambda_L1 }), 5);
+    body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
+    const headings = ["figure", "frame", "identity", "area", "identity", "best"];
+    fill("likeness", headings, body);
+    byId("likeness").querySelector(".help").textContent =
+      Page.say("likeness_help", { share: Page.percent(pair.area_share, 0) });
+  }
+
+  function showTexture(pair) {
+    const section = byId("texture");
+    const there = pair.spectra !== null;
+    section.querySelector(".help").textContent = Page.say(there ? "texture_help" : "untouched");
+    section.querySelector(".scroll").hidden = section.querySelector(".charts").hidden = !there;
+    if (!there) return;
+    const cells = (figure, name) => [
+      [format(figure, pair.prediction.area[name]), "ours"],
+      [format(figure, pair.identity.area[name]), ""],
+      [format(figure, pair.grain.area[name]), ""],
+      [best(figure), "best"],
+    ];
+    const headings = ["figure", "prediction", "identity", "grain", "best"];
+    fill("texture", headings, rows(data.texture, cells));
+    showSpectrum(pair.spectra);
+  }
+
+  function showParts(pair) {
+    byId("parts").hidden = pair.skin === null;
+    if (pair.skin === null) return;
+    byId("parts").querySelector(".help").textContent = Page.say("parts_help");
+    const body = ["skin", "elsewhere"].map((name) => {
+      const part = pair[name];
+      const title = Page.say(`part_${name}`, { share: Page.percent(part.share_of_frame, 0) });
+      return row("first", title, [
+        [Page.level(part.level_error), "ours"], [Page.level(part.identity_error), ""],
+        [Page.percent(part.recovered_share), "ours"],
+      ]);
+    });
+    fill("parts", ["figure", "level_error", "identity", "recovered"], body);
+  }
+
+  // --- pictures
+
+  function showPlace(pair, name) {
+    const place = pair[name];
+    const files = { ...pair.pictures, error_short: pair.error_map };
+    const crops = element("div", "crops");
+    crops.append(...Object.entries(files).map(([word, file]) => {
+      const figure = element("figure", "crop");
+      const view = element("div");
+      view.style.width = view.style.height = `${place.side}px`;
+      const image = element("img");
+      image.src = Page.pictureUrl(file);
+      image.alt = `${pair.name}, ${Page.say(word)}`;
+      image.style.left = `${-place.left}px`;
+      image.style.top = `${-place.top}px`;
+      view.append(image);
+      const caption = element("figcaption");
+      if (word !== "error_short") caption.append(element("strong", "", word), " ");
+      caption.append(Page.say(word));
+      figure.append(view, caption);
+      return figure;
+    }));
+    const value = Page.say("levels_value", { value: Page.level(place.level_error) });
+    byId(`place-${name}`).replaceChildren(element("h3", "", Page.say(name, { value })), crops);
+  }
+
+  // --- plots
+
+  function showSpectrum(spectra) {
+    const periods = [32, 16, 8, 4, 2];
+    const lines = [
+      ["real_B", "target", "--ink", [6, 5]], ["prediction", "prediction", "--one"],
+      ["identity", "source", "--three", [8, 4]], ["grain", "grain", "--two", [2, 3]],
+    ];
+    const plot = (id, powers) => VerifyCharts.draw(id, {
+      x: spectra.frequency.slice(1), xLabel: Page.say("size"), xLog: true,
+      xTicks: periods.map((period) => 1 / period),
+      xText: (f) => Page.say("period", { value: String(Number((1 / f).toFixed(1))) }),
+      yText: (value, tick) => (tick ? String(Number(value.toFixed(1))) : `${rounded(value, 1)} dB`),
+      series: lines.map(([word, name, colour, dash]) => (
+        { label: Page.say(word), values: powers(name).slice(1), colour, dash })),
+    });
+    plot("spectrum", (name) => spectra[name]);
+    plot("beside", (name) => spectra[name].map((power, i) => power - spectra.target[i]));
+  }
+
+  function showProbe() {
+    if (!data.probe.length) return;
+    const of = (change) => data.probe.filter((point) => point.change === change);
+    const unchanged = of("none")[0].recovered_share;
+    byId("mirror").textContent =
+      Page.say("probe_mirror", { value: Page.percent(of("mirror")[0].recovered_share) });
+    const known = data.probe.map((point) => point.recovered_share).filter((v) => !missing(v));
+    const low = Math.min(0, ...known);
+    for (const change of ["shift", "noise", "brightness", "crop"]) {
+      const points = [...of("none"), ...of(change)].sort((a, b) => a.amount - b.amount);
+      VerifyCharts.draw(change, {
+        x: points.map((point) => point.amount), xLabel: Page.say(`change_${change}`),
+        xTicks: points.map((point) => point.amount),
+        xText: (amount) => Page.number(amount, 0),
+        yText: (value, tick) => Page.percent(value, tick ? 0 : 1),
+        yRange: [low < 0 ? low * 1.1 : 0, Math.max(1, ...known)],
+        series: [
+          { label: Page.say("recovered"), values: points.map((p) => p.recovered_share), colour: "--one", points: true },
+          { label: Page.say("unchanged"), values: points.map(() => unchanged), colour: "--muted", dash: [6, 5] },
+        ],
+      });
+    }
+  }
+
+  // --- the chosen pair
+
+  const picks = [...document.querySelectorAll(".pick")];
+
+  function shownName(pair) {
+    return pair.group === "training" ? pair.name : `${pair.name} · ${pair.group}`;
+  }
+
+  function show() {
+    const pair = data.pairs[chosen];
+    if (!pair) return;
+    picks.forEach((pick, index) => pick.setAttribute("aria-pressed", String(index === chosen)));
+    Pairs.show(byId("pairs"), [{ ...pair, name: shownName(pair) }]);
+    for (const place of ["worst", "typical"]) showPlace(pair, place);
+    showLikeness(pair);
+    showTexture(pair);
+    showParts(pair);
+  }
+
+  function showAll() {
+    showVerdicts();
+    show();
+    showProbe();
+  }
+
+  picks.forEach((pick, index) => pick.addEventListener("click", () => { chosen = index; show(); }));
+  Page.onLanguage(showAll);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAll);
+  Page.start();
+})();

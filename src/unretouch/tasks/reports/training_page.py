@@ -1,0 +1,111 @@
+"""The live page of a run: web/index.html, which opens from the disk and keeps itself current.
+
+index.html reads status.js again every few seconds through a script tag, the one way that works
+from `file://`. So the page is never loaded anew, and nothing flashes or loses its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unretouch.base import durable
+from unretouch.base.errors import DiskError
+from unretouch.base.run_status import Preview, TrainingStatus, thin_curves
+from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+
+_ASSETS = (
+    *PICTURE_ASSETS,
+    "training.js",
+    "charts.js",
+    "vendor/uplot/uPlot.iife.min.js",
+    "vendor/uplot/uPlot.min.css",
+    "vendor/uplot/LICENSE",
+)
+
+PREVIEW_BYTES = 300_000
+"""Of status.js for the previews; where many pairs exceed it, previews are left out evenly."""
+ROWS_WITHOUT_SCRIPT = 200
+"""Rows of pictures for browsers without JavaScript, the newest first."""
+
+
+def write_training_page(web: Path) -> None:
+    """Write what stays the same during a run: the page's scripts, styles and words.
+
+    Call once at the start, then `write_status`. Raises DiskError.
+    """
+    durable.make_folder(web)
+    copy_assets(web / "assets", _ASSETS)
+
+
+def write_status(web: Path, status: TrainingStatus) -> None:
+    """Bring the page in `web` up to date; an open page shows it within seconds.
+
+    Writes status.js, and index.html where its rows for browsers without JavaScript have changed.
+    Raises DiskError, except on Windows while a browser is just reading the file: the next update
+    comes soon.
+    """
+    record = _record(status)
+    _replace(web / "status.js", f"window.unretouchStatus({script_json(record)});\n")
+    page = render("training_page.html", name=status.name, previews=_rows(status.previews))
+    index = web / "index.html"
+    if not index.exists() or index.read_text("utf-8") != page:
+        _replace(index, page)
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        durable.write_text(path, text)
+    except DiskError as error:
+        if not (os.name == "nt" and isinstance(error.__cause__, PermissionError)):
+            raise
+
+
+def _record(status: TrainingStatus) -> dict[str, Any]:
+    # Field by field, not asdict: that copies every point of every curve.
+    record = {
+        field.name: getattr(status, field.name)
+        for field in dataclasses.fields(status)
+        if field.name not in ("curves", "previews", "last_save")
+    }
+    record["last_save"] = dataclasses.asdict(status.last_save) if status.last_save else None
+    record["curves"] = thin_curves(status.curves)
+    record["previews"] = _affordable([_preview(preview) for preview in status.previews])
+    record["errors"] = [_mean_error(preview) for preview in status.previews]
+    record["written"] = time.time()
+    return record
+
+
+def _preview(preview: Preview) -> dict[str, Any]:
+    pairs = [{k: v for k, v in vars(pair).items() if v is not None} for pair in preview.pairs]
+    return {"step": preview.step, "epoch": preview.epoch, "pairs": pairs}
+
+
+def _affordable(previews: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not previews:
+        return []
+    room = max(2, PREVIEW_BYTES // len(script_json(previews[-1]).encode("utf-8")))
+    if len(previews) <= room:
+        return previews
+    last = len(previews) - 1
+    return [previews[round(i * last / (room - 1))] for i in range(room)]
+
+
+def _mean_error(preview: Preview) -> tuple[int, float]:
+    errors = [pair.level_error for pair in preview.pairs]
+    return preview.step, sum(errors) / len(errors) if errors else float("nan")
+
+
+def _rows(previews: Sequence[Preview]) -> list[Preview]:
+    rows: list[Preview] = []
+    room = ROWS_WITHOUT_SCRIPT
+    for preview in reversed(previews):
+        if room <= 0:
+            break
+        rows.append(dataclasses.replace(preview, pairs=preview.pairs[:room]))
+        room -= len(preview.pairs)
+    return rows

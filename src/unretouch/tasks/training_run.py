@@ -1,0 +1,253 @@
+"""Train a run from its settings: check everything, open the run, train, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy
+import torch
+from rich.console import Console
+
+from unretouch import __version__
+from unretouch.base import config, durable
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import CheckpointError, DataError, ExitCode
+from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
+from unretouch.tasks.console import RunDisplay, error_table, say
+from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
+from unretouch.training import checkpoint, device, fast_fit, history, saving, session
+from unretouch.training.evaluation import evaluate
+from unretouch.training.previews import Previews
+from unretouch.training.run_lock import run_lock
+from unretouch.training.rundir import RunDir
+from unretouch.training.session import Session
+from unretouch.training.stopping import StoppedNow, StopRequest
+from unretouch.training.trainer import Outcome, train
+from unretouch.training.training_pairs import padded_pairs, prepared_pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuation:
+    """How a run goes on: the classic flags --continue_train, --epoch and --epoch_count."""
+
+    continue_train: bool = False
+    load_epoch: str = "latest"
+    """weights to begin from where the run has no state: latest, best, a number, iter_N"""
+    epoch_count: int | None = None
+    """number of the first epoch; None: as the state says"""
+    allow_changed_data: bool = False
+    """go on although the pairs are not those the run was trained on"""
+
+
+def train_run(
+    settings: TrainSettings,
+    continuation: Continuation,
+    console: Console,
+    options_text: str | None = None,
+    report: bool = True,
+) -> ExitCode:
+    """Train, and print what happens. Returns 0, or 130 and 143 after Ctrl+C and SIGTERM.
+
+    `options_text` is what train_opt.txt shall hold; without `report` no table is printed at the
+    end. Raises the errors of errors.py: those of data and of usage before anything is written.
+    """
+    run = RunDir(settings.checkpoints_dir, settings.name)
+    if settings.recipe == "fast":
+        fast_fit.require_settings(settings)
+    loaded = load_pairs(
+        Path(settings.dataroot), settings.phase, settings.direction, settings.max_dataset_size
+    )
+    for warning in loaded.warnings:
+        say(console, f"note: {warning}")
+    where = device.choose(settings.device)
+    device.prepare(where)
+    settings = dataclasses.replace(settings, precision=device.precision(settings.precision, where))
+    pairs = prepared_pairs(settings, loaded.pairs)
+    if not continuation.continue_train:
+        _set_aside(run, console)
+    run.prepare()
+    with run_lock(run):
+        opened = _open(run, settings, continuation, loaded, padded_pairs(settings, pairs), where)
+        _tidy(run, opened)
+        for line in opened.lines:
+            say(console, line)
+        if opened.progress.done or opened.progress.time_up:
+            say(console, _finished_line(run, settings))
+            return ExitCode.OK
+        plan = saving.disk_plan(opened.fit, settings.keep_gb)
+        say(console, plan.sentence())
+        saving.require_room(run, plan)
+        _record_start(run, settings, opened, loaded, options_text)
+        try:
+            outcome = _train(run, settings, opened, pairs, console)
+        except StoppedNow as stopped:
+            say(console, f"stopped at once; the last save in {run.root} is whole")
+            return stopped.exit_code
+        say(console, _ending(run, opened, outcome))
+        if report and outcome.exit_code == ExitCode.OK:
+            _report(run, settings, opened, pairs, console)
+    return outcome.exit_code
+
+
+def _report(
+    run: RunDir, settings: TrainSettings, opened: Session, pairs: Sequence[Pair], console: Console
+) -> None:
+    errors, figures = [], []
+    brief_too = affordable(pairs)
+    for pair, prediction, error in evaluate(opened.fit.generator, pairs):
+        errors.append(error)
+        if brief_too:
+            figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+    console.print(error_table("Training pairs", {"trained on": errors}))
+    for line in brief_verdicts(figures, run):
+        console.print(line, soft_wrap=True)
+
+
+def _open(
+    run: RunDir,
+    settings: TrainSettings,
+    continuation: Continuation,
+    loaded: LoadedPairs,
+    pairs: Sequence[Pair],
+    where: torch.device,
+) -> Session:
+    epochs_before = max(0, (continuation.epoch_count or 1) - 1)
+    if not continuation.continue_train:
+        return session.start(settings, pairs, where, epochs_before)
+    newest = checkpoint.load_newest(run)
+    asked = continuation.load_epoch
+    if newest is not None:
+        _require_same_data(run, loaded, continuation.allow_changed_data)
+        opened = session.resume(run, newest, settings, pairs, where, continuation.epoch_count)
+        checkpoint.set_aside(newest.passed_over)
+        written = saving.rewrite_latest(run, opened.fit)
+        if written:
+            opened.lines.append(f"{', '.join(written)} did not match the state: written again")
+        if asked != "latest":
+            opened.lines.append(
+                f"the weights {asked} were asked for, but the run has a whole state, which goes "
+                "on; move its folder state/ away to begin from weights"
+            )
+        return opened
+    if run.weights(asked).exists():
+        return session.from_weights(run, asked, settings, pairs, where, epochs_before)
+    if asked != "latest":
+        raise CheckpointError("no such weights file", run.weights(asked), "Leave --epoch out")
+    opened = session.start(settings, pairs, where, epochs_before)
+    opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
+    return opened
+
+
+def _tidy(run: RunDir, opened: Session) -> None:
+    """Clear up what a crash left: half-written files, records of steps that are trained again."""
+    for folder in (run.root, run.state(0).parent, run.web, run.preview_images):
+        durable.remove_temporaries(folder)
+    found = history.set_aside_after(run, opened.progress.step)
+    for record in found.kept:
+        opened.progress.remember(record)
+    if found.moved:
+        opened.lines.append(
+            f"{found.moved} log records past that step: kept in {run.metrics_aside}"
+        )
+    if found.torn:
+        opened.lines.append(f"a line of {run.metrics.name} was cut short: left out")
+
+
+def _set_aside(run: RunDir, console: Console) -> None:
+    """Keep an earlier run of this name, which a fresh start would overwrite, under another name."""
+    if not run.states() and not run.weights("latest").exists():
+        return
+    with run_lock(run):
+        pass  # nobody is training it now
+    number = 1
+    while (aside := run.root.with_name(f"{run.root.name}.{number}")).exists():
+        number += 1
+    try:
+        run.root.rename(aside)
+    except OSError as error:
+        raise durable.disk_error(error, run.root) from error
+    say(
+        console,
+        f"starting afresh; the run that was here is kept as {aside} (--continue_train goes on)",
+    )
+
+
+def _require_same_data(run: RunDir, loaded: LoadedPairs, allowed: bool) -> None:
+    if allowed or not run.data_manifest.exists():
+        return
+    try:
+        before = {r["file"]: r["sha256"] for r in json.loads(run.data_manifest.read_text("utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "cannot be read", run.data_manifest, "Go on with --allow_changed_data"
+        ) from error
+    now = {record["file"]: record["sha256"] for record in loaded.manifest}
+    changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))
+    if changed:
+        raise DataError(
+            f"the pairs are not those this run was trained on (changed, new or gone: "
+            f"{', '.join(changed[:5])}{' ...' if len(changed) > 5 else ''})",
+            run.root,
+            "Bring them back, choose another --name, or go on with --allow_changed_data",
+        )
+
+
+def _finished_line(run: RunDir, settings: TrainSettings) -> str:
+    if settings.minutes is not None:
+        return f"{run.name} is finished ({settings.minutes:g} minutes): raise --minutes to go on"
+    epochs = settings.n_epochs + settings.n_epochs_decay
+    return f"{run.name} is finished ({epochs} epochs): raise --n_epochs to go on"
+
+
+def _record_start(
+    run: RunDir,
+    settings: TrainSettings,
+    opened: Session,
+    loaded: LoadedPairs,
+    options_text: str | None,
+) -> None:
+    config.save(run.config, settings, _versions())
+    durable.write_json(run.data_manifest, loaded.manifest)
+    if options_text is not None:
+        durable.write_text(run.train_options, options_text)
+    event = "resume" if opened.resumed else "start"
+    history.write_event(
+        run, event, step=opened.progress.step, notes=opened.lines,
+        **saving.surroundings(opened.fit),
+    )  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "unretouch": __version__,
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _train(
+    run: RunDir,
+    settings: TrainSettings,
+    opened: Session,
+    pairs: Sequence[Pair],
+    console: Console,
+) -> Outcome:
+    web = None if settings.no_html else run.web
+    if web is not None:
+        say(console, f"page: {web / 'index.html'}")
+    opened.progress.begin()
+    previews = Previews(run, settings, pairs)
+    with RunDisplay(console, web) as display, StopRequest() as stop:
+        return train(run, settings, opened.fit, opened.progress, previews, display, stop)
+
+
+def _ending(run: RunDir, opened: Session, outcome: Outcome) -> str:
+    at = f"step {outcome.step}, epoch {opened.progress.epoch}"
+    if outcome.exit_code != ExitCode.OK:
+        return f"stopped at {at}, saved in {run.root}; --continue_train goes on from there"
+    return f"done at {at}; weights: {run.weights('latest')}"

@@ -1,0 +1,154 @@
+"""The memorisation probe: is it memory, or skill?
+
+A model that has learnt its pairs by heart gives the right texture for the very pixels that it saw.
+Shown the same faces a little changed, it still ought to; how far the recovered share falls tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.tasks.verify.sentences import Phrase
+from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
+
+Rgb = npt.NDArray[np.uint8]
+Predict = Callable[[Rgb], Levels]
+"""A picture of any size in file space to the prediction in levels, not rounded."""
+ProbePair = tuple[str, Rgb, Rgb]
+"""Name, source and target in file space, (H, W, 3) of one size."""
+Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
+
+AMOUNTS: dict[Change, tuple[int, ...]] = {
+    "none": (0,),
+    "shift": (1, 2, 3, 4),
+    "mirror": (1,),
+    "brightness": (-16, -8, -4, 4, 8, 16),
+    "noise": (1, 2, 4),
+    "crop": (8, 16, 32),
+}
+UNITS: dict[Change, str] = {
+    "none": "",
+    "shift": "px",
+    "mirror": "",
+    "brightness": "grey levels",
+    "noise": "grey levels",
+    "crop": "px from each side",
+}
+SEED = 0
+
+WORDS = ("memory", "in between", "skill")
+"""From worst to best."""
+
+
+@dataclass(frozen=True)
+class ProbePoint:
+    """What is recovered under one change, applied alike to source and target."""
+
+    change: Change
+    amount: int
+    unit: str
+    recovered_share: Figure
+    """the mean over the pairs; None where none has anything to recover"""
+    pairs: dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class ProbeThresholds:
+    """Of the recovered share on unchanged pictures, what is left under the worst kind of change."""
+
+    skill: float = 0.8
+    """`skill` from here up"""
+    memory: float = 0.4
+    """`memory` below"""
+    something: float = 0.05
+    """UNKNOWN where less than this is recovered from the unchanged pictures"""
+
+
+def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[ProbePoint]:
+    """Measure the recovered share of every pair under every change of AMOUNTS, unchanged first.
+
+    Each change is done to source and target alike, so that what was removed stays as it is: shifted
+    to the right and down over repeated borders, mirrored left to right, made brighter, given the
+    same noise (by a fixed seed), or cut on all sides. A crop that would leave less than half of
+    either side is left out for that pair. One forward pass a pair and amount.
+    """
+    points = []
+    for change, amounts in AMOUNTS.items():
+        for amount in amounts:
+            shares = dict(_shares(predict, pairs, change, amount))
+            known = [share for share in shares.values() if share is not None]
+            mean = sum(known) / len(known) if known else None
+            points.append(ProbePoint(change, amount, UNITS[change], mean, shares))
+    return points
+
+
+def probe_verdict(
+    points: Sequence[ProbePoint], thresholds: ProbeThresholds | None = None
+) -> Verdict:
+    """Tell memory from skill by the worst kind of change, each kind taken at its mean.
+
+    Skill here means that small changes do not throw the model off; whether it holds for other
+    people only held-out pairs can tell. UNKNOWN without points, or where nothing is recovered.
+    """
+    limits = thresholds or ProbeThresholds()
+    by_change: dict[Change, list[float]] = {}
+    for point in points:
+        if point.recovered_share is not None:
+            by_change.setdefault(point.change, []).append(point.recovered_share)
+    unchanged = by_change.pop("none", [0.0])[0]
+    if unchanged < limits.something or not by_change:
+        return Verdict("probe", UNKNOWN, (Phrase("probe_unknown"),), None, {})
+    left = {change: sum(s) / len(s) / unchanged for change, s in by_change.items()}
+    worst = min(left, key=lambda change: left[change])
+    word = WORDS[1]
+    if left[worst] >= limits.skill:
+        word = "skill"
+    elif left[worst] < limits.memory:
+        word = "memory"
+    stands = Phrase(
+        "probe_stands",
+        {
+            "unchanged": f"{unchanged:.2f}",
+            "change": Phrase(f"change_{worst}"),
+            "left": f"{left[worst] * unchanged:.2f}",
+        },
+    )
+    return Verdict("probe", word, (Phrase(f"probe_{word.replace(' ', '_')}"), stands), None, {})
+
+
+def _shares(
+    predict: Predict, pairs: Sequence[ProbePair], change: Change, amount: int
+) -> Iterator[tuple[str, Figure]]:
+    for name, source, target in pairs:
+        if change == "crop" and 4 * amount > min(source.shape[:2]):
+            yield name, None
+            continue
+        before, true = (changed(picture, change, amount) for picture in (source, target))
+        yield name, recovered_share(predict(before), _levels(true), _levels(before))
+
+
+def changed(picture: Rgb, change: Change, amount: int) -> Rgb:
+    """Return the picture (H, W, 3) changed, in file space: rounded and clamped, as a file is."""
+    if change == "shift":
+        padded = np.pad(picture, ((amount, 0), (amount, 0), (0, 0)), mode="edge")
+        return padded[: picture.shape[0], : picture.shape[1]]
+    if change == "mirror":
+        return picture[:, ::-1].copy()
+    if change == "brightness":
+        return np.clip(picture.astype(np.int16) + amount, 0, 255).astype(np.uint8)
+    if change == "noise":
+        noise = np.random.default_rng(SEED).normal(0, amount, picture.shape)
+        return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    if change == "crop":
+        return picture[amount:-amount, amount:-amount].copy()
+    return picture
+
+
+def _levels(picture: Rgb) -> Levels:
+    return picture.astype(np.float32)

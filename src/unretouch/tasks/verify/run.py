@@ -1,0 +1,204 @@
+"""Verify a run, a weights file or finished pictures: figures, verdicts, report and page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from unretouch.base import durable, names
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import DataError, ManyDataErrors, UsageError
+from unretouch.metrics import Levels
+from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
+from unretouch.tasks.console import say
+from unretouch.tasks.reports.verify_page import write_verify_page
+from unretouch.tasks.verify.album import Album, Group
+from unretouch.tasks.verify.brief import LAMBDA_L1, trained_on
+from unretouch.tasks.verify.cross import leave_one_out
+from unretouch.tasks.verify.figures import PairFigures
+from unretouch.tasks.verify.finished import finished_pictures
+from unretouch.tasks.verify.model import Model, load_model
+from unretouch.tasks.verify.probe import AMOUNTS, ProbePoint, memorisation_probe
+from unretouch.tasks.verify.report import CrossRuns, Verification, report
+from unretouch.tasks.verify.request import VerifyRequest
+from unretouch.tasks.verify.self_test import simulated_pair
+from unretouch.tasks.verify.table import renderables
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a verification came to."""
+
+    verification: Verification
+    report: Path
+    page: Path
+
+
+def verify(request: VerifyRequest, console: Console) -> Verified:
+    """Measure what `request` asks for, print it, and write report.json and index.html.
+
+    Everything is read before the first figure. Raises UsageError, DataError listing all bad files,
+    CheckpointError where weights do not fit, DiskError, and with --cross what training raises.
+    """
+    made = _finished(request, console) if request.images else _model(request, console)
+    page = write_verify_page(
+        made.folder, made.title, made.facts, made.verification, made.album.shown
+    )
+    path = made.folder / "report.json"
+    durable.write_json(path, report(made.verification, made.subject))
+    for shown in renderables(made.verification):
+        console.print(shown)
+    say(console, f"report: {path}")
+    say(console, f"page: {page}")
+    return Verified(made.verification, path, page)
+
+
+@dataclass(frozen=True)
+class _Made:
+    folder: Path
+    title: str
+    facts: dict[str, str]
+    subject: dict[str, Any]
+    verification: Verification
+    album: Album
+
+
+def _finished(request: VerifyRequest, console: Console) -> _Made:
+    if request.images is None or request.dataroot is None:
+        raise UsageError("needs the pairs that the pictures belong to", "--images", "Give --pairs")
+    weight = LAMBDA_L1 if request.lambda_L1 is None else request.lambda_L1
+    phase, direction = request.phase or "", request.direction or "AtoB"
+    answers = finished_pictures(request.images, Path(request.dataroot), phase, direction)
+    folder = request.out or Path("verify")
+    album = Album(folder, weight)
+    training = _judged(album, "training", answers, console)
+    title = request.images.resolve().name
+    subject = {"images": str(request.images), "pairs": request.dataroot, "lambda_L1": weight}
+    facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
+    verification = Verification(training, thresholds=request.thresholds)
+    return _Made(folder, title, facts, subject, verification, album)
+
+
+def _model(request: VerifyRequest, console: Console) -> _Made:
+    model = load_model(request)
+    settings = _with_data(request, model)
+    loaded = load_pairs(
+        Path(settings.dataroot), settings.phase, settings.direction, settings.max_dataset_size
+    )
+    strangers = load_pairs(request.heldout, "", settings.direction) if request.heldout else None
+    for warning in (*loaded.warnings, *(strangers.warnings if strangers else ())):
+        say(console, f"note: {warning}")
+    if model.run and not trained_on(model.run, loaded.manifest, settings.phase):
+        say(console, "note: these are not the pairs it was trained on: read `memorised` so")
+    if strangers:
+        _refuse_seen(loaded, strangers, request.heldout)
+    photos = _photos(request.self_test)
+    pairs = model.at_scale(loaded.pairs)
+
+    folder = request.out or (model.run.root / "verify" if model.run else Path("verify"))
+    album = Album(folder, model.lambda_L1)
+    training = _predicted(album, "training", model, pairs, console)
+    heldout: list[PairFigures] = []
+    cross = None
+    if strangers:
+        heldout = _predicted(album, "heldout", model, model.at_scale(strangers.pairs), console)
+    elif request.cross_minutes is not None:
+        heldout, cross = _cross(request.cross_minutes, settings, loaded, album, console)
+    shots = _predicted(album, "self_test", model, model.at_scale(photos), console)
+    points = _probe(model, pairs, console) if request.probe else []
+    verification = Verification(training, heldout, points, request.thresholds, cross, shots)
+    facts = {
+        "epoch": request.epoch,
+        "netG": settings.netG,
+        "lambda_L1": f"{model.lambda_L1:g}",
+        "size": "full size" if settings.preprocess == "none" else f"{settings.load_size} px",
+    }
+    if request.weights:
+        del facts["epoch"]
+    subject = {
+        "run": model.run.name if model.run else None,
+        "weights": str(model.weights),
+        "dataroot": settings.dataroot,
+        "heldout": str(request.heldout) if request.heldout else None,
+        "netG": settings.netG,
+        "lambda_L1": model.lambda_L1,
+    }
+    return _Made(folder, model.name, facts, subject, verification, album)
+
+
+def _with_data(request: VerifyRequest, model: Model) -> TrainSettings:
+    """Return the model's settings with the pairs that the request means."""
+    known = model.run is not None and model.run.config.exists()
+    if request.dataroot is None and not known:
+        raise UsageError(
+            "nothing tells which pairs it was trained on", "--dataroot", "Give their folder"
+        )
+    settings = model.settings
+    return dataclasses.replace(
+        settings,
+        dataroot=request.dataroot or settings.dataroot,
+        phase=settings.phase if request.phase is None else request.phase,
+    )
+
+
+def _refuse_seen(loaded: LoadedPairs, strangers: LoadedPairs, folder: Path | None) -> None:
+    seen = {record["sha256"] for record in loaded.manifest}
+    known = [str(r["file"]) for r in strangers.manifest if r["sha256"] in seen]
+    if known:
+        raise UsageError(
+            f"holds pictures that it was trained on: {', '.join(known[:5])}",
+            f"--heldout {folder}",
+            "Held-out pairs are those that no training saw",
+        )
+
+
+def _photos(files: Sequence[Path]) -> list[Pair]:
+    problems: list[DataError] = []
+    pairs = []
+    for file, label in zip(files, names.unique_stems([Path(f.name) for f in files]), strict=True):
+        try:
+            pairs.append(simulated_pair(label, file))
+        except DataError as problem:
+            problems.append(problem)
+    if problems:
+        raise ManyDataErrors(problems)
+    return pairs
+
+
+def _predicted(
+    album: Album, group: Group, model: Model, pairs: Sequence[Pair], console: Console
+) -> list[PairFigures]:
+    answers = ((pair, model.predict(pair.source)) for pair in pairs)
+    return _judged(album, group, answers, console)
+
+
+def _judged(
+    album: Album, group: Group, answers: Iterable[tuple[Pair, Levels]], console: Console
+) -> list[PairFigures]:
+    with console.status("measuring"):
+        return [album.add(group, pair, prediction) for pair, prediction in answers]
+
+
+def _cross(
+    minutes: float, settings: TrainSettings, loaded: LoadedPairs, album: Album, console: Console
+) -> tuple[list[PairFigures], CrossRuns]:
+    each = minutes / len(loaded.pairs)
+    figures, shares = [], []
+    for run in leave_one_out(settings, loaded.pairs, each, lambda line: say(console, line)):
+        figures.append(album.add("heldout", run.pair, run.prediction))
+        shares += [share for share in run.own_shares if share is not None]
+    own = sum(shares) / len(shares) if shares else None
+    return figures, CrossRuns(len(figures), each, own)
+
+
+def _probe(model: Model, pairs: Sequence[Pair], console: Console) -> list[ProbePoint]:
+    passes = sum(len(amounts) for amounts in AMOUNTS.values())
+    with console.status(f"probing: {passes} forward passes a pair; --no_probe leaves them out"):
+        return memorisation_probe(
+            model.predict, [(pair.name, pair.source, pair.target) for pair in pairs]
+        )

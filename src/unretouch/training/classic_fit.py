@@ -1,0 +1,179 @@
+"""The classic fit: pix2pix, pair by pair, with its crops, mirroring and learning rates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unretouch import networks
+from unretouch.base import seeding
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import CheckpointError, NonFiniteError
+from unretouch.pixels import images
+from unretouch.pixels.pairs import Pair
+from unretouch.training.fit import Update
+from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch
+from unretouch.training.step import (
+    Batch,
+    Nets,
+    Optimisers,
+    adam,
+    loss_weights,
+    train_step,
+)
+from unretouch.training.training_pairs import sizing
+
+# What a random choice is for: the last counter of its seed, so that no two share one.
+_ORDER, _DROPOUT, _FLIP, _TOP, _LEFT = range(5)
+
+
+class ClassicFit:
+    """Fits by `train_step`: every pair once an epoch, in an order drawn from (seed, epoch).
+
+    `pairs` have the size that preprocessing gives them. Weights are drawn from `settings.seed`.
+    """
+
+    def __init__(self, settings: TrainSettings, pairs: Sequence[Pair], device: torch.device):
+        self._settings, self._pairs, self._device = settings, list(pairs), device
+        self._sizing = sizing(settings)
+        self._nets = _build(settings, device)
+        self._optimisers = _optimisers(self._nets, settings)
+        self._weights = loss_weights(settings)
+        self._plateau = Plateau()
+        self._rate = settings.lr
+        self._judgement = (0.0, 0.0)
+
+    @property
+    def generator(self) -> nn.Module:
+        return self._nets.generator
+
+    def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
+        began = time.monotonic()
+        chosen = self._chosen(epoch, place)
+        batch = self._batch(chosen, step)
+        data_s = time.monotonic() - began
+        self._set_rate(scheduled_epoch(self._settings, epoch, progress))
+        torch.manual_seed(seeding.torch_seed(self._settings.seed, step, _DROPOUT))
+        names = tuple(self._pairs[i].name for i in chosen)
+        try:
+            losses = train_step(
+                self._nets, self._optimisers, batch, self._weights,
+                update_discriminator=step % self._settings.d_every == 0,
+                precision=self._settings.precision,
+            )  # fmt: skip
+        except NonFiniteError as error:
+            raise error.at(step, names) from None
+        if losses.D_real is not None and losses.D_fake is not None:
+            self._judgement = (losses.D_real, losses.D_fake)
+        identity = float((batch.source - batch.target).abs().mean())
+        return Update(
+            losses.G_GAN, losses.G_L1, *self._judgement, losses.mean_error, identity, names, data_s
+        )
+
+    def after_epoch(self, mean_l1: float) -> None:
+        if self._settings.lr_policy == "plateau":
+            self._plateau = self._plateau.after_epoch(mean_l1)
+
+    def learning_rate(self) -> float:
+        return self._rate
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        found = {"G": self._nets.generator.state_dict()}
+        if self._nets.discriminator is not None:
+            found["D"] = self._nets.discriminator.state_dict()
+        return found
+
+    def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
+        """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
+        networks.load_weights(self._nets.generator, weights["G"], where)
+        if "D" in weights and self._nets.discriminator is not None:
+            networks.load_weights(self._nets.discriminator, weights["D"], where)
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "weights": self.weights(),
+            "optimisers": {"G": remembered(self._optimisers.generator)},
+            "plateau": asdict(self._plateau),
+            "judgement": list(self._judgement),
+        }
+        if self._optimisers.discriminator is not None:
+            found["optimisers"]["D"] = remembered(self._optimisers.discriminator)
+        return found
+
+    def restore(self, state: dict[str, Any], where: object) -> None:
+        if state["weights"].keys() != self.weights().keys():
+            raise CheckpointError("was trained with another discriminator setting", where)
+        self.load_weights(state["weights"], where)
+        restore_optimiser(self._optimisers.generator, state["optimisers"]["G"], where)
+        if self._optimisers.discriminator is not None:
+            restore_optimiser(self._optimisers.discriminator, state["optimisers"]["D"], where)
+        self._plateau = Plateau(**state["plateau"])
+        self._judgement = (state["judgement"][0], state["judgement"][1])
+
+    def _chosen(self, epoch: int, place: int) -> list[int]:
+        count, size = len(self._pairs), self._settings.batch_size
+        order = (
+            list(range(count))
+            if self._settings.serial_batches
+            else seeding.shuffled(count, self._settings.seed, epoch, _ORDER)
+        )
+        return order[place * size : (place + 1) * size]
+
+    def _batch(self, chosen: list[int], step: int) -> Batch:
+        windows = [self._window(self._pairs[i], step, slot) for slot, i in enumerate(chosen)]
+        channels = (self._settings.input_nc, self._settings.output_nc)
+        source, target = (
+            torch.cat([images.to_network(side, count) for side in sides]).to(self._device)
+            for sides, count in zip(zip(*windows, strict=True), channels, strict=True)
+        )
+        return Batch(source, target)
+
+    def _window(
+        self, pair: Pair, step: int, slot: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the crop of a pair that `step` sees, the same of source and target."""
+        seed, size = self._settings.seed, self._sizing.crop_size
+        height, width = pair.source.shape[:2]
+        rows, columns = slice(None), slice(None)
+        if self._sizing.crops:
+            top = seeding.below(max(1, height - size + 1), seed, step, slot, _TOP)
+            left = seeding.below(max(1, width - size + 1), seed, step, slot, _LEFT)
+            rows, columns = slice(top, top + size), slice(left, left + size)
+        mirrored = not self._settings.no_flip and seeding.below(2, seed, step, slot, _FLIP) == 1
+        sides = [side[rows, columns] for side in (pair.source, pair.target)]
+        if mirrored:
+            sides = [np.ascontiguousarray(side[:, ::-1]) for side in sides]
+        return sides[0], sides[1]
+
+    def _set_rate(self, epoch: int) -> None:
+        settings = self._settings
+        plateau = settings.lr_policy == "plateau"
+        self._rate = settings.lr * (
+            self._plateau.factor if plateau else epoch_factor(settings, epoch)
+        )
+        for optimiser in (self._optimisers.generator, self._optimisers.discriminator):
+            for group in optimiser.param_groups if optimiser else []:
+                group["lr"] = self._rate
+
+
+def _build(settings: TrainSettings, device: torch.device) -> Nets:
+    torch.manual_seed(seeding.torch_seed(settings.seed))
+    generator = networks.build_generator(settings).to(device)
+    if not settings.lambda_GAN:
+        return Nets(generator)
+    return Nets(generator, networks.build_discriminator(settings).to(device))
+
+
+def _optimisers(nets: Nets, settings: TrainSettings) -> Optimisers:
+    generator = adam(nets.generator, settings.lr, settings.beta1)
+    if nets.discriminator is None:
+        return Optimisers(generator)
+    return Optimisers(generator, adam(nets.discriminator, settings.lr, settings.beta1))

@@ -1,0 +1,65 @@
+"""What the trainer drives: a network being fitted, one update at a time.
+
+There are two: `classic_fit` (pix2pix) and `fast_fit` (the recipe for the generator `detail`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update measured, before it changed the weights."""
+
+    G_GAN: float
+    G_L1: float
+    """the reconstruction loss times lambda_L1"""
+    D_real: float
+    D_fake: float
+    """of the discriminator's newest update; 0 without a discriminator"""
+    mean_error: float
+    """mean absolute error of the prediction, network space"""
+    identity: float
+    """the same for the prediction = source"""
+    pairs: tuple[str, ...]
+    """names of the pairs it saw"""
+    data_s: float
+    """seconds for making the batch"""
+
+
+class Fit(Protocol):
+    """A network being fitted to pairs.
+
+    All that `update` draws at random is a function of (seed, step), so that `state` needs no state
+    of a random generator.
+    """
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that is saved as `net_G` and evaluated."""
+
+    def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
+        """Make the update that follows `step` updates: number `place` (from 0) of `epoch` (from 1).
+
+        `progress` is the share of the run that is done, in [0, 1]. Raises NonFiniteError, naming
+        the pairs, before anything is updated by a loss or gradient that is not finite.
+        """
+
+    def after_epoch(self, mean_l1: float) -> None:
+        """Take note of the mean reconstruction loss (network space) of an epoch that was done."""
+
+    def learning_rate(self) -> float:
+        """Return the rate of the last update."""
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """Return the classic state dicts to export, by letter: G, and D where there is one."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that decides how the fit goes on: tensors and plain values."""
+
+    def restore(self, state: dict[str, Any], where: object) -> None:
+        """Go back to a `state`. Raises CheckpointError, naming `where`, when it does not fit."""

@@ -1,0 +1,233 @@
+"""How far a run has come, what it measured on the way, and what of that must survive a stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from unretouch.base.config import TrainSettings
+from unretouch.base.run_status import LastSave, Preview, State, TrainingStatus
+from unretouch.training import history, rhythm
+from unretouch.training.fit import Fit, Update
+from unretouch.training.position import Epochs, Pace
+from unretouch.training.rundir import RunDir
+
+CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error")
+MEASURED_SHARE = 0.02
+"""Of a time budget, between two measurements of the pace."""
+LEVELS = 127.5
+"""Grey levels of one unit of network space."""
+
+
+@dataclass
+class Sums:
+    """Running sums, since the last log line, of what a line reports."""
+
+    count: int = 0
+    G_GAN: float = 0.0
+    G_L1: float = 0.0
+    D_real: float = 0.0
+    D_fake: float = 0.0
+    mean_error: float = 0.0
+    identity: float = 0.0
+
+    def add(self, update: Update) -> None:
+        self.count += 1
+        for name in ("G_GAN", "G_L1", "D_real", "D_fake", "mean_error", "identity"):
+            setattr(self, name, getattr(self, name) + getattr(update, name))
+
+
+@dataclass
+class Progress:
+    """Where a run stands. `state()` is the part that decides how it goes on."""
+
+    epochs: Epochs
+    total_epochs: int
+    batch_size: int
+    budget_s: float | None = None
+    pace: Pace | None = None
+    step: int = 0
+    elapsed: float = 0.0
+    """seconds in this and all earlier processes, previews and saves counted"""
+    sums: Sums = field(default_factory=Sums)
+    epoch_l1: float = 0.0
+    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+
+    _began: float = field(default_factory=time.monotonic)
+    _before: float = 0.0
+    _update_s: float = 0.0
+    _measured_from: tuple[int, float] = (0, 0.0)
+    _lr: float = 0.0
+
+    def begin(self) -> None:
+        """Start the clock of this process; `elapsed` is what earlier ones used up."""
+        self._began, self._before = time.monotonic(), self.elapsed
+        self._measured_from = (self.step, self.elapsed)
+
+    @property
+    def total_steps(self) -> int:
+        """Updates of the whole run, as far as is known now."""
+        if self.pace is not None:
+            return self.pace.total_steps
+        return self.epochs.last_step(self.total_epochs)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, from 1, of the last update; 0 before the first."""
+        return (
+            self.epochs.of_step(self.step - 1)
+            if self.step > self.epochs.anchor_step
+            else (self.epochs.anchor_epoch)
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether every update of the run is made."""
+        return self.step >= self.total_steps
+
+    @property
+    def time_up(self) -> bool:
+        """Whether the time budget is used up."""
+        return self.budget_s is not None and self.elapsed >= self.budget_s
+
+    @property
+    def epoch_ended(self) -> bool:
+        """Whether the last update was the last of its epoch."""
+        return self.step > self.epochs.anchor_step and self.epochs.place_in_epoch(self.step) == 0
+
+    def share_done(self) -> float:
+        """Return the progress through the schedule, in [0, 1]."""
+        if self.pace is not None:
+            return self.pace.progress(self.step)
+        return min(1.0, self.step / max(1, self.total_steps))
+
+    def update(self, fit: Fit) -> Update:
+        """Make one update and take note of its losses and of the time it took."""
+        began = time.monotonic()
+        epoch, place = self.epochs.of_step(self.step), self.epochs.place_in_epoch(self.step)
+        update = fit.update(self.step, epoch, place, self.share_done())
+        self.step += 1
+        self.sums.add(update)
+        self.epoch_l1 += update.mean_error
+        if self.epoch_ended:
+            fit.after_epoch(self.epoch_l1 / self.epochs.steps_per_epoch)
+            self.epoch_l1 = 0.0
+        self._lr = fit.learning_rate()
+        self._update_s = time.monotonic() - began
+        self.elapsed = self._before + time.monotonic() - self._began
+        if self.budget_s is not None and self.pace is not None:
+            self._measure(self.budget_s, self.pace)
+        return update
+
+    def _measure(self, budget_s: float, pace: Pace) -> None:
+        """Every MEASURED_SHARE of the budget, fit the number of steps to the time that is left.
+
+        Often, since other programs come and go: a plan made in a slow moment would end too early.
+        """
+        from_step, from_elapsed = self._measured_from
+        seconds = self.elapsed - from_elapsed
+        if seconds >= MEASURED_SHARE * budget_s or self.step >= pace.total_steps:
+            a_step = seconds / (self.step - from_step)
+            self.pace = pace.measured(self.step, a_step, budget_s - self.elapsed)
+            self._measured_from = (self.step, self.elapsed)
+
+    def log_due(self, every_images: int | None, every_steps: int) -> bool:
+        """Whether a log line is due after this step: the first, the last, and every so many."""
+        if self.step == 1 or self.done:
+            return True
+        if every_images is not None:
+            return rhythm.passed(
+                every_images, (self.step - 1) * self.batch_size, self.step * self.batch_size
+            )
+        return self.step % every_steps == 0
+
+    def log(self, run: RunDir, last: Update) -> None:
+        """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""
+        sums, self.sums = self.sums, Sums()
+        mean = {k: v / sums.count for k, v in asdict(sums).items() if k != "count"}
+        error = mean["mean_error"] * LEVELS
+        recovered = 1 - mean["mean_error"] / mean["identity"] if mean["identity"] else 0.0
+        losses = {name: mean[name] for name in ("G_GAN", "G_L1", "D_real", "D_fake")}
+        epoch = self.epochs.of_step(self.step - 1)
+        place = (self.epochs.place_in_epoch(self.step - 1) + 1) * self.batch_size
+        shown = {**losses, "levels": error, "recovered": recovered}
+        history.append_loss_line(run, epoch, place, self._update_s, last.data_s, shown)
+        record = {
+            "step": self.step, "epoch": epoch, "images": self.step * self.batch_size, **losses,
+            "level_error": error, "recovered_share": recovered, "lr": self._lr,
+            "elapsed_s": round(self.elapsed, 3),
+        }  # fmt: skip
+        history.append_record(run.metrics, record)
+        self.remember(record)
+
+    def remember(self, record: history.Record) -> None:
+        """Add a record of metrics.jsonl to the curves; NaN for what it lacks."""
+        for name in CURVES:
+            value = record.get(name)
+            self.curves[name].append(float(value) if isinstance(value, int | float) else math.nan)
+
+    def begin_epochs(self, steps_per_epoch: int, epochs_done: int) -> None:
+        """Count epochs of another length, or from another number, from this step on."""
+        self.epochs = self.epochs.moved(steps_per_epoch, epochs_done, self.step)
+        self.epoch_l1 = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return what decides how the run goes on, as plain values."""
+        return {
+            "step": self.step,
+            "epochs": asdict(self.epochs),
+            "pace": asdict(self.pace) if self.pace else None,
+            "sums": asdict(self.sums),
+            "epoch_l1": self.epoch_l1,
+        }
+
+    def restore(self, state: dict[str, Any], elapsed: float) -> None:
+        """Go back to a `state`; a budget of this call replaces that of the saved one."""
+        self.step = state["step"]
+        self.epochs = Epochs(**state["epochs"])
+        if self.pace is not None and state["pace"] is not None:
+            self.pace = Pace(**state["pace"])
+        self.sums = Sums(**state["sums"])
+        self.epoch_l1 = state["epoch_l1"]
+        self.elapsed = elapsed
+
+    def status(
+        self,
+        settings: TrainSettings,
+        state: State,
+        reason: str,
+        last_save: LastSave | None,
+        previews: Sequence[Preview],
+        identity_error: float,
+    ) -> TrainingStatus:
+        """Return what the page and the console show."""
+        return TrainingStatus(
+            name=settings.name,
+            state=state,
+            step=self.step,
+            total_steps=self.total_steps,
+            epoch=self.epoch,
+            total_epochs=None if self.pace else self.total_epochs,
+            elapsed_s=self.elapsed,
+            left_s=self.left_s(),
+            lr=self._lr,
+            lambda_L1=settings.lambda_L1,
+            identity_error=identity_error,
+            last_save=last_save,
+            stop_reason=reason,
+            curves=self.curves,
+            previews=previews,
+        )
+
+    def left_s(self) -> float | None:
+        """Return the seconds left, or None before there is a measure."""
+        if self.budget_s is not None:
+            return max(0.0, self.budget_s - self.elapsed)
+        from_step, from_elapsed = self._measured_from
+        if self.step <= from_step:
+            return None
+        a_step = (self.elapsed - from_elapsed) / (self.step - from_step)
+        return (self.total_steps - self.step) * a_step

@@ -1,0 +1,65 @@
+"""When something is due, and which of the old files stay: by steps, time and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+LOG_LINES = 2000
+"""Log lines a run is given at most when --print_freq is not set."""
+KEPT_WEIGHTS = 20
+"""Numbered weights kept at most, however small they are."""
+SAVE_EVERY_S = 300.0
+"""Seconds between two saves of the state when --save_latest_freq is not set."""
+SHARE_OF_TIME = 0.02
+"""Share of the training time that previews, and numbered weights, may cost."""
+
+
+def log_every(total_steps: int) -> int:
+    """Return the steps between two log lines: every step for short runs."""
+    return max(1, total_steps // LOG_LINES)
+
+
+def passed(every: int, images_before: int, images_now: int) -> bool:
+    """Whether a multiple of `every` images was reached by the last step."""
+    return images_before // every != images_now // every
+
+
+class CostShare:
+    """Says when a costly thing is due so that, over time, it takes SHARE_OF_TIME at most.
+
+    `shortest` seconds lie between two of them at least, and the share `growth` of the time run so
+    far: above zero it keeps a long run from piling them up.
+    """
+
+    def __init__(self, shortest: float, growth: float) -> None:
+        self._shortest, self._growth = shortest, growth
+        self._next = 0.0
+
+    def due(self, elapsed: float) -> bool:
+        """Whether it is due after `elapsed` seconds of training."""
+        return elapsed >= self._next
+
+    def spent(self, elapsed: float, cost: float) -> None:
+        """Record that at `elapsed` seconds it was done and took `cost` seconds."""
+        self._next = elapsed + max(self._shortest, cost / SHARE_OF_TIME, elapsed * self._growth)
+
+
+def thinned(steps: Collection[int], limit: int, keep: Collection[int] = ()) -> list[int]:
+    """Return at most `limit` of `steps`: `keep`, the last, the first, and evenly between.
+
+    Evenly on a logarithmic scale: the step goes whose neighbours lie closest together in relation
+    to it, since a run changes fastest at its start. Where there is no room for all of them, the
+    first goes, then the last; `keep` always stays.
+    """
+    kept = sorted(steps)
+
+    def crowding(index: int) -> float:
+        return (kept[index + 1] - kept[index - 1]) / (kept[index] + 1)
+
+    while len(kept) > max(limit, 1):
+        between = [i for i in range(1, len(kept) - 1) if kept[i] not in keep]
+        ends = [i for i in (0, len(kept) - 1) if kept[i] not in keep]
+        if not between and not ends:
+            break
+        del kept[min(between, key=crowding) if between else ends[0]]
+    return kept

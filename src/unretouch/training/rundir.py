@@ -1,0 +1,123 @@
+"""Every path in a run folder. Nothing else knows them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from unretouch.base import durable, names
+from unretouch.base.errors import CheckpointError
+
+_STATE = re.compile(r"(\d{9})\.ckpt")
+_NUMBERED = re.compile(r"(\d+)_net_G\.pth")
+
+
+class RunDir:
+    """The folder of one run, `checkpoints_dir/NAME`.
+
+    Raises UsageError for a name that cannot be a run's, DataError for one that is a link leading
+    outside of checkpoints_dir.
+    """
+
+    def __init__(self, checkpoints_dir: str | Path, name: str) -> None:
+        self.name = names.run_name(name)
+        self.root = names.inside(Path(checkpoints_dir), *self.name.split("/"))
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.json"
+
+    @property
+    def data_manifest(self) -> Path:
+        return self.root / "data.json"
+
+    @property
+    def train_options(self) -> Path:
+        return self.root / "train_opt.txt"
+
+    @property
+    def test_options(self) -> Path:
+        return self.root / "test_opt.txt"
+
+    @property
+    def loss_log(self) -> Path:
+        return self.root / "loss_log.txt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def metrics_aside(self) -> Path:
+        """Records of steps that were lost in a crash and trained again."""
+        return self.root / "metrics.aside.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def console(self) -> Path:
+        """What a training that the app began printed."""
+        return self.root / "console.txt"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "run.lock"
+
+    @property
+    def best(self) -> Path:
+        """Record of the weights with the least error so far: epoch, step, figures."""
+        return self.root / "best.json"
+
+    @property
+    def web(self) -> Path:
+        return self.root / "web"
+
+    @property
+    def preview_images(self) -> Path:
+        return self.web / "images"
+
+    @property
+    def previews(self) -> Path:
+        """Record of the previews taken, from which the page is written."""
+        return self.root / "previews.jsonl"
+
+    def state(self, step: int) -> Path:
+        return self.root / "state" / f"{step:09d}.ckpt"
+
+    def states(self) -> list[Path]:
+        """Return the state files, newest first."""
+        folder = self.root / "state"
+        found = [p for p in folder.glob("*.ckpt") if _STATE.fullmatch(p.name)]
+        return sorted(found, reverse=True)
+
+    def weights(self, epoch: str | int, net: str = "G", suffix: str = "") -> Path:
+        """Return the classic weights file: `latest`, `best`, an epoch's number or `iter_N`."""
+        return self.root / f"{epoch}_net_{net}{suffix}.pth"
+
+    def numbered_epochs(self) -> list[int]:
+        """Return the epochs whose numbered weights exist, ascending."""
+        found = (_NUMBERED.fullmatch(p.name) for p in self.root.glob("*_net_G.pth"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def prepare(self) -> None:
+        """Create the folders a run writes to.
+
+        Raises DataError for a link that leads outside of the run folder, DiskError.
+        """
+        durable.make_folder(self.root)
+        appended = (self.loss_log, self.metrics, self.metrics_aside, self.events, self.lock)
+        for path in (self.state(0).parent, self.web, self.preview_images, *appended):
+            names.inside(self.root, path.relative_to(self.root).as_posix())
+        for folder in (self.state(0).parent, self.preview_images):
+            durable.make_folder(folder)
+
+    def require(self) -> None:
+        """Raise CheckpointError, naming the runs there are, when there is no such run."""
+        if self.root.is_dir():
+            return
+        parent = self.root.parent
+        others = sorted(p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
+        hint = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
+        raise CheckpointError("no such run", self.root, hint)

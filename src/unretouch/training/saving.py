@@ -1,0 +1,201 @@
+"""What a run writes to go on and to be used: states, classic weights, and what is kept of them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unretouch.base import config, durable
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import CheckpointError, NonFiniteError
+from unretouch.base.run_status import LastSave
+from unretouch.training import checkpoint, history, rhythm
+from unretouch.training.checkpoint import Checkpoint
+from unretouch.training.fit import Fit
+from unretouch.training.previews import PAGE_BYTES
+from unretouch.training.progress import Progress
+from unretouch.training.rundir import RunDir
+from unretouch.training.weights_file import load_weights, require_space, save_weights
+
+
+@dataclass(frozen=True)
+class DiskPlan:
+    """How a run folder stays below `keep_gb`."""
+
+    state: int
+    """bytes of one state file; two are kept"""
+    latest: int
+    """bytes of the latest weights, G and D"""
+    generator: int
+    """bytes of one numbered weights file, which holds G"""
+    numbered: int
+    """how many numbered weights are kept"""
+
+    @property
+    def total(self) -> int:
+        """Bytes of the run folder when everything that is kept is there."""
+        states = checkpoint.KEPT_STATES * self.state
+        return states + self.latest + self.numbered * self.generator + PAGE_BYTES
+
+    def sentence(self) -> str:
+        """Return the estimate as a line for the start of a run."""
+        size = durable.megabytes
+        return (
+            f"disk: at most {size(self.total)} ({checkpoint.KEPT_STATES} states of "
+            f"{size(self.state)}, latest weights {size(self.latest)}, "
+            f"{self.numbered} numbered weights of {size(self.generator)}, pages)"
+        )
+
+
+def require_room(run: RunDir, plan: DiskPlan) -> None:
+    """Raise DiskError unless the disk takes all that the plan still adds to the run folder."""
+    there = sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file())
+    # A new state is whole before the oldest goes: for a moment there is one more.
+    needed = max(0, plan.total - there) + plan.state
+    require_space(
+        run.root,
+        needed,
+        "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",
+    )
+
+
+def disk_plan(fit: Fit, keep_gb: float) -> DiskPlan:
+    """Return how many numbered weights fit below `keep_gb` beside what must be there.
+
+    At least one is kept, at most rhythm.KEPT_WEIGHTS.
+    """
+    by_net = {letter: _size(weights) for letter, weights in fit.weights().items()}
+    latest = sum(by_net.values())
+    state = 3 * latest  # Adam remembers two numbers for every weight
+    left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
+    numbered = int(left // by_net["G"])
+    return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))
+
+
+def _size(weights: dict[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+
+
+class Saver:
+    """Saves a run when it is due."""
+
+    def __init__(self, run: RunDir, settings: TrainSettings, fit: Fit, progress: Progress) -> None:
+        self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
+        self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0)
+        self._plan = disk_plan(fit, settings.keep_gb)
+        self._saved_at = progress.elapsed
+        self.last_save: LastSave | None = None
+
+    def due(self) -> bool:
+        """Whether the state is due to be saved after this step."""
+        freq, size = self._settings.save_latest_freq, self._settings.batch_size
+        if freq is not None:
+            step = self._progress.step
+            return rhythm.passed(freq, (step - 1) * size, step * size)
+        return self._progress.elapsed - self._saved_at >= rhythm.SAVE_EVERY_S
+
+    def save(self) -> None:
+        """Save the state, then the latest weights that match it.
+
+        Raises DiskError; NonFiniteError for weights that would be refused when they are loaded.
+        """
+        if self.last_save is None or self.last_save.step != self._progress.step:
+            now = current(self._fit, self._progress, self._settings)
+            require_finite(now.state, now.step)
+            checkpoint.save(self._run, now)
+            for letter, weights in self._fit.weights().items():
+                save_weights(self._run.weights("latest", letter), weights)
+            self.last_save = LastSave(step=self._progress.step, time=time.time())
+            history.write_event(self._run, "save", step=self._progress.step)
+        self._saved_at = self._progress.elapsed
+
+    def numbered_due(self) -> bool:
+        """Whether numbered weights are due after this step: at an epoch's end, if time allows."""
+        progress = self._progress
+        return (
+            progress.epoch_ended
+            and progress.epoch % self._settings.save_epoch_freq == 0
+            and self._numbered_due.due(progress.elapsed)
+        )
+
+    def save_numbered(self, errors: dict[int, float]) -> None:
+        """Save the weights of this epoch under its number, then thin the older ones.
+
+        `errors` are mean errors by epoch; the epoch with the least stays. Raises as `save` does.
+        """
+        began = time.monotonic()
+        epoch, weights = self._progress.epoch, self._fit.weights()["G"]
+        require_finite(weights, self._progress.step)
+        save_weights(self._run.weights(epoch), weights)
+        there = self._run.numbered_epochs()
+        measured = {e: errors[e] for e in there if e in errors}
+        best = min(measured, key=lambda e: (measured[e], e), default=epoch)
+        durable.write_json(self._run.best, {"epoch": best, "level_error": measured.get(best)})
+        for old in set(there) - set(rhythm.thinned(there, self._plan.numbered, keep=[best])):
+            durable.remove(self._run.weights(old))
+        self._numbered_due.spent(self._progress.elapsed, time.monotonic() - began)
+
+
+def current(fit: Fit, progress: Progress, settings: TrainSettings) -> Checkpoint:
+    """Return the checkpoint of this moment.
+
+    Of the settings, only those that decide what is learnt are part of the state, so that a run that
+    was copied to another folder is equal to the one it was copied from.
+    """
+    deciding = {k: v for k, v in settings.to_dict().items() if k not in config.FREE}
+    state = {"progress": progress.state(), "fit": fit.state(), "settings": deciding}
+    return Checkpoint(progress.step, state, {"elapsed_s": progress.elapsed, **surroundings(fit)})
+
+
+def surroundings(fit: Fit) -> dict[str, Any]:
+    """Return what bit-equal training depends on beside the state."""
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "device": next(fit.generator.parameters()).device.type,
+    }
+
+
+def require_finite(state: Any, step: int) -> None:
+    """Raise NonFiniteError when a tensor of the state holds NaN or infinity.
+
+    An update by finite losses and gradients can still leave the range of float32 by its rate.
+    """
+    for tensor in _tensors(state):
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise NonFiniteError(
+                "the last update led to weights or moments that are NaN or infinite",
+                f"step {step}",
+                "Lower --lr; what was saved is untouched",
+            )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def rewrite_latest(run: RunDir, fit: Fit) -> list[str]:
+    """Write the latest weights again where they do not match the state just restored (a crash lies
+    between, or they were damaged or replaced). Returns the names of the files written."""
+    written = []
+    for letter, weights in fit.weights().items():
+        path = run.weights("latest", letter)
+        try:
+            same = checkpoint.digest(load_weights(path)) == checkpoint.digest(weights)
+        except CheckpointError:
+            same = False
+        if not same:
+            save_weights(path, weights)
+            written.append(path.name)
+    return written

@@ -1,0 +1,134 @@
+"""The training loop, on one screen: update, log, preview, save, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import DiskError, ExitCode, NonFiniteError
+from unretouch.base.run_status import State, TrainingStatus
+from unretouch.training import history, rhythm
+from unretouch.training.fit import Fit
+from unretouch.training.previews import Previews
+from unretouch.training.progress import Progress
+from unretouch.training.rundir import RunDir
+from unretouch.training.saving import Saver
+from unretouch.training.stopping import StopRequest
+
+STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
+"""Test only: stop, as if the run were done, after so many updates of this process."""
+
+STATUS_EVERY_S = 2.0
+
+
+class Watcher(Protocol):
+    """Who is told about a run while it trains: the console and the page."""
+
+    def tell(self, line: str) -> None:
+        """Show one line to the person."""
+
+    def show(self, status: TrainingStatus) -> None:
+        """Show where the run stands."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `train` ended."""
+
+    reason: str
+    """finished, time_up, interrupted or terminated"""
+    exit_code: ExitCode
+    step: int
+
+
+def train(
+    run: RunDir,
+    settings: TrainSettings,
+    fit: Fit,
+    progress: Progress,
+    previews: Previews,
+    watcher: Watcher,
+    stop: StopRequest,
+) -> Outcome:
+    """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
+
+    Raises NonFiniteError, after which the last save is as it was, and DiskError.
+    """
+    saver = Saver(run, settings, fit, progress)
+    log_every = rhythm.log_every(progress.total_steps)
+    final_step = _cut_for_tests(progress.step)
+    status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0)
+
+    def show(state: State, reason: str = "") -> None:
+        watcher.show(
+            progress.status(
+                settings,
+                state,
+                reason,
+                saver.last_save,
+                previews.taken,
+                previews.identity_error(),
+            )
+        )
+
+    try:
+        history.append_loss_header(run)
+        previews.take(progress, fit)
+        show("running")
+        while not (reason := _end(progress, stop, final_step)):
+            update = progress.update(fit)
+            if progress.log_due(settings.print_freq, log_every):
+                progress.log(run, update)
+            if saver.numbered_due():
+                previews.take(progress, fit)
+                with stop.held():
+                    saver.save_numbered(previews.errors_by_epoch())
+            elif previews.due(progress):
+                previews.take(progress, fit)
+            if saver.due():
+                with stop.held():
+                    saver.save()
+            if status_clock.due(progress.elapsed):
+                began = time.monotonic()
+                show("running")
+                status_clock.spent(progress.elapsed, time.monotonic() - began)
+        with stop.held():
+            saver.save()
+        if stop.asked is None:
+            previews.take(progress, fit)
+        reason = _asked(stop) or reason
+        show("stopped" if stop.asked else "finished", reason)
+        history.write_event(run, "stop", step=progress.step, reason=reason)
+    except (NonFiniteError, DiskError) as error:
+        reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
+        with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
+            history.write_event(run, "fault", step=progress.step, reason=str(error))
+            show("failed", reason)
+        raise
+    return Outcome(reason, stop.asked or ExitCode.OK, progress.step)
+
+
+def _end(progress: Progress, stop: StopRequest, final_step: int | None) -> str:
+    """Return why training ends now, or an empty text."""
+    if stop.asked is not None:
+        return _asked(stop)
+    if progress.done:
+        return "finished"
+    if progress.time_up:
+        return "time_up"
+    return "finished" if final_step is not None and progress.step >= final_step else ""
+
+
+def _asked(stop: StopRequest) -> str:
+    if stop.asked is None:
+        return ""
+    return "terminated" if stop.asked == ExitCode.TERMINATED else "interrupted"
+
+
+def _cut_for_tests(step: int) -> int | None:
+    steps = os.environ.get(STEPS_THIS_TIME)
+    return step + int(steps) if steps else None

@@ -1,0 +1,12 @@
+"""The classic test command: all of it is in the package."""
+
+import sys
+
+try:
+    from unretouch.compat.test import start
+except ModuleNotFoundError as missing:
+    hint = "in the folder of this file, run: pip install ."
+    sys.exit(print(f"test.py: {missing.name} is not installed; {hint}", file=sys.stderr) or 2)
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -1,0 +1,146 @@
+"""A person makes a model in the browser, from dropped pairs to a restored photograph."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import SOURCE, App, running, until
+from skimage.data import astronaut
+
+
+def face(left: int, size: int = 96) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(astronaut()[40 : 40 + size, left : left + size])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Pairs as people have them: A and B of the same name, one whole, one that cannot be halved."""
+    made = {}
+    for name, left in (("얼굴 1", 150), ("둘<b>", 190)):
+        before = face(left)
+        after = (before.astype(int) + np.roll(before, 1, 0) + np.roll(before, 1, 1)) // 3
+        for side, pixels in (("A", after.astype(np.uint8)), ("B", before)):
+            made[f"{name} {side}"] = tmp_path / side / f"{name}.png"
+            made[f"{name} {side}"].parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(made[f"{name} {side}"])
+    made["odd"] = tmp_path / "odd.png"
+    Image.fromarray(face(100, 95)).save(made["odd"])
+    made["photo"] = tmp_path / "photo.png"
+    Image.fromarray(face(120, 130)).save(made["photo"])
+    return made
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Any:
+    with running(tmp_path / "app") as started:
+        yield started
+
+
+def drop(browser: Any, zone: str, *paths: Path) -> None:
+    """Give files to a zone, as the file dialog does."""
+    browser.find(f"#files-{zone}").send_keys("\n".join(str(path) for path in paths))
+
+
+def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
+    browser: Any, app: App, files: dict[str, Path], tmp_path: Path
+) -> None:
+    browser.driver.get(app.address)
+    browser.until("return !document.getElementById('welcome').hidden")
+    browser.find("#welcome .button").click()
+
+    # A file that is no pair is refused beside the pairs that are taken.
+    browser.until("return document.getElementById('name')?.value")
+    drop(browser, "whole", files["odd"])
+    browser.until("return document.querySelector('.entry[data-state=bad]')")
+    assert "95" in browser.text(".entry .doubts")
+    browser.find(".entry button").click()
+    browser.find("input[value=two]").click()
+    names = ("얼굴 1", "둘<b>")
+    drop(browser, "a", *[files[f"{name} A"] for name in names])
+    drop(browser, "b", *[files[f"{name} B"] for name in names])
+    browser.until("return document.querySelectorAll('.entry[data-state=ready]').length === 2")
+    assert "둘<b>.png" in browser.text("#gathered")
+    assert browser.text("#tally") == "2 pairs are ready"
+
+    browser.run("document.getElementById('minutes').value = '0.05'")
+    browser.find("#name").clear()
+    browser.find("#name").send_keys("초상")
+    browser.find("#start").click()
+    browser.until("return location.pathname.includes('/runs/')")
+    browser.until("return document.querySelectorAll('.pair').length === 2", seconds=60)
+    ended = "return document.getElementById('state').dataset.state === 'finished'"
+    browser.until(ended, seconds=60)
+    browser.until("return !document.getElementById('go-on').hidden")
+    run = app.place / "checkpoints" / "초상"
+    assert (run / "config.json").exists()
+    assert len(list((app.place / "datasets" / "초상" / "train").iterdir())) == 2
+
+    browser.find(".tabs a:nth-child(2)").click()
+    browser.until("return document.getElementById('files-trial') && "
+                  "!document.getElementById('files-trial').disabled")  # fmt: skip
+    drop(browser, "trial", files["photo"])
+    browser.until("return document.querySelector('a.save')", seconds=60)
+    browser.until("return [...document.querySelectorAll('#pairs img')].every(i => i.naturalWidth)")
+    folder = tmp_path / "downloads"
+    browser.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.find("a.save").click()
+    saved = until(lambda: list(folder.glob("photo_restored.png")))[0]
+
+    command = [
+        *(sys.executable, "-m", "unretouch", "apply", "초상", str(files["photo"])),
+        *("--out", str(tmp_path / "out")),
+    ]
+    subprocess.run(command, cwd=app.place, env={**_environment()}, check=True)
+    assert saved.read_bytes() == (tmp_path / "out" / "photo.png").read_bytes()
+
+    browser.find("[data-language=ko]").click()
+    assert browser.text(".tabs a[aria-current]") == "사진 복원"
+    assert {url.split("/")[2] for url in browser.urls() if url.startswith("http")} == {app.host}
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(SOURCE)}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_page_fits_its_window_and_names_its_controls(
+    browser: Any, app: App, width: int, language: str
+) -> None:
+    from serving import tiny_run
+
+    run = tiny_run(app.place / "checkpoints", "a_run.2-3")
+    mobile = width < 600
+    browser.command(
+        "Emulation.setDeviceMetricsOverride",
+        width=width, height=800, deviceScaleFactor=1, mobile=mobile,
+    )  # fmt: skip
+    for path in ("", "new/", f"runs/{run}/", f"try/{run}/", f"outcome/{run}/"):
+        browser.driver.get(app.address + path)
+        browser.find(f"[data-language={language}]").click()
+        assert browser.run("return document.documentElement.lang") == language
+        assert browser.run("return document.documentElement.scrollWidth") <= width
+        assert browser.run(UNNAMED) == [], path
+        assert browser.run("return document.querySelectorAll('h1').length") >= 1
+        assert browser.run(UNWORDED) == [], path
+
+
+UNNAMED = """
+const named = (e) => e.textContent.trim() || e.getAttribute('aria-label') || e.title ||
+  (e.labels && [...e.labels].some((label) => label.textContent.trim()));
+return [...document.querySelectorAll('button, a[href], input, select')]
+  .filter((e) => e.checkVisibility() && !named(e)).map((e) => e.outerHTML)
+"""
+UNWORDED = """
+return [...document.querySelectorAll('[data-word]')]
+  .filter((e) => e.textContent.includes('undefined') || /\\{\\w+\\}/.test(e.textContent))
+  .map((e) => e.outerHTML)
+"""

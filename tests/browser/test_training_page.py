@@ -1,0 +1,369 @@
+"""What a person does with the live page of a run, in a real browser, opened from the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+READY = "return document.querySelectorAll('.pair').length === 3"
+PAINTED = """const all = [...document.querySelectorAll('.pair img')];
+    return all.length === 18 && all.every(i => i.complete && i.naturalWidth)"""
+KEYS = {"right": "\ue014", "left": "\ue012", "home": "\ue011", "end": "\ue010"}
+
+
+def fake_B(browser: Any) -> str:
+    script = "return document.querySelector('.tile[data-label=fake_B] img').getAttribute('src')"
+    return str(browser.run(script))
+
+
+def show_all(browser: Any) -> None:
+    """Scroll past every card, so that each loads its pictures."""
+    browser.until(READY)
+    for number in range(3):
+        browser.run("document.querySelectorAll('.pair')[arguments[0]].scrollIntoView()", number)
+        browser.until(
+            "return document.querySelectorAll('.pair')[arguments[0]].card.visible", number
+        )
+    browser.until(PAINTED)
+
+
+def test_every_pair_is_shown_in_the_users_words_and_nothing_else_is_asked_for(
+    browser: Any, run: Any
+) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    text = browser.text("#pairs")
+    for word in ("real_A", "fake_B", "real_B", "portrait_01", "얼굴 두번째 #2 50%"):
+        assert word in text
+    assert browser.run("return document.querySelectorAll('.tile img[alt]').length") == 12
+    urls = browser.urls()
+    assert len(urls) > 20
+    assert {url.split(":")[0] for url in urls} <= {"file", "data", "about"}
+
+
+def test_a_name_that_is_markup_stays_a_name(browser: Any, run: Any) -> None:
+    run.tell(name="<img src=x onerror=alert(1)>", stop_reason="<b>odd</b>", state="stopped")
+    browser.open(run.page)
+    show_all(browser)
+    assert "<img src=x onerror=alert(1)>" in browser.text("#pairs")
+    assert browser.text("h1") == "<img src=x onerror=alert(1)>"
+    assert browser.text("#notice") == "<b>odd</b>"
+    assert browser.run("return document.querySelectorAll('[onerror], #notice b').length") == 0
+
+
+def test_figures_state_error_identity_and_recovered_share(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until(READY)
+    pairs = run.previews[-1].pairs
+    error = sum(p.level_error for p in pairs) / 3
+    identity = sum(p.identity_error for p in pairs) / 3
+    assert float(browser.text("#error-now")) == pytest.approx(error, abs=0.006)
+    assert f"{identity:.2f} grey levels" in browser.text("#identity")
+    assert browser.text("#recovered") == "60.0%"
+    assert browser.text("#left") == "1 h 30 min"
+    assert browser.text("#step") == "600 of 6,000"
+    assert browser.text("#epoch") == "200 of 2,000"
+    assert browser.text("#lr") == "0.0001"
+    assert "step 599" in browser.text("#last-save")
+    assert browser.text("#state") == "Training"
+
+
+def test_it_keeps_itself_current_and_keeps_its_place(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    browser.run("""
+        window.notReloaded = true;
+        const card = document.querySelectorAll('.pair')[1].card;
+        card.slider.value = 23;
+        card.setZoom(300);
+        card.place = {x: 0.4, y: 0.6};
+        card.look();
+        card.node.scrollIntoView();
+    """)
+    before = browser.run("return [scrollY, document.querySelectorAll('.pair')[1].card.place]")
+    assert before[0] > 300
+    run.preview(900)
+    browser.until("return document.getElementById('step').innerText.startsWith('900')")
+    browser.until("return document.getElementById('time-value').innerText.includes('900')")
+    newest = "return document.querySelectorAll('.tile[data-label=fake_B] img')[1].src"
+    browser.until(f"{newest}.includes('epoch300_')")
+    assert browser.run("return window.notReloaded")
+    assert (
+        browser.run("return [scrollY, document.querySelectorAll('.pair')[1].card.place]") == before
+    )
+    assert browser.run("return document.querySelectorAll('.pair')[1].card.slider.value") == 23
+    assert browser.run("return document.querySelectorAll('.pair')[1].card.zoom") == 300
+
+
+def test_a_new_picture_takes_the_place_of_the_old_without_an_empty_frame(
+    browser: Any, run: Any
+) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    browser.run("""
+        window.empty = 0;
+        const watch = () => {
+            for (const image of document.querySelectorAll('.pair img')) {
+                if (!image.complete || !image.naturalWidth) window.empty += 1;
+            }
+            requestAnimationFrame(watch);
+        };
+        watch();
+    """)
+    for step in (700, 800):
+        run.preview(step)
+        browser.until(f"return document.getElementById('time-value').innerText.includes('{step}')")
+    assert browser.run("return window.empty") == 0
+
+
+def test_the_time_slider_goes_back_to_step_0_and_stays_there(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until(READY)
+    assert "epoch200_" in browser.until(
+        "return document.querySelector('.tile[data-label=fake_B] img')?.src"
+    )
+    browser.find("#time").send_keys(KEYS["home"])
+    assert browser.text("#time-value") == "step 0, epoch 0"
+    browser.until(
+        "return document.querySelector('.tile[data-label=fake_B] img').src.includes('epoch000_')"
+    )
+    run.preview(900)
+    browser.until("return document.getElementById('time').max === '3'")
+    assert browser.text("#time-value") == "step 0, epoch 0"
+    assert "epoch000_" in fake_B(browser)
+    browser.find("#time").send_keys(KEYS["end"])
+    assert browser.text("#time-value") == "step 900, epoch 300 (latest)"
+    assert browser.find("#time").get_attribute("aria-valuetext") == "step 900, epoch 300 (latest)"
+
+
+def test_the_loupe_shows_the_same_place_in_every_picture(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    view = browser.find(".tile[data-label=real_B] .view")
+    browser.run("arguments[0].scrollIntoView({block: 'center'})", view)
+    ActionChains(browser.driver).move_to_element(view).click().perform()
+    card = "document.querySelector('.pair').card"
+    assert browser.run(f"return {card}.zoom") == 200
+    for zoom in (100, 200, 300, 400):
+        browser.run("arguments[0].click()", browser.find(f".pair [data-zoom='{zoom}']"))
+        places = browser.run("""return [...document.querySelectorAll('.pair')[0]
+            .querySelectorAll('.tile img')].map(i => [i.style.left, i.style.top, i.style.width])""")
+        assert len(places) == 4
+        assert places.count(places[0]) == 4
+        assert places[0][2] == f"{160 * zoom // 100}px"
+    before = browser.run(f"return {card}.place.x")
+    ActionChains(browser.driver).drag_and_drop_by_offset(view, 60, 0).perform()
+    assert browser.run(f"return {card}.place.x") == pytest.approx(before - 60 / (160 * 4), abs=1e-3)
+
+
+def test_slider_and_loupe_are_worked_by_keyboard(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    slider = browser.find(".pair img-comparison-slider")
+    slider.send_keys(KEYS["home"])
+    assert slider.get_attribute("aria-valuenow") == "0"
+    slider.send_keys(KEYS["right"] * 3)
+    assert slider.get_attribute("aria-valuenow") == "6"
+    assert browser.run("return document.querySelector('img-comparison-slider').value") == 6
+    slider.send_keys(KEYS["end"])
+    assert slider.get_attribute("aria-valuenow") == "100"
+    tiles = browser.find(".pair .tiles")
+    tiles.send_keys("++")
+    assert browser.run("return document.querySelector('.pair').card.zoom") == 200
+    before = browser.run("return document.querySelector('.pair').card.place.x")
+    tiles.send_keys(KEYS["left"])
+    assert browser.run("return document.querySelector('.pair').card.place.x") < before
+    tiles.send_keys("0")
+    assert browser.run("return document.querySelector('.pair').card.zoom") == 0
+
+
+def test_the_two_sides_of_the_slider_can_be_chosen(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    browser.run("arguments[0].click()", browser.find(".pair .sides button:nth-child(2)"))
+    assert browser.text(".pair .tag.left") == "fake_B"
+    assert browser.text(".pair .tag.right") == "real_B"
+    browser.until("""return document.querySelector('.pair [slot=second] img').src.includes('real_B')
+        && document.querySelector('.pair [slot=first] img').src.includes('fake_B')""")
+
+
+def test_curves_are_drawn_and_the_log_scale_switch_is_remembered(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until("return document.querySelectorAll('.plot canvas').length === 3")
+    text = browser.text(".charts")
+    for word in ("G_L1", "G_GAN", "D_real", "D_fake", "doing nothing", "previews"):
+        assert word in text
+    assert "1.0 here is 0.2550 grey levels" in text
+    label = browser.find("#chart-error canvas").get_attribute("aria-label")
+    assert "Error in grey levels" in label
+    pixels = "return document.querySelector('#chart-error canvas').toDataURL()"
+    straight = browser.run(pixels)
+    browser.find("#log-scale").click()
+    assert browser.run(pixels) != straight
+    browser.driver.refresh()
+    browser.until("return document.querySelectorAll('.plot canvas').length === 3")
+    assert browser.run("return document.getElementById('log-scale').checked")
+
+
+def test_no_curve_is_drawn_for_networks_that_do_not_take_part(browser: Any, run: Any) -> None:
+    steps = [1.0, 2.0, 3.0]
+    nothing = [0.0, 0.0, 0.0]
+    curves = {"step": steps, "level_error": steps, "G_L1": steps, "G_GAN": nothing}
+    run.tell(curves={**curves, "D_real": nothing, "D_fake": [float("nan")] * 3})
+    browser.open(run.page)
+    browser.until("return document.querySelectorAll('.plot canvas').length === 2")
+    assert not browser.find("#chart-gan").is_displayed()
+
+
+@pytest.mark.parametrize(
+    ("language", "state", "pairs", "html"),
+    [("ko-KR", "학습 중", "사진 쌍", "ko"), ("en-GB", "Training", "Pairs", "en"),
+     ("fr-FR", "Training", "Pairs", "en")],
+)  # fmt: skip
+def test_the_browsers_language_is_spoken(
+    browser: Any, run: Any, language: str, state: str, pairs: str, html: str
+) -> None:
+    browser.open(run.page, language=language)
+    browser.until(READY)
+    assert browser.text("#state") == state
+    assert browser.text("#pairs-heading") == pairs
+    assert browser.run("return document.documentElement.lang") == html
+
+
+def test_the_language_can_be_switched_and_is_remembered(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until(READY)
+    browser.find("[data-language=ko]").click()
+    assert browser.text("#left") == "1시간 30분"
+    assert "단계" in browser.text(".pair .figures")
+    assert "fake_B\n생성" in browser.text(".pair .tiles")
+    browser.driver.refresh()
+    browser.until(READY)
+    assert browser.text("#state") == "학습 중"
+    assert browser.find("[data-language=ko]").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("language", ["en-US", "ko-KR"])
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_nothing_reaches_beyond_a_small_screen(
+    browser: Any, run: Any, language: str, width: int
+) -> None:
+    run.tell(name="a_run_with_a_very_long_name_that_has_no_place_to_break_it_at_all")
+    browser.open(run.page, language=language, width=width)
+    show_all(browser)
+    browser.until("return document.querySelectorAll('.plot canvas').length === 3")
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    beyond = browser.run("""return [...document.querySelectorAll('main button, main dd, main h1')]
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML)""")
+    assert beyond == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_can_be_read_in_light_and_dark(browser: Any, run: Any, dark: bool) -> None:
+    browser.open(run.page, dark=dark)
+    browser.until(READY)
+    ratios = browser.run("""
+        const light = (text) => {
+            const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map(v => {
+                const c = v / 255;
+                return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+            });
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const ground = (node) => {
+            while (node) {
+                const colour = getComputedStyle(node).backgroundColor;
+                if (!/, 0\\)$/.test(colour)) return colour;
+                node = node.parentElement;
+            }
+            return 'rgb(255, 255, 255)';
+        };
+        const texts = 'h1, h2, h3, p, dt, dd, button, figcaption span, strong';
+        return [...document.querySelectorAll(texts)]
+            .filter(e => e.offsetParent && e.textContent.trim())
+            .map(e => {
+                const pair = [light(getComputedStyle(e).color), light(ground(e))];
+                const [more, less] = pair.sort((a, b) => b - a);
+                return [(more + 0.05) / (less + 0.05), e.outerHTML.slice(0, 80)];
+            });
+    """)
+    assert len(ratios) > 30
+    assert min(ratios)[0] >= 4.5, min(ratios)
+    background = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 200) is dark
+
+
+def test_everything_that_takes_the_focus_has_a_name(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    show_all(browser)
+    nodes = browser.command("Accessibility.getFullAXTree")["nodes"]
+    focusable = [
+        (node.get("role", {}).get("value"), node.get("name", {}).get("value", ""))
+        for node in nodes
+        if any(p["name"] == "focusable" and p["value"]["value"] for p in node.get("properties", []))
+    ]
+    assert sum(role == "slider" for role, _ in focusable) == 4
+    assert [entry for entry in focusable if not entry[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "said"),
+    [
+        ("stopped", "interrupted", "Stopped by Ctrl+C"),
+        ("failed", "non_finite", "lower learning rate"),
+        ("finished", "finished", "The training is complete."),
+        ("stopped", "something new", "something new"),
+    ],
+)
+def test_it_says_why_a_run_ended(
+    browser: Any, run: Any, state: str, reason: str, said: str
+) -> None:
+    run.tell(state=state, stop_reason=reason, left_s=0.0)
+    browser.open(run.page)
+    browser.until(READY)
+    assert said in browser.text("#notice")
+    assert browser.text("#left-label") == "Took"
+    assert browser.text("#left") == "10 min"
+
+
+def test_it_says_when_nothing_was_heard_of_a_run(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until(READY)
+    assert not browser.find("#notice").is_displayed()
+    browser.run("const now = Date.now; Date.now = () => now() + 600_000")
+    browser.until("return !document.getElementById('notice').hidden")
+    assert browser.text("#notice").startswith("No news for 10 min.")
+
+
+def test_a_page_opened_before_the_first_preview_fills_itself(
+    browser: Any, new_run: Callable[[], Any]
+) -> None:
+    run = new_run()
+    run.tell(state="starting")
+    browser.open(run.page)
+    browser.until("return document.getElementById('step').innerText.startsWith('0')")
+    assert browser.text("#state") == "Starting"
+    assert "before step 1" in browser.text("#previews-none")
+    run.preview(0)
+    browser.until(READY)
+    assert not browser.find("#previews-none").is_displayed()
+    assert not browser.find(".timeline").is_displayed()
+    run.preview(300)
+    browser.until("return document.querySelectorAll('.plot canvas').length === 3")
+    assert browser.find(".timeline").is_displayed()
+
+
+def test_without_javascript_the_classic_rows_are_shown(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    browser.driver.refresh()
+    tree = browser.command("Accessibility.getFullAXTree")["nodes"]
+    words = " ".join(str(node.get("name", {}).get("value", "")) for node in tree)
+    for word in ("epoch [200]", "epoch [0]", "real_A", "fake_B", "real_B", "Without JavaScript"):
+        assert word in words
+    assert "Learning rate" not in words
+    browser.command("Emulation.setScriptExecutionDisabled", value=False)

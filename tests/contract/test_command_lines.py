@@ -1,0 +1,290 @@
+"""What the classic command lines ask of training and testing, without doing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import UsageError
+from unretouch.base.test_request import TestRequest
+from unretouch.cli import dispatch, run
+from unretouch.compat import test as classic_test
+from unretouch.compat import train as classic_train
+
+GUIDE_TRAIN = shlex.split(
+    "--dataroot ./portrait_retouch --name portrait_retouch_reverse --model pix2pix "
+    "--direction AtoB --batch_size 1 --load_size 512 --crop_size 512 --n_epochs 1000 "
+    "--n_epochs_decay 1000 --lambda_L1 500.0 --lr 0.0001 --continue_train"
+)
+GUIDE_TEST = shlex.split(
+    "--dataroot ./portrait_retouch --name portrait_retouch_reverse --model pix2pix "
+    "--direction AtoB --epoch latest --netG unet_256 --norm batch"
+)
+GUIDE_SINGLE = shlex.split(
+    "--dataroot ./test_images/test --name portrait_retouch_reverse --model test --direction AtoB "
+    "--dataset_mode single --epoch latest --netG unet_256 --norm batch"
+)
+
+
+class Continuation(types.SimpleNamespace):
+    """Stands for training_run.Continuation, which imports torch."""
+
+
+class Asked:
+    """Collects the calls of the tasks, which are replaced here."""
+
+    settings: TrainSettings
+    continuation: Continuation
+    text: str | None
+    request: TestRequest
+
+    def train_run(self, settings: Any, continuation: Any, console: Any, text: Any) -> int:
+        self.settings, self.continuation, self.text = settings, continuation, text
+        return 130
+
+    def run_test(self, request: Any, console: Any) -> None:
+        self.request = request
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
+    calls = Asked()
+    training: Any = types.ModuleType("unretouch.tasks.training_run")
+    training.train_run, training.Continuation = calls.train_run, Continuation
+    testing: Any = types.ModuleType("unretouch.tasks.testing")
+    testing.run_test = calls.run_test
+    monkeypatch.setitem(sys.modules, "unretouch.tasks.training_run", training)
+    monkeypatch.setitem(sys.modules, "unretouch.tasks.testing", testing)
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def refusal(read: Any, *words: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(["--dataroot", "d", *words])
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def notes(read: Any, *words: str) -> list[str]:
+    lines: list[str] = read(["--dataroot", "d", *words])[1]
+    return lines
+
+
+@pytest.mark.parametrize("call", [classic_train.main, lambda argv: dispatch(["train", *argv])])
+def test_the_guide_s_training_command(asked: Asked, call: Any) -> None:
+    assert call(GUIDE_TRAIN) == 130
+    assert asked.settings == TrainSettings(
+        dataroot="./portrait_retouch", name="portrait_retouch_reverse", load_size=512,
+        crop_size=512, n_epochs=1000, n_epochs_decay=1000, lambda_L1=500.0, lr=0.0001,
+    )  # fmt: skip
+    assert vars(asked.continuation) == {
+        "continue_train": True, "load_epoch": "latest", "epoch_count": None,
+        "allow_changed_data": False,
+    }  # fmt: skip
+    assert asked.text is not None
+    assert "n_epochs: 1000" in asked.text
+
+
+@pytest.mark.parametrize("call", [classic_test.main, lambda argv: dispatch(["test", *argv])])
+def test_the_guide_s_two_tests(asked: Asked, call: Any, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "portrait_retouch_reverse").mkdir(parents=True)
+    assert call(GUIDE_TEST) == 0
+    expected = TestRequest(
+        dataroot="./portrait_retouch",
+        model="pix2pix",
+        name="portrait_retouch_reverse",
+        direction="AtoB",
+        netG="unet_256",
+        norm="batch",
+    )
+    assert asked.request == expected
+    assert call(GUIDE_SINGLE) == 0
+    single = dataclasses.replace(expected, dataroot="./test_images/test", model="test")
+    assert asked.request == single
+
+
+def test_a_test_keeps_its_options_and_leaves_those_of_the_training(
+    asked: Asked, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoints" / "r"
+    folder.mkdir(parents=True)
+    (folder / "train_opt.txt").write_text("of the training", "utf-8")
+    classic_test.main(["--dataroot", "d", "--name", "r", "--phase", "train"])
+    assert (folder / "train_opt.txt").read_text("utf-8") == "of the training"
+    assert "phase: train" in (folder / "test_opt.txt").read_text("utf-8")
+
+
+def test_a_run_that_cannot_be_written_to_is_still_tested(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert classic_test.main(["--dataroot", "d", "--name", "not_there"]) == 0
+    assert "test_opt.txt: cannot be written" in capsys.readouterr().err
+
+
+def test_the_modern_command_has_its_own_defaults(asked: Asked) -> None:
+    dispatch(["train", "--dataroot", "d", "--continue_train", "--minutes", "3"])
+    assert asked.settings == TrainSettings(
+        dataroot="d", preprocess="none", no_flip=True, netG="detail", no_dropout=True,
+        recipe="fast", lambda_L1=500.0, lambda_GAN=0.0, minutes=3.0, precision="auto",
+    )  # fmt: skip
+    assert asked.continuation.continue_train
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"),
+    [
+        ([], 10.0),
+        (["--n_epochs", "50"], None),
+        (["--n_epochs_decay=50"], None),
+        (["--n_epochs", "50", "--minutes", "3"], 3.0),
+    ],
+)
+def test_epochs_count_where_they_are_asked_for(
+    asked: Asked, words: list[str], minutes: float | None
+) -> None:
+    dispatch(["train", "--dataroot", "d", *words])
+    assert asked.settings.minutes == minutes
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--epoch", "5"], {"load_epoch": "5"}),
+        (["--load_iter", "500"], {"load_epoch": "iter_500"}),
+        (["--epoch_count", "3"], {"epoch_count": 3}),
+        (["--allow_changed_data"], {"allow_changed_data": True}),
+    ],
+)
+def test_where_a_training_begins(asked: Asked, words: list[str], expected: dict[str, Any]) -> None:
+    classic_train.main(["--dataroot", "d", "--continue", *words])
+    assert expected.items() <= vars(asked.continuation).items()
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        ([], "mode", "evaluate"),
+        (["--eval"], "mode", "running"),
+        (["--noisy"], "mode", "train"),
+        ([], "num_test", None),
+        (["--num_test", "50"], "num_test", 50),
+        (["--no_dropout"], "no_dropout", True),
+        ([], "no_dropout", None),
+        (["--gpu_ids", "-1"], "device", "cpu"),
+        (["--norm", "syncbatch"], "norm", "batch"),
+        (["--phase", "train"], "phase", "train"),
+        (["--results_dir", "r", "--aspect_ratio", "1.5"], "aspect_ratio", 1.5),
+        (["--load_iter", "500"], "load_iter", 500),
+        (["--name", "a", "--suffix", "{load_size}", "--load_size", "512"], "name", "a_512"),
+    ],
+)
+def test_what_a_flag_asks_of_a_test(words: list[str], field: str, value: object) -> None:
+    options, _ = classic_test.read(["--dataroot", "d", *words])
+    assert getattr(classic_test.request(options), field) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--name", "가나다"], "가나다"),
+        (["--name", "a", "--suffix", "{netG}_{load_size}"], "a_unet_256_286"),
+        (["--name", "a", "--suffix", "l1_{lambda_L1}", "--lambda", "300"], "a_l1_300.0"),
+    ],
+)
+def test_the_name_of_a_run(words: list[str], name: str) -> None:
+    assert classic_train.read(["--dataroot", "d", *words])[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--gpu_ids", "0"], "--gpu_ids 0: one device is used"),
+        (["--gpu_ids", "-1"], "--gpu_ids -1: computing on the processor"),
+        (["--gpu_ids", "-1", "--device", "mps"], "--gpu_ids -1: --device mps decides"),
+        (["--display_id", "0", "--display_port", "1"], "--display_id, --display_port: no visdom"),
+        (["--use_wandb"], "--use_wandb: nothing is sent to wandb"),
+        (["--num_threads", "0"], "--num_threads: pairs are kept in memory"),
+        (["--norm", "syncbatch"], "--norm syncbatch: on one device this is --norm batch"),
+        (["--save_by_iter"], "--save_by_iter: states are saved under their step"),
+        (["--update_html_freq", "1"], "--update_html_freq: the page is renewed"),
+        (["--display_winsize", "9"], "--display_winsize: the page fits"),
+        (["--verbose"], "--verbose: the networks"),
+        (["--epoch", "5", "--load_iter", "3"], "--epoch, --load_iter: used only with --continue"),
+    ],
+)
+def test_one_line_says_what_stands_in(words: list[str], line: str) -> None:
+    (said,) = notes(classic_train.read, *words)
+    assert said.startswith(line)
+
+
+def test_nothing_is_said_of_what_was_not_given() -> None:
+    assert notes(classic_train.read, "--lambda_L1", "300") == []
+    assert notes(classic_test.read, "--netG", "unet_256") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epoch_count", "201"], "--epoch_count: 201 is beyond the last epoch, 200"),
+        (["--epoch_count", "0"], "--epoch_count: 0 is not one or more"),
+        (["--epoch", "x"], "--epoch: 'x' is not latest, best or the number"),
+        (["--epoch", "0"], "--epoch: '0' is not latest, best or the number"),
+        (["--load_iter", "-1"], "--load_iter: -1 is not zero or more"),
+        (["--suffix", "{nothing}"], "--suffix: '{nothing}' cannot be filled in"),
+        (["--suffix", "{"], "--suffix: '{' cannot be filled in"),
+        (["--suffix", "/../../x"], "--name: "),
+        (["--num_test", "5"], "--num_test: is a flag of test"),
+        (["--niter", "5"], "--niter: is called --n_epochs since 2019"),
+        (["--netG", "unet"], "--netG: 'unet' is not one of unet_256, unet_128,"),
+        (["--crop_size", "512"], "--crop_size: 512 is larger than --load_size 286"),
+    ],
+)
+def test_train_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
+    assert said in refusal(classic_train.read, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lambda_L1", "5"], "--lambda_L1: is a flag of train"),
+        (["--how_many", "5"], "--how_many: is called --num_test since 2019"),
+        (["--eval", "--noisy"], "--noisy: contradicts --eval"),
+        (["--dataset_mode", "aligned"], "--model test reads --dataset_mode single"),
+        (["--num_test", "0"], "--num_test: 0 is not a finite number above zero"),
+        (["--aspect_ratio", "inf"], "--aspect_ratio: inf is not a finite number above zero"),
+        (["--max_dataset_size", "0.5"], "--max_dataset_size: 0.5 is not one or more"),
+    ],
+)
+def test_test_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
+    assert said in refusal(classic_test.read, *words)
+
+
+def test_a_classic_flag_of_the_modern_command_says_what_to_add() -> None:
+    with pytest.raises(UsageError, match="--gpu_ids: is a classic flag: add --model pix2pix"):
+        dispatch(["train", "--dataroot", "d", "--gpu_ids", "0"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pair", "one"], "two folders are needed, 1 given"),
+        (["pair", "a", "b", "--simulate", "c"], "--simulate: goes without other folders"),
+        (["demo", "--minutes", "0"], "--minutes: 0.0 is not a number of minutes above zero"),
+        (["demo", "--seed", "-1"], "--seed: -1 is not zero or more"),
+    ],
+)
+def test_the_other_commands_refuse_in_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(dispatch, words) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1

@@ -1,0 +1,132 @@
+"""The help answers at once, lists every flag with its real default, and loads nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unretouch.cli import COMMANDS
+from unretouch.commands.train import TrainOptions
+from unretouch.compat.options import ClassicTestOptions, ClassicTrainOptions
+from unretouch.parsing import flags_of
+
+ROOT = Path(__file__).parents[2]
+TRAIN = [str(ROOT / "train.py")]
+TEST = [str(ROOT / "test.py")]
+UNRETOUCH = ["-m", "unretouch"]
+HELPS = [
+    pytest.param([*TRAIN, "--help"], ClassicTrainOptions, id="train.py"),
+    pytest.param([*TEST, "-h"], ClassicTestOptions, id="test.py"),
+    pytest.param([*UNRETOUCH, "train", "--help"], TrainOptions, id="unretouch train"),
+    pytest.param([*UNRETOUCH, "test", "--help"], ClassicTestOptions, id="unretouch test"),
+    pytest.param(
+        [*UNRETOUCH, "train", "--model", "pix2pix", "--help"], ClassicTrainOptions, id="classic"
+    ),
+]
+
+# The effective defaults of the classic pix2pix model, which its own help never showed.
+PIX2PIX_DEFAULTS = {
+    "netG": "unet_256", "norm": "batch", "dataset_mode": "aligned", "pool_size": "0",
+    "gan_mode": "vanilla", "lambda_L1": "100.0", "model": "pix2pix", "load_size": "286",
+    "crop_size": "256", "lr": "0.0002", "n_epochs": "100", "max_dataset_size": "inf",
+}  # fmt: skip
+
+
+def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        capture_output=True, text=True, encoding="utf-8", timeout=60,
+        env={**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **environment},
+    )  # fmt: skip
+
+
+def entries(help_text: str) -> dict[str, str]:
+    """Return the text beside each flag, its box and line breaks taken away."""
+    plain = re.sub(r"\s*│\n│\s*", " ", help_text)
+    return dict(re.findall(r"--(\w+)((?: (?!--\w).*?)?\((?:default:[^)]*|required)\))", plain))
+
+
+@pytest.mark.parametrize(("words", "schema"), HELPS)
+def test_every_flag_is_listed_with_its_default(words: list[str], schema: type) -> None:
+    done = run(words)
+    assert (done.returncode, done.stderr) == (0, "")
+    for flag in flags_of(schema):
+        assert re.search(rf"^│ --{flag}\b", done.stdout, re.MULTILINE), flag
+    defaults = re.findall(r"\(default:|\(required\)", done.stdout)
+    assert len(defaults) == len(flags_of(schema))
+
+
+def test_train_shows_the_defaults_that_pix2pix_has() -> None:
+    listed = entries(run([*TRAIN, "--help"]).stdout)
+    for flag, default in PIX2PIX_DEFAULTS.items():
+        assert listed[flag].endswith(f"(default: {default})"), listed[flag]
+
+
+def test_the_overview_names_every_command() -> None:
+    done = run([*UNRETOUCH, "--help"])
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command.name} +{re.escape(command.about)}$", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp949", "cp1252"])
+def test_the_help_can_be_piped_on_any_code_page(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *TRAIN, "--help"],
+        capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"--lambda_L1" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a child's memory")
+@pytest.mark.parametrize("columns", ["0", "1", "30", "400"])
+def test_the_help_fits_any_terminal(columns: str) -> None:
+    """Where it does not, the lines that tyro wraps never end and fill the memory."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", sys.executable, *TRAIN, "--help"],
+        capture_output=True, timeout=60, env={**os.environ, "COLUMNS": columns},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"--lambda_L1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from unretouch.cli import run, dispatch; run(dispatch, ['--help'])",
+        "from unretouch.compat.train import main; from unretouch.cli import run; "
+        "run(main, ['--help'])",
+        "from unretouch.compat.test import main; from unretouch.cli import run; "
+        "run(main, ['--dataroot', 'd', '--lr', '1'])",
+    ],
+)
+def test_neither_help_nor_an_error_loads_anything_heavy(call: str) -> None:
+    done = run(["-c", f"import sys; {call}; print(*sys.modules, file=sys.stderr)"])
+    loaded = set(done.stderr.split())
+    assert "unretouch.cli" in loaded
+    assert not loaded & {"torch", "numpy", "PIL", "rich", "scipy", "skimage", "jinja2"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not report children's processor time")
+@pytest.mark.parametrize(
+    ("words", "limit_s"),
+    [([*UNRETOUCH, "--help"], 0.3), ([*TRAIN, "--help"], 0.5), ([*TEST, "--help"], 0.5)],
+)
+def test_the_help_answers_at_once(words: list[str], limit_s: float) -> None:
+    """Processor time, least of three: a busy machine does not make it fail."""
+    assert min(processor_seconds(words) for _ in range(3)) < limit_s
+
+
+def processor_seconds(words: list[str]) -> float:
+    before = os.times()
+    run(words)
+    after = os.times()
+    return (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )

@@ -1,0 +1,315 @@
+"""Group S of the fault matrix: what a browser, or somebody else, may send to the app."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import serving
+from PIL import Image
+from serving import App, picture, running, until
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills and looks at processes as on POSIX")
+
+PNG = {"Content-Type": "image/png"}
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    place = tmp_path_factory.mktemp("app")
+    serving.tiny_run(place / "checkpoints")
+    with running(place, upload_bytes=1_000_000, read_s=1, upload_s=3, queue=2) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def apply(app: App) -> str:
+    """Where a photograph is sent to."""
+    run = app.ask("GET", "api/runs").json[0]
+    return f"api/runs/{run['id']}/apply"
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+def test_S1_uploads_without_a_true_length_are_cut_off(app: App, apply: str) -> None:
+    cases = {
+        413: app.head("PUT", apply, Content_Type="image/png", Content_Length="1000001"),
+        411: app.head("PUT", apply, Content_Type="image/png", Transfer_Encoding="chunked"),
+        415: app.head("PUT", apply, Content_Type="multipart/form-data; boundary=x",
+                      Content_Length="3") + b"--x",
+        400: app.head("PUT", apply, Content_Type="image/png", Content_Length="-1"),
+    }  # fmt: skip
+    for expected, request in cases.items():
+        answer = app.raw(request, half_close=True)
+        assert status(answer) == expected, answer
+    body = picture()
+    head = app.head("PUT", apply, Content_Type="image/png", Content_Length=str(len(body)))
+    # Shorter than it says, and then silence; or the end.
+    assert status(app.raw(head + body[:-9])) == 408
+    assert status(app.raw(head + body[:-9], half_close=True)) in (0, 400)
+    # Slowly enough to keep each wait short, but not the whole.
+    assert status(drip(app, head, body)) == 408
+    # Longer than it says: what follows is no request.
+    longer = app.raw(head + body + b"\0" * 500, half_close=True)
+    assert longer.count(b"HTTP/1.1 ") <= 2
+    assert app.alive()
+    until(lambda: not app.leftovers())
+
+
+def drip(app: App, head: bytes, body: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", app.port), timeout=20) as connection:
+        connection.sendall(head)
+        for at in range(0, 20):
+            try:
+                connection.sendall(body[at : at + 1])
+                time.sleep(0.4)
+            except OSError:
+                break
+        try:
+            return connection.recv(65536)
+        except OSError:
+            return b""
+
+
+def test_S2_no_path_is_made_of_what_is_asked_for(app: App, apply: str) -> None:
+    (app.place / "secret.html").write_text("SECRET")
+    run = apply.split("/")[2]
+    ups = ("..", "%2e%2e", "..%2f..%2f..%2f..%2fetc%2fpasswd", "%00", "C:%5Cwindows", "%2fetc")
+    paths = [f"runs/{up}/" for up in ups]
+    paths += [f"runs/{run}/images/{up}" for up in ups]
+    paths += [f"runs/{run}/images/..%2f..%2fconfig.json", f"runs/{run}/config.json"]
+    for kind in ("test", "verify"):
+        paths += [f"reports/{kind}/{run}/{up}" for up in ups]
+        paths += [f"reports/{kind}/{run}/../../../secret.html"]
+        paths += [f"reports/{kind}/{run}/%2e%2e/%2e%2e/%2e%2e/secret.html"]
+    paths += [f"reports/compare/{up}/secret.html" for up in ups]
+    paths += [f"assets/{up}" for up in ups] + ["assets/../app.py", "assets/%2e%2e/app.py"]
+    paths += [f"api/runs/{up}" for up in ups] + [f"api/drafts/{up}/1/thumbnail/a" for up in ups]
+    for path in paths:
+        answer = app.raw(app.head("GET", path, Connection="close"))
+        assert status(answer) == 404, (path, answer[:200])
+        assert b"SECRET" not in answer
+        assert b"root:" not in answer
+    assert status(app.raw(app.head("PUT", "api/runs/..%2ftiny/apply", **_sized()))) == 404
+    assert app.alive()
+
+
+def _sized() -> dict[str, str]:
+    return {"Content_Type": "image/png", "Content_Length": "0", "Connection": "close"}
+
+
+def test_S3_only_the_apps_own_page_is_answered(app: App, apply: str) -> None:
+    own = f"http://{app.host}"
+    for host in ("evil.example", f"evil.example:{app.port}", "127.0.0.1", f"127.0.0.1:{app.port}.x"):
+        assert app.ask("GET", "", headers={"Host": host}).status == 421
+    for prefix in ("", "x" * 32, app.token[:-1], app.token + "x"):
+        request = f"GET /{prefix}/api/runs HTTP/1.1\r\nHost: {app.host}\r\nConnection: close\r\n\r\n"
+        assert status(app.raw(request.encode())) == 403
+    strangers: tuple[dict[str, str], ...] = (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://localhost:{app.port + 1}"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": own},
+        {"Sec-Fetch-Site": "same-site"},
+    )
+    for headers in strangers:
+        for method, path in (("POST", "api/drafts"), ("PUT", apply), ("DELETE", "api/drafts/a/1")):
+            assert app.ask(method, path, b"", headers={**PNG, **headers}).status == 403
+    twice = app.head("GET", "api/runs", Connection="close").replace(b"\r\n\r\n", b"\r\nHost: x\r\n\r\n")
+    assert status(app.raw(twice)) in (400, 421)
+    answer = app.ask("POST", "api/drafts", {}, {"Origin": own, "Sec-Fetch-Site": "same-origin"})
+    assert answer.status == 201
+    page = app.ask("GET", "", headers={"Origin": "https://evil.example"})
+    assert not [name for name in page.headers if name.lower().startswith("access-control")]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+
+
+def test_S4_fifty_at_once_leave_a_short_queue(app: App, apply: str) -> None:
+    body, answers = picture(), []
+
+    def send() -> None:
+        answers.append(app.ask("PUT", apply, body, PNG))
+
+    threads = [threading.Thread(target=send) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    served = [answer for answer in answers if answer.status == 200]
+    busy = [answer for answer in answers if answer.status == 503]
+    assert len(answers) == 50
+    assert 1 <= len(served) <= 3  # one at work, two that wait
+    assert len(busy) == 50 - len(served)
+    assert all(answer.headers["retry-after"].isdigit() for answer in busy)
+    peak = Path(f"/proc/{app.process.pid}/status")
+    if peak.exists():
+        line = next(line for line in peak.read_text().splitlines() if line.startswith("VmHWM"))
+        assert int(line.split()[1]) < 300_000  # kB
+    assert app.alive()
+    assert app.leftovers() == []
+
+
+def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) -> None:
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    refused = [
+        (bomb(20_000, 20_000), PNG, 413),
+        (bomb(5_000, 5_000), PNG, 413),
+        (svg, {"Content-Type": "image/svg+xml"}, 415),
+        (svg, PNG, 415),
+        (picture(kind="GIF"), {"Content-Type": "image/gif"}, 415),
+        (picture(kind="GIF"), PNG, 415),
+        (picture(kind="TIFF"), PNG, 415),
+        (picture(kind="JPEG"), PNG, 415),
+        (b"<!doctype html><script>alert(1)</script>", JPEG, 415),
+        (picture()[:-60], PNG, 422),
+    ]
+    for body, headers, expected in refused:
+        answer = app.ask("PUT", apply, body, headers)
+        assert answer.status == expected, (headers, answer)
+        assert b"tmp" not in answer.body  # nothing of where it lay
+
+    exif = Image.Exif()
+    exif[0x010F] = "MAKER-OF-CAMERA"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (37.0, 33.0, 59.0)
+    sent = picture(kind="JPEG", exif=exif.tobytes(), comment=b"A-SECRET-PLACE")
+    polyglot = sent + b"PK\x03\x04 <script>alert(1)</script>"
+    answer = app.ask("PUT", apply, polyglot, JPEG)
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "image/png"
+    for word in (b"eXIf", b"MAKER", b"SECRET", b"script", b"tEXt", b"iTXt", b"PK\x03\x04"):
+        assert word not in answer.body
+    with Image.open(io.BytesIO(answer.body)) as made:
+        made.load()
+        assert not made.getexif()
+        assert made.size == (48, 40)
+    assert app.leftovers() == []
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says to be so large."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def half_done(app: App, apply: str) -> socket.socket:
+    """Send a photograph and return once it is being worked on."""
+    body = picture()
+    connection = socket.create_connection(("127.0.0.1", app.port), timeout=20)
+    head = app.head("PUT", apply, Content_Type="image/png", Content_Length=str(len(body)))
+    connection.sendall(head + body)
+    until(lambda: list(app.temporary.glob("unretouch-serve-*/job-*/photo.png")))
+    until(lambda: children(app.process.pid))
+    return connection
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
+def test_S6_nothing_stays_of_an_apply_that_nobody_waits_for(tmp_path: Path) -> None:
+    run = serving.tiny_run(tmp_path / "checkpoints")
+    apply = f"api/runs/{run}/apply"
+    with running(tmp_path) as app:
+        half_done(app, apply).close()  # the client has gone
+        until(lambda: not children(app.process.pid), seconds=5)
+        until(lambda: not app.leftovers())
+        assert app.ask("PUT", apply, picture(), PNG).status == 200  # the worker is free
+
+        connection = half_done(app, apply)
+        (worker,) = children(app.process.pid)
+        app.process.send_signal(signal.SIGKILL)
+        app.process.wait()
+        connection.close()
+        until(lambda: not list(tmp_path.glob("tmp/unretouch-serve-*")), seconds=10)
+        until(lambda: not _works(worker), seconds=10)
+
+
+def _works(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_folder_that_a_killed_app_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with running(tmp_path) as app:
+        app.process.send_signal(signal.SIGKILL)
+        app.process.wait()
+        (left,) = app.temporary.glob("unretouch-serve-*")
+    with running(tmp_path) as app:
+        assert not left.exists()
+        (ours,) = app.temporary.glob("unretouch-serve-*")
+        assert ours.stat().st_mode & 0o077 == 0
+        with running(tmp_path):
+            assert ours.exists()  # that of an app which lives is let alone
+    assert list(app.temporary.glob("unretouch-serve-*")) == []
+
+
+def test_a_killed_app_loses_no_training(tmp_path: Path) -> None:
+    with running(tmp_path) as app:
+        run = begin(app, minutes=0.05)
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "running", seconds=60)
+        app.process.send_signal(signal.SIGKILL)
+        app.process.wait()
+    with running(tmp_path) as app:
+        found = app.ask("GET", "api/runs").json
+        assert [one["id"] for one in found] == [run]
+        assert found[0]["state"] in ("running", "finished")
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "finished", seconds=90)
+        assert app.ask("POST", f"api/runs/{run}/stop", {}).status == 409
+        assert (tmp_path / "checkpoints" / "얼굴" / "latest_net_G.pth").stat().st_size > 0
+
+
+def test_a_training_of_an_earlier_app_is_stopped_saved_and_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path) as app:
+        run = begin(app, minutes=20)
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "running", seconds=60)
+    with running(tmp_path) as app:
+        told = app.ask("GET", f"api/runs/{run}").json
+        assert told["state"] == "running"
+        assert app.ask("POST", f"api/runs/{run}/continue", {}).status == 409
+        assert app.ask("POST", f"api/runs/{run}/stop", {}).status == 202
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "stopped", seconds=60)
+        stopped = app.ask("GET", f"api/runs/{run}").json
+        assert stopped["reason"] == "interrupted"
+        assert app.ask("POST", f"api/runs/{run}/continue", {}).status == 202
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["step"] > stopped["step"], seconds=60)
+        assert app.ask("POST", f"api/runs/{run}/stop", {}).status == 202
+        until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "stopped", seconds=60)
+
+
+def begin(app: App, minutes: float) -> str:
+    """Begin a run of one tiny pair through the app; return its id."""
+    draft = app.ask("POST", "api/drafts", {}).json["draft"]
+    place = f"api/drafts/{draft}/1"
+    assert app.ask("PUT", f"{place}/a", picture((64, 64)), PNG).status == 201
+    assert app.ask("PUT", f"{place}/b", picture((64, 64), "WEBP", quality=60),
+                   {"Content-Type": "image/webp"}).status == 201  # fmt: skip
+    found = app.ask("POST", f"{place}/check", {})
+    assert found.json["width"] == 64, found
+    asked = {"draft": draft, "name": "얼굴", "preset": "fast", "minutes": minutes}
+    answer = app.ask("POST", "api/runs", asked)
+    assert answer.status == 201, answer
+    return str(answer.json["id"])

@@ -1,0 +1,226 @@
+"""Runs compared: real ones of a few steps, in folders as training leaves them."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+from short_runs import train, write_pairs
+
+from unretouch.base import config
+from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.commands.compare import main
+from unretouch.tasks.compare import Comparison, compare, write_comparison
+from unretouch.tasks.compare.table import renderables
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs on the same pairs, one on others, one at another size, one the other way."""
+    root = tmp_path_factory.mktemp("trained")
+    write_pairs(root / "pairs")
+    write_pairs(root / "others", shift=7)
+    train(root, "exp_l1_300", lambda_L1=300.0)
+    train(root, "exp_l1_500", lambda_L1=500.0, lr=0.002)
+    train(root, "학습/작은", lambda_L1=500.0, n_epochs=2)
+    train(root, "on_others", data="others")
+    train(root, "half", preprocess="scale_width", load_size=28, crop_size=24)
+    train(root, "backwards", direction="BtoA")
+    return root
+
+
+@pytest.fixture
+def root(trained: Path, tmp_path: Path) -> Path:
+    """A copy to spoil; the pairs stay where the runs look for them."""
+    shutil.copytree(trained / "checkpoints", tmp_path / "checkpoints")
+    return tmp_path
+
+
+def compared(root: Path, *names: str, told: list[str] | None = None) -> Comparison:
+    lines = [] if told is None else told
+    return compare(names, root / "checkpoints", root / "out", lines.append)
+
+
+def reasons(comparison: Comparison) -> dict[str, str]:
+    return {one.name: one.reason.english() for one in comparison.left_out}
+
+
+def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -> None:
+    comparison = compared(root, "exp_l1_300", "exp_l1_500", "학습/작은")
+    assert [one.places.overall for one in comparison.runs] == [1, 2, 3]
+    errors = [one.score.level_error for one in comparison.runs]
+    by_error = sorted(comparison.runs, key=lambda one: one.score.level_error)
+    assert [one.places.error for one in by_error] == [1, 2, 3]
+    assert all(0 < error < 255 for error in errors)
+    assert len({one.score.identity_error for one in comparison.runs}) == 1
+    assert comparison.left_out == []
+
+
+def test_the_figures_are_those_of_a_test_in_evaluation_mode(root: Path) -> None:
+    from unretouch.base.test_request import TestRequest
+    from unretouch.tasks.testing import run_test
+
+    settings = config.load(root / "checkpoints" / "exp_l1_300" / "config.json")
+    request = TestRequest(
+        dataroot=settings.dataroot, name="exp_l1_300", model="pix2pix", phase="train",
+        checkpoints_dir=str(root / "checkpoints"), results_dir=str(root / "results"),
+    )  # fmt: skip
+    tested = run_test(request, Console(file=io.StringIO()))
+    score = compared(root, "exp_l1_300").best.score
+    assert [pair.level_error for pair in score.pairs] == [e.level_error for e in tested.errors]
+    assert [pair.name for pair in score.pairs] == [e.name for e in tested.errors]
+
+
+def test_a_second_call_measures_only_what_has_changed(root: Path) -> None:
+    told: list[str] = []
+    first = compared(root, "exp_l1_300", "exp_l1_500", told=told)
+    assert told == ["measuring exp_l1_300 on its 2 pairs", "measuring exp_l1_500 on its 2 pairs"]
+    write_comparison(first, root / "out")
+    told.clear()
+    again = compared(root, "exp_l1_500", "exp_l1_300", told=told)
+    assert told == []
+    assert [one.score for one in again.runs] == [one.score for one in first.runs]
+
+    other = root / "checkpoints" / "학습" / "작은" / "latest_net_G.pth"
+    shutil.copy(other, root / "checkpoints" / "exp_l1_300" / "latest_net_G.pth")
+    old = {one.score.key for one in first.runs if one.record.name == "exp_l1_300"}
+    write_comparison(compared(root, "exp_l1_300", told=told), root / "out")
+    assert told == ["measuring exp_l1_300 on its 2 pairs"]
+    kept = {path.name for path in (root / "out" / "runs").iterdir()}
+    assert not kept & old  # gone, since the run has other weights now
+    assert len(kept) == 2  # exp_l1_500 stays for the next time
+
+
+def test_all_runs_are_compared_when_none_is_named(root: Path) -> None:
+    comparison = compared(root)
+    names = {one.record.name for one in comparison.runs}
+    assert names == {"exp_l1_300", "exp_l1_500", "학습/작은"}
+    why = reasons(comparison)
+    assert why["on_others"].startswith("It was trained on other pairs (")
+    assert why["half"].startswith("It was trained at 28 x 24 pixels, the runs compared here at")
+    assert why["backwards"].startswith("It learns the other direction (BtoA)")
+
+
+def test_each_broken_run_gets_one_line_and_the_rest_goes_on(root: Path) -> None:
+    runs = root / "checkpoints"
+    for name in ("no_config", "bad_config", "no_weights", "bad_weights", "no_data"):
+        shutil.copytree(runs / "exp_l1_300", runs / name)
+    (runs / "no_config" / "config.json").unlink()
+    (runs / "bad_config" / "config.json").write_text("{]")
+    (runs / "no_weights" / "latest_net_G.pth").unlink()
+    weights = runs / "bad_weights" / "latest_net_G.pth"
+    weights.write_bytes(weights.read_bytes()[:-900])
+    record = json.loads((runs / "no_data" / "config.json").read_text("utf-8"))
+    record["settings"]["dataroot"] = str(root / "gone")
+    (runs / "no_data" / "config.json").write_text(json.dumps(record))
+
+    comparison = compared(
+        root, "no_config", "bad_config", "no_weights", "bad_weights", "no_data", "exp_l1_3000",
+        "exp_l1_500",
+    )  # fmt: skip
+    assert [one.record.name for one in comparison.runs] == ["exp_l1_500"]
+    why = reasons(comparison)
+    assert "has no config.json" in why["no_config"]
+    assert "cannot be read" in why["bad_config"]
+    assert "has no weights yet" in why["no_weights"]
+    assert "damaged" in why["bad_weights"]
+    assert str(root / "gone") in why["no_data"]
+    assert "Did you mean 'exp_l1_300'?" in why["exp_l1_3000"]
+    assert not [line for line in why.values() if "\n" in line]
+
+
+def test_how_a_run_ended_is_said(root: Path) -> None:
+    runs = root / "checkpoints"
+    for name, ending in {
+        "stopped": {"event": "stop", "reason": "interrupted", "step": 2},
+        "failed": {"event": "fault", "reason": "loss is NaN", "step": 2},
+        "going_on": {"event": "resume", "step": 2},
+    }.items():
+        shutil.copytree(runs / "exp_l1_300", runs / name)
+        with (runs / name / "events.jsonl").open("a") as file:
+            file.write(json.dumps(ending) + "\n")
+    comparison = compared(root, "stopped", "failed", "going_on", "exp_l1_300")
+    notes = {
+        one.record.name: [note.key for note in one.notes if note.key != "compare_short_log"]
+        for one in comparison.runs
+    }
+    assert notes == {
+        "stopped": ["compare_stopped"],
+        "failed": ["compare_failed"],
+        "going_on": ["compare_unfinished"],
+        "exp_l1_300": [],
+    }
+
+
+def test_changed_pairs_and_better_earlier_weights_are_mentioned(root: Path) -> None:
+    folder = root / "checkpoints" / "exp_l1_300"
+    manifest = json.loads((folder / "data.json").read_text("utf-8"))
+    manifest[0]["sha256"] = "0" * 64
+    (folder / "data.json").write_text(json.dumps(manifest))
+    (folder / "best.json").write_text(json.dumps({"epoch": 7, "level_error": 0.001}))
+    notes = [note.english() for note in compared(root, "exp_l1_300").best.notes]
+    assert any("pairs have changed" in note for note in notes)
+    assert any("weights of epoch 7 were better (0.001" in note for note in notes)
+
+
+def test_where_nothing_can_be_compared_every_reason_is_given(root: Path) -> None:
+    with pytest.raises(DataError, match="no runs in this folder"):
+        compare((), root / "empty", root / "out", print)
+    with pytest.raises(ManyDataErrors) as raised:
+        compared(root, "nobody", "backward")
+    assert str(raised.value).count("no such run") == 2
+    assert not (root / "out" / "index.html").exists()
+
+
+def test_a_path_as_the_shell_completes_it_names_a_run(root: Path) -> None:
+    folder = root / "checkpoints" / "exp_l1_300"
+    assert compared(root, f"{folder}/", "exp_l1_300/").best.record.name == "exp_l1_300"
+
+
+def test_json_and_page_are_complete_in_their_folder(root: Path) -> None:
+    comparison = compared(root)
+    page = write_comparison(comparison, root / "out")
+    record = json.loads((root / "out" / "comparison.json").read_text("utf-8"))
+    assert record["schema"] == 1
+    assert [run["name"] for run in record["runs"]] == [o.record.name for o in comparison.runs]
+    assert set(record["settings"]) == {"lambda_L1", "lr", "n_epochs"}
+    assert {one["name"] for one in record["left_out"]} == {"on_others", "half", "backwards"}
+    first = record["runs"][0]
+    assert first["G_L1"] == pytest.approx(first["level_error"] / 127.5 * first["lambda_L1"])
+    assert first["pairs"][0]["texture"].keys() == {"energy", "coherence", "recovered"}
+    assert "0.425 (300), 0.255 (500)" in record["not_ranked_by_G_L1"]["text"]
+    html = page.read_text("utf-8")
+    assert "http" not in html.replace("Content-Security-Policy", "").replace("http-equiv", "")
+    for one in comparison.runs:
+        for number in range(2):
+            for kind in ("fake_B", "error"):
+                picture = Image.open(root / "out" / one.score.picture(number, kind))
+                assert picture.size == (56, 48)
+
+
+def test_the_terminal_shows_table_reason_settings_and_advice(root: Path) -> None:
+    comparison = compared(root)
+    console = Console(file=io.StringIO(), width=80)
+    for shown in renderables(comparison):
+        console.print(shown)
+    assert isinstance(console.file, io.StringIO)
+    text = " ".join(console.file.getvalue().split())
+    for words in ("exp_l1_300", "학습/작은", "Never by G_L1", "lambda_L1", "--continue_train",
+                  "left out: half: It was trained at", "Doing nothing costs"):  # fmt: skip
+        assert words in text
+
+
+def test_the_command_prints_and_writes(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    assert main(["exp_l1_300", "exp_l1_500"]) == 0
+    printed = capsys.readouterr().out
+    assert "exp_l1_500" in printed
+    assert (root / "comparison" / "index.html").is_file()
+    assert "comparison" in printed.splitlines()[-1]

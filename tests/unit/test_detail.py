@@ -1,0 +1,120 @@
+"""The generator `detail`: starts at the identity, sees only a neighbourhood, ends in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from unretouch.base.config import TrainSettings
+from unretouch.networks import build_generator, detail
+
+
+def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return detail.build(
+        TrainSettings(dataroot="-", netG="detail", size=size, **channels)  # type: ignore[arg-type]
+    )
+
+
+def awake(seed: int = 0) -> nn.Module:
+    """A network whose last layer is not zero, as after training."""
+    net = build(seed=seed)
+    nn.init.normal_(net.head.weight, std=0.05)  # type: ignore[union-attr,arg-type]
+    return net
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32), st.booleans())
+def test_before_any_update_the_output_is_the_input(
+    rows: int, columns: int, seed: int, bf16: bool
+) -> None:
+    net = build(seed=seed % 97)
+    multiple = net.size_multiple
+    generator = torch.Generator().manual_seed(seed)
+    source = torch.rand(1, 3, rows * multiple, columns * multiple, generator=generator) * 2 - 1
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), torch.no_grad():
+        prediction = net(source)
+    assert prediction.dtype == torch.float32
+    assert torch.equal(prediction, source)
+
+
+@pytest.mark.parametrize("size", ["s", "m", "l"])
+def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
+    count = {s: sum(p.numel() for p in build(s).parameters()) for s in ("s", "m", "l")}
+    assert count["s"] < count["m"] < count["l"] < 20e6
+    assert size == "l" or count[size] < 8e6
+
+
+def test_the_table_of_generators_has_it() -> None:
+    chosen = TrainSettings(dataroot="-", netG="detail", size="s")
+    assert type(build_generator(chosen)) is type(detail.build(chosen))
+
+
+@pytest.mark.parametrize(("input_nc", "output_nc"), [(1, 1), (1, 3), (3, 1)])
+def test_grey_pictures_start_at_the_identity_too(input_nc: int, output_nc: int) -> None:
+    net = build(input_nc=input_nc, output_nc=output_nc)
+    grey = torch.rand(1, 1, 16, 16) * 2 - 1
+    with torch.no_grad():
+        prediction = net(grey.expand(1, input_nc, 16, 16))
+    torch.testing.assert_close(prediction, grey.expand(1, output_nc, 16, 16))
+
+
+def test_no_buffers_hence_nothing_that_depends_on_what_was_seen_before() -> None:
+    assert not list(build().buffers())
+
+
+def test_a_picture_does_not_depend_on_its_neighbours_in_the_batch() -> None:
+    net = awake()
+    a, b = torch.rand(2, 1, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        together, alone = net(torch.cat([a, b]))[:1], net(a)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+def test_equal_calls_give_equal_bits_in_training_and_evaluation_mode() -> None:
+    net, source = awake(), torch.rand(1, 3, 32, 40) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(net.train()(source), net.eval()(source))
+
+
+def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
+    net = awake()
+    margin, multiple = detail.MARGIN, net.size_multiple
+    source = torch.rand(1, 3, multiple, 2 * (margin // multiple + 4) * multiple) * 2 - 1
+    middle = source.shape[3] // 2
+    other = source.clone()
+    other[..., :middle] = torch.rand(1, 3, multiple, middle) * 2 - 1
+    with torch.no_grad():
+        change = (net(source) - net(other)).abs()
+    assert change[..., middle + margin :].max() == 0
+    assert change[..., middle : middle + 8].max() > 0
+
+
+def test_the_last_sum_is_float32_under_bf16() -> None:
+    """A tenth of a grey level must survive next to 1, where bf16 steps by half a level."""
+    net = build()
+    level = 1 / 127.5
+    nn.init.constant_(net.head.bias, 0.1 * level / detail.RESIDUAL_UNIT)  # type: ignore[union-attr,arg-type]
+    source = torch.full((1, 3, 16, 16), 0.99)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        change = net(source) - source
+    torch.testing.assert_close(change, torch.full_like(change, 0.1 * level), rtol=0.01, atol=0)
+
+
+def test_weights_come_back_bit_for_bit(tmp_path: Path) -> None:
+    net, other = awake(), build(seed=1)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    other.load_state_dict(torch.load(tmp_path / "net.pth", weights_only=True))
+    source = torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        assert torch.equal(net(source), other(source))

@@ -1,0 +1,217 @@
+"""The fast recipe: crops by counter, a loss that leaves the identity, an optimiser that resumes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from unretouch.base.config import TrainSettings
+from unretouch.networks import detail
+from unretouch.pixels.pairs import Pair
+from unretouch.training import fast_recipe as recipe
+from unretouch.training.fast_recipe import FastRecipe
+from unretouch.training.muon import orthogonal
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def pair(height: int, width: int, seed: int = 0, changed: slice = slice(None)) -> Pair:
+    random = np.random.default_rng(seed)
+    target = random.integers(60, 190, (height, width, 3), dtype=np.uint8)
+    source = target.copy()
+    source[:, changed] = source[:, changed] // 2 + 62
+    return Pair(f"p{seed}", source, target, ())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([8, 16]), st.integers(16, 128))
+def test_crops_lie_inside_and_on_the_grid(
+    height: int, width: int, multiple: int, crop: int
+) -> None:
+    table = recipe.crop_table([pair(height, width)], crop, multiple)
+    assert table.crop % multiple == 0
+    assert 0 < table.crop <= max(crop, 16)
+    padded = np.array(table.sources[0].shape[:2])
+    assert (padded % multiple == 0).all()
+    for _, *place in recipe.drawn_places(table, 3, 5, 20):
+        assert (np.array(place) % multiple == 0).all()
+        assert (np.array(place) >= 0).all()
+        assert (np.array(place) + table.crop <= padded).all()
+
+
+def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
+    one = pair(48, 64)
+    table = recipe.crop_table([one], 16, 8)
+    sources, targets = recipe.sample_crops(table, 1, 2, 3)
+    for i, (_, top, left) in enumerate(recipe.drawn_places(table, 1, 2, 3)):
+        for crops, side in ((sources, one.source), (targets, one.target)):
+            wanted = side[top : top + 16, left : left + 16].transpose(2, 0, 1) / 127.5 - 1
+            np.testing.assert_allclose(crops[i].numpy(), wanted, atol=1e-6)
+
+
+def test_draws_depend_on_seed_and_step_alone() -> None:
+    table = recipe.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
+    again = recipe.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
+    recipe.sample_crops(again, 0, 0, 7)
+    first, second = (recipe.drawn_places(t, 4, 10**9, 8) for t in (table, again))
+    assert (first == second).all()
+    assert (first != recipe.drawn_places(table, 5, 10**9, 8)).any()
+    assert (first != recipe.drawn_places(table, 4, 10**9 + 1, 8)).any()
+
+
+def test_changed_areas_are_drawn_more_often_and_all_are_drawn() -> None:
+    table = recipe.crop_table([pair(64, 256, changed=slice(128, 256))], 16, 8)
+    lefts = recipe.drawn_places(table, 0, 0, 4000)[:, 2]
+    in_change = (lefts >= 128).mean()
+    assert 0.75 < in_change < 0.95
+    assert set(lefts.tolist()) == set(range(0, 248, 8))
+
+
+def test_pairs_of_different_sizes_share_the_smallest_crop() -> None:
+    table = recipe.crop_table([pair(20, 200), pair(300, 64, 1)], 128, 8)
+    sources, targets = recipe.sample_crops(table, 0, 0, 4)
+    assert sources.shape == targets.shape == (4, 3, 24, 24)
+
+
+def test_loss_is_zero_at_the_target_and_has_a_slope_in_grey_levels() -> None:
+    target = torch.zeros(1, 3, 4, 4)
+    for error, wanted in ((0.0, 0.0), (1.0, 0.25), (2.0, 1.0), (10.0, 9.0)):
+        loss = recipe.residual_loss(target + error / 127.5, target, 2.0)
+        assert float(loss) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None:
+    residual = torch.zeros(1, 1, 10, 10)
+    residual[..., 0] = 5 / 127.5
+    prediction = torch.zeros_like(residual, requires_grad=True)
+    recipe.residual_loss(prediction, residual, 2.0).backward()
+    assert prediction.grad is not None
+    assert prediction.grad[..., 0].max() < 0
+    assert prediction.grad[..., 1:].abs().max() == 0
+
+
+@pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
+def test_orthogonal_equalises_the_singular_values(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(*shape) * 1e-4))
+    assert values.min() > 0.3
+    assert values.max() < 1.3
+
+
+def test_rates_rise_then_fall_to_zero() -> None:
+    numbers = FastRecipe(warm_up=10)
+    factor = [recipe.rate_factor(s / 1000, s, numbers) for s in range(1001)]
+    assert 0 < factor[0] < factor[5] < factor[9]
+    assert max(factor) == pytest.approx(1, abs=1e-2)
+    assert all(b <= a for a, b in itertools.pairwise(factor[10:]))
+    assert factor[-1] == pytest.approx(0, abs=1e-9)
+    assert recipe.rate_factor(1.5, 2000, numbers) == pytest.approx(0, abs=1e-9)
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    return detail.Detail((8, 8, 8))
+
+
+def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None = None) -> Tensor:
+    numbers = FastRecipe(crop=32, batch=2, warm_up=5)
+    optimizer = optimizer or recipe.make_optimizer(net, numbers)
+    table = recipe.crop_table([pair(64, 64)], 32, 8)
+    for step in steps:
+        recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
+        source, target = recipe.sample_crops(table, 0, step, 2)
+        optimizer.zero_grad()
+        loss = recipe.residual_loss(net(source), target, numbers.huber)
+        loss.backward()
+        recipe.clip_gradient(net, numbers)
+        optimizer.step()
+    return loss.detach()
+
+
+def test_every_weight_moves_and_the_loss_falls() -> None:
+    net = small()
+    before = copy.deepcopy(net)
+    first = train(net, range(1))
+    last = train(net, range(60))
+    assert last < 0.9 * first
+    for (name, old), new in zip(before.named_parameters(), net.parameters(), strict=True):
+        assert not torch.equal(old, new), name
+
+
+def test_a_resumed_optimiser_goes_on_bit_for_bit() -> None:
+    whole, halved = small(), small()
+    numbers = FastRecipe()
+    train(whole, range(8))
+    optimizer = recipe.make_optimizer(halved, numbers)
+    train(halved, range(4), optimizer)
+    resumed = small()
+    resumed.load_state_dict(halved.state_dict())
+    fresh = recipe.make_optimizer(resumed, numbers)
+    fresh.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train(resumed, range(4, 8), fresh)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_average_follows_and_ends_at_a_resting_network() -> None:
+    numbers = FastRecipe(decay=0.9)
+    net, average = nn.Linear(2, 2), nn.Linear(2, 2)
+    for step in range(400):
+        recipe.update_average(average, net, step, numbers)
+    torch.testing.assert_close(average.weight, net.weight)
+
+
+def test_the_gradient_is_clipped_and_its_norm_before_is_told() -> None:
+    net = nn.Linear(3, 1)
+    (net(torch.full((1, 3), 1e6)) ** 2).sum().backward()
+    norm = recipe.clip_gradient(net, FastRecipe(clip=1.0))
+    assert norm > 1e3
+    clipped = torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None]).norm()
+    assert float(clipped) == pytest.approx(1, rel=1e-3)
+
+
+_PROCESS = """
+import hashlib, sys, torch
+sys.path[:0] = {path!r}
+from test_fast_recipe import small, train
+torch.use_deterministic_algorithms(True)
+torch.set_num_threads(1)
+net = small()
+with torch.autocast("cpu", torch.bfloat16, enabled={bf16}):
+    train(net, range(3))
+weights = torch.cat([p.detach().flatten() for p in net.parameters()])
+print(hashlib.sha256(weights.numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_two_processes_train_to_equal_bits(bf16: bool) -> None:
+    path = [str(Path(__file__).parent), *sys.path]
+    code = _PROCESS.format(path=path, bf16=bf16)
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(digests) == 1
+
+
+def test_the_sizes_build_from_settings() -> None:
+    net = detail.build(TrainSettings(dataroot="-", netG="detail", size="m"))
+    optimizer = recipe.make_optimizer(net, FastRecipe())
+    counted = sum(len(group["params"]) for group in optimizer.param_groups)
+    assert counted == len(list(net.parameters()))

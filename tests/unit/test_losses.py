@@ -1,0 +1,127 @@
+"""Losses against their formulas."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from unretouch.losses import GAN_LOSSES, RECONSTRUCTIONS, gradient_penalty, huber, l1
+
+
+@pytest.mark.parametrize("name", RECONSTRUCTIONS)
+class TestEveryReconstructionLoss:
+    def test_zero_and_finite_gradient_at_the_target(self, name: str) -> None:
+        target = torch.rand(1, 3, 4, 4) * 2 - 1
+        prediction = target.clone().requires_grad_()
+        loss = RECONSTRUCTIONS[name](prediction, target)
+        loss.backward()
+        assert loss.item() == 0
+        assert prediction.grad is not None
+        assert prediction.grad.isfinite().all()
+
+    def test_grows_with_the_distance(self, name: str) -> None:
+        target = torch.zeros(1, 3, 4, 4)
+        losses = [RECONSTRUCTIONS[name](target + d, target).item() for d in (1e-3, 1e-2, 0.1, 1)]
+        assert losses == sorted(losses)
+        assert losses[0] > 0
+
+
+def test_l1_is_the_mean_absolute_error() -> None:
+    assert l1(torch.tensor([0.5, -1.0]), torch.tensor([0.25, 1.0])).item() == 2.25 / 2
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [(0.5, 0.5 - 0.05), (0.1, 0.05), (0.04, 0.04**2 / 0.2), (-0.5, 0.45)],
+)
+def test_huber_is_quadratic_within_delta_and_like_l1_beyond(
+    distance: float, expected: float
+) -> None:
+    found = huber(torch.tensor([distance]), torch.zeros(1), delta=0.1)
+    assert found.item() == pytest.approx(expected)
+
+
+def test_huber_turns_at_one_grey_level() -> None:
+    level = 1 / 127.5
+    assert huber(torch.tensor([level]), torch.zeros(1)).item() == pytest.approx(level / 2)
+
+
+LOGITS = torch.tensor([[-3.0, 0.0], [0.5, 40.0]], dtype=torch.float64)
+
+
+def test_vanilla_is_cross_entropy() -> None:
+    probability = torch.sigmoid(LOGITS)
+    real = GAN_LOSSES["vanilla"](LOGITS, True)
+    fake = GAN_LOSSES["vanilla"](LOGITS, False)
+    assert real.item() == pytest.approx(-probability.log().mean().item())
+    expected = (math.log1p(math.exp(-3)) + math.log(2) + math.log1p(math.exp(0.5)) + 40) / 4
+    assert fake.item() == pytest.approx(expected)
+
+
+def test_vanilla_stays_finite_for_certain_answers() -> None:
+    logits = torch.tensor([1e4, -1e4]).requires_grad_()
+    loss = GAN_LOSSES["vanilla"](logits, True)
+    loss.backward()
+    assert loss.item() == pytest.approx(5e3)
+    assert logits.grad is not None
+    assert logits.grad.tolist() == pytest.approx([0, -0.5])
+
+
+def test_lsgan_is_the_squared_distance_to_the_answer() -> None:
+    assert GAN_LOSSES["lsgan"](LOGITS, True).item() == (16 + 1 + 0.25 + 39**2) / 4
+    assert GAN_LOSSES["lsgan"](LOGITS, False).item() == (9 + 0 + 0.25 + 1600) / 4
+
+
+def test_wgangp_is_the_mean() -> None:
+    assert GAN_LOSSES["wgangp"](LOGITS, False).item() == 37.5 / 4
+    assert GAN_LOSSES["wgangp"](LOGITS, True).item() == -37.5 / 4
+
+
+class Weighted(nn.Module):
+    """A critic whose gradient is known: the sum of the input times a weight."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x.sum((1, 2, 3))
+
+
+def test_gradient_penalty_is_the_squared_distance_of_the_slope_to_one() -> None:
+    critic = Weighted(0.5)
+    real, fake = torch.rand(2, 2, 6, 4, 4)
+    penalty = gradient_penalty(critic, real, fake)
+    slope = 0.5 * math.sqrt(6 * 16)
+    assert penalty.item() == pytest.approx((slope - 1) ** 2, rel=1e-5)
+    penalty.backward()
+    assert critic.weight.grad is not None
+    expected = 2 * (slope - 1) * math.sqrt(6 * 16)
+    assert critic.weight.grad.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient() -> None:
+    critic = Weighted(0.0)
+    penalty = gradient_penalty(critic, torch.ones(1, 6, 4, 4), torch.zeros(1, 6, 4, 4))
+    penalty.backward()
+    assert penalty.item() == pytest.approx(1, abs=1e-4)
+    assert critic.weight.grad is not None
+    assert critic.weight.grad.isfinite()
+
+
+def test_gradient_penalty_looks_between_the_two_inputs() -> None:
+    class Remember(Weighted):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen = x.detach()
+            return super().forward(x)
+
+    critic = Remember(1.0)
+    real, fake = torch.full((2, 1, 2, 2), 3.0), torch.ones(2, 1, 2, 2)
+    torch.manual_seed(3)
+    gradient_penalty(critic, real, fake)
+    assert ((critic.seen > 1) & (critic.seen < 3)).all()
+    assert all(len(picture.unique()) == 1 for picture in critic.seen)
+    assert critic.seen[0, 0, 0, 0] != critic.seen[1, 0, 0, 0]

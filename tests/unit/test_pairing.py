@@ -1,0 +1,181 @@
+"""`unretouch pair` and the pairs of the demo: whole, measured, never over other pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unretouch.base.errors import DataError, UsageError
+from unretouch.pixels import images
+from unretouch.pixels.pairs import check, load_pairs
+from unretouch.pixels.retouch import retouch
+from unretouch.tasks.demo_pairs import LEAST_DIFFERENCE, SIDE, cut_demo_pairs
+from unretouch.tasks.pairing import pair_folders, simulate_pairs
+
+
+@pytest.fixture
+def photos(tmp_path: Path, portrait: np.ndarray) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    images.write_png(folder / "face.png", portrait[60:220, 140:300])
+    images.write_png(folder / "sub/얼굴.png", portrait[:256, 100:356])
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_two_folders_become_combined_pictures_without_loss(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    before = portrait[100:356, 100:356]
+    after = retouch(before, 0, all_surfaces=True)
+    for side, rgb in (("A", after), ("B", before), ("B", before)):
+        (tmp_path / side).mkdir(exist_ok=True)
+        images.write_png(tmp_path / side / "one.png", rgb)
+    report = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "data/train")
+    [row] = report.rows
+    assert report.problems == []
+    assert (row.name, row.width, row.height) == ("one", 256, 256)
+    assert row.shift == pytest.approx((0, 0), abs=0.1)
+    assert row.detail_ratio < 1
+    assert row.difference == pytest.approx(check.mean_difference(after, before))
+    assert row.warnings == ()
+    [pair] = load_pairs(tmp_path / "data", "train").pairs
+    assert np.array_equal(pair.source, after)
+    assert np.array_equal(pair.target, before)
+
+
+def test_folders_given_the_wrong_way_round_are_told(tmp_path: Path, photos: Path) -> None:
+    made = simulate_pairs([photos], tmp_path / "combined").rows
+    for row in made:
+        whole = images.read_rgb(row.file)
+        for side, rgb in (("after", whole[:, : row.width]), ("before", whole[:, row.width :])):
+            (tmp_path / side).mkdir(exist_ok=True)
+            images.write_png(tmp_path / side / row.file.name, rgb)
+    rows = pair_folders(tmp_path / "before", tmp_path / "after", tmp_path / "out").rows
+    assert all("times the fine detail" in row.warnings[0] for row in rows)
+    assert all(row.detail_ratio > check.SWAPPED for row in rows)
+
+
+def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        for name in ("good", "bad", "size"):
+            images.write_png(tmp_path / side / f"{name}.png", rgb // (2 if side == "A" else 1))
+    (tmp_path / "A/bad.png").write_bytes(b"words")
+    images.write_png(tmp_path / "B/size.png", rgb[:20])
+    images.write_png(tmp_path / "B/alone.png", rgb)
+    report = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out")
+    assert [row.name for row in report.rows] == ["good"]
+    assert sorted(contents(tmp_path / "out")) == ["good.png"]
+    where = sorted(Path(problem.where).name for problem in report.problems)
+    assert where == ["alone.png", "bad.png", "size.png"]
+
+
+def test_a_simulated_pair_is_the_photograph_and_its_retouch(tmp_path: Path, photos: Path) -> None:
+    report = simulate_pairs([photos], tmp_path / "out", seed=3)
+    assert [row.name for row in report.rows] == ["face", "sub_얼굴"]
+    for row, source in zip(report.rows, ("face.png", "sub/얼굴.png"), strict=True):
+        whole = images.read_rgb(row.file)
+        assert np.array_equal(whole[:, row.width :], images.read_rgb(photos / source))
+        assert row.difference > 0
+        assert row.detail_ratio < 1
+
+
+def test_simulating_again_gives_the_same_files_and_another_seed_is_refused(
+    tmp_path: Path, photos: Path
+) -> None:
+    out = tmp_path / "out"
+    simulate_pairs([photos], out, seed=3)
+    first = contents(out)
+    assert simulate_pairs([photos], out, seed=3).problems == []
+    assert contents(out) == first
+    other = simulate_pairs([photos], out, seed=4)
+    assert [problem.what for problem in other.problems] == [
+        "is there already and is another picture"
+    ] * 2
+    assert contents(out) == first
+
+
+def test_single_photographs_and_a_size_can_be_given(tmp_path: Path, photos: Path) -> None:
+    [row] = simulate_pairs([photos / "sub/얼굴.png"], tmp_path / "out", size=100).rows
+    assert (row.name, row.width, row.height) == ("얼굴", 100, 100)
+
+
+def test_a_photograph_with_little_skin_is_retouched_everywhere_and_told(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    images.write_png(tmp_path / "shuttle.png", portrait[:256, 256:])
+    [row] = simulate_pairs([tmp_path / "shuttle.png"], tmp_path / "out").rows
+    assert row.difference > LEAST_DIFFERENCE
+    assert "every smooth surface" in row.warnings[0]
+
+
+def test_pairs_are_not_written_among_what_is_read(tmp_path: Path, photos: Path) -> None:
+    for make in (
+        lambda: simulate_pairs([photos], photos / "pairs"),
+        lambda: pair_folders(photos, tmp_path / "photos", photos / "pairs"),
+    ):
+        with pytest.raises(DataError, match="lies inside"):
+            make()
+    assert not (photos / "pairs").exists()
+
+
+def test_nothing_to_simulate_and_wrong_values_are_refused(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="has no pictures"):
+        simulate_pairs([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(DataError, match="no such folder"):
+        simulate_pairs([tmp_path / "missing"], tmp_path / "out")
+    with pytest.raises(UsageError):
+        simulate_pairs([photos], tmp_path / "out", detail_left=2)
+
+
+def test_the_demo_cuts_four_crops_worth_learning(tmp_path: Path, portrait: np.ndarray) -> None:
+    pairs = cut_demo_pairs(tmp_path)
+    assert (len(pairs.train), len(pairs.heldout)) == (3, 1)
+    assert pairs.all_surfaces
+    assert min(pairs.differences.values()) >= LEAST_DIFFERENCE
+    train, heldout = (load_pairs(tmp_path, phase) for phase in ("train", "heldout"))
+    assert train.warnings == []
+    found = set()
+    for pair in (*train.pairs, *heldout.pairs):
+        assert pair.target.shape == (SIDE, SIDE, 3)
+        found |= {
+            (top, left)
+            for top in (0, SIDE)
+            for left in (0, SIDE)
+            if np.array_equal(portrait[top : top + SIDE, left : left + SIDE], pair.target)
+        }
+    assert len(found) == 4  # no crop overlaps another
+
+
+def test_the_demo_takes_a_photograph_and_the_skin_in_it(tmp_path: Path, shared: Path) -> None:
+    pairs = cut_demo_pairs(tmp_path, shared / "portraits/london_001.jpg")
+    assert not pairs.all_surfaces
+    assert min(pairs.differences.values()) >= LEAST_DIFFERENCE
+
+
+def test_the_demo_can_be_run_again_but_not_into_other_pictures(tmp_path: Path) -> None:
+    cut_demo_pairs(tmp_path)
+    cut_demo_pairs(tmp_path)
+    images.write_png(tmp_path / "train/mine.png", np.zeros((8, 16, 3), np.uint8))
+    with pytest.raises(DataError, match="other pictures"):
+        cut_demo_pairs(tmp_path)
+
+
+def test_the_demo_says_which_size_it_needs_and_writes_nothing(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    images.write_png(tmp_path / "small.png", portrait[:400, :400])
+    with pytest.raises(DataError, match=r"400 x 400.*512 x 512"):
+        cut_demo_pairs(tmp_path / "out", tmp_path / "small.png")
+    images.write_png(tmp_path / "flat.png", np.full((512, 512, 3), 90, np.uint8))
+    with pytest.raises(DataError, match="too little texture"):
+        cut_demo_pairs(tmp_path / "out", tmp_path / "flat.png")
+    assert not (tmp_path / "out").exists()

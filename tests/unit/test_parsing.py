@@ -1,0 +1,211 @@
+"""How words become a frozen dataclass, and what is said of each mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+from typing import Literal
+
+import pytest
+import tyro
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unretouch.base.errors import UsageError
+from unretouch.parsing import build, flags_of, parse, read_flags
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Something to set."""
+
+    dataroot: str
+    name: str = "experiment_name"
+    n_epochs: int = 100
+    n_epochs_decay: int = 100
+    lambda_L1: float = 100.0
+    lambda_GAN: float = 1.0
+    size: float = float("inf")
+    netG: Literal["unet_256", "unet_128"] = "unet_256"
+    netD: Literal["basic", "pixel"] | None = None
+    channels: Literal[1, 3] = 3
+    minutes: float | None = None
+    no_flip: bool = False
+    several: tuple[float, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithWords:
+    """Takes loose words."""
+
+    folders: tyro.conf.Positional[tuple[str, ...]] = ()
+    out: str = "."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithDate:
+    """Has a type that only tyro knows."""
+
+    day: datetime.date = datetime.date(2025, 8, 6)
+
+
+CLASSIC = {"dataroot", "name", "n_epochs", "n_epochs_decay", "lambda_L1", "netG", "netD"}
+
+
+def read(*words: str) -> Settings:
+    return parse(Settings, ["--dataroot", "d", *words], "prog", first=CLASSIC)
+
+
+def refusal(*words: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(*words)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        (["--n_epochs", "7"], "n_epochs", 7),
+        (["--n-epochs", "7"], "n_epochs", 7),
+        (["--n_epochs=7"], "n_epochs", 7),
+        (["--n_epochs", "7", "--n_epochs", "8"], "n_epochs", 8),
+        (["--name=a=b"], "name", "a=b"),
+        (["--name", "초상화"], "name", "초상화"),
+        (["--name=--odd"], "name", "--odd"),
+        (["--name", "-1,0"], "name", "-1,0"),
+        (["--lambda_L1", "1e3"], "lambda_L1", 1000.0),
+        (["--lambda_L1", "-2"], "lambda_L1", -2.0),
+        (["--lambda_L1", "-.5"], "lambda_L1", -0.5),
+        (["--size", "inf"], "size", float("inf")),
+        (["--netG", "unet_128"], "netG", "unet_128"),
+        (["--netD", "pixel"], "netD", "pixel"),
+        (["--channels", "1"], "channels", 1),
+        (["--minutes", "3"], "minutes", 3.0),
+        (["--no_flip"], "no_flip", True),
+        (["--several", "1", "2.5", "--no_flip"], "several", (1.0, 2.5)),
+        ([], "minutes", None),
+        ([], "several", None),
+    ],
+)
+def test_what_can_be_written(words: list[str], field: str, value: object) -> None:
+    assert getattr(read(*words), field) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--na", "name"),
+        ("--lambda", "lambda_L1"),
+        ("--lambda_G", "lambda_GAN"),
+        ("--n-epochs-", "n_epochs_decay"),
+    ],
+)
+def test_a_prefix_is_enough_and_means_the_classic_flag_first(typed: str, meant: str) -> None:
+    assert getattr(read(typed, "3"), meant) in (3, "3")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--n", "3"], "--n: could be --name or --n_epochs or"),
+        (["--n_epoch", "3"], "--n_epoch: could be --n_epochs or --n_epochs_decay. Write the"),
+        (["--net", "x"], "--net: could be --netG or --netD. Write the full name"),
+        (["--netg", "x"], "--netg: unknown flag. Did you mean '--netG'?"),
+        (["--netd", "x"], "--netd: unknown flag. Did you mean '--netD'?"),
+        (["--lamda_L1", "3"], "--lamda_L1: unknown flag. Did you mean '--lambda_L1'?"),
+        (["--xyz"], "--xyz: unknown flag"),
+        (["-name", "a"], "-name: a flag begins with two hyphens. Type --name"),
+        (["–name", "a"], "–name: a flag begins with two hyphens. Type --name"),
+        (["--name"], "--name: needs a value"),
+        (["--name", "--no_flip"], "--name: needs a value"),
+        (["--netG"], "--netG: needs a value: one of unet_256, unet_128"),
+        (["--several"], "--several: needs a value: a number"),
+        (["--no_flip=1"], "--no_flip: takes no value, '1' was given"),
+        (["--no_flip", "True"], "the word 'True' belongs to no flag"),
+        (["--n_epochs", "3.5"], "--n_epochs: '3.5' is not a whole number"),
+        (["--minutes", "None"], "--minutes: 'None' is not a number"),
+        (["--lambda_L1", "300,0"], "--lambda_L1: '300,0' is not a number"),
+        (["--several", "1", "x"], "--several: 'x' is not a number"),
+        (["--channels", "2"], "--channels: '2' is not one of 1, 3"),
+        (["--netG", "UNET_256"], "--netG: 'UNET_256' is not one of unet_256, unet_128. Did you"),
+        (["--dataroot", ""], "--dataroot: is empty"),
+        (["..."], "the word '...' belongs to no flag. The dots stand for"),
+        (["\\"], "A line break seems to have come in"),
+        (["a b"], "the word 'a b' belongs to no flag. Put quotation marks"),
+    ],
+)
+def test_each_mistake_is_one_line_that_names_the_flag(words: list[str], said: str) -> None:
+    assert said in refusal(*words)
+
+
+def test_a_missing_required_flag_is_named() -> None:
+    with pytest.raises(UsageError, match="--dataroot: is missing"):
+        parse(Settings, [], "prog")
+
+
+def test_a_flag_that_went_elsewhere_is_explained() -> None:
+    with pytest.raises(UsageError, match="--niter: is called --n_epochs since 2019"):
+        read_flags(
+            Settings, ["--niter", "3"], elsewhere={"niter": "is called --n_epochs since 2019"}
+        )
+
+
+def test_what_only_tyro_can_judge_is_one_line_too() -> None:
+    assert parse(WithDate, ["--day", "2026-01-02"], "prog").day == datetime.date(2026, 1, 2)
+    with pytest.raises(UsageError, match=r"--day.*x") as caught:
+        parse(WithDate, ["--day", "x"], "prog")
+    assert "\n" not in str(caught.value)
+    assert "─" not in str(caught.value)
+
+
+def test_loose_words_go_where_a_schema_takes_them() -> None:
+    assert parse(WithWords, ["a", "--out", "o", "b c"], "prog").folders == ("a", "b c")
+    assert parse(WithWords, ["--out=o", "--", "--odd"], "prog").folders == ("--odd",)
+
+
+def test_a_reading_tells_what_was_given() -> None:
+    reading = read_flags(Settings, ["--no_flip", "--name", "a"])
+    assert reading.flags == {"no_flip": (), "name": ("a",)}
+    assert (reading.value("name"), reading.value("netG")) == ("a", None)
+    changed = reading.replace(name="b", dataroot="d")
+    assert (changed.value("name"), reading.value("name")) == ("b", "a")
+    assert build(Settings, changed, "prog").no_flip
+
+
+def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        parse(Settings, ["--name", "--help"], "prog")
+    assert leaving.value.code == 0
+    shown = capsys.readouterr().out
+    assert "usage: prog" in shown
+    assert "(default: unset)" in shown
+    assert "None" not in shown
+
+
+@given(st.floats(allow_nan=False), st.integers())
+def test_numbers_come_back_exactly(number: float, count: int) -> None:
+    settings = read(f"--lambda_L1={number!r}", "--n_epochs", str(count))
+    assert (settings.lambda_L1, settings.n_epochs) == (number, count)
+
+
+@given(st.text())
+def test_any_text_comes_back_as_it_was(text: str) -> None:
+    assert read(f"--name={text}").name == text
+
+
+@given(st.lists(st.text(max_size=12), max_size=6))
+def test_any_words_give_settings_or_a_usage_error(words: list[str]) -> None:
+    with contextlib.suppress(UsageError, SystemExit):
+        assert isinstance(read(*words), Settings)
+
+
+@given(st.data())
+def test_a_prefix_never_means_a_flag_that_does_not_begin_so(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(flags_of(Settings))))
+    prefix = name[: data.draw(st.integers(1, len(name)))]
+    begun = [flag for flag in flags_of(Settings) if flag.startswith(prefix)]
+    with contextlib.suppress(UsageError):
+        (found,) = read_flags(Settings, [f"--{prefix}={'' if name == 'no_flip' else 1}"]).flags
+        assert begun == [found] or found == prefix

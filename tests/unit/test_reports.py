@@ -1,0 +1,333 @@
+"""The pages as files: what they carry, what they cost, and that no name can become markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unretouch.base.run_status import (
+    Preview,
+    PreviewPair,
+    TrainingStatus,
+    thin_curves,
+    thin_previews,
+)
+from unretouch.pixels.error_map import COLOURS, SCALE, error_map
+from unretouch.tasks.reports.compare_words import WORDS as COMPARE_WORDS
+from unretouch.tasks.reports.compare_words import WORDS as COMPARE_WORDS
+from unretouch.tasks.reports.rendering import picture_url, script_json
+from unretouch.tasks.reports.results_page import ResultRow, write_results_page
+from unretouch.tasks.reports.training_page import write_status, write_training_page
+from unretouch.tasks.reports.verify_words import WORDS as VERIFY_WORDS
+from unretouch.tasks.reports.words import WORDS
+from unretouch.tasks.verify.sentences import SENTENCES
+
+REPORTS = Path(__file__).parents[2] / "src" / "unretouch" / "tasks" / "reports"
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def pair(name: str, epoch: int) -> PreviewPair:
+    return PreviewPair(
+        name=name,
+        real_A=f"images/epoch000_{name}_real_A.png",
+        fake_B=f"images/epoch{epoch:03d}_{name}_fake_B.png",
+        real_B=f"images/epoch000_{name}_real_B.png",
+        error_map=f"images/epoch{epoch:03d}_{name}_error.png",
+        level_error=1.5,
+        identity_error=2.0,
+        recovered_share=0.25,
+    )
+
+
+def status(names: tuple[str, ...] = ("face",), previews: int = 2, lines: int = 5) -> TrainingStatus:
+    steps = [float(i) for i in range(1, lines + 1)]
+    columns = ("G_L1", "G_GAN", "D_real", "D_fake", "level_error")
+    return TrainingStatus(
+        name="run",
+        state="running",
+        step=lines,
+        total_steps=6000,
+        epoch=2,
+        total_epochs=2000,
+        elapsed_s=10.0,
+        left_s=None,
+        lr=0.0001,
+        lambda_L1=500.0,
+        identity_error=2.0,
+        curves={"step": steps, **{name: [1 / 3] * lines for name in columns}},
+        previews=[
+            Preview(step=30 * i, epoch=i, pairs=[pair(name, i) for name in names])
+            for i in range(previews)
+        ],
+    )
+
+
+def read_status(web: Path) -> dict[str, object]:
+    text = (web / "status.js").read_text("utf-8")
+    found = re.fullmatch(r"window\.unretouchStatus\((.*)\);\n", text, re.DOTALL)
+    assert found
+    record = json.loads(found[1])
+    assert isinstance(record, dict)
+    return record
+
+
+class Markup(HTMLParser):
+    """Collects tags with their attributes, and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, tag: str, attribute: str) -> list[str]:
+        return [a[attribute] or "" for t, a in self.tags if t == tag and attribute in a]
+
+
+def test_training_page_carries_all_it_refers_to(tmp_path: Path) -> None:
+    write_training_page(tmp_path)
+    write_status(tmp_path, status())
+    page = Markup((tmp_path / "index.html").read_text("utf-8"))
+    references = page.values("script", "src") + page.values("link", "href")
+    local = [r for r in references if r != "data:,"]
+    assert len(local) >= 8
+    for reference in local:
+        assert (tmp_path / reference).is_file(), reference
+    assert (tmp_path / "assets/vendor/uplot/LICENSE").is_file()
+    assert (tmp_path / "assets/vendor/img-comparison-slider/LICENSE").is_file()
+
+
+def test_pages_ask_nobody_for_anything() -> None:
+    for path in [*REPORTS.glob("templates/*"), *REPORTS.glob("static/*.*")]:
+        addresses = re.findall(r"https?://[^\s\"')]+", path.read_text("utf-8"))
+        assert addresses == [], path
+
+
+def test_policy_forbids_inline_scripts_and_foreign_hosts(tmp_path: Path) -> None:
+    write_status(tmp_path, status())
+    page = Markup((tmp_path / "index.html").read_text("utf-8"))
+    [policy] = [
+        a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert not any(name.startswith("on") for _, a in page.tags for name in a)
+
+
+def test_rows_without_script_are_the_classic_ones_newest_first(tmp_path: Path) -> None:
+    write_status(tmp_path, status(("one", "two"), previews=3))
+    text = (tmp_path / "index.html").read_text("utf-8")
+    assert re.findall(r"epoch \[(\d+)\]", text) == ["2", "1", "0"]
+    images = Markup(text).values("img", "src")
+    assert images[:3] == [
+        "images/epoch000_one_real_A.png",
+        "images/epoch002_one_fake_B.png",
+        "images/epoch000_one_real_B.png",
+    ]
+    assert sum(bool(source) for source in images) == 3 * 2 * 3
+
+
+def test_index_is_left_alone_while_its_rows_stay(tmp_path: Path) -> None:
+    write_status(tmp_path, status())
+    index = tmp_path / "index.html"
+    before = index.stat()
+    write_status(tmp_path, dataclasses.replace(status(), step=7))
+    assert index.stat().st_ino == before.st_ino
+    assert read_status(tmp_path)["step"] == 7
+    write_status(tmp_path, status(previews=3))
+    assert "epoch [2]" in index.read_text("utf-8")
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    name = HOSTILE + "</script><script>alert(2)</script>"
+    write_status(tmp_path, dataclasses.replace(status((name,)), name=name, stop_reason=name))
+    page = Markup((tmp_path / "index.html").read_text("utf-8"))
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert name in page.text
+    data = (tmp_path / "status.js").read_text("utf-8")
+    assert "<" not in data
+    assert read_status(tmp_path)["name"] == name
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_picture_url_names_the_same_file(name: str) -> None:
+    url = picture_url(name)
+    assert unquote(url) == name
+    assert re.fullmatch(r"[\w.~/%-]*", url, re.ASCII)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(alphabet=st.characters(exclude_categories=("Cs",))),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("abc<>&\u2028"), inner),
+    )
+)  # fmt: skip
+def test_script_json_round_trips_without_markup(value: object) -> None:
+    text = script_json(value)
+    assert not set(text) & set("<>&\u2028\u2029")
+    assert json.loads(text) == value
+
+
+def test_missing_values_become_null(tmp_path: Path) -> None:
+    curves = {"step": [1.0, 2.0], "G_L1": [math.nan, 3.0]}
+    write_status(tmp_path, dataclasses.replace(status(), curves=curves))
+    assert read_status(tmp_path)["curves"] == {"step": [1.0, 2.0], "G_L1": [None, 3.0]}
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("pairs", "previews"), [(3, 60), (12, 60), (400, 60)])
+def test_a_long_run_stays_below_one_megabyte(tmp_path: Path, pairs: int, previews: int) -> None:
+    names = tuple(f"사진{i:04d}_아주_긴_이름이에요" for i in range(pairs))
+    write_training_page(tmp_path)
+    write_status(tmp_path, status(names, previews=previews, lines=50_000))
+    assert folder_bytes(tmp_path) < 1_000_000
+
+
+def test_previews_left_out_for_size_keep_first_and_last(tmp_path: Path) -> None:
+    names = tuple(f"pair{i:03d}" for i in range(200))
+    write_status(tmp_path, status(names, previews=60))
+    previews = read_status(tmp_path)["previews"]
+    assert isinstance(previews, list)
+    steps = [preview["step"] for preview in previews]
+    assert 2 <= len(steps) < 60
+    assert (steps[0], steps[-1]) == (0, 59 * 30)
+    assert steps == sorted(set(steps))
+
+
+def test_one_update_costs_little(tmp_path: Path) -> None:
+    names = ("one", "two", "three")
+    long = status(names, previews=60, lines=2000)
+    write_status(tmp_path, long)
+    took = []
+    for _ in range(7):
+        began = time.process_time()
+        write_status(tmp_path, long)
+        took.append(time.process_time() - began)
+    assert min(took) < 0.02, "seconds of processor time for one write_status"
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=1, max_size=300), st.integers(1, 50))
+def test_thinned_curves_keep_the_last_step_and_the_mean(values: list[float], limit: int) -> None:
+    steps = [float(i) for i in range(1, len(values) + 1)]
+    thinned = thin_curves({"step": steps, "G_L1": values}, limit)
+    assert len(thinned["step"]) == len(thinned["G_L1"]) <= limit
+    assert thinned["step"][-1] == steps[-1]
+    if len(values) % len(thinned["step"]) == 0:
+        assert np.mean(thinned["G_L1"]) == pytest.approx(np.mean(values), rel=1e-4, abs=1e-9)
+
+
+def test_thinned_curves_pass_over_missing_values() -> None:
+    thinned = thin_curves({"G_L1": [1.0, math.nan, math.nan, math.nan]}, limit=2)
+    assert thinned["G_L1"][0] == 1.0
+    assert math.isnan(thinned["G_L1"][1])
+
+
+@given(st.integers(1, 400), st.integers(2, 60))
+def test_previews_thinned_as_they_come_stay_bounded_and_nested(count: int, limit: int) -> None:
+    kept: list[int] = []
+    for step in range(count):
+        before = set(kept)
+        kept = thin_previews([*kept, step], limit)
+        assert len(kept) <= limit
+        assert kept[0] == 0
+        assert kept[-1] == step
+        assert set(kept) <= before | {step}
+
+
+def test_error_map_shows_its_scale() -> None:
+    levels = np.asarray(SCALE, dtype=np.float32)
+    prediction = np.repeat(levels[None, :, None], 3, axis=2) + 100
+    target = np.full_like(prediction, 100)
+    picture = error_map(prediction, target)
+    assert [tuple(pixel) for pixel in picture[0].tolist()] == [tuple(c) for c in COLOURS]
+
+
+def test_error_map_grows_lighter_with_the_error_and_ends_at_its_scale() -> None:
+    errors = np.linspace(0, 20, 200, dtype=np.float32)
+    prediction = np.repeat(errors[None, :, None], 3, axis=2)
+    light = error_map(prediction, np.zeros_like(prediction)).astype(int).sum(axis=2)[0]
+    assert (np.diff(light) >= 0).all()
+    assert (light[errors >= SCALE[-1]] == light[-1]).all()
+    with pytest.raises(ValueError, match="shapes differ"):
+        error_map(prediction, prediction[:, :5])
+
+
+def test_the_style_sheet_draws_the_scale_in_the_same_colours() -> None:
+    css = (REPORTS / "static" / "page.css").read_text("utf-8")
+    ramp = re.search(r"linear-gradient\(90deg, (.*)\);", css)
+    assert ramp
+    stops = re.findall(r"rgb\((\d+), (\d+), (\d+)\)", ramp[1])
+    assert [tuple(map(int, stop)) for stop in stops] == list(COLOURS)
+
+
+def test_every_word_used_is_there_in_both_languages_and_every_word_is_used() -> None:
+    used: set[str] = set()
+    sources = [*REPORTS.glob("templates/*.html"), *REPORTS.glob("static/*.js")]
+    for text in (path.read_text("utf-8") for path in sources):
+        used |= set(re.findall(r'(?:data-word(?:-label)?=|say\()"(\w+)"', text))
+        used |= set(re.findall(r"\bt\.(\w+)", text))
+        used |= set(re.findall(r'"(\w+)"', text)) & set(WORDS)
+    assert used <= set(WORDS) | set(VERIFY_WORDS) | set(COMPARE_WORDS)
+    # These keys are put together from a state, a reason, a chart or a picture's label.
+    composed = {w for w in WORDS if re.match("state_|reason_|chart_|real|fake", w)}
+    assert set(WORDS) - composed <= used
+    for key, texts in (WORDS | VERIFY_WORDS | COMPARE_WORDS | SENTENCES).items():
+        assert len(texts) == 2
+        assert all(texts), key
+        holes = [sorted(re.findall(r"\{\w+\}", text)) for text in texts]
+        assert holes[0] == holes[1], key
+
+
+def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) -> None:
+    rows = [
+        ResultRow(
+            name=name,
+            source=f"images/{name}_real_A.png",
+            prediction=f"images/{name}_fake_B.png",
+            target=f"images/{name}_real_B.png",
+            level_error=error,
+            identity_error=2.0,
+            recovered_share=1 - error / 2,
+        )
+        for name, error in (("one", 0.5), (HOSTILE, 1.5))
+    ]
+    index = write_results_page(tmp_path, "run · train_latest", rows, {"epoch": "latest"}, ["Note."])
+    page = Markup(index.read_text("utf-8"))
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    for shown in (HOSTILE, "0.500", "75.0%", "25.0%", "Mean", "1.000", "50.0%", "latest", "Note."):
+        assert shown in page.text
+    assert {"images/one_real_A.png", "images/one_fake_B.png"} <= set(page.values("img", "src"))
+
+
+def test_results_without_answer_use_the_words_real_and_fake(tmp_path: Path) -> None:
+    row = ResultRow(name="얼굴", source="images/얼굴_real.png", prediction="images/얼굴_fake.png")
+    index = write_results_page(tmp_path, "run", [row])
+    page = Markup(index.read_text("utf-8"))
+    sources = [unquote(source) for source in page.values("img", "src") if source]
+    assert sources == ["images/얼굴_real.png", "images/얼굴_fake.png"]
+    data = re.search(r'id="rows">(.*?)</script>', index.read_text("utf-8"))
+    assert data
+    assert list(json.loads(data[1])[0]["pictures"]) == ["real", "fake"]
+    assert "no answer" in page.text

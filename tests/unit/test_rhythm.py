@@ -1,0 +1,54 @@
+"""When something is due, and what is kept."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unretouch.training import rhythm
+
+steps = st.sets(st.integers(1, 10_000), min_size=1, max_size=60)
+
+
+def test_the_strong_command_gets_about_two_thousand_log_lines() -> None:
+    assert 6000 // rhythm.log_every(6000) == 2000
+
+
+def test_a_short_run_logs_every_step() -> None:
+    assert rhythm.log_every(300) == 1
+
+
+def test_a_frequency_counts_pictures_not_steps() -> None:
+    assert rhythm.passed(100, 96, 100)
+    assert rhythm.passed(100, 98, 102)
+    assert not rhythm.passed(100, 100, 104)
+
+
+def test_what_is_costly_takes_its_share_of_the_time_at_most() -> None:
+    clock = rhythm.CostShare(shortest=1.0, growth=0.0)
+    elapsed = spent = 0.0
+    while elapsed < 10_000:
+        if clock.due(elapsed):
+            clock.spent(elapsed, 3.0)
+            spent += 3.0
+        elapsed += 1.0
+    assert spent / elapsed <= rhythm.SHARE_OF_TIME * 1.01
+
+
+@given(steps, st.integers(1, 20))
+def test_thinning_keeps_best_last_and_first_within_the_limit(found: set[int], limit: int) -> None:
+    best = sorted(found)[len(found) // 2]
+    kept = rhythm.thinned(found, limit, keep=[best])
+    assert kept == sorted(kept)
+    assert set(kept) <= found
+    assert len(kept) == min(limit, len(found))
+    by_importance = list(dict.fromkeys([best, max(found), min(found)]))
+    assert set(by_importance[:limit]) <= set(kept)
+
+
+def test_thinning_spreads_evenly_on_a_logarithmic_scale() -> None:
+    kept = rhythm.thinned(range(1, 1025), 11)
+    ratios = [b / a for a, b in itertools.pairwise(kept)]
+    assert max(ratios) < 2 * min(ratios) + 1

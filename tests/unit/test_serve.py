@@ -1,0 +1,270 @@
+"""The parts of the app that need no browser: commands, pairs, runs, words, files."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import UsageError
+from unretouch.commands.train import TrainOptions
+from unretouch.parsing import build, read_flags
+from unretouch.serve import pages, presets, runs, words
+from unretouch.serve.drafts import Drafts
+from unretouch.serve.pair_check import report
+from unretouch.serve.plain_png import without_metadata
+from unretouch.serve.settings import Limits, ServeSettings, check
+from unretouch.serve.state import AppState
+from unretouch.serve.uploads import Refused
+from unretouch.tasks.reports.words import WORDS as REPORT_WORDS
+from unretouch.training import history
+from unretouch.training.run_lock import run_lock
+from unretouch.training.rundir import RunDir
+
+GUIDE = {
+    "balanced": "--n_epochs 800 --n_epochs_decay 800 --lambda_L1 300.0 --lr 0.0001",
+    "strong": "--n_epochs 1000 --n_epochs_decay 1000 --lambda_L1 500.0 --lr 0.0001",
+    "extreme": "--n_epochs 2000 --n_epochs_decay 2000 --lambda_L1 1000.0 --lr 0.00005",
+}
+
+
+def flags(line: list[str]) -> dict[str, str]:
+    """The flags of a command and their values, numbers by value."""
+    found: dict[str, str] = {}
+    for word in line:
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            found[name] = value
+        elif found:
+            found[list(found)[-1]] = word
+    return {name: str(float(v)) if re.fullmatch(r"[\d.e-]+", v) else v for name, v in found.items()}
+
+
+@pytest.mark.parametrize("name", sorted(GUIDE))
+def test_a_preset_is_the_command_of_the_guide(name: str) -> None:
+    guide = (
+        "--model pix2pix --direction AtoB --batch_size 1 --load_size 512 --crop_size 512 "
+        f"--continue_train --dataroot /d --name n --checkpoints_dir /c {GUIDE[name]}"
+    )
+    ours = presets.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
+    assert ours[0] == "train"
+    assert flags(ours[1:]) == flags(shlex.split(guide))
+
+
+def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
+    settings = TrainSettings(
+        dataroot="/d", netG="detail", size="s", preprocess="none", no_flip=True, no_dropout=True,
+        recipe="fast", lambda_GAN=0.0, lambda_L1=321.5, minutes=2.5, seed=7, lr=3e-05,
+    )  # fmt: skip
+    line = presets.continue_words(settings, "n", tmp_path, 1.5)
+    reading = read_flags(TrainOptions, line[1:])
+    options = build(TrainOptions, reading, "test")
+    assert options.continue_train
+    assert options.minutes == 4.0
+    for name in ("netG", "size", "lambda_L1", "seed", "lr", "recipe", "lambda_GAN", "preprocess"):
+        assert getattr(options, name) == getattr(settings, name), name
+
+
+def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) -> None:
+    settings = TrainSettings(dataroot="/d", lambda_L1=300.0, n_epochs=5, n_epochs_decay=3)
+    line = presets.continue_words(settings, "n", tmp_path, 10)
+    found = flags(line[1:])
+    assert found["--model"] == "pix2pix"
+    assert found["--n_epochs"] == "15.0"
+    assert found["--n_epochs_decay"] == "3.0"
+    assert "--minutes" not in found
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 1e9])
+def test_a_time_budget_has_bounds(minutes: float) -> None:
+    with pytest.raises(Refused):
+        presets.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+
+
+@pytest.mark.parametrize(
+    ("host", "token"),
+    [("192.168.1.5", None), ("0.0.0.0", "x" * 20), ("::", "x" * 20), ("box.local", "short"),
+     ("127.0.0.1", "has/slash/has/slash")],
+)  # fmt: skip
+def test_where_it_must_not_listen(host: str, token: str | None) -> None:
+    with pytest.raises(UsageError):
+        check(host, 8765, token)
+
+
+def test_it_answers_to_its_own_names_only() -> None:
+    assert ServeSettings().hosts(80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
+    far = ServeSettings(host="box.local", token="x" * 20)
+    assert far.hosts(8765) == {"box.local:8765"}
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    changed = {"reason_disk_full", "reason_interrupted", "reason_terminated", "silent"}
+    assert words.WORDS.keys() & REPORT_WORDS.keys() == changed
+    for key, (english, korean) in words.WORDS.items():
+        fields = set(re.findall(r"\{\w+\}", english))
+        assert fields == set(re.findall(r"\{\w+\}", korean)), key
+    known = words.tables()["en"].keys()
+    serve = Path(pages.__file__).parent
+    for file in [*serve.glob("templates/*.html"), *serve.glob("static/*.js"), *serve.glob("*.py")]:
+        text = file.read_text("utf-8")
+        used = re.findall(r'data-word(?:-label)?="([a-z_]+)"', text)
+        used += re.findall(r'Page\.say\("([a-z_]+)"', text)
+        used += re.findall(r'Refused\(\d+, "([a-z_]+)"', text)
+        assert set(used) <= known, file.name
+
+
+def test_a_png_keeps_its_pixels_and_profile_and_nothing_else() -> None:
+    from PIL import ImageCms, PngImagePlugin
+
+    rgb = np.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=np.uint8)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "SECRET")
+    text.add_itxt("XML:com.adobe.xmp", "SECRET")
+    exif = Image.Exif()
+    exif[0x010F] = "SECRET"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG", pnginfo=text, exif=exif, icc_profile=profile)
+    plain = without_metadata(buffer.getvalue())
+    assert b"SECRET" in buffer.getvalue()
+    assert b"SECRET" not in plain
+    with Image.open(io.BytesIO(plain)) as made:
+        assert np.array_equal(np.asarray(made), rgb)
+        assert made.info["icc_profile"] == profile
+    assert without_metadata(plain) == plain
+    for broken in (b"", plain[:40], b"GIF89a"):
+        with pytest.raises(ValueError, match="no PNG|cut short"):
+            without_metadata(broken)
+
+
+def put(place: Path, **sides: np.ndarray) -> dict[str, object]:
+    place.mkdir(parents=True)
+    for side, rgb in sides.items():
+        Image.fromarray(rgb).save(place / f"{side}.png")
+    found: dict[str, object] = json.loads(report(place))
+    return found
+
+
+def test_a_pair_is_looked_at_whichever_way_it_comes(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    b = portrait[20:148, 150:278]
+    a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
+    whole = np.concatenate([a, b], axis=1)
+    as_two = put(tmp_path / "1", a=a, b=b)
+    as_one = put(tmp_path / "2", whole=whole)
+    assert as_two == as_one
+    assert as_two["doubts"] == []
+    for place in ("1", "2"):
+        with Image.open(tmp_path / place / "pair.png") as made:
+            assert np.array_equal(np.asarray(made), whole)
+        assert (tmp_path / place / "thumbnail_a.png").exists()
+    simulated = put(tmp_path / "3", photo=b)
+    with Image.open(tmp_path / "3" / "pair.png") as made:
+        assert np.array_equal(np.asarray(made)[:, 128:], b)
+    assert simulated["width"] == 128
+
+
+def test_doubts_and_problems_are_codes_that_the_page_words(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    b = portrait[20:148, 150:278]
+    a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
+    cases = {
+        "doubt_same": put(tmp_path / "same", a=b, b=b),
+        "doubt_swapped": put(tmp_path / "swapped", a=b, b=a),
+        "doubt_shifted": put(tmp_path / "shifted", a=a, b=np.roll(b, 4, 1)),
+        "doubt_unlike": put(tmp_path / "unlike", a=a, b=portrait[300:428, 0:128]),
+    }
+    for code, found in cases.items():
+        assert code in [doubt["code"] for doubt in found["doubts"]], code  # type: ignore[attr-defined]
+        assert code in words.WORDS
+    odd = put(tmp_path / "odd", whole=b[:, :-1])
+    assert odd == {"problem": {"code": "problem_odd", "width": 127}}
+    sizes = put(tmp_path / "sizes", a=a, b=b[:-1])
+    assert sizes["problem"]["code"] == "problem_sizes"  # type: ignore[index]
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "whole.png").write_bytes(b"nothing")
+    problem = json.loads(report(tmp_path / "bad"))["problem"]
+    assert str(tmp_path) not in json.dumps(problem)
+
+
+def test_runs_of_anybody_are_found_by_ids_that_are_no_paths(tmp_path: Path) -> None:
+    for name in ("얼굴", "exp/l1_300"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "latest_net_G.pth").write_bytes(b"x")
+    (tmp_path / "no run").mkdir()
+    (tmp_path / "-rf").mkdir()
+    (tmp_path / "-rf" / "config.json").write_text("{}")
+    (tmp_path / "out").symlink_to(tmp_path.parent)
+    found = {run.name for run in runs.find_runs(tmp_path)}
+    assert found == {"얼굴", "exp/l1_300"}
+    assert runs.find_run(tmp_path, runs.run_id("exp/l1_300")).name == "exp/l1_300"
+    for wanted in ("얼굴", "exp/l1_300", "..", "", "0" * 16):
+        with pytest.raises(Refused):
+            runs.find_run(tmp_path, wanted)
+
+
+def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
+    import os
+
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    assert runs.holder(run) is None
+    with run_lock(run):
+        assert runs.holder(run) == os.getpid()
+    assert runs.holder(run) is None
+    history.write_event(run, "open", pid=2**22 + 7)  # of a process that is no more
+    assert runs.holder(run) is None
+
+
+def test_a_script_in_a_run_folder_is_never_served(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    files = runs.StatusFiles()
+    (run.web / "status.js").write_text("window.unretouchStatus({});alert(1);\n")
+    assert files.get(run) is None
+    record = {"state": "running", "step": 1, "previews": [], "curves": {}, "name": "</script>"}
+    (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
+    assert files.get(run) == record
+    (run.web / "index.html").write_text("<script>alert(1)</script>")
+    for name in ("index.html", "images/../status.js", "images/x.svg", "images/nothing.png"):
+        with pytest.raises(Refused):
+            runs.picture(run, name)
+
+
+def test_drafts_make_room_and_have_an_end(tmp_path: Path) -> None:
+    drafts = Drafts(tmp_path, Limits(drafts=2, pairs=2))
+    first, second = drafts.new(), drafts.new()
+    second.touched = time.monotonic() - 60
+    drafts.new()
+    assert not second.folder.exists()
+    assert drafts.get(first.id) is first
+    drafts.place(first.id, 1)
+    drafts.place(first.id, 2)
+    with pytest.raises(Refused):
+        drafts.place(first.id, 3)
+    for wanted in (second.id, "..", "", "0" * 16):
+        with pytest.raises(Refused):
+            drafts.get(wanted)
+
+
+def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:
+    state = AppState(ServeSettings(checkpoints_dir=tmp_path))
+    try:
+        run = RunDir(state.checkpoints, "r")
+        run.prepare()
+        record = {"state": "running", "step": 1, "previews": [], "curves": {}, "stop_reason": ""}
+        (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
+        condition = state.trainings.condition(run)
+        assert (condition.state, condition.reason) == ("stopped", "gone")
+    finally:
+        state.close()

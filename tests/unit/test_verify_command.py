@@ -1,0 +1,282 @@
+"""`unretouch verify`: what it takes, what it writes, and what scripts learn from its exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from scipy import ndimage
+from skimage import data
+
+from unretouch import networks
+from unretouch.base import config
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import DataError, UsageError, VerificationError
+from unretouch.cli import dispatch
+from unretouch.commands import verify as command
+from unretouch.parsing import parse
+from unretouch.pixels.images import write_png
+from unretouch.tasks.testing import run_test
+from unretouch.tasks.verify import Thresholds, Verdict
+from unretouch.tasks.verify.brief import trained_on
+from unretouch.tasks.verify.cross import leave_one_out
+from unretouch.tasks.verify.fail_below import SCALES, least_words, require
+from unretouch.training.rundir import RunDir
+from unretouch.training.weights_file import save_weights
+
+SIZE = 64
+NAMES = ("anna", "박")
+
+
+def target(number: int) -> np.ndarray:
+    return data.astronaut()[60 + 30 * number :, 150:][:SIZE, :SIZE]
+
+
+def source(number: int) -> np.ndarray:
+    return ndimage.gaussian_filter(target(number), (1.5, 1.5, 0))
+
+
+def write_pairs(folder: Path, names: tuple[str, ...] = NAMES, first: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names, first):
+        write_png(folder / f"{name}.png", np.hstack([source(number), target(number)]))
+    return folder
+
+
+def settings(tmp_path: Path, **changes: Any) -> TrainSettings:
+    values: dict[str, Any] = {
+        "dataroot": str(tmp_path / "data"), "name": "idle", "preprocess": "none", "size": "s",
+        "checkpoints_dir": str(tmp_path / "checkpoints"), "netG": "detail", "recipe": "fast",
+        "lambda_L1": 300.0, "lambda_GAN": 0.0, "minutes": 0.01, "device": "cpu", "no_flip": True,
+        "no_dropout": True,
+    }  # fmt: skip
+    return TrainSettings(**{**values, **changes})
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+    """A run that was never trained, on two pairs; the working folder is the test's own."""
+    torch.set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "data" / "train")
+    made = RunDir(tmp_path / "checkpoints", "idle")
+    made.root.mkdir(parents=True)
+    config.save(made.config, settings(tmp_path), {})
+    torch.manual_seed(0)
+    net = networks.build_generator(settings(tmp_path))
+    save_weights(made.weights("latest"), net.state_dict())
+    return made
+
+
+def written(folder: Path) -> Any:
+    return json.loads((folder / "report.json").read_text("utf-8"))
+
+
+def test_a_run_gets_its_report_and_page(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["verify", "idle"]) == 0
+    made = written(run.root / "verify")
+    assert [pair["name"] for pair in made["training"]["pairs"]] == ["anna", "박"]
+    assert made["subject"]["lambda_L1"] == 300
+    assert len(made["probe"]) == 18
+    page = (run.root / "verify" / "index.html").read_text("utf-8")
+    for kind in ("real_A", "fake_B", "real_B", "error"):
+        assert (run.root / "verify" / "images" / f"training_박_{kind}.png").exists()
+        assert f"training_anna_{kind}.png" in page
+    told = capsys.readouterr().out
+    assert "Did it memorise?" in told
+    assert "Nothing is known about unseen portraits" in told
+    assert "verify/index.html" in told.replace("\\", "/")
+
+
+def test_pictures_of_an_earlier_report_are_removed_and_nothing_else(run: RunDir) -> None:
+    dispatch(["verify", "idle", "--no_probe"])
+    pictures = run.root / "verify" / "images"
+    (pictures / "mine.png").touch()
+    (Path("data") / "train" / "박.png").unlink()
+    dispatch(["verify", "idle", "--no_probe"])
+    assert {path.name.split("_")[1] for path in pictures.glob("training_*")} == {"anna"}
+    assert (pictures / "mine.png").exists()
+    assert written(run.root / "verify")["probe"] == []
+
+
+def test_held_out_pairs_and_photos(run: RunDir) -> None:
+    write_pairs(Path("strangers"), ("clara",), first=3)
+    write_png(Path("me.png"), np.tile(target(5), (2, 2, 1)))
+    dispatch(["verify", "idle", "--no_probe", "--heldout", "strangers", "--self_test", "me.png"])
+    made = written(run.root / "verify")
+    assert [pair["name"] for pair in made["heldout"]["pairs"]] == ["clara"]
+    assert [pair["name"] for pair in made["self_test"]["pairs"]] == ["me"]
+    assert set(made["verdicts"]) == {
+        *("memorised", "texture", "unseen", "unseen_texture", "self_test"),
+    }
+
+
+def test_training_pairs_are_no_held_out_pairs(run: RunDir) -> None:
+    with pytest.raises(UsageError, match="trained on"):
+        dispatch(["verify", "idle", "--heldout", "data/train"])
+
+
+def test_a_classic_weights_file_without_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "data" / "train")
+    (tmp_path / "old").mkdir()
+    classic = settings(tmp_path, netG="resnet_6blocks", ngf=4, recipe="classic", norm="instance")
+    save_weights(
+        tmp_path / "old" / "latest_net_G.pth", networks.build_generator(classic).state_dict()
+    )
+    words = ["verify", "--weights", "old/latest_net_G.pth", "--dataroot", "data", "--no_probe"]
+    dispatch([*words, "--preprocess", "none", "--netG", "resnet_6blocks"])
+    made = written(tmp_path / "verify")
+    assert made["subject"]["netG"] == "resnet_6blocks"
+    assert made["subject"]["lambda_L1"] == 500
+    with pytest.raises(UsageError, match="--dataroot"):
+        dispatch(words[:3])
+
+
+def test_finished_pictures_of_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs")
+    (tmp_path / "made").mkdir()
+    for number, name in enumerate(NAMES):
+        write_png(tmp_path / "made" / f"{name}.png", target(number))
+    assert dispatch(["verify", "--images", "made", "--pairs", "pairs"]) == 0
+    made = written(tmp_path / "verify")
+    assert made["verdicts"]["memorised"]["word"] == "memorised"
+    assert made["verdicts"]["texture"]["word"] == "back"
+    assert made["training"]["mean"]["prediction"]["frame"]["exact_pixels"] == 1
+    words = ["verify", "--images", "made", "--pairs", "pairs", "--fail_below"]
+    assert dispatch([*words, "memorised", "back"]) == 0
+    with pytest.raises(VerificationError, match="unseen is 'unknown', below 'holds'"):
+        dispatch([*words, "memorised", "holds"])
+
+
+def test_failing_comes_after_the_report(run: RunDir) -> None:
+    with pytest.raises(VerificationError) as failed:
+        dispatch(["verify", "idle", "--no_probe", "--fail_below", "nearly"])
+    assert failed.value.exit_code == 7
+    assert (run.root / "verify" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "nothing to verify"),
+        (["a", "b"], "one run at a time"),
+        (["a", "--weights", "x.pth"], "not several"),
+        (["--images", "x"], "Give both folders"),
+        (["--images", "x", "--pairs", "y", "--cross"], "--cross: needs a model"),
+        (["a", "--cross", "--heldout", "x"], "Give one of them"),
+        (["a", "--cross_minutes", "0"], "--cross_minutes"),
+        (["a", "--unseen_gap", "nan"], "--unseen_gap"),
+        (["a", "--fail_below", "perfect"], "is no verdict"),
+        (["a", "--fail_below", "harmful"], "is no verdict"),
+        (["a", "--fail_below", "nearly", "memorised"], "contradict"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        command.main(words)
+
+
+# --- thresholds
+
+
+def test_every_threshold_is_a_flag_with_the_same_default() -> None:
+    options = parse(command.VerifyOptions, ["a"], "verify")
+    assert command.request(options).thresholds == Thresholds()
+    for question in dataclasses.fields(Thresholds):
+        limits = getattr(Thresholds(), question.name)
+        for limit in dataclasses.fields(limits):
+            name = f"{question.name}_{limit.name}"
+            changed = command.request(
+                parse(command.VerifyOptions, ["a", f"--{name}", "0.125"], "verify")
+            ).thresholds
+            assert getattr(getattr(changed, question.name), limit.name) == 0.125
+
+
+# --- --fail_below
+
+
+def verdict(question: Any, word: str) -> Verdict:
+    return Verdict(question, word, (), "anna", {})
+
+
+@pytest.mark.parametrize("question", SCALES)
+def test_each_word_is_met_by_itself_and_by_all_above(question: str) -> None:
+    words = SCALES[question]
+    for least, asked in enumerate(words[1:], 1):
+        for place, found in enumerate(words):
+            verdicts = {question: verdict(question, found)}
+            limits = least_words([asked.replace(" ", "_")])
+            if place >= least:
+                require(verdicts, limits)
+                continue
+            with pytest.raises(VerificationError, match=rf"{question} is '{found}' \(anna\)"):
+                require(verdicts, limits)
+
+
+def test_words_belong_to_one_question() -> None:
+    every = [word for words in SCALES.values() for word in words[1:]]
+    assert len(set(every)) == len(every)
+
+
+# --- leave-one-out
+
+
+def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
+    run: RunDir, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    dispatch(["verify", "idle", "--no_probe", "--cross", "--cross_minutes", "0.02"])
+    made = written(run.root / "verify")
+    assert [pair["name"] for pair in made["heldout"]["pairs"]] == ["anna", "박"]
+    assert made["cross"] == {
+        "runs": 2, "minutes_each": 0.01, "own_share": made["cross"]["own_share"]
+    }  # fmt: skip
+    assert sorted(path.name for path in run.root.parent.iterdir()) == ["idle"]
+    with pytest.raises(DataError, match="at least two"):
+        list(leave_one_out(settings(tmp_path), [], 0.01, told.append))
+
+
+# --- in short, at the end of a training and of a test
+
+
+def brief(run: RunDir, dataroot: str, phase: str) -> str:
+    from unretouch.base.test_request import TestRequest
+
+    console = Console(file=io.StringIO(), width=200)
+    request = TestRequest(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
+    run_test(request, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_test_on_training_data_ends_with_the_verdicts(run: RunDir) -> None:
+    told = brief(run, "data", "train")
+    assert "grey levels), recovered share" in told
+    assert "detail of" in told
+    assert "unretouch verify idle" in told
+
+
+def test_a_test_on_other_pairs_ends_with_what_holds(run: RunDir) -> None:
+    write_pairs(Path("data") / "other", ("clara",), first=3)
+    assert "unseen portraits" in brief(run, "data", "other")
+
+
+def test_pairs_are_known_by_their_content(run: RunDir) -> None:
+    records = [{"sha256": "aa"}, {"sha256": "bb"}]
+    assert trained_on(run, records, "train")
+    assert not trained_on(run, records, "test")
+    run.data_manifest.write_text(json.dumps(records))
+    assert trained_on(run, records[:1], "test")
+    assert not trained_on(run, [{"sha256": "cc"}], "train")

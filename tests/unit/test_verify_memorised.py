@@ -1,0 +1,150 @@
+"""Did it memorise, does it hold: words from figures known by construction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unretouch.metrics import Levels
+from unretouch.tasks.verify import (
+    MemorisedThresholds,
+    PairFigures,
+    UnseenThresholds,
+    figures_of_pair,
+    generalisation_gap,
+    mean_share,
+    memorised_verdict,
+    unseen_verdict,
+)
+
+SIZE = 32
+
+
+def flat(level: float) -> Levels:
+    return np.full((SIZE, SIZE, 3), level, dtype=np.float32)
+
+
+def pair(
+    error: float,
+    identity: float = 2.0,
+    name: str = "face",
+    lambda_L1: float = 500.0,
+    skin: np.ndarray | None = None,
+) -> PairFigures:
+    """A pair off by `error` grey levels, whose source is off by `identity`."""
+    return figures_of_pair(
+        name, flat(100 + identity), flat(100 + error), flat(100), lambda_L1, skin
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (0.0, "memorised"),
+        (0.25, "memorised"),
+        (0.26, "nearly"),
+        (0.5, "nearly"),
+        (0.52, "not yet"),
+        (1.89, "not yet"),
+        (1.91, "did nothing"),
+        (2.0, "did nothing"),
+        (2.01, "harmful"),
+    ],
+)
+def test_the_word_follows_from_error_and_share(error: float, word: str) -> None:
+    verdict = memorised_verdict([pair(error)])
+    assert verdict.word == word
+    assert verdict.held_back_by == (None if word == "memorised" else "face")
+
+
+def test_a_sparse_retouch_is_not_memorised_by_doing_nothing() -> None:
+    """The source is within the guide's goal already: G_L1 is 0.9 without any learning."""
+    figures = pair(error=0.2295, identity=0.2295)
+    assert 0.89 < figures.G_L1 < 0.91
+    assert memorised_verdict([figures]).word == "did nothing"
+    assert memorised_verdict([pair(error=0.1, identity=0.2295)]).word == "nearly"
+
+
+def test_the_goal_depends_on_lambda() -> None:
+    assert memorised_verdict([pair(0.4, lambda_L1=300)]).word == "memorised"
+    assert memorised_verdict([pair(0.4, lambda_L1=1000)]).word == "not yet"
+
+
+def test_the_thresholds_can_be_set() -> None:
+    assert (
+        memorised_verdict([pair(0.2)], MemorisedThresholds(recovered_share=0.95)).word == "nearly"
+    )
+    assert memorised_verdict([pair(0.5)], MemorisedThresholds(G_L1=2.0)).word == "memorised"
+
+
+def test_every_pair_must_pass_and_the_worst_is_named() -> None:
+    pairs = [pair(0.1, name="one"), pair(0.9, name="two"), pair(0.4, name="three")]
+    verdict = memorised_verdict(pairs)
+    assert (verdict.word, verdict.held_back_by) == ("not yet", "two")
+    assert verdict.pairs == {"one": "memorised", "two": "not yet", "three": "nearly"}
+    assert "two" in verdict.sentence
+
+
+def test_harm_outranks_a_larger_error_elsewhere() -> None:
+    pairs = [pair(5, identity=20, name="far"), pair(0.3, identity=0.2, name="harmed")]
+    verdict = memorised_verdict(pairs)
+    assert (verdict.word, verdict.held_back_by) == ("harmful", "harmed")
+
+
+def test_a_pair_that_was_never_retouched_is_to_be_left_alone() -> None:
+    assert memorised_verdict([pair(0, identity=0)]).word == "memorised"
+    assert memorised_verdict([pair(2, identity=0)]).word == "harmful"
+
+
+def test_without_pairs_nothing_is_known() -> None:
+    assert memorised_verdict([]).word == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("errors", "word"),
+    [
+        ((0.4, 0.6), "holds"),
+        ((0.4, 1.2), "holds in part"),
+        ((1.95, 2.0), "does not hold"),
+        ((0.0, 2.1), "harmful"),
+    ],
+)
+def test_unseen_portraits(errors: tuple[float, ...], word: str) -> None:
+    heldout = [pair(error, name=f"face {error}") for error in errors]
+    verdict = unseen_verdict(mean_share([pair(0.1)]), heldout)
+    assert verdict.word == word
+    assert verdict.held_back_by == (None if word == "holds" else f"face {errors[1]}")
+
+
+def test_the_gap_is_what_is_lost_against_the_training_pairs() -> None:
+    training, heldout = [pair(0.0), pair(0.4)], [pair(1.4)]
+    assert generalisation_gap(mean_share(training), heldout) == pytest.approx(0.9 - 0.3)
+    assert "0.60 less" in unseen_verdict(mean_share(training), heldout).sentence
+
+
+def test_a_large_gap_does_not_hold_however_good() -> None:
+    limits = UnseenThresholds(gap=0.2)
+    assert unseen_verdict(1.0, [pair(0.8)], limits).word == "holds in part"
+
+
+def test_without_held_out_pairs_it_says_that_nothing_is_known() -> None:
+    verdict = unseen_verdict(0.95, [])
+    assert verdict.word == "unknown"
+    assert "Nothing is known" in verdict.sentence
+    assert "--heldout" in verdict.sentence
+
+
+def test_harm_is_told_apart_by_skin_and_the_rest() -> None:
+    skin = np.zeros((SIZE, SIZE), dtype=np.float32)
+    skin[:8] = 1
+    prediction = flat(100)
+    prediction[8:] = 105
+    figures = figures_of_pair("face", flat(102), prediction, flat(100), 500.0, skin)
+    assert figures.skin is not None
+    assert figures.elsewhere is not None
+    assert (figures.skin.recovered_share, figures.skin.share_of_frame) == (1.0, 0.25)
+    assert figures.elsewhere.recovered_share == pytest.approx(-1.5)
+    verdict = unseen_verdict(None, [figures])
+    assert verdict.word == "harmful"
+    assert "not skin was made worse by 3 grey levels" in verdict.sentence
+    assert "the skin was" not in verdict.sentence
