@@ -420,6 +420,8 @@ def as_nobody(_: bool) -> None:
 def non_finite(arguments: list[Any]) -> None:
     """[what, value, step]: a loss (G_L1, G_GAN, D_real, D_fake) or the gradient of a network (G, D)
     becomes NaN or infinite in the update after `step`."""
+    import dataclasses
+
     from unretouch.training import classic_fit
     from unretouch.training import step as step_module
 
@@ -430,8 +432,10 @@ def non_finite(arguments: list[Any]) -> None:
 
     if what == "G_L1":
         broken = _counting(step_module.l1, now, when, bad, lambda: True)
-        weights = classic_fit.LossWeights
-        classic_fit.LossWeights = lambda *given: weights(*given, reconstruction=broken)
+        weights = classic_fit.loss_weights
+        classic_fit.loss_weights = lambda settings: dataclasses.replace(
+            weights(settings), reconstruction=broken
+        )
     elif what in ("G_GAN", "D_real", "D_fake"):
         order, calls = ("D_fake", "D_real", "G_GAN").index(what), [0]
 
@@ -541,7 +545,8 @@ def _serve() -> None:
     from unretouch.tasks import training_run
 
     assert training_run
-    importlib.import_module("torch._dynamo")  # optimisers do, at their first use
+    for late in ("torch._dynamo", "tyro"):  # imported at their first use
+        importlib.import_module(late)
     torch.set_num_threads(1)
     programs = {"train": classic_train.main, "test": classic_test.main}
     answers = os.fdopen(os.dup(1), "w")
