@@ -80,9 +80,12 @@ class App:
         finally:
             connection.close()
 
-    def raw(self, data: bytes, *, half_close: bool = False, seconds: float = 20) -> bytes:
+    def connection(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=120)
+
+    def raw(self, data: bytes, *, half_close: bool = False) -> bytes:
         """Send bytes as they are, return all that comes back until the app closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+        with self.connection() as connection:
             connection.sendall(data)
             if half_close:
                 connection.shutdown(socket.SHUT_WR)
@@ -104,8 +107,15 @@ class App:
         return self.process.poll() is None and self.ask("GET", "api/runs").status == 200
 
     def leftovers(self) -> list[Path]:
-        """Return what lies in its private folder besides the lock."""
-        return [p for p in self.temporary.glob("unretouch-serve-*/*") if p.name != "lock"]
+        """Return the files in its private folder, and the folders of work on a photograph.
+
+        Folders of pairs that are being gathered stay as long as the app; the lock, too.
+        """
+        found = self.temporary.glob("unretouch-serve-*/**/*")
+        return [
+            path for path in found
+            if path.name != "lock" and (path.is_file() or path.name.startswith("job-"))
+        ]  # fmt: skip
 
 
 @contextmanager
@@ -124,11 +134,14 @@ def running(place: Path, **limits: float) -> Iterator[App]:
         yield App(process, int(host.rpartition(":")[2]), token, place)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
-def until(what: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first true value of `what()`. Fails after so many seconds."""
+def until(what: Callable[[], Any], seconds: float = 120) -> Any:
+    """Return the first true value of `what()`. Fails after so many seconds.
+
+    Long enough for a machine with other work; waiting costs only a test that fails.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := what():

@@ -57,8 +57,11 @@ class Browser:
     def run(self, script: str, *values: Any) -> Any:
         return self.driver.execute_script(script, *values)
 
-    def until(self, script: str, *values: Any, seconds: float = 15) -> Any:
-        """Wait until the script returns something true, and return it."""
+    def until(self, script: str, *values: Any, seconds: float = 60) -> Any:
+        """Wait until the script returns something true, and return it.
+
+        Long enough for a machine with other work; waiting costs only a test that fails.
+        """
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, seconds, 0.05).until(

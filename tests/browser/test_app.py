@@ -73,9 +73,9 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     browser.find("#name").send_keys("초상")
     browser.find("#start").click()
     browser.until("return location.pathname.includes('/runs/')")
-    browser.until("return document.querySelectorAll('.pair').length === 2", seconds=60)
+    browser.until("return document.querySelectorAll('.pair').length === 2", seconds=180)
     ended = "return document.getElementById('state').dataset.state === 'finished'"
-    browser.until(ended, seconds=60)
+    browser.until(ended, seconds=180)
     browser.until("return !document.getElementById('go-on').hidden")
     run = app.place / "checkpoints" / "초상"
     assert (run / "config.json").exists()
@@ -85,7 +85,7 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     browser.until("return document.getElementById('files-trial') && "
                   "!document.getElementById('files-trial').disabled")  # fmt: skip
     drop(browser, "trial", files["photo"])
-    browser.until("return document.querySelector('a.save')", seconds=60)
+    browser.until("return document.querySelector('a.save')", seconds=180)
     browser.until("return [...document.querySelectorAll('#pairs img')].every(i => i.naturalWidth)")
     folder = tmp_path / "downloads"
     browser.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))

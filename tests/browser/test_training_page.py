@@ -339,6 +339,15 @@ def test_it_says_when_nothing_was_heard_of_a_run(browser: Any, run: Any) -> None
     assert browser.text("#notice").startswith("No news for 10 min.")
 
 
+def test_another_state_with_the_same_figures_is_shown(browser: Any, run: Any) -> None:
+    browser.open(run.page)
+    browser.until(READY)
+    file = run.web / "status.js"
+    file.write_text(file.read_text("utf-8").replace('"running"', '"finished"'), "utf-8")
+    browser.until("return document.getElementById('state').innerText === 'Finished'")
+    assert browser.text("#left-label") == "Took"
+
+
 def test_a_page_opened_before_the_first_preview_fills_itself(
     browser: Any, new_run: Callable[[], Any]
 ) -> None:

@@ -41,19 +41,19 @@ def test_the_page_follows_a_real_run_until_ctrl_c(browser: Any, tmp_path: Path) 
         page = tmp_path / "checkpoints" / "초상" / "web" / "index.html"
         wait_for(page, trainer, log.name)
         browser.open(page)
-        browser.until("return document.querySelectorAll('.pair').length === 3", seconds=60)
+        browser.until("return document.querySelectorAll('.pair').length === 3", seconds=180)
         assert "얼굴_1" in browser.text("#pairs")
         browser.run("window.notReloaded = true; window.first = document.getElementById('time').max")
-        browser.until("return document.querySelectorAll('.plot canvas').length === 3", seconds=60)
-        browser.until("return +document.getElementById('time').max > +window.first", seconds=60)
+        browser.until("return document.querySelectorAll('.plot canvas').length === 3", seconds=180)
+        browser.until("return +document.getElementById('time').max > +window.first", seconds=180)
         steps = browser.text("#step")
         browser.until(
-            "return document.getElementById('step').innerText !== arguments[0]", steps, seconds=60
+            "return document.getElementById('step').innerText !== arguments[0]", steps, seconds=180
         )
         assert browser.text("#state") == "Training"
         assert float(browser.text("#error-now")) > 0
         trainer.send_signal(signal.SIGINT)
-        assert trainer.wait(60) == 130
+        assert trainer.wait(180) == 130
         browser.until("return document.getElementById('state').innerText === 'Stopped'")
         assert "Stopped by Ctrl+C" in browser.text("#notice")
         assert "step" in browser.text("#last-save")
@@ -64,7 +64,7 @@ def test_the_page_follows_a_real_run_until_ctrl_c(browser: Any, tmp_path: Path) 
         log.close()
 
 
-def wait_for(page: Path, trainer: subprocess.Popen[bytes], log: str, seconds: int = 90) -> None:
+def wait_for(page: Path, trainer: subprocess.Popen[bytes], log: str, seconds: int = 180) -> None:
     """Wait until the trainer has written its page."""
     for _ in range(10 * seconds):
         if page.exists():

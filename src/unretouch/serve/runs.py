@@ -38,7 +38,7 @@ def find_runs(checkpoints: Path) -> list[RunDir]:
     for folder in _run_folders(checkpoints, DEEPEST):
         try:
             found.append(RunDir(checkpoints, folder.relative_to(checkpoints).as_posix()))
-        except UnretouchError:  # a name no run can have, or a link that leads elsewhere
+        except UnretouchError:  # a name no run can have
             continue
     return sorted(found, key=_changed, reverse=True)
 
@@ -53,7 +53,8 @@ def find_run(checkpoints: Path, wanted: str) -> RunDir:
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
     try:
-        below = sorted(path for path in folder.iterdir() if path.is_dir())
+        # Not through links: what one leads to is no run of this folder, or is found here already.
+        below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
     except OSError:
         return
     for path in below:

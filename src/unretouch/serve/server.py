@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import webbrowser
+from collections.abc import Callable
 
 import uvicorn
 
@@ -25,30 +26,44 @@ def serve(settings: ServeSettings, open_browser: bool = False) -> None:
     state = AppState(settings)
     try:
         app = Guard(make_app(state), settings.token, settings.hosts(port))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http="h11",
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_graceful_shutdown=GRACE_S,
-            )
-        )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{host}:{port}/{settings.token}/"
-        print(f"open {address}", flush=True)
-        print("Ctrl+C ends the app; a training goes on, and is found again next time", flush=True)
-        if open_browser:
-            webbrowser.open(address)
-        server.run(sockets=[listening])
+
+        def told() -> None:
+            print(f"open {address}", flush=True)
+            print("Ctrl+C ends the app; a training goes on, and is found next time", flush=True)
+            if open_browser:
+                webbrowser.open(address)
+
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        _Server(config, told).run(sockets=[listening])
     finally:
         state.close()
         listening.close()
+
+
+class _Server(uvicorn.Server):
+    """Calls `ready` once requests are answered and a signal ends it tidily, not before."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
 
 
 def _listen(host: str, port: int) -> socket.socket:

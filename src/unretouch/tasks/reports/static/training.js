@@ -20,11 +20,13 @@
   }
 
   window.unretouchStatus = (record) => {
+    // The same figures may come in another state: the app tells of a training that has died, or
+    // that is still being measured.
     const same = stamp === String(record.written);
     stamp = String(record.written);
+    const before = status;
+    status = record;
     if (!same) {
-      const before = status;
-      status = record;
       showTime(before);
       showPairs();
       Charts.show();
