@@ -124,7 +124,7 @@ def running(place: Path, **limits: float) -> Iterator[App]:
     (place / "tmp").mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TMPDIR": str(place / "tmp")}
     process = subprocess.Popen(
-        [sys.executable, "-c", START, json.dumps(limits)],
+        [sys.executable, "-P", "-c", START, json.dumps(limits)],
         cwd=place, env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -13,6 +13,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -303,6 +304,32 @@ def test_a_folder_that_a_killed_app_left_is_removed_by_the_next(tmp_path: Path) 
     assert list(app.temporary.glob("unretouch-serve-*")) == []
 
 
+def test_a_file_where_the_app_was_started_is_no_module_of_it(tmp_path: Path) -> None:
+    run = serving.tiny_run(tmp_path / "checkpoints")
+    for name in ("PIL.py", "json.py", "unretouch.py"):
+        (tmp_path / name).write_text("raise SystemExit('run by mistake')")
+    with running(tmp_path) as app:
+        assert app.ask("PUT", f"api/runs/{run}/apply", picture(), PNG).status == 200
+
+
+def test_a_run_is_begun_once_and_by_a_name_of_its_own(tmp_path: Path) -> None:
+    with running(tmp_path) as app:
+        asked = {"draft": draft_of_a_pair(app), "name": "r", "preset": "fast", "minutes": 20}
+        for name in ("a/b", "..", "-rf", "x" * 101, ""):
+            answer = app.ask("POST", "api/runs", {**asked, "name": name})
+            assert (answer.status, answer.json["code"]) == (400, "refused_name")
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: app.ask("POST", "api/runs", asked), range(4)))
+        codes = [answer.status for answer in answers]
+        assert codes.count(201) == 1
+        assert set(codes) <= {201, 404, 409}  # 404: its pairs have gone into the run
+        assert app.ask("POST", "api/runs", {**asked, "draft": draft_of_a_pair(app)}).status == 409
+        (run,) = app.ask("GET", "api/runs").json
+        until(lambda: app.ask("GET", f"api/runs/{run['id']}").json["state"] == "running")
+        assert app.ask("POST", f"api/runs/{run['id']}/stop", {}).status == 202
+        until(lambda: app.ask("GET", f"api/runs/{run['id']}").json["state"] == "stopped")
+
+
 def test_a_killed_app_loses_no_training(tmp_path: Path) -> None:
     with running(tmp_path) as app:
         run = begin(app, minutes=0.05)
@@ -338,6 +365,14 @@ def test_a_training_of_an_earlier_app_is_stopped_saved_and_goes_on(tmp_path: Pat
 
 def begin(app: App, minutes: float) -> str:
     """Begin a run of one tiny pair through the app; return its id."""
+    asked = {"draft": draft_of_a_pair(app), "name": "얼굴", "preset": "fast", "minutes": minutes}
+    answer = app.ask("POST", "api/runs", asked)
+    assert answer.status == 201, answer
+    return str(answer.json["id"])
+
+
+def draft_of_a_pair(app: App) -> str:
+    """Send a tiny pair, have it looked at; return the draft it is in."""
     draft = app.ask("POST", "api/drafts", {}).json["draft"]
     place = f"api/drafts/{draft}/1"
     assert app.ask("PUT", f"{place}/a", picture((64, 64)), PNG).status == 201
@@ -345,7 +380,4 @@ def begin(app: App, minutes: float) -> str:
                    {"Content-Type": "image/webp"}).status == 201  # fmt: skip
     found = app.ask("POST", f"{place}/check", {})
     assert found.json["width"] == 64, found
-    asked = {"draft": draft, "name": "얼굴", "preset": "fast", "minutes": minutes}
-    answer = app.ask("POST", "api/runs", asked)
-    assert answer.status == 201, answer
-    return str(answer.json["id"])
+    return str(draft)

@@ -15,6 +15,7 @@ from unretouch.base import names
 from unretouch.base.config import Direction
 from unretouch.base.errors import UnretouchError
 from unretouch.serve import presets, runs
+from unretouch.serve.drafts import write_pairs
 from unretouch.serve.jobs import Ended
 from unretouch.serve.plain_png import without_metadata
 from unretouch.serve.state import AppState, describe, state_of, tools
@@ -47,30 +48,40 @@ async def begin(request: Request) -> Response:
     """Make a run of a draft: write its pairs where they stay, and train."""
     state, asked = state_of(request), await read_json(request)
     draft = state.drafts.get(str(asked.get("draft", "")))
+    usable = draft.usable()
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
     direction: Direction = "BtoA" if asked.get("swapped") is True else "AtoB"
 
     def start() -> RunDir:
-        try:
-            run = RunDir(state.checkpoints, str(asked.get("name", "")))
-        except UnretouchError as error:
-            raise Refused(400, "refused_name", text=str(error)) from None
-        dataroot = names.inside(state.datasets, *run.name.split("/"))
-        if run.root.exists() or dataroot.exists():
-            raise Refused(409, "refused_taken", name=run.name)
+        run = _new_run(state, str(asked.get("name", "")))
+        dataroot = names.inside(state.datasets, run.name)
         words = presets.start_words(
             preset, minutes, dataroot, run.name, state.checkpoints, direction
         )
-        _require_rest(state)
-        if not any(place.usable for place in draft.pairs.values()):
-            raise Refused(409, "refused_no_pairs")
-        draft.write_to(dataroot / "train")
-        state.trainings.start(run, words)
+        with state.starting:
+            if run.root.exists() or dataroot.exists():
+                raise Refused(409, "refused_taken", name=run.name)
+            _require_rest(state)
+            if not usable:
+                raise Refused(409, "refused_no_pairs")
+            write_pairs(usable, dataroot / "train")
+            state.trainings.start(run, words)
         return run
 
     run = await asyncio.to_thread(start)
     state.drafts.remove(draft)
     return JSONResponse({"id": runs.run_id(run.name)}, 201)
+
+
+def _new_run(state: AppState, name: str) -> RunDir:
+    """Return the folder of a run to be. Raises Refused 400 for a name that none can have here."""
+    try:
+        run = RunDir(state.checkpoints, name)
+    except UnretouchError as error:
+        raise Refused(400, "refused_name", text=str(error)) from None
+    if "/" in run.name:  # it might lie in another run, where nobody looks for one
+        raise Refused(400, "refused_name", text=f"{name}: '/' is for runs made in a terminal")
+    return run
 
 
 async def stop(request: Request) -> Response:
@@ -92,8 +103,9 @@ async def go_on(request: Request) -> Response:
         if settings is None:
             raise Refused(409, "refused_foreign")
         words = presets.continue_words(settings, run.name, state.checkpoints, more)
-        _require_rest(state)
-        state.trainings.start(run, words)
+        with state.starting:
+            _require_rest(state)
+            state.trainings.start(run, words)
 
     await asyncio.to_thread(start)
     return JSONResponse({}, 202)

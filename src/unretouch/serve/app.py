@@ -71,6 +71,7 @@ def make_app(state: AppState) -> Starlette:
             Refused: _refused,
             ClientGone: _client_gone,
             UnretouchError: _mended_by_a_person,
+            OSError: _disk,
             HTTPException: _http,
         },
     )
@@ -94,6 +95,12 @@ def _client_gone(_: Request, __: Exception) -> Response:
 
 def _mended_by_a_person(_: Request, error: Exception) -> Response:
     return JSONResponse({"code": "refused_work", "values": {"text": str(error)}}, 422)
+
+
+def _disk(_: Request, error: Exception) -> Response:
+    # Without its path: that of a private folder says nothing to anybody.
+    text = str(getattr(error, "strerror", None) or "the disk failed")
+    return JSONResponse({"code": "refused_work", "values": {"text": text}}, 507)
 
 
 def _http(_: Request, error: Exception) -> Response:

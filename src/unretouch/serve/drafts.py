@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -40,14 +41,17 @@ class Draft:
     pairs: dict[int, PairPlace] = field(default_factory=dict)
     touched: float = field(default_factory=time.monotonic)
 
-    def write_to(self, train: Path) -> int:
-        """Write the usable pairs as pair_01.png and so on; return how many. Raises DiskError."""
-        durable.make_folder(train)
-        usable = [place for _, place in sorted(self.pairs.items()) if place.usable]
-        for number, place in enumerate(usable, 1):
-            data = (place.folder / "pair.png").read_bytes()
-            durable.write_bytes(train / f"pair_{number:02d}.png", data)
-        return len(usable)
+    def usable(self) -> list[PairPlace]:
+        """Return the pairs that can be trained on, in their order."""
+        return [place for _, place in sorted(self.pairs.items()) if place.usable]
+
+
+def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
+    """Write pairs as pair_01.png and so on, where they stay. Raises DiskError."""
+    durable.make_folder(train)
+    for number, place in enumerate(pairs, 1):
+        data = (place.folder / "pair.png").read_bytes()
+        durable.write_bytes(train / f"pair_{number:02d}.png", data)
 
 
 class Drafts:

@@ -84,8 +84,9 @@ class Worker:
 
     async def _in_turn(self, words: Sequence[str]) -> Ended:
         async with self._turn:
+            # -P: no file where the app was started is taken for a module of ours.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "unretouch.serve.child", str(self._folder), *words,
+                sys.executable, "-P", "-m", "unretouch.serve.child", str(self._folder), *words,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -91,6 +94,7 @@ def outcome(request: Request) -> Response:
     state = state_of(request)
     run = state.run(request)
     weights, settings = run.weights("latest"), runs.settings_of(run)
+    there = ("--checkpoints_dir", str(state.checkpoints))
     return _run_page(
         request,
         "outcome.html",
@@ -99,9 +103,19 @@ def outcome(request: Request) -> Response:
         size=weights.stat().st_size if weights.is_file() else None,
         tested=(_test_folder(state, run) / "index.html").is_file(),
         verified=(run.root / "verify" / "index.html").is_file(),
-        checkpoints=str(state.checkpoints),
-        dataroot=settings.dataroot if settings else "PAIRS",
+        commands=[
+            _typed("unretouch", "apply", run.name, "photo.jpg", "--format", "png", *there),
+            _typed(
+                *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
+                *("--dataroot", settings.dataroot if settings else "PAIRS", *there),
+            ),
+        ],
     )
+
+
+def _typed(*words: str) -> str:
+    """Return a command as a terminal takes it: a folder's name may hold any character."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def status(request: Request) -> Response:

@@ -66,8 +66,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
 
 
 def _file(place: Path, stem: str) -> Path | None:
-    found = [path for path in place.glob(f"{stem}.*") if path.suffix != ".part"]
-    return found[0] if found else None
+    return next(place.glob(f"{stem}.*"), None)
 
 
 def _simulated(place: Path, photo: Path, notes: list[dict[str, Any]]) -> tuple[Rgb, Rgb]:

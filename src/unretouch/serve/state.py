@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ class AppState:
         self.trainings = Trainings(self.files)
         self.drafts = Drafts(self.private.path, settings.limits)
         self.worker = Worker(self.private.path, settings.limits)
+        # Held from the look for another training to the start: two requests may come at once.
+        self.starting = threading.Lock()
 
     def close(self) -> None:
         self.private.close()

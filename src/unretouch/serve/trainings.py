@@ -52,8 +52,9 @@ class Trainings:
         self._begun[run.name] = time.time()
         try:
             with run.console.open("ab") as console:
+                # -P: no file where the app was started is taken for a module of ours.
                 self._processes[run.name] = subprocess.Popen(
-                    [sys.executable, "-m", "unretouch", *words],
+                    [sys.executable, "-P", "-m", "unretouch", *words],
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=console,

@@ -6,6 +6,7 @@ No form, no multipart, no file name: what a client calls its file is never seen 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,11 @@ async def receive_picture(request: Request, folder: Path, stem: str, limits: Lim
     408 when the body comes too slowly, 400 when it ends early. Nothing stays then.
     """
     kind, length = check_headers(request, limits)
-    part = folder / f"{stem}.part"
+    part = folder / f"{stem}-{secrets.token_hex(4)}.part"  # of this upload, if two come at once
     try:
         await _store(request, part, length, limits)
         width, height, found = await asyncio.to_thread(_look, part, kind, limits)
-        path = part.with_suffix(ENDINGS[found])
+        path = folder / f"{stem}{ENDINGS[found]}"
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
