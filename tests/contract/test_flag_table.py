@@ -73,6 +73,8 @@ TRAIN_FLAGS = {
     "load_iter": ("int", 0),
     "allow_changed_data": ("switch", False),
     "suffix": ("str", ""),
+    "preset": ("fast|balanced|strong|extreme", None),
+    "like": ("str", None),
     "model": ("pix2pix", "pix2pix"),
     "dataset_mode": ("aligned", "aligned"),
     "gpu_ids": ("str", "0"),

@@ -1,4 +1,8 @@
-"""`unretouch train`: the fast fit at full size; with --model pix2pix the classic command."""
+"""`unretouch train`: the fast fit at full size; with --model pix2pix the classic command.
+
+With --preset or --like all settings come from there: then too it is the classic command, which
+knows every setting there is.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,15 @@ from unretouch.base.config import (
     TrainSettings,
 )
 from unretouch.base.names import run_name
+from unretouch.base.presets import PresetName
 from unretouch.compat import train as classic
+from unretouch.compat.filling import EPOCHS
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.parsing import build, read_flags, show_help, wants_help
 
 PROG = "unretouch train"
-EPOCHS = ("n_epochs", "n_epochs_decay")
+CLASSIC = ("model", "preset", "like")
+"""Flags with which the settings are read as the classic command reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,11 @@ class TrainOptions(TrainSettings):
     With --model pix2pix all flags and defaults are those of the classic train.py.
     """
 
+    preset: PresetName | None = None
+    """fast is what the defaults here are; balanced, strong, extreme: the guide's methods, which
+    are pix2pix and take hours. Flags given win"""
+    like: str | None = None
+    """settings of that run, by its name or folder, for a new run; flags given win"""
     preprocess: Preprocess = "none"
     """what is done to a pair's size while loading; none keeps its full size"""
     no_flip: bool = False
@@ -54,13 +66,15 @@ class TrainOptions(TrainSettings):
 
 def main(argv: list[str]) -> int:
     """Train. Returns the exit code. Raises UnretouchError."""
-    if any(word == "--model" or word.startswith("--model=") for word in argv):
+    if any(word.partition("=")[0] in {f"--{name}" for name in CLASSIC} for word in argv):
         return classic.main(argv, PROG)
     if wants_help(argv):
         show_help(TrainOptions, PROG)
     reading = read_flags(
         TrainOptions, argv, first=classic_names(TrainOptions), elsewhere=_elsewhere()
     )
+    if not reading.flags.keys().isdisjoint(CLASSIC):  # abbreviated
+        return classic.main(argv, PROG)
     options = build(TrainOptions, reading, PROG)
     if "minutes" not in reading.flags and not reading.flags.keys().isdisjoint(EPOCHS):
         options = dataclasses.replace(options, minutes=None)

@@ -19,12 +19,13 @@ from unretouch.base.config import (
     Preprocess,
     TrainSettings,
 )
+from unretouch.base.presets import PresetName
 from unretouch.base.test_request import TestModel
 
 OURS_TRAIN = frozenset(
     {
         *("allow_changed_data", "d_every", "device", "keep_gb", "lambda_GAN", "minutes"),
-        *("precision", "recipe", "seed", "size"),
+        *("like", "precision", "preset", "recipe", "seed", "size"),
     }
 )
 OURS_TEST = frozenset({"device", "noisy", "seed"})
@@ -34,6 +35,10 @@ OURS_TEST = frozenset({"device", "noisy", "seed"})
 class ClassicTrainOptions(TrainSettings):
     """Train on pairs of pictures as pix2pix does. All classic flags are understood."""
 
+    preset: PresetName | None = None
+    """settings of the guide's methods (balanced, strong, extreme), or fast; flags given win"""
+    like: str | None = None
+    """settings of that run, by its name or folder, for a new run; flags given win"""
     continue_train: bool = False
     """go on with the run of this name exactly where it stopped; start it if there is none"""
     epoch_count: int | None = None

@@ -9,6 +9,7 @@ from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
 from unretouch.cli import run_program
 from unretouch.compat import stand_ins
+from unretouch.compat.filling import fill
 from unretouch.compat.names_of_runs import check_epoch, full_name
 from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
@@ -75,6 +76,8 @@ def read(argv: list[str], prog: str = PROG) -> tuple[ClassicTrainOptions, list[s
         show_help(schema, prog)
     reading = read_flags(schema, argv, first=classic_names(schema), elsewhere=elsewhere(schema))
     reading, notes = stand_ins.stand_in(reading, stand_ins.TRAIN)
+    reading, filled = fill(reading)
+    notes += filled
     options = build(schema, reading, prog)
     _check(options)
     if not options.continue_train:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from unretouch.base import presets
 from unretouch.base.config import Direction, TrainSettings
 from unretouch.commands.train import TrainOptions
 from unretouch.compat.options import ClassicTrainOptions
@@ -17,7 +18,7 @@ MINUTES = (0.01, 1440.0)
 
 @dataclass(frozen=True)
 class Preset:
-    """A training command of the guide: its name, and the flags that it is about."""
+    """A training command of the guide: its name, and what its choice on the page shows."""
 
     name: str
     n_epochs: int
@@ -26,19 +27,20 @@ class Preset:
 
     def words(self) -> list[str]:
         return [
-            *("--model", "pix2pix", "--batch_size", "1"),
-            *("--load_size", "512", "--crop_size", "512"),
-            *("--n_epochs", str(self.n_epochs), "--n_epochs_decay", str(self.n_epochs)),
-            *("--lambda_L1", str(self.lambda_L1), "--lr", str(self.lr), "--continue_train"),
+            word
+            for flag, values in presets.flags(presets.preset(self.name)).items()
+            for word in (f"--{flag}", *values)
         ]
 
 
+def _guide(name: str) -> Preset:
+    chosen = presets.preset(name)
+    shown = (int(chosen["n_epochs"]), float(chosen["lambda_L1"]), float(chosen["lr"]))
+    return Preset(name, *shown)
+
+
 FAST = "fast"
-GUIDE = (
-    Preset("balanced", 800, 300.0, 0.0001),
-    Preset("strong", 1000, 500.0, 0.0001),
-    Preset("extreme", 2000, 1000.0, 0.00005),
-)
+GUIDE = tuple(_guide(name) for name in presets.GUIDE)
 
 
 def start_words(
