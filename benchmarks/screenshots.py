@@ -1,30 +1,38 @@
-"""Photograph the pages of a run for docs/images: `python benchmarks/screenshots.py [FOLDER]`.
+"""Photograph every page for docs/images: `python benchmarks/screenshots.py [FOLDER]`.
 
-FOLDER holds a run and its results; without one, a run on the astronaut's portrait is trained for
-three minutes first. Needs Chromium, ChromeDriver and selenium. Writes each page at desktop and
-phone width, light and dark, English and Korean.
+FOLDER takes the runs that are photographed, made on the astronaut's portrait in about ten minutes,
+and is used again where it is there; without one they are made in a temporary folder. Needs
+Chromium, ChromeDriver and selenium. Writes each page at desktop and phone width, light and dark,
+English and Korean.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import io
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from skimage.data import astronaut
 
 from unretouch.pixels.images import write_png
 from unretouch.pixels.retouch import retouch
+from unretouch.serve.runs import run_id
 
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -32,7 +40,14 @@ SWITCHES = (
     "--hide-scrollbars",
 )  # fmt: skip
 
-LOOK_CLOSER = "const card = document.querySelector('.pair').card; card.setZoom(300)"
+NAME = "portrait_reverse"
+LIVE = "studio"
+"""The run that is being trained while its page is photographed."""
+LOOK_CLOSER = "document.querySelector('.pair').card.setZoom(300)"
+PICTURES = """const all = [...document.querySelectorAll('.pair:first-child img')];
+    return all.length > 0 && all.every(i => i.complete && i.naturalWidth)"""
+THUMBNAILS = """const all = [...document.querySelectorAll('.run img:not([hidden])')];
+    return all.length > 3 && all.every(i => i.complete && i.naturalWidth)"""
 
 
 @dataclass(frozen=True)
@@ -46,16 +61,28 @@ class Shot:
     height: int = 1250
     dark: bool = False
     script: str = ""
+    drop: tuple[str, str] | None = None
+    """zone of the page, and which files of the folder are dropped on it"""
+    until: str = PICTURES
 
+
+def _scroll_to(element: str) -> str:
+    return f"document.getElementById('{element}').scrollIntoView()"
+
+
+_WELCOMED = "return !document.getElementById('welcome').hidden"
+_GATHERED = "return document.querySelectorAll('.entry[data-state=ready]').length === 3"
+_GATHER = {"drop": ("whole", "pairs/train/*.png"), "until": _GATHERED}
+_RESTORE = {"drop": ("trial", "photo.png"), "until": PICTURES}
+_ALWAYS = "return true"
 
 SHOTS = (
-    Shot("live-page", "web/index.html"),
-    Shot("live-page-dark-korean", "web/index.html", "ko-KR", dark=True, script=LOOK_CLOSER),
-    Shot("live-page-phone", "web/index.html", "ko-KR", width=390, height=1500),
+    Shot("live-page", "web", height=1150),
+    Shot("live-page-dark-korean", "web", "ko-KR", dark=True, script=LOOK_CLOSER),
+    Shot("live-page-phone", "web", "ko-KR", width=390, height=1500),
     Shot(
-        "live-page-curves", "web/index.html", height=900,
-        script="document.getElementById('log-scale').click();"
-        "document.getElementById('curves-heading').scrollIntoView()",
+        "live-page-curves", "web", height=900,
+        script="document.getElementById('log-scale').click();" + _scroll_to("curves-heading"),
     ),
     Shot("results-page", "results", height=1000),
     Shot("results-page-phone", "results", "ko-KR", width=390, height=1200, dark=True),
@@ -63,17 +90,37 @@ SHOTS = (
     Shot("verify-page-phone", "verify", "ko-KR", width=390, height=1400),
     Shot(
         "verify-page-dark-korean", "verify", "ko-KR", height=1500, dark=True,
-        script="document.getElementById('places-heading').scrollIntoView()",
+        script=_scroll_to("places-heading"),
     ),
+    Shot("verify-page-curves", "verify", script=_scroll_to("chart-spectrum")),
+    Shot("compare-page", "compare"),
+    Shot("compare-page-pictures", "compare", height=1000, script=_scroll_to("pairs-heading")),
+    Shot("compare-page-phone", "compare", "ko-KR", width=390, height=1500),
     Shot(
-        "verify-page-curves", "verify", height=1250,
-        script="document.getElementById('chart-spectrum').scrollIntoView()",
+        "compare-page-dark-korean", "compare", "ko-KR", dark=True,
+        script=_scroll_to("curves-heading"),
+    ),
+    Shot("app-welcome", "app:empty", height=640, until=_WELCOMED),
+    Shot("app-runs", "app:", height=760, until=THUMBNAILS),
+    Shot("app-runs-phone", "app:", "ko-KR", width=390, height=800, dark=True, until=THUMBNAILS),
+    Shot("app-new", "app:new/", height=1400, **_GATHER),
+    Shot("app-new-phone", "app:new/", "ko-KR", width=390, height=1700, **_GATHER),
+    Shot("app-training-dark-korean", f"app:runs/{run_id(LIVE)}/", "ko-KR", dark=True, height=1000),
+    Shot("app-restore", f"app:try/{run_id(NAME)}/", **_RESTORE),
+    Shot(
+        "app-restore-phone", f"app:try/{run_id(NAME)}/", "ko-KR", width=390, height=1400,
+        dark=True, **_RESTORE,
+    ),
+    Shot("app-results", f"app:outcome/{run_id(NAME)}/", height=900, until=_ALWAYS),
+    Shot(
+        "app-results-phone", f"app:outcome/{run_id(NAME)}/", "ko-KR", width=390, height=1100,
+        until=_ALWAYS,
     ),
 )  # fmt: skip
 
 
-def make_run(folder: Path) -> None:
-    """Train and test, in `folder`, on the face of the astronaut (NASA, public domain)."""
+def make_runs(folder: Path) -> None:
+    """Train, test, verify and compare in `folder`, on an astronaut's face (NASA, public domain)."""
     photo = astronaut()
     after = retouch(photo, seed=0, all_surfaces=True)
     (folder / "pairs" / "train").mkdir(parents=True)
@@ -84,27 +131,72 @@ def make_run(folder: Path) -> None:
     (folder / "heldout").mkdir()
     unseen = np.s_[256:512, 256:512]
     write_png(folder / "heldout" / "suit.png", np.concatenate([after[unseen], photo[unseen]], 1))
-    common = ["--dataroot", "./pairs", "--name", "portrait_reverse"]
-    for command in (
-        ["train", *common, "--minutes", "3"],
-        ["test", *common, "--model", "pix2pix"],
-        ["verify", "portrait_reverse", "--heldout", "heldout"],
-    ):
-        subprocess.run([sys.executable, "-m", "unretouch", *command], cwd=folder, check=True)
+    write_png(folder / "photo.png", np.ascontiguousarray(after[0:320, 60:380]))
+    common = ["--dataroot", "./pairs", "--name", NAME]
+    run(folder, "train", *common, "--minutes", "3")
+    for weight in (300, 500, 1000):
+        run(
+            folder, "train", "--dataroot", "./pairs", "--model", "pix2pix", "--netG", "unet_128",
+            "--ngf", "16", "--ndf", "16", "--load_size", "256", "--crop_size", "256",
+            "--n_epochs", "60", "--n_epochs_decay", "60", "--lr", "0.001",
+            "--lambda_L1", str(weight), "--name", f"exp_l1_{weight}",
+        )  # fmt: skip
+    run(folder, "test", *common, "--model", "pix2pix")
+    run(folder, "verify", NAME, "--heldout", "heldout")
+    run(folder, "compare", "--out", "comparison")
 
 
-def find_page(folder: Path, page: str) -> Path:
-    """Return the page of the first run, of its first results, or of its report, anywhere below
-    `folder`."""
-    patterns = {"results": "results/**/index.html", "verify": "verify/index.html"}
-    pattern = patterns.get(page, "web/index.html")
-    found = sorted(folder.rglob(pattern))
-    if not found:
-        raise SystemExit(f"{folder}: holds no {pattern}")
-    return found[0]
+def run(folder: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "unretouch", *words], cwd=folder, check=True)
 
 
-def photograph(driver: Any, page: Path, shot: Shot, out: Path) -> None:
+@contextmanager
+def training(folder: Path) -> Iterator[None]:
+    """Have the run LIVE trained, from its third preview on; it is gone afterwards."""
+    live = folder / "checkpoints" / LIVE
+    command = ["train", "--dataroot", "./pairs", "--name", LIVE, "--minutes", "20"]
+    process = subprocess.Popen([sys.executable, "-m", "unretouch", *command], cwd=folder)
+    try:
+        while len(list((live / "web" / "images").glob("*face_fake_B.png"))) < 3:
+            time.sleep(0.5)
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        shutil.rmtree(live)
+
+
+@contextmanager
+def app(folder: Path, checkpoints: str) -> Iterator[str]:
+    """Run the app on the runs in `folder`/`checkpoints`; give its address."""
+    words = ["serve", "--port", "0", "--checkpoints_dir", checkpoints]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unretouch", *words],
+        cwd=folder, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def address_of(shot: Shot, folder: Path, apps: dict[str, str]) -> str:
+    """Return the address of the page of a shot."""
+    kind, _, path = shot.page.partition(":")
+    if kind == "app":
+        return apps["empty"] if path == "empty" else apps["full"] + path
+    page = {
+        "web": f"checkpoints/{NAME}/web",
+        "results": f"results/{NAME}/train_latest",
+        "verify": f"checkpoints/{NAME}/verify",
+        "compare": "comparison",
+    }[kind]
+    return (folder / page / "index.html").as_uri()
+
+
+def photograph(driver: Any, shot: Shot, address: str, folder: Path, out: Path) -> None:
     """Write `out` as PNG."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -117,38 +209,42 @@ def photograph(driver: Any, page: Path, shot: Shot, out: Path) -> None:
     driver.execute_cdp_cmd(
         "Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": shot.language}
     )
-    driver.get(page.as_uri())
-    driver.execute_script("document.querySelector('.pair').scrollIntoView()")  # or it stays empty
-    WebDriverWait(driver, 20).until(
-        lambda d: d.execute_script(
-            "const all = [...document.querySelectorAll('.pair:first-child img')];"
-            "return all.length > 0 && all.every(i => i.complete && i.naturalWidth)"
-        )
-    )
+    driver.get(address)
+    if shot.drop is not None:
+        zone, pattern = shot.drop
+        files = driver.find_element(By.ID, f"files-{zone}")
+        WebDriverWait(driver, 60).until(lambda _: files.is_enabled())
+        files.send_keys("\n".join(str(path) for path in sorted(folder.glob(pattern))))
+    # Pictures that were never near the window stay empty.
+    driver.execute_script("document.querySelector('.pair')?.scrollIntoView()")
+    WebDriverWait(driver, 120).until(lambda d: d.execute_script(shot.until))
     driver.execute_script("scrollTo(0, 0);" + shot.script)
     time.sleep(1)  # for fonts and the transitions of the slider
     picture = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-    out.write_bytes(base64.b64decode(picture["data"]))
+    with Image.open(io.BytesIO(base64.b64decode(picture["data"]))) as image:
+        image.convert("RGB").save(out, optimize=True)
 
 
 def main() -> None:
-    """Take every picture, of the run that is named or of one made for it."""
+    """Take every picture, of the runs in the folder that is named or made for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     default = Path(__file__).parents[1] / "docs" / "images"
     parser.add_argument("--out", type=Path, default=default)
+    parser.add_argument("--only", default="", help="pictures whose names begin so")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.folder is not None:
-        take_all(options.folder.resolve(), options.out)
-        return
     with tempfile.TemporaryDirectory(prefix="unretouch-screenshots-") as temporary:
-        make_run(Path(temporary))
-        take_all(Path(temporary), options.out)
+        folder = (options.folder or Path(temporary) / "runs").resolve()
+        if not folder.exists():
+            make_runs(folder)
+        shots = [shot for shot in SHOTS if shot.name.startswith(options.only)]
+        with training(folder), app(folder, "checkpoints") as full, app(folder, "none") as empty:
+            take_all(shots, folder, {"full": full, "empty": empty}, options.out)
 
 
-def take_all(folder: Path, out_folder: Path) -> None:
-    """Write every shot of SHOTS, of the pages below `folder`."""
+def take_all(shots: list[Shot], folder: Path, apps: dict[str, str], out_folder: Path) -> None:
+    """Write every shot, of the pages below `folder`."""
     binary, service = shutil.which("chromium"), shutil.which("chromedriver")
     if not (binary and service):
         raise SystemExit("Chromium and ChromeDriver are not installed")
@@ -159,10 +255,10 @@ def take_all(folder: Path, out_folder: Path) -> None:
     # With its path given, selenium looks for no driver elsewhere.
     driver = webdriver.Chrome(options=settings, service=webdriver.ChromeService(service))
     try:
-        for shot in SHOTS:
+        for shot in shots:
             out = out_folder / f"{shot.name}.png"
-            photograph(driver, find_page(folder, shot.page), shot, out)
-            print(out)
+            photograph(driver, shot, address_of(shot, folder, apps), folder, out)
+            print(f"{out.name}: {out.stat().st_size // 1000} kB", flush=True)
     finally:
         driver.quit()
 

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unretouch.base.names import LONGEST_SEGMENT
 from unretouch.base.run_status import (
+    PREVIEWS_KEPT,
     Preview,
     PreviewPair,
     TrainingStatus,
@@ -25,13 +27,13 @@ from unretouch.base.run_status import (
 )
 from unretouch.pixels.error_map import COLOURS, SCALE, error_map
 from unretouch.tasks.reports.compare_words import WORDS as COMPARE_WORDS
-from unretouch.tasks.reports.compare_words import WORDS as COMPARE_WORDS
 from unretouch.tasks.reports.rendering import picture_url, script_json
 from unretouch.tasks.reports.results_page import ResultRow, write_results_page
 from unretouch.tasks.reports.training_page import write_status, write_training_page
 from unretouch.tasks.reports.verify_words import WORDS as VERIFY_WORDS
 from unretouch.tasks.reports.words import WORDS
 from unretouch.tasks.verify.sentences import SENTENCES
+from unretouch.training.previews import MOST_PAIRS
 
 REPORTS = Path(__file__).parents[2] / "src" / "unretouch" / "tasks" / "reports"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -197,11 +199,14 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize(("pairs", "previews"), [(3, 60), (12, 60), (400, 60)])
-def test_a_long_run_stays_below_one_megabyte(tmp_path: Path, pairs: int, previews: int) -> None:
-    names = tuple(f"사진{i:04d}_아주_긴_이름이에요" for i in range(pairs))
+@pytest.mark.parametrize(
+    "name", ["사진{}_아주_긴_이름이에요", "가" * ((LONGEST_SEGMENT - 8) // 3) + "{}"]
+)
+@pytest.mark.parametrize("pairs", [3, 12, MOST_PAIRS])
+def test_a_long_run_stays_below_one_megabyte(tmp_path: Path, pairs: int, name: str) -> None:
+    names = tuple(name.format(f"{i:04d}") for i in range(pairs))
     write_training_page(tmp_path)
-    write_status(tmp_path, status(names, previews=previews, lines=50_000))
+    write_status(tmp_path, status(names, previews=PREVIEWS_KEPT, lines=50_000))
     assert folder_bytes(tmp_path) < 1_000_000
 
 

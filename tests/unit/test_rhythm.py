@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,15 +27,38 @@ def test_a_frequency_counts_pictures_not_steps() -> None:
     assert not rhythm.passed(100, 100, 104)
 
 
-def test_what_is_costly_takes_its_share_of_the_time_at_most() -> None:
-    clock = rhythm.CostShare(shortest=1.0, growth=0.0)
+SHARES = (rhythm.WEIGHTS_SHARE, rhythm.PREVIEWS_SHARE, rhythm.PAGE_SHARE)
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_what_is_costly_takes_its_share_of_the_time_at_most(share: float) -> None:
+    clock = rhythm.CostShare(shortest=1.0, growth=0.0, share=share)
     elapsed = spent = 0.0
-    while elapsed < 10_000:
+    while elapsed < 100_000:
         if clock.due(elapsed):
             clock.spent(elapsed, 3.0)
             spent += 3.0
         elapsed += 1.0
-    assert spent / elapsed <= rhythm.SHARE_OF_TIME * 1.01
+    assert 0.9 * share <= spent / elapsed <= share * 1.02
+
+
+@given(st.floats(0.01, 20), st.floats(60, 20_000), st.floats(0, 0.05))
+def test_the_first_and_the_last_are_part_of_the_share(
+    cost: float, total: float, growth: float
+) -> None:
+    clock = rhythm.CostShare(shortest=1.0, growth=growth, share=rhythm.PREVIEWS_SHARE)
+    clock.spent(0.0, cost, total)  # the first
+    times, elapsed = 2, 0.0  # and the last
+    while elapsed < total:
+        if clock.due(elapsed):
+            clock.spent(elapsed, cost, total)
+            times += 1
+        elapsed += 1.0
+    assert times * cost <= max(rhythm.PREVIEWS_SHARE * total * 1.0001, 2 * cost)
+
+
+def test_the_live_page_may_cost_less_than_two_percent() -> None:
+    assert rhythm.PREVIEWS_SHARE + rhythm.PAGE_SHARE < 0.02
 
 
 @given(steps, st.integers(1, 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,7 +38,7 @@ class Previews:
         self._run, self._pictures = run, not settings.no_html
         self._every = settings.display_freq
         self._pairs = list(pairs)[:MOST_PAIRS]
-        self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05)
+        self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
 
     def due(self, progress: Progress) -> bool:
@@ -46,6 +47,10 @@ class Previews:
             size = progress.batch_size
             return rhythm.passed(self._every, (progress.step - 1) * size, progress.step * size)
         return self._clock.due(progress.elapsed)
+
+    def affordable(self, progress: Progress) -> bool:
+        """Whether the time that previews may cost allows one that something else needs now."""
+        return self._every is not None or self._clock.affordable(progress.elapsed)
 
     def take(self, progress: Progress, fit: Fit) -> None:
         """Evaluate every pair and write its pictures, unless this step has been taken already."""
@@ -58,7 +63,9 @@ class Previews:
         before = [p for p in self.taken if p.step < progress.step]
         self.taken = thin_previews([*before, preview], self._room(preview))
         self._write_record()
-        self._clock.spent(progress.elapsed, time.monotonic() - began)
+        left = progress.left_s()
+        total = math.inf if left is None else progress.elapsed + left
+        self._clock.spent(progress.elapsed, time.monotonic() - began, max(total, SHORTEST_S))
 
     def identity_error(self) -> float:
         """Return the mean error, in grey levels, of doing nothing to the pairs shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 LOG_LINES = 2000
@@ -10,8 +11,11 @@ KEPT_WEIGHTS = 20
 """Numbered weights kept at most, however small they are."""
 SAVE_EVERY_S = 300.0
 """Seconds between two saves of the state when --save_latest_freq is not set."""
-SHARE_OF_TIME = 0.02
-"""Share of the training time that previews, and numbered weights, may cost."""
+WEIGHTS_SHARE = 0.02
+"""Share of the training time that numbered weights may cost."""
+PREVIEWS_SHARE = 0.016
+PAGE_SHARE = 0.003
+"""The same for previews and for the files of the live page: together less than 2 %."""
 
 
 def log_every(total_steps: int) -> int:
@@ -25,23 +29,34 @@ def passed(every: int, images_before: int, images_now: int) -> bool:
 
 
 class CostShare:
-    """Says when a costly thing is due so that, over time, it takes SHARE_OF_TIME at most.
+    """Says when a costly thing is due so that, over time, it takes `share` of it at most.
 
     `shortest` seconds lie between two of them at least, and the share `growth` of the time run so
     far: above zero it keeps a long run from piling them up.
     """
 
-    def __init__(self, shortest: float, growth: float) -> None:
-        self._shortest, self._growth = shortest, growth
-        self._next = 0.0
+    def __init__(self, shortest: float, growth: float, share: float) -> None:
+        self._shortest, self._growth, self._share = shortest, growth, share
+        self._affordable = self._next = 0.0
+
+    def affordable(self, elapsed: float) -> bool:
+        """Whether after `elapsed` seconds of training its share of them is not used up."""
+        return elapsed >= self._affordable
 
     def due(self, elapsed: float) -> bool:
         """Whether it is due after `elapsed` seconds of training."""
         return elapsed >= self._next
 
-    def spent(self, elapsed: float, cost: float) -> None:
-        """Record that at `elapsed` seconds it was done and took `cost` seconds."""
-        self._next = elapsed + max(self._shortest, cost / SHARE_OF_TIME, elapsed * self._growth)
+    def spent(self, elapsed: float, cost: float, total: float = math.inf) -> None:
+        """Record that at `elapsed` seconds it was done and took `cost` seconds.
+
+        `total` seconds of training are to be expected: what it costs at their beginning and at
+        their end is part of the share.
+        """
+        share = self._share - 2 * cost / total
+        self._affordable = elapsed + (cost / share if share > 0 else math.inf)
+        soonest = elapsed + max(self._shortest, elapsed * self._growth)
+        self._next = max(self._affordable, soonest)
 
 
 def thinned(steps: Collection[int], limit: int, keep: Collection[int] = ()) -> list[int]:

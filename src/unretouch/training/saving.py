@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from unretouch.base import config, durable
@@ -87,7 +88,7 @@ class Saver:
 
     def __init__(self, run: RunDir, settings: TrainSettings, fit: Fit, progress: Progress) -> None:
         self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
-        self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0)
+        self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0, share=rhythm.WEIGHTS_SHARE)
         self._plan = disk_plan(fit, settings.keep_gb)
         self._saved_at = progress.elapsed
         self.last_save: LastSave | None = None
@@ -160,6 +161,7 @@ def surroundings(fit: Fit) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
         "device": next(fit.generator.parameters()).device.type,
+        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
     }
 
 

@@ -61,7 +61,7 @@ def train(
     saver = Saver(run, settings, fit, progress)
     log_every = rhythm.log_every(progress.total_steps)
     final_step = _cut_for_tests(progress.step)
-    status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0)
+    status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
 
     def show(state: State, reason: str = "") -> None:
         watcher.show(
@@ -83,7 +83,7 @@ def train(
             update = progress.update(fit)
             if progress.log_due(settings.print_freq, log_every):
                 progress.log(run, update)
-            if saver.numbered_due():
+            if saver.numbered_due() and previews.affordable(progress):
                 previews.take(progress, fit)
                 with stop.held():
                     saver.save_numbered(previews.errors_by_epoch())

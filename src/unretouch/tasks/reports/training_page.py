@@ -10,6 +10,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,16 @@ def write_status(web: Path, status: TrainingStatus) -> None:
     """
     record = _record(status)
     _replace(web / "status.js", f"window.unretouchStatus({script_json(record)});\n")
-    page = render("training_page.html", name=status.name, previews=_rows(status.previews))
+    page = _index(status.name, _rows(status.previews))
     index = web / "index.html"
     if not index.exists() or index.read_text("utf-8") != page:
         _replace(index, page)
+
+
+@lru_cache(maxsize=1)
+def _index(name: str, previews: tuple[Preview, ...]) -> str:
+    # Kept: most updates bring no new pictures, and this is the dearest part of one.
+    return render("training_page.html", name=name, previews=previews)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -100,12 +107,12 @@ def _mean_error(preview: Preview) -> tuple[int, float]:
     return preview.step, sum(errors) / len(errors) if errors else float("nan")
 
 
-def _rows(previews: Sequence[Preview]) -> list[Preview]:
+def _rows(previews: Sequence[Preview]) -> tuple[Preview, ...]:
     rows: list[Preview] = []
     room = ROWS_WITHOUT_SCRIPT
     for preview in reversed(previews):
         if room <= 0:
             break
-        rows.append(dataclasses.replace(preview, pairs=preview.pairs[:room]))
+        rows.append(dataclasses.replace(preview, pairs=tuple(preview.pairs[:room])))
         room -= len(preview.pairs)
-    return rows
+    return tuple(rows)
