@@ -26,25 +26,43 @@ BROKEN_PIPE = 141
 
 @dataclass(frozen=True)
 class Command:
-    """One subcommand: `main` is `module:function`, imported only when the command is called."""
+    """One subcommand: `main` is `module:function`, imported only when the command is called.
+
+    `options` is the `module:class` that holds its flags, for shell completion.
+    """
 
     name: str
     main: str
     about: str
+    options: str
+
+
+def _own(name: str, about: str) -> Command:
+    """Return a command that has a file of its own in commands/."""
+    module = f"unretouch.commands.{name}"
+    return Command(name, f"{module}:main", about, f"{module}:{name.capitalize()}Options")
 
 
 COMMANDS = (
-    Command("demo", "unretouch.commands.demo:main", "see it work on one portrait, no data needed"),
-    Command("train", "unretouch.commands.train:main", "learn the way back from a folder of pairs"),
-    Command("apply", "unretouch.commands.apply:main", "restore photographs at their full size"),
-    Command("export", "unretouch.commands.export:main", "a run as ONNX or other weights"),
-    Command("test", "unretouch.compat.test:main", "apply a run to its pairs or to new pictures"),
-    Command("compare", "unretouch.commands.compare:main", "rank runs, and say which to take"),
-    Command("verify", "unretouch.commands.verify:main", "prove it: figures, pictures, verdicts"),
+    _own("demo", "see it work on one portrait, no data needed"),
     Command(
-        "pair", "unretouch.commands.pair:main", "make pairs from two folders, or by simulation"
+        "train",
+        "unretouch.commands.train:main",
+        "learn the way back from a folder of pairs",
+        "unretouch.compat.options:ClassicTrainOptions",
     ),
-    Command("serve", "unretouch.commands.serve:main", "do all of this in a browser"),
+    _own("apply", "restore photographs at their full size"),
+    _own("export", "a run as ONNX or other weights"),
+    Command(
+        "test",
+        "unretouch.compat.test:main",
+        "apply a run to its pairs or to new pictures",
+        "unretouch.compat.options:ClassicTestOptions",
+    ),
+    _own("compare", "rank runs, and say which to take"),
+    _own("verify", "prove it: figures, pictures, verdicts"),
+    _own("pair", "make pairs from two folders, or by simulation"),
+    _own("serve", "do all of this in a browser"),
 )
 
 
@@ -61,6 +79,10 @@ def dispatch(argv: list[str]) -> int | None:
     if argv[0] == "--version":
         print(f"unretouch {__version__}")
         return ExitCode.OK
+    if argv[0] == "--print-completion":
+        from unretouch.commands import completion  # late: it needs the table above
+
+        return completion.main(argv[1:])
     names = [command.name for command in COMMANDS]
     if argv[0] not in names:
         hint = nearest_hint(argv[0], names) or f"Commands: {', '.join(names)}"
@@ -84,6 +106,7 @@ def overview() -> str:
             "",
             "unretouch COMMAND --help   every flag of a command",
             "unretouch --version        the version",
+            "unretouch --print-completion bash   a script for the shell; also zsh, tcsh, fish",
             "--debug                    after any command: the traceback of an error",
         ]
     )
