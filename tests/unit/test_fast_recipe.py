@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from unretouch.base.config import TrainSettings
 from unretouch.networks import detail
 from unretouch.pixels.pairs import Pair
+from unretouch.training import crops
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe
 from unretouch.training.muon import orthogonal
@@ -36,60 +35,10 @@ def pair(height: int, width: int, seed: int = 0, changed: slice = slice(None)) -
     return Pair(f"p{seed}", source, target, ())
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([8, 16]), st.integers(16, 128))
-def test_crops_lie_inside_and_on_the_grid(
-    height: int, width: int, multiple: int, crop: int
-) -> None:
-    table = recipe.crop_table([pair(height, width)], crop, multiple)
-    assert table.crop % multiple == 0
-    assert 0 < table.crop <= max(crop, 16)
-    padded = np.array(table.sources[0].shape[:2])
-    assert (padded % multiple == 0).all()
-    for _, *place in recipe.drawn_places(table, 3, 5, 20):
-        assert (np.array(place) % multiple == 0).all()
-        assert (np.array(place) >= 0).all()
-        assert (np.array(place) + table.crop <= padded).all()
-
-
-def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
-    one = pair(48, 64)
-    table = recipe.crop_table([one], 16, 8)
-    sources, targets = recipe.sample_crops(table, 1, 2, 3)
-    for i, (_, top, left) in enumerate(recipe.drawn_places(table, 1, 2, 3)):
-        for crops, side in ((sources, one.source), (targets, one.target)):
-            wanted = side[top : top + 16, left : left + 16].transpose(2, 0, 1) / 127.5 - 1
-            np.testing.assert_allclose(crops[i].numpy(), wanted, atol=1e-6)
-
-
-def test_draws_depend_on_seed_and_step_alone() -> None:
-    table = recipe.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
-    again = recipe.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
-    recipe.sample_crops(again, 0, 0, 7)
-    first, second = (recipe.drawn_places(t, 4, 10**9, 8) for t in (table, again))
-    assert (first == second).all()
-    assert (first != recipe.drawn_places(table, 5, 10**9, 8)).any()
-    assert (first != recipe.drawn_places(table, 4, 10**9 + 1, 8)).any()
-
-
-def test_changed_areas_are_drawn_more_often_and_all_are_drawn() -> None:
-    table = recipe.crop_table([pair(64, 256, changed=slice(128, 256))], 16, 8)
-    lefts = recipe.drawn_places(table, 0, 0, 4000)[:, 2]
-    in_change = (lefts >= 128).mean()
-    assert 0.75 < in_change < 0.95
-    assert set(lefts.tolist()) == set(range(0, 248, 8))
-
-
-def test_pairs_of_different_sizes_share_the_smallest_crop() -> None:
-    table = recipe.crop_table([pair(20, 200), pair(300, 64, 1)], 128, 8)
-    sources, targets = recipe.sample_crops(table, 0, 0, 4)
-    assert sources.shape == targets.shape == (4, 3, 24, 24)
-
-
 def test_loss_is_zero_at_the_target_and_has_a_slope_in_grey_levels() -> None:
     target = torch.zeros(1, 3, 4, 4)
     for error, wanted in ((0.0, 0.0), (1.0, 0.25), (2.0, 1.0), (10.0, 9.0)):
-        loss = recipe.residual_loss(target + error / 127.5, target, 2.0)
+        loss = recipe.residual_loss(target + error / 127.5, target, FastRecipe(huber=2.0))
         assert float(loss) == pytest.approx(wanted, abs=1e-5)
 
 
@@ -97,7 +46,7 @@ def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None
     residual = torch.zeros(1, 1, 10, 10)
     residual[..., 0] = 5 / 127.5
     prediction = torch.zeros_like(residual, requires_grad=True)
-    recipe.residual_loss(prediction, residual, 2.0).backward()
+    recipe.residual_loss(prediction, residual, FastRecipe(huber=2.0)).backward()
     assert prediction.grad is not None
     assert prediction.grad[..., 0].max() < 0
     assert prediction.grad[..., 1:].abs().max() == 0
@@ -129,12 +78,12 @@ def small() -> nn.Module:
 def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None = None) -> Tensor:
     numbers = FastRecipe(crop=32, batch=2, warm_up=5)
     optimizer = optimizer or recipe.make_optimizer(net, numbers)
-    table = recipe.crop_table([pair(64, 64)], 32, 8)
+    table = crops.crop_table([pair(64, 64)], 32, 8)
     for step in steps:
         recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
-        source, target = recipe.sample_crops(table, 0, step, 2)
+        batch = crops.sample_crops(table, 0, step, 2)
         optimizer.zero_grad()
-        loss = recipe.residual_loss(net(source), target, numbers.huber)
+        loss = recipe.residual_loss(net(batch.source), batch.target, numbers)
         loss.backward()
         recipe.clip_gradient(net, numbers)
         optimizer.step()

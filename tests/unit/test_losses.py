@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.losses import GAN_LOSSES, RECONSTRUCTIONS, gradient_penalty, huber, l1
+from unretouch.losses import (
+    GAN_LOSSES,
+    RECONSTRUCTIONS,
+    gradient_penalty,
+    huber,
+    l1,
+    local_band_energy,
+)
 
 
 @pytest.mark.parametrize("name", RECONSTRUCTIONS)
@@ -125,3 +132,38 @@ def test_gradient_penalty_looks_between_the_two_inputs() -> None:
     assert ((critic.seen > 1) & (critic.seen < 3)).all()
     assert all(len(picture.unique()) == 1 for picture in critic.seen)
     assert critic.seen[0, 0, 0, 0] != critic.seen[1, 0, 0, 0]
+
+
+class TestLocalBandEnergy:
+    """Texture by its strength: neither a blur nor grain of another strength will do."""
+
+    @staticmethod
+    def skin(seed: int = 0, strength: float = 4.0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        grain = torch.randn(1, 3, 64, 64, generator=generator)
+        return (0.2 + grain * strength / 127.5).requires_grad_()
+
+    def test_zero_and_finite_gradient_at_the_target(self) -> None:
+        target = self.skin()
+        prediction = target.detach().clone().requires_grad_()
+        loss = local_band_energy(prediction, target.detach())
+        loss.backward()
+        assert loss.item() == 0
+        assert prediction.grad is not None
+        assert prediction.grad.isfinite().all()
+
+    def test_other_grain_of_the_same_strength_is_near_a_blur_is_far(self) -> None:
+        target, other = self.skin(0), self.skin(1)
+        blurred = torch.nn.functional.avg_pool2d(target, 3, 1, 1)
+        same = local_band_energy(other, target).item()
+        assert same < 0.4 * local_band_energy(blurred, target).item()
+        assert same < 0.4 * local_band_energy(self.skin(1, 10.0), target).item()
+
+    def test_twice_the_strength_is_the_logarithm_of_four(self) -> None:
+        target = self.skin(0, 20.0)
+        twice = target.mean() + 2 * (target - target.mean())
+        assert local_band_energy(twice, target).item() == pytest.approx(math.log(4), rel=0.05)
+
+    def test_a_shift_of_brightness_is_no_texture(self) -> None:
+        target = self.skin()
+        assert local_band_energy(target + 0.1, target).item() < 1e-3

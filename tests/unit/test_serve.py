@@ -153,9 +153,7 @@ def put(place: Path, **sides: np.ndarray) -> dict[str, object]:
     return found
 
 
-def test_a_pair_is_looked_at_whichever_way_it_comes(
-    tmp_path: Path, portrait: np.ndarray
-) -> None:
+def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np.ndarray) -> None:
     b = portrait[20:148, 150:278]
     a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
     whole = np.concatenate([a, b], axis=1)

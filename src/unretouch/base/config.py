@@ -24,6 +24,7 @@ LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
+AimName = Literal["fit", "restore", "texture"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 
@@ -85,6 +86,12 @@ class TrainSettings:
 
     recipe: RecipeName = "classic"
     """what drives the fit: classic (pix2pix) or fast (made for the generator `detail`)"""
+    aim: AimName = "fit"
+    """of the fast recipe: fit memorises the pairs and nothing else; restore is for unseen portraits
+    at the least error; texture for unseen portraits at the right strength of texture"""
+    target_error: float = 0.0
+    """of the fast recipe with --aim fit: end when every pair is within so many grey levels on
+    average; at 0 when every pixel is exact"""
     lambda_L1: float = 100.0
     """weight of the per-pixel (L1) loss"""
     lambda_GAN: float = 1.0
@@ -148,6 +155,7 @@ class TrainSettings:
         )  # fmt: skip
         not_negative = (
             "n_epochs", "n_epochs_decay", "lambda_L1", "lambda_GAN", "pool_size", "seed",
+            "target_error",
         )  # fmt: skip
         for name in positive:
             value = getattr(self, name)
@@ -178,7 +186,7 @@ class TrainSettings:
 
 FREE = frozenset({
     "dataroot", "name", "checkpoints_dir", "device", "print_freq", "display_freq",
-    "save_latest_freq", "save_epoch_freq", "keep_gb", "no_html", "phase",
+    "save_latest_freq", "save_epoch_freq", "keep_gb", "no_html", "phase", "target_error",
 })  # fmt: skip
 """Settings that do not change what is learnt: a change of them needs no mention."""
 

@@ -24,8 +24,8 @@ from unretouch.base.test_request import TestModel
 
 OURS_TRAIN = frozenset(
     {
-        *("allow_changed_data", "d_every", "device", "keep_gb", "lambda_GAN", "minutes"),
-        *("like", "precision", "preset", "recipe", "seed", "size"),
+        *("aim", "allow_changed_data", "d_every", "device", "keep_gb", "lambda_GAN", "minutes"),
+        *("like", "precision", "preset", "recipe", "seed", "size", "target_error"),
     }
 )
 OURS_TEST = frozenset({"device", "noisy", "seed"})

@@ -19,6 +19,7 @@ from unretouch.losses.adversarial import (
 )
 from unretouch.losses.huber import huber
 from unretouch.losses.l1 import l1
+from unretouch.losses.local_band_energy import local_band_energy
 
 __all__ = [
     "GAN_LOSSES",
@@ -28,6 +29,7 @@ __all__ = [
     "gradient_penalty",
     "huber",
     "l1",
+    "local_band_energy",
 ]
 
 ReconstructionLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -20,7 +20,9 @@ from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
 from unretouch.tasks.console import RunDisplay, error_table, say
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
 from unretouch.training import checkpoint, device, fast_fit, history, saving, session
+from unretouch.training.capacity import capacity
 from unretouch.training.evaluation import evaluate
+from unretouch.training.fast_fit import FastFit
 from unretouch.training.previews import Previews
 from unretouch.training.run_lock import run_lock
 from unretouch.training.rundir import RunDir
@@ -80,6 +82,8 @@ def train_run(
             return ExitCode.OK
         plan = saving.disk_plan(opened.fit, settings.keep_gb)
         say(console, plan.sentence())
+        if isinstance(opened.fit, FastFit) and settings.aim == "fit":
+            say(console, _capacity(settings, opened, opened.fit, pairs))
         saving.require_room(run, plan)
         _record_start(run, settings, opened, loaded, options_text)
         try:
@@ -91,6 +95,16 @@ def train_run(
         if report and outcome.exit_code == ExitCode.OK:
             _report(run, settings, opened, pairs, console)
     return outcome.exit_code
+
+
+def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Sequence[Pair]) -> str:
+    """Return the line on what the generator can hold, and what the time lets it learn."""
+    steps: float = opened.progress.total_steps
+    if settings.minutes is not None:
+        steps = settings.minutes * 60 / fit.seconds_a_step()
+    pixels = sum(pair.source.shape[0] * pair.source.shape[1] for pair in pairs)
+    parameters = sum(p.numel() for p in fit.generator.parameters())
+    return capacity(pairs, parameters, steps * fit.pixels_a_step / pixels).sentence(settings.size)
 
 
 def _report(

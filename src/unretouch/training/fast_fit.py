@@ -16,10 +16,13 @@ from unretouch.base import seeding
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.pixels.pairs import Pair
-from unretouch.training import fast_recipe
-from unretouch.training.fast_recipe import FastRecipe
+from unretouch.training import crops, fast_recipe
+from unretouch.training.crops import Crops
+from unretouch.training.early_choice import EarlyChoice
+from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.fit import Update
 from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.stuck import Attempt
 
 
 def require_settings(settings: TrainSettings) -> None:
@@ -41,7 +44,8 @@ def require_settings(settings: TrainSettings) -> None:
 
 
 class FastFit:
-    """Fits by crops drawn where source and target differ; averaged weights are what is kept.
+    """Fits by crops drawn where source and target differ; averaged weights are what is kept, with
+    the aims for unseen portraits those that did best on what was left out.
 
     `pairs` have their full size. Raises UsageError as require_settings does.
     """
@@ -49,53 +53,70 @@ class FastFit:
     def __init__(self, settings: TrainSettings, pairs: Sequence[Pair], device: torch.device):
         require_settings(settings)
         self._settings, self._device = settings, device
-        self._recipe = FastRecipe()
-        torch.manual_seed(seeding.torch_seed(settings.seed))
-        self._net = networks.build_generator(settings).to(device)
+        self._recipe = RECIPES[settings.aim]
+        self._attempt = Attempt()
+        self._net = self._fresh_net()
         self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
         self._optimiser = fast_recipe.make_optimizer(self._net, self._recipe)
-        multiple = int(self._net.size_multiple)  # type: ignore[arg-type]
-        self._table = fast_recipe.crop_table(pairs, self._recipe.crop, multiple)
         self._names = [pair.name for pair in pairs]
+        self._table = crops.crop_table(
+            pairs,
+            self._recipe.crop,
+            int(self._net.size_multiple),  # type: ignore[arg-type]
+            self._recipe.left_out,
+            settings.seed,
+        )
+        self._choice: EarlyChoice | None = None
+        if self._recipe.left_out:
+            self._choice = EarlyChoice(self._average, self._table, settings.aim, device)
 
     @property
     def generator(self) -> nn.Module:
-        return self._average
+        return self._average if self._choice is None else self._choice.net
+
+    @property
+    def pixels_a_step(self) -> int:
+        return self._recipe.batch * self._table.crop**2
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
-        source, target = (
-            side.to(self._device)
-            for side in fast_recipe.sample_crops(
-                self._table, self._settings.seed, step, self._recipe.batch
-            )
-        )
+        batch = self._batch(step)
         data_s = time.monotonic() - began
-        factor = fast_recipe.rate_factor(progress, step, self._recipe)
-        fast_recipe.set_rate(self._optimiser, factor)
-        autocast = torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16-mixed"
-        )
-        with autocast:
-            prediction = self._net(source)
-        loss = fast_recipe.residual_loss(prediction, target, self._recipe.huber)
-        self._optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        since = step - self._attempt.begun_at
+        factor = fast_recipe.rate_factor(progress, since, self._recipe)
+        # What did not leave the identity at this rate is tried at half of it.
+        fast_recipe.set_rate(self._optimiser, factor * 0.5**self._attempt.number)
+        prediction = self._backward(batch)
         norm = fast_recipe.clip_gradient(self._net, self._recipe)
-        error = float((prediction.detach() - target).abs().mean())
+        error = float((prediction - batch.target).abs().mean())
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
         self._optimiser.step()
-        fast_recipe.update_average(self._average, self._net, step, self._recipe)
+        fast_recipe.update_average(self._average, self._net, since, self._recipe)
+        identity = float((batch.source - batch.target).abs().mean())
+        note = self._look_after(step + 1, error, identity)
         return Update(
             G_GAN=0.0,
             G_L1=error * self._settings.lambda_L1,
             D_real=0.0,
             D_fake=0.0,
             mean_error=error,
-            identity=float((source - target).abs().mean()),
+            identity=identity,
             pairs=self._pairs(step),
             data_s=data_s,
+            note=note,
         )
+
+    def seconds_a_step(self) -> float:
+        """Return about what an update takes, by a forward and a backward pass that change nothing.
+
+        The second of two is timed: the first fetches memory.
+        """
+        began = 0.0
+        for _ in range(2):
+            began = time.monotonic()
+            self._backward(self._batch(0))
+        self._optimiser.zero_grad()
+        return time.monotonic() - began
 
     def after_epoch(self, mean_l1: float) -> None:
         """The rate of this recipe follows progress, not the loss."""
@@ -104,18 +125,22 @@ class FastFit:
         return float(self._optimiser.param_groups[0]["lr"])
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
-        return {"G": self._average.state_dict()}
+        return {"G": self.generator.state_dict()}
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
-        for net in (self._net, self._average):
+        for net in (self._net, self._average, *([self._choice.net] if self._choice else [])):
             networks.load_weights(net, weights["G"], where)
 
     def state(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             "weights": {"G": self._net.state_dict(), "average": self._average.state_dict()},
             "optimiser": remembered(self._optimiser),
+            "attempt": self._attempt.state(),
         }
+        if self._choice is not None:
+            found["choice"] = self._choice.state()
+        return found
 
     def restore(self, state: dict[str, Any], where: object) -> None:
         if state["weights"].keys() != {"G", "average"}:
@@ -123,11 +148,53 @@ class FastFit:
         networks.load_weights(self._net, state["weights"]["G"], where)
         networks.load_weights(self._average, state["weights"]["average"], where)
         restore_optimiser(self._optimiser, state["optimiser"], where)
+        self._attempt = Attempt(**state["attempt"])
+        if self._choice is not None:
+            self._choice.restore(state["choice"], where)
+
+    def _fresh_net(self) -> nn.Module:
+        torch.manual_seed(seeding.torch_seed(self._settings.seed, self._attempt.number))
+        return networks.build_generator(self._settings).to(self._device)
+
+    def _batch(self, step: int) -> Crops:
+        recipe = self._recipe
+        return crops.sample_crops(
+            self._table, self._settings.seed, step, recipe.batch, recipe.turn
+        ).to(self._device)
+
+    def _backward(self, batch: Crops) -> Tensor:
+        """Gather the gradient of a batch; return the prediction."""
+        autocast = torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16-mixed"
+        )
+        with autocast:
+            prediction: Tensor = self._net(batch.source)
+        # What was left out teaches nothing: there the prediction is its own target.
+        target = torch.where(batch.left_out, prediction.detach(), batch.target)
+        loss = fast_recipe.residual_loss(prediction, target, self._recipe)
+        self._optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        return prediction.detach()
+
+    def _look_after(self, steps: int, error: float, identity: float) -> str:
+        """After `steps` updates: begin anew where nothing moves, else judge where that is due.
+
+        Returns what the person is to be told, mostly nothing.
+        """
+        self._attempt = self._attempt.after(steps - 1, error, identity)
+        if self._attempt.is_stuck(steps):
+            self._attempt = self._attempt.next(steps)
+            fresh = self._fresh_net()
+            for net in (self._net, self._average):
+                net.load_state_dict(fresh.state_dict())
+            self._optimiser = fast_recipe.make_optimizer(self._net, self._recipe)
+            return "nothing was learnt so far: begun anew with other weights at half the rate"
+        if self._choice is not None and steps % self._recipe.judge_every == 0:
+            self._choice.consider(self._average)
+        return ""
 
     def _pairs(self, step: int) -> tuple[str, ...]:
-        chosen = fast_recipe.drawn_places(
-            self._table, self._settings.seed, step, self._recipe.batch
-        )
+        chosen = crops.drawn_places(self._table, self._settings.seed, step, self._recipe.batch)
         return tuple(sorted({self._names[int(index)] for index, _, _ in chosen}))
 
     def _require_finite(self, step: int, values: dict[str, float]) -> None:

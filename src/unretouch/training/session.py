@@ -27,7 +27,7 @@ AnyFit = ClassicFit | FastFit
 
 FIXED = (
     "netG", "size", "ngf", "netD", "ndf", "n_layers_D", "norm", "no_dropout", "input_nc",
-    "output_nc", "recipe",
+    "output_nc", "recipe", "aim",
 )  # fmt: skip
 """Settings of the networks themselves: a run that goes on cannot change them."""
 

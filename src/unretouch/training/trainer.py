@@ -17,6 +17,7 @@ from unretouch.training.previews import Previews
 from unretouch.training.progress import Progress
 from unretouch.training.rundir import RunDir
 from unretouch.training.saving import Saver
+from unretouch.training.stop_rule import early_end
 from unretouch.training.stopping import StopRequest
 
 STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
@@ -40,7 +41,7 @@ class Outcome:
     """How a call of `train` ended."""
 
     reason: str
-    """finished, time_up, interrupted or terminated"""
+    """finished, time_up, interrupted, terminated, or one of stop_rule.EarlyEnd"""
     exit_code: ExitCode
     step: int
 
@@ -79,8 +80,11 @@ def train(
         history.append_loss_header(run)
         previews.take(progress, fit)
         show("running")
-        while not (reason := _end(progress, stop, final_step)):
+        while not (reason := _end(settings, progress, previews, stop, final_step)):
             update = progress.update(fit)
+            if update.note:
+                watcher.tell(f"step {progress.step}: {update.note}")
+                history.write_event(run, "note", step=progress.step, said=update.note)
             if progress.log_due(settings.print_freq, log_every):
                 progress.log(run, update)
             if saver.numbered_due() and previews.affordable(progress):
@@ -112,7 +116,13 @@ def train(
     return Outcome(reason, stop.asked or ExitCode.OK, progress.step)
 
 
-def _end(progress: Progress, stop: StopRequest, final_step: int | None) -> str:
+def _end(
+    settings: TrainSettings,
+    progress: Progress,
+    previews: Previews,
+    stop: StopRequest,
+    final_step: int | None,
+) -> str:
     """Return why training ends now, or an empty text."""
     if stop.asked is not None:
         return _asked(stop)
@@ -120,6 +130,8 @@ def _end(progress: Progress, stop: StopRequest, final_step: int | None) -> str:
         return "finished"
     if progress.time_up:
         return "time_up"
+    if enough := early_end(settings, previews.taken, progress.share_done(), progress.total_steps):
+        return enough
     return "finished" if final_step is not None and progress.step >= final_step else ""
 
 

@@ -1,0 +1,241 @@
+"""How fast and how far the generator `detail` fits, beside classic pix2pix: error by wall time.
+
+    python benchmarks/fit.py [PART ...] [--pairs FOLDER] [--heldout FOLDER] [--json FILE]
+
+PART is AIM:MINUTES or AIM:MINUTES:SIZE; AIM is fit, restore, texture, or classic (unet_256 under
+the guide's strong command). Each part is a run of its own in a process of its own, on all threads,
+the schedule spread over its minutes. Evaluation is on whole pictures in evaluation mode, in float,
+and its time is not counted. Figures are gathered in FILE, from which the curves are drawn; a part
+that is measured again replaces its older figures. Run it on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("classic:5", "fit:1", "fit:1.5", "fit:6", "fit:15", "restore:10", "texture:10")
+LOOKS = 24
+"""Evaluations of the training pairs in a part, closer together at its start."""
+STRONG: dict[str, Any] = {
+    "netG": "unet_256", "load_size": 512, "crop_size": 512, "lambda_L1": 500.0, "lr": 0.0001,
+    "n_epochs": 1000, "n_epochs_decay": 1000,
+}  # fmt: skip
+"""The guide's recommended command."""
+LEVEL_ERRORS = (1.0, 0.5, 0.255)
+"""Grey levels whose time is told; the last is G_L1 = 1 at lambda 500."""
+
+
+def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, Any]:
+    """Run one part in this process and return its figures."""
+    import torch
+
+    from unretouch.base.config import TrainSettings
+    from unretouch.pixels.pairs import load_pairs
+    from unretouch.training import device
+    from unretouch.training.classic_fit import ClassicFit
+    from unretouch.training.evaluation import evaluate
+    from unretouch.training.fast_fit import FastFit
+    from unretouch.training.training_pairs import prepared_pairs
+
+    aim, minutes, size = (*part.split(":"), "m")[:3]
+    where = torch.device("cpu")
+    device.prepare(where)
+    common: dict[str, Any] = {"dataroot": str(pairs_folder), "minutes": float(minutes)}
+    if aim == "classic":
+        settings = TrainSettings(**common, **STRONG)
+    else:
+        settings = TrainSettings(
+            **common, netG="detail", recipe="fast", aim=aim, size=size, lambda_GAN=0,
+            lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True,
+            precision=device.precision("auto", where),
+        )  # fmt: skip
+    pairs = prepared_pairs(settings, load_pairs(pairs_folder, "train").pairs)
+    heldout = prepared_pairs(settings, load_pairs(heldout_folder, "heldout").pairs)
+    fit = (ClassicFit if aim == "classic" else FastFit)(settings, pairs, where)
+
+    def look(seconds: float, step: int) -> dict[str, Any]:
+        errors = [error for _, _, error in evaluate(fit.generator, pairs)]
+        found = {
+            "seconds": round(seconds, 2), "step": step,
+            "error": statistics.mean(e.level_error for e in errors),
+            "worst": max(e.level_error for e in errors),
+            "exact": statistics.mean(e.exact_pixels for e in errors),
+            "share": statistics.mean(e.recovered_share or 0.0 for e in errors),
+        }  # fmt: skip
+        print(f"{part} {seconds:6.0f} s  step {step:6d}  {found['error']:.4f} levels",
+              file=sys.stderr, flush=True)  # fmt: skip
+        return found
+
+    budget = settings.minutes * 60 if settings.minutes else 0.0
+    looks = [budget * ((n + 1) / LOOKS) ** 1.5 for n in range(LOOKS)]
+    curve, seconds, step = [look(0.0, 0)], 0.0, 0
+    steps_per_epoch = len(pairs)
+    while seconds < budget:
+        began = time.perf_counter()
+        fit.update(step, step // steps_per_epoch + 1, step % steps_per_epoch, seconds / budget)
+        seconds += time.perf_counter() - began
+        step += 1
+        if looks and seconds >= looks[0]:
+            looks = [at for at in looks if at > seconds]
+            curve.append(look(seconds, step))
+    found = {
+        "part": part,
+        "parameters": sum(p.numel() for p in fit.generator.parameters()),
+        "precision": settings.precision,
+        "seconds_a_step": seconds / step,
+        "peak_bytes": peak_memory(),
+        "curve": curve,
+    }
+    return {**found, "heldout": unseen(fit.generator, heldout)}
+
+
+def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
+    """Return the figures of held-out pairs, means over the pairs, beside those of doing nothing."""
+    import numpy as np
+
+    from unretouch.metrics import band_energy, level_error, psnr, retouched_area, spectrum_distance
+    from unretouch.pixels.retouch import skin_mask
+    from unretouch.training.evaluation import predicted
+
+    rows: list[dict[str, float]] = []
+    for pair in heldout:
+        source, target = (np.asarray(p, np.float32) for p in (pair.source, pair.target))
+        prediction = predicted(generator, pair.source)
+        area = retouched_area(source, target)
+        skin = area & (skin_mask(pair.target) > 0.5)
+        row = {
+            "error": level_error(prediction, target), "identity": level_error(source, target),
+            "psnr_gain": (psnr(prediction, target) or 0) - (psnr(source, target) or 0),
+            "outside": level_error(prediction, target, ~area),
+            "spectrum": spectrum_distance(prediction, target, skin),
+            "spectrum_identity": spectrum_distance(source, target, skin),
+        }  # fmt: skip
+        bands = zip(
+            ("2_4", "4_8", "8_16"), band_energy(prediction, target, skin),
+            band_energy(source, target, skin), strict=False,
+        )  # fmt: skip
+        for name, ours, before in bands:
+            row |= {f"band_{name}": ours or 0.0, f"band_{name}_identity": before or 0.0}
+        rows.append({key: float(value or 0.0) for key, value in row.items()})
+    return {
+        "mean": {key: statistics.mean(row[key] for row in rows) for key in rows[0]},
+        "pairs": {pair.name: row for pair, row in zip(heldout, rows, strict=True)},
+    }
+
+
+def peak_memory() -> float:
+    """Return the largest resident size of this process in bytes."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def time_of(curve: Sequence[dict[str, Any]], key: str, error: float) -> float | None:
+    """Return the seconds after which `key` was at most `error`, by the looks taken."""
+    return next((look["seconds"] for look in curve if look[key] <= error), None)
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the figures as Markdown tables."""
+    step = results.get("classic:5", {}).get("seconds_a_step", math.nan)
+    wanted = " | ".join(f"error {e}" for e in LEVEL_ERRORS)
+    fits = [
+        f"| run | {wanted} | worst pair {LEVEL_ERRORS[-1]} | at the end: error | worst "
+        "| exact pixels | peak memory |",
+        "|---|" + "---|" * 8,
+    ]
+    held = [
+        "| run | error (doing nothing) | less by | bands 2-4, 4-8, 8-16 px (doing nothing) "
+        "| spectrum, dB (doing nothing) | PSNR | outside |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, run in results.items():
+        curve, last = run["curve"], run["curve"][-1]
+        times = [time_of(curve, "error", e) for e in LEVEL_ERRORS]
+        times.append(time_of(curve, "worst", LEVEL_ERRORS[-1]))
+        shown = ["-" if t is None else f"{t:.0f} s = {t / step:.0f} steps" for t in times]
+        fits.append(
+            f"| {name} | {' | '.join(shown)} | {last['error']:.3f} | {last['worst']:.3f} "
+            f"| {last['exact']:.1%} | {run['peak_bytes'] / 1e9:.2f} GB |"
+        )
+        m = run["heldout"]["mean"]
+        bands = ", ".join(f"{m[f'band_{b}']:.2f}" for b in ("2_4", "4_8", "8_16"))
+        before = ", ".join(f"{m[f'band_{b}_identity']:.2f}" for b in ("2_4", "4_8", "8_16"))
+        less = 1 - m["error"] / m["identity"]
+        held.append(
+            f"| {name} | {m['error']:.3f} ({m['identity']:.3f}) | {less:.0%} | {bands} ({before}) "
+            f"| {m['spectrum']:.2f} ({m['spectrum_identity']:.2f}) "
+            f"| {m['psnr_gain']:+.1f} dB | {m['outside']:.2f} |"
+        )
+    head = f"One classic step takes {step:.2f} s here; times are also told in such steps.\n"
+    return "\n".join([head, *fits, "", *held])
+
+
+def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
+    """Write the curves of the training pairs as PNG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), dpi=110)
+    # Before its first update `detail` does nothing.
+    identity = next(run for name, run in results.items() if name.startswith("fit"))["curve"][0]
+    for name, run in results.items():
+        if name.startswith(("fit", "classic")):
+            curve = run["curve"][1:] if name.startswith("classic") else run["curve"]
+            axes.plot([max(c["seconds"], 1) for c in curve], [c["error"] for c in curve],
+                      marker=".", label=name)  # fmt: skip
+    axes.axhline(identity["error"], color="grey", ls="--", label="doing nothing")
+    axes.axhline(LEVEL_ERRORS[-1], color="grey", ls=":", label="G_L1 = 1 at lambda 500")
+    axes.set(xscale="log", yscale="log", xlabel="seconds of training, two processor cores",
+             ylabel="mean error on the training pairs, grey levels")  # fmt: skip
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3, which="both")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART")
+    shared = ROOT.parent / "shared" / "pairs"
+    parser.add_argument("--pairs", type=Path, default=shared, help="holds train/")
+    parser.add_argument("--heldout", type=Path, help="holds heldout/; unset, that of --pairs")
+    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "performance.json")
+    parser.add_argument("--png", type=Path, default=ROOT / "docs" / "images" / "fit-curve.png")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    heldout = options.heldout or options.pairs
+    if options.measure:
+        print(json.dumps(measure(options.measure, options.pairs, heldout)))
+        return
+    known = json.loads(options.json.read_text("utf-8")) if options.json.exists() else {}
+    results: dict[str, dict[str, Any]] = known.get("parts", {})
+    run: Callable[..., Any] = subprocess.run
+    for part in options.parts:
+        words = ["--measure", part, "--pairs", str(options.pairs), "--heldout", str(heldout)]
+        done = run(
+            [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True
+        )
+        results[part] = json.loads(done.stdout)
+        record = {"machine": {"cores": os.cpu_count()}, "parts": results}
+        options.json.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    draw(results, options.png)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
