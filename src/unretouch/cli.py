@@ -63,6 +63,7 @@ COMMANDS = (
     _own("verify", "prove it: figures, pictures, verdicts"),
     _own("pair", "make pairs from two folders, or by simulation"),
     _own("serve", "do all of this in a browser"),
+    _own("doctor", "what this computer offers, and what to do about what is missing"),
 )
 
 

@@ -67,11 +67,16 @@ def require_room(run: RunDir, plan: DiskPlan) -> None:
 
 
 def disk_plan(fit: Fit, keep_gb: float) -> DiskPlan:
+    """Return the plan of a run that `fit` drives."""
+    return plan(fit.weights(), keep_gb)
+
+
+def plan(weights: dict[str, dict[str, Tensor]], keep_gb: float) -> DiskPlan:
     """Return how many numbered weights fit below `keep_gb` beside what must be there.
 
-    At least one is kept, at most rhythm.KEPT_WEIGHTS.
+    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D.
     """
-    by_net = {letter: _size(weights) for letter, weights in fit.weights().items()}
+    by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
     latest = sum(by_net.values())
     state = 3 * latest  # Adam remembers two numbers for every weight
     left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES

@@ -1,0 +1,96 @@
+"""The processor or GPU, its number formats, cores and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from unretouch.base.durable import megabytes
+from unretouch.tasks.doctor.finding import Finding
+
+LITTLE_MEMORY = 3 * 10**9
+"""Bytes below which the guide's presets may not fit: unet_256 at 512 pixels takes 2.3 GB."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def examine() -> Iterator[Finding]:
+    """Yield the device, bf16, the cores and the memory."""
+    try:
+        yield from _device()
+    except ImportError as error:  # said already, or a damaged installation
+        yield Finding("device", f"not known: {error}", "note", "Install torch first")
+    yield _cores()
+    yield _memory()
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    from unretouch.training import device
+
+    chosen = device.choose("auto")
+    if chosen.type == "cuda":
+        card = torch.cuda.get_device_properties(chosen)
+        yield Finding("device", f"CUDA: {card.name}, {megabytes(card.total_memory)}")
+    elif chosen.type == "mps":
+        yield Finding("device", "MPS: the GPU of this Mac")
+    else:
+        yield Finding("device", "the processor; no CUDA or MPS was found")
+    if device.precision("auto", chosen) == "bf16-mixed":
+        yield Finding("bf16", "fast here, and used by itself")
+    else:
+        yield Finding("bf16", "not fast here; float32 is used by itself")
+
+
+def _cores() -> Finding:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    value = f"{allowed or 'unknown'} to use"
+    try:
+        import torch
+    except ImportError:
+        return Finding("cores", value)
+    threads = torch.get_num_threads()
+    value += f", {threads} {'thread' if threads == 1 else 'threads'} of torch"
+    if allowed and threads < allowed // 2:
+        advice = "OMP_NUM_THREADS is set? Unset, torch takes every core"
+        return Finding("cores", value, "note", advice)
+    return Finding("cores", value)
+
+
+def _memory() -> Finding:
+    total, free = _total_memory(), _free_memory()
+    if total is None:
+        return Finding("memory", "unknown")
+    value = megabytes(total) + (f", {megabytes(free)} free" if free is not None else "")
+    if (total if free is None else free) < LITTLE_MEMORY:
+        advice = "Close other programs, or train with --preset fast --size s, which needs 1 GB"
+        return Finding("memory", value, "note", advice)
+    return Finding("memory", value)
+
+
+def _total_memory() -> int | None:
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return min(total, _cgroup("memory.max") or total)
+    return None
+
+
+def _free_memory() -> int | None:
+    """Return the bytes that programs can still get, on Linux; None elsewhere."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        free = int(line.split()[1]) * 1024
+        limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+        return free if limit is None or used is None else min(free, max(0, limit - used))
+    return None
+
+
+def _cgroup(file: str) -> int | None:
+    """Return a limit that a container sets, or None."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((_CGROUP / file).read_text("ascii"))
+    return None
