@@ -1,3 +1,30 @@
-"""unretouch: learn the way back from a retouched portrait to real skin, from a handful of pairs."""
+"""unretouch: learn the way back from a retouched portrait to real skin, from a handful of pairs.
+
+For programs: `from unretouch import train, apply, verify`. They are loaded when they are asked
+for, so that `import unretouch` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unretouch.api import TrainedRun, apply, train, verify
+    from unretouch.base.errors import UnretouchError
 
 __version__ = "0.1.0"
+
+__all__ = ["TrainedRun", "UnretouchError", "__version__", "apply", "train", "verify"]
+
+_HOMES = {
+    **dict.fromkeys(("TrainedRun", "apply", "train", "verify"), "unretouch.api"),
+    "UnretouchError": "unretouch.base.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unretouch' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -17,7 +17,7 @@ FLOORS = {
     "networks": 2, "losses": 2, "metrics": 2, "tiles": 2,
     "training": 3,
     "tasks": 4,
-    "cli": 5, "__main__": 5, "parsing": 5, "commands": 5, "compat": 5,
+    "api": 5, "cli": 5, "__main__": 5, "parsing": 5, "commands": 5, "compat": 5,
     "serve": 5,
 }  # fmt: skip
 

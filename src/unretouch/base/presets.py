@@ -16,6 +16,9 @@ PresetName = Literal["fast", "balanced", "strong", "extreme"]
 GUIDE: tuple[PresetName, ...] = ("balanced", "strong", "extreme")
 """The presets that are commands of the guide."""
 
+EPOCHS = ("n_epochs", "n_epochs_decay")
+"""Who gives one of these and no time means the epochs: the minutes of a preset are left out."""
+
 Value = bool | int | float | str
 
 

@@ -17,9 +17,8 @@ from unretouch.base.config import (
     TrainSettings,
 )
 from unretouch.base.names import run_name
-from unretouch.base.presets import PresetName
+from unretouch.base.presets import EPOCHS, PresetName
 from unretouch.compat import train as classic
-from unretouch.compat.filling import EPOCHS
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.parsing import build, read_flags, show_help, wants_help
 

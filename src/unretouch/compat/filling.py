@@ -11,8 +11,6 @@ from unretouch.base.errors import UsageError
 from unretouch.parsing import Reading
 from unretouch.training.rundir import RunDir
 
-EPOCHS = ("n_epochs", "n_epochs_decay")
-
 _CHECKPOINTS = "./checkpoints"
 
 
@@ -34,8 +32,7 @@ def fill(reading: Reading) -> tuple[Reading, list[str]]:
 
 def _below(reading: Reading, flags: Mapping[str, tuple[str, ...]]) -> Reading:
     filled = {**flags, **reading.flags}
-    # Who gives a number of epochs and no time means the epochs.
-    if "minutes" not in reading.flags and not reading.flags.keys().isdisjoint(EPOCHS):
+    if "minutes" not in reading.flags and not reading.flags.keys().isdisjoint(presets.EPOCHS):
         filled.pop("minutes", None)
     return Reading(filled, reading.words)
 
