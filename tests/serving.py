@@ -178,3 +178,25 @@ def picture(size: tuple[int, int] = (48, 40), kind: str = "PNG", **more: Any) ->
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **more)
     return buffer.getvalue()
+
+
+def begin(app: App, minutes: float) -> str:
+    """Begin a run of one tiny pair through the app; return its id."""
+    asked = {"draft": draft_of_a_pair(app), "name": "얼굴", "preset": "fast", "minutes": minutes}
+    answer = app.ask("POST", "api/runs", asked)
+    assert answer.status == 201, answer
+    return str(answer.json["id"])
+
+
+def draft_of_a_pair(app: App) -> str:
+    """Send a tiny pair, have it looked at; return the draft it is in."""
+    draft = app.ask("POST", "api/drafts", {}).json["draft"]
+    place = f"api/drafts/{draft}/1"
+    kinds = {"a": ("PNG", {}), "b": ("WEBP", {"quality": 60})}
+    for side, (kind, how) in kinds.items():
+        headers = {"Content-Type": f"image/{kind.lower()}"}
+        body = picture((64, 64), kind, **how)
+        assert app.ask("PUT", f"{place}/{side}", body, headers).status == 201
+    found = app.ask("POST", f"{place}/check", {})
+    assert found.json["width"] == 64, found
+    return str(draft)

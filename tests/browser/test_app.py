@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from serving import SOURCE, App, running, until
+from serving import SOURCE, App, begin, running, until
+from short_runs import train, write_pairs
 from skimage.data import astronaut
 
 
@@ -102,6 +103,59 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     browser.find("[data-language=ko]").click()
     assert browser.text(".tabs a[aria-current]") == "사진 복원"
     assert {url.split("/")[2] for url in browser.urls() if url.startswith("http")} == {app.host}
+
+
+STATE = "return document.getElementById('state').dataset.state === arguments[0]"
+
+
+def test_a_training_is_stopped_goes_on_and_needs_no_page(browser: Any, app: App) -> None:
+    run = begin(app, minutes=20)
+    browser.driver.get(f"{app.address}runs/{run}/")
+    browser.until(STATE, "running", seconds=180)
+    browser.until("return document.querySelectorAll('.pair').length === 1", seconds=180)
+    browser.find("#stop").click()
+    browser.until(STATE, "stopped", seconds=180)
+    browser.until("return !document.getElementById('go-on').hidden", seconds=180)
+    assert "Go on" in browser.text("#notice")
+    stopped = app.ask("GET", f"api/runs/{run}").json["step"]
+    browser.find("#go-on").click()
+    browser.until(STATE, "running", seconds=180)
+    browser.driver.get("about:blank")  # as when the window is closed
+    until(lambda: app.ask("GET", f"api/runs/{run}").json["step"] > stopped, seconds=180)
+    browser.driver.get(f"{app.address}runs/{run}/")
+    browser.until("return !document.getElementById('stop').hidden", seconds=180)
+    browser.find("#stop").click()
+    browser.until(STATE, "stopped", seconds=180)
+
+
+PAINTED = """document.querySelector('.pair')?.scrollIntoView();
+    const all = [...document.querySelectorAll('.pair:first-child img')];
+    return all.length > 0 && all.every(i => i.complete && i.naturalWidth)"""
+
+
+def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any, app: App) -> None:
+    write_pairs(app.place / "pairs")
+    for weight in (300.0, 500.0):
+        train(app.place, f"exp_l1_{weight:.0f}", lambda_L1=weight, n_epochs=2)
+    browser.driver.get(app.address)
+    browser.until("return document.querySelectorAll('.run').length === 2")
+    browser.find("#compare").click()
+    browser.until("return location.pathname.includes('/reports/compare/')", seconds=180)
+    browser.until(PAINTED)
+    assert "exp_l1_500" in browser.text(".ranking")
+    # It lies on the disk, where anybody may have written it: it cannot ask the app for anything.
+    assert browser.run("return origin") == "null"
+
+    run = app.ask("GET", "api/runs").json[0]["id"]
+    for task, there in (("test", ".pair"), ("verify", "table")):
+        browser.driver.get(f"{app.address}outcome/{run}/")
+        browser.until("return document.querySelector('[data-task=test]').textContent")
+        browser.find(f"[data-task={task}]").click()
+        opened = "return !document.getElementById(arguments[0]).hidden"
+        browser.until(opened, f"{task}-open", seconds=300)
+        browser.driver.get(browser.find(f"#{task}-open").get_attribute("href"))
+        browser.until("return document.querySelector(arguments[0])", there)
+        browser.until(PAINTED)
 
 
 def _environment() -> dict[str, str]:

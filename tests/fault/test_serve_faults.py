@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import serving
 from PIL import Image
-from serving import App, picture, running, until
+from serving import App, begin, draft_of_a_pair, picture, running, until
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="kills and looks at processes as on POSIX"),
@@ -314,7 +314,12 @@ def test_a_file_where_the_app_was_started_is_no_module_of_it(tmp_path: Path) -> 
 
 def test_a_run_is_begun_once_and_by_a_name_of_its_own(tmp_path: Path) -> None:
     with running(tmp_path) as app:
-        asked = {"draft": draft_of_a_pair(app), "name": "r", "preset": "fast", "minutes": 20}
+        asked = {
+            "draft": draft_of_a_pair(app),
+            "name": "r",
+            "preset": "fast",
+            "minutes": 20,
+        }
         for name in ("a/b", "..", "-rf", "x" * 101, ""):
             answer = app.ask("POST", "api/runs", {**asked, "name": name})
             assert (answer.status, answer.json["code"]) == (400, "refused_name")
@@ -361,23 +366,3 @@ def test_a_training_of_an_earlier_app_is_stopped_saved_and_goes_on(tmp_path: Pat
         until(lambda: app.ask("GET", f"api/runs/{run}").json["step"] > stopped["step"], seconds=180)
         assert app.ask("POST", f"api/runs/{run}/stop", {}).status == 202
         until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "stopped", seconds=180)
-
-
-def begin(app: App, minutes: float) -> str:
-    """Begin a run of one tiny pair through the app; return its id."""
-    asked = {"draft": draft_of_a_pair(app), "name": "얼굴", "preset": "fast", "minutes": minutes}
-    answer = app.ask("POST", "api/runs", asked)
-    assert answer.status == 201, answer
-    return str(answer.json["id"])
-
-
-def draft_of_a_pair(app: App) -> str:
-    """Send a tiny pair, have it looked at; return the draft it is in."""
-    draft = app.ask("POST", "api/drafts", {}).json["draft"]
-    place = f"api/drafts/{draft}/1"
-    assert app.ask("PUT", f"{place}/a", picture((64, 64)), PNG).status == 201
-    assert app.ask("PUT", f"{place}/b", picture((64, 64), "WEBP", quality=60),
-                   {"Content-Type": "image/webp"}).status == 201  # fmt: skip
-    found = app.ask("POST", f"{place}/check", {})
-    assert found.json["width"] == 64, found
-    return str(draft)

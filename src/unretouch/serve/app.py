@@ -27,11 +27,12 @@ ROUTES = (
     Route("/runs/{run}/latest_net_G.pth", pages.weights),
     Route("/try/{run}/", pages.trial),
     Route("/outcome/{run}/", pages.outcome),
+    # Before those of the app's own assets: a report brings its own.
+    Route("/reports/compare/{path:path}", pages.comparison),
+    Route("/reports/{kind}/{run}/{path:path}", pages.report),
     Route("/assets/{path:path}", pages.asset),
     Route("/new/assets/{path:path}", pages.asset),
     Route("/{page}/{run}/assets/{path:path}", pages.asset),
-    Route("/reports/compare/{path:path}", pages.comparison),
-    Route("/reports/{kind}/{run}/{path:path}", pages.report),
     # runs
     Route("/api/runs", actions.list_runs, methods=["GET"]),
     Route("/api/runs", actions.begin, methods=["POST"]),
