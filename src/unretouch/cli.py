@@ -60,6 +60,7 @@ COMMANDS = (
         "unretouch.compat.options:ClassicTestOptions",
     ),
     _own("compare", "rank runs, and say which to take"),
+    _own("sweep", "train many runs that differ in settings, and compare them"),
     _own("verify", "prove it: figures, pictures, verdicts"),
     _own("pair", "make pairs from two folders, or by simulation"),
     _own("serve", "do all of this in a browser"),

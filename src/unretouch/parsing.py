@@ -117,13 +117,15 @@ def read_flags(
     *,
     first: Collection[str] = (),
     elsewhere: Mapping[str, str] | None = None,
+    several: bool = False,
 ) -> Reading:
     """Return which flags of `schema` the words `argv` give, without looking at their values.
 
     `first` names the flags among which a prefix is resolved before all others, so that a new flag
     never makes an old abbreviation ambiguous. `elsewhere` says of flags that are not of this
-    schema where they went. Raises UsageError for unknown and ambiguous flags, a missing value, a
-    value after a switch, and words that belong to no flag.
+    schema where they went. With `several` any flag may have more than one value. Raises UsageError
+    for unknown and ambiguous flags, a missing value, a value after a switch, and words that belong
+    to no flag.
     """
     flags = flags_of(schema)
     takes_words = len(flags) < len(dataclasses.fields(schema))
@@ -147,7 +149,7 @@ def read_flags(
         elif equals:
             given[flag.name] = (attached,)
         else:
-            given[flag.name] = _take_values(flag, rest)
+            given[flag.name] = _take_values(flag, rest, several)
     if loose and not takes_words:
         _refuse_word(loose[0])
     return Reading(given, tuple(loose))
@@ -246,9 +248,9 @@ def _looks_like_flag(word: str) -> bool:
     return len(word) > 1 and word[0] in "-" + _OTHER_DASHES and not _NUMBER.match(word)
 
 
-def _take_values(flag: Flag, rest: list[str]) -> tuple[str, ...]:
+def _take_values(flag: Flag, rest: list[str], several: bool) -> tuple[str, ...]:
     words: list[str] = []
-    while rest and not _looks_like_flag(rest[0]) and (flag.many or not words):
+    while rest and not _looks_like_flag(rest[0]) and (flag.many or several or not words):
         words.append(rest.pop(0))
     if not words:
         raise UsageError(f"needs a value: {_describe(flag.kind)}", f"--{flag.name}")

@@ -56,8 +56,11 @@ class ApplyOptions:
     """keep where the photograph was taken"""
     overwrite: bool = False
     """replace files of the same name in --out that apply did not make"""
-    jobs: int = 1
-    """processes that share the work; each needs its own memory"""
+    jobs: int | None = None
+    """processes that share the work, each with its own memory; unset, one, with --engine ray all
+    that it reaches"""
+    engine: Literal["local", "ray"] = "local"
+    """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
     runtime: Literal["torch", "onnx"] = "torch"
     """onnx runs what `unretouch export` made, without torch"""
     device: DeviceName = "auto"
@@ -77,7 +80,7 @@ def main(argv: list[str]) -> int:
     console = Console()
     batch = prepare(photos, _request(options))
     _say(console, batch.found)
-    problems = _show(batch, options.jobs, console)
+    problems = _show(batch, options, console)
     if problems:
         raise ManyDataErrors(problems)
     return ExitCode.OK
@@ -93,7 +96,7 @@ def _check(options: ApplyOptions) -> tuple[str, ...]:
     """Return the photographs among the words. Raises UsageError."""
     if not 0 <= options.strength <= 1.5:
         raise UsageError(f"{options.strength} is not from 0 to 1.5", "--strength")
-    if options.jobs < 1:
+    if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"{options.jobs} is not above zero", "--jobs")
     photos = options.words if options.weights else options.words[1:]
     if not options.words or not photos:
@@ -126,7 +129,7 @@ def _request(options: ApplyOptions) -> ApplyRequest:
     )
 
 
-def _show(batch: Batch, jobs: int, console: Console) -> list[DataError]:
+def _show(batch: Batch, options: ApplyOptions, console: Console) -> list[DataError]:
     """Run the batch, print a line for every photograph, return what went wrong."""
     from rich.progress import (
         BarColumn,
@@ -151,7 +154,7 @@ def _show(batch: Batch, jobs: int, console: Console) -> list[DataError]:
         def tell(share: float) -> None:
             bar.update(task, completed=finished + share)
 
-        for outcome in batch.run(jobs, tell):
+        for outcome in batch.run(options.jobs, tell, options.engine):
             finished += 1
             tell(0)
             if isinstance(outcome, Failed):

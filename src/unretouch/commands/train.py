@@ -65,27 +65,37 @@ class TrainOptions(TrainSettings):
 
 def main(argv: list[str]) -> int:
     """Train. Returns the exit code. Raises UnretouchError."""
-    if any(word.partition("=")[0] in {f"--{name}" for name in CLASSIC} for word in argv):
+    options = _read(argv)
+    if options is None:
         return classic.main(argv, PROG)
+    return classic.launch(
+        options,
+        continue_train=options.continue_train,
+        allow_changed_data=options.allow_changed_data,
+    )
+
+
+def settings(argv: list[str]) -> TrainSettings:
+    """Return the settings that `argv` asks for, without training. Raises UnretouchError."""
+    return _read(argv) or classic.read(argv, PROG)[0]
+
+
+def _read(argv: list[str]) -> TrainOptions | None:
+    """Return the options that `argv` gives, or None where the classic command reads it."""
+    if any(word.partition("=")[0] in {f"--{name}" for name in CLASSIC} for word in argv):
+        return None
     if wants_help(argv):
         show_help(TrainOptions, PROG)
     reading = read_flags(
         TrainOptions, argv, first=classic_names(TrainOptions), elsewhere=_elsewhere()
     )
     if not reading.flags.keys().isdisjoint(CLASSIC):  # abbreviated
-        return classic.main(argv, PROG)
+        return None
     options = build(TrainOptions, reading, PROG)
     if "minutes" not in reading.flags and not reading.flags.keys().isdisjoint(EPOCHS):
         options = dataclasses.replace(options, minutes=None)
     # Memorising wants every pixel in its place and the same answer every time.
-    options = dataclasses.replace(
-        options, name=run_name(options.name), no_flip=True, no_dropout=True
-    )
-    return classic.launch(
-        options,
-        continue_train=options.continue_train,
-        allow_changed_data=options.allow_changed_data,
-    )
+    return dataclasses.replace(options, name=run_name(options.name), no_flip=True, no_dropout=True)
 
 
 def _elsewhere() -> dict[str, str]:

@@ -20,6 +20,7 @@ from unretouch.tasks.apply.records import Records
 from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.stretched import Stretched
+from unretouch.tasks.engines import EngineName
 
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""
@@ -38,11 +39,16 @@ class Batch:
     found: str
     """what was found in the weights, for people"""
 
-    def run(self, processes: int, tell: Tell = lambda share: None) -> Iterator[Done | Failed]:
+    def run(
+        self,
+        processes: int | None = None,
+        tell: Tell = lambda share: None,
+        engine: EngineName = "local",
+    ) -> Iterator[Done | Failed]:
         """Yield the outcome of each photograph as it comes. Raises DiskError, CheckpointError.
 
-        With several processes each has its model, and the order is that of completion. `tell` is
-        called with the share of the present photograph, with one process only.
+        With several processes, or another engine, each has its model, and the order is that of
+        completion. `tell` is called with the share of the present photograph, by this one only.
         """
         durable.make_folder(self.request.out)
         records = Records(self.request, self.jobs)
@@ -56,10 +62,11 @@ class Batch:
         if not todo:
             return
         work = Work(self.request, self.learnt, records.ours, frozenset(records.inputs))
-        if processes > 1 and len(todo) > 1:
+        at_once = None if processes is None else min(processes, len(todo))
+        if engine != "local" or (at_once or 1) > 1:
             from unretouch.tasks.apply.processes import in_processes
 
-            outcomes = in_processes(work, todo, min(processes, len(todo)))
+            outcomes = in_processes(work, todo, at_once, engine)
         else:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:

@@ -1,0 +1,175 @@
+"""What a sweep varies: a grid from the command line, a grid and a list from a TOML file."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unretouch.base import names
+from unretouch.base.config import nearest_hint
+from unretouch.base.errors import DataError, UsageError
+from unretouch.tasks.sweep.naming import Value, plain, segment
+
+ROWS = "run"
+"""Name of the tables in a file that list runs: [[run]]."""
+
+Settings = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run of the list: the settings in which it differs, and what it is called if it says."""
+
+    settings: Settings
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all runs share, and what varies: every row with every point of the grid."""
+
+    common: Settings = field(default_factory=dict)
+    axes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One run: the last segment of its name, and its settings."""
+
+    segment: str
+    settings: Settings
+
+
+def from_flags(flags: Mapping[str, tuple[str, ...]]) -> Plan:
+    """Return the plan of a command line: a flag with several values is an axis.
+
+    Raises UsageError where a value is there twice.
+    """
+    plan = Plan()
+    for name, words in flags.items():
+        if len(words) > 1:
+            plan.axes[name] = tuple((word,) for word in words)
+            _refuse_repeated(f"--{name}", plan.axes[name])
+        else:
+            plan.common[name] = words
+    return plan
+
+
+def from_file(path: Path, switches: Collection[str], known: Collection[str]) -> Plan:
+    """Return the plan in a TOML file: lists are axes, tables [[run]] the list of runs.
+
+    `known` are the settings there are, `switches` those of them that are true or false. Raises
+    DataError for a file that cannot be read, UsageError for what stands in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"is not TOML: {error}", path) from error
+    reader = _Reader(path, switches, known)
+    rows = content.pop(ROWS, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError("is not a list of tables", f"{path}: {ROWS}", f"Write [[{ROWS}]] above it")
+    plan = Plan(rows=tuple(_row(reader, row) for row in rows))
+    for name, value in content.items():
+        if isinstance(value, list):
+            values = tuple(reader.value(name, one) for one in value)
+            if not values:
+                raise UsageError("has no value", f"{path}: {name}")
+            _refuse_repeated(f"{path}: {name}", values)
+            if len(values) > 1:
+                plan.axes[name] = values
+            else:
+                plan.common[name] = values[0]
+        else:
+            plan.common[name] = reader.value(name, value)
+    return plan
+
+
+def _row(reader: _Reader, table: dict[str, Any]) -> Row:
+    name = table.pop("name", None)
+    settings = {key: reader.value(key, value) for key, value in table.items()}
+    if not settings:
+        raise UsageError("changes nothing", f"{reader.path}: [[{ROWS}]]")
+    return Row(settings, None if name is None else str(name))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+    switches: Collection[str]
+    known: Collection[str]
+
+    def value(self, name: str, value: object) -> Value:
+        where = f"{self.path}: {name}"
+        if name not in self.known:
+            hint = nearest_hint(name, sorted(self.known))
+            raise UsageError("no setting of a training is called so", where, hint)
+        if isinstance(value, bool) != (name in self.switches):
+            wanted = "true or false" if name in self.switches else "a number or a text"
+            raise UsageError(f"{value!r} is not {wanted}", where)
+        if isinstance(value, bool):
+            return () if value else None
+        if not isinstance(value, int | float | str):
+            raise UsageError(f"{value!r} is not a number or a text", where)
+        return (str(value),)
+
+
+def merged(file: Plan, flags: Plan) -> Plan:
+    """Return the plan of a file in which the flags of the command line win.
+
+    Raises UsageError for a setting that also stands in a row: which of the two is meant?
+    """
+    given = flags.common.keys() | flags.axes.keys()
+    in_rows = {name for row in file.rows for name in row.settings}
+    both = sorted(in_rows & (given | file.axes.keys()))
+    if both:
+        raise UsageError(f"is set in a [[{ROWS}]], too", f"--{both[0]}", "Set it in one place")
+    common = {k: v for k, v in file.common.items() if k not in given} | flags.common
+    axes = {k: v for k, v in file.axes.items() if k not in given} | flags.axes
+    return Plan(common, axes, file.rows)
+
+
+def combinations(plan: Plan) -> list[Combination]:
+    """Return the runs, rows first, the last axis changing fastest.
+
+    Raises UsageError where nothing varies, or where two runs would be called the same.
+    """
+    found = list(_all(plan))
+    if not plan.axes and not plan.rows:
+        raise UsageError(
+            "nothing varies", "sweep", "Give a setting several values: --lambda_L1 300 500 1000"
+        )
+    seen: dict[str, Combination] = {}
+    for one in found:
+        names.run_name(one.segment)
+        other = seen.setdefault(one.segment.casefold(), one)
+        if other is not one:
+            raise UsageError(
+                f"two runs would be called {one.segment!r}", "sweep", f"Give a [[{ROWS}]] a name"
+            )
+    return found
+
+
+def _all(plan: Plan) -> Iterator[Combination]:
+    for row in plan.rows or (Row({}),):
+        for values in itertools.product(*plan.axes.values()):
+            point = dict(zip(plan.axes, values, strict=True))
+            if row.name is None:
+                name = segment([*row.settings.items(), *point.items()])
+            else:
+                name = "-".join(filter(None, [row.name, segment(point.items())]))
+            yield Combination(name, {**plan.common, **row.settings, **point})
+
+
+def _refuse_repeated(where: str, values: tuple[Value, ...]) -> None:
+    shown = [plain(value) for value in values]
+    again = next((text for text in shown if shown.count(text) > 1), None)
+    if again is not None:
+        raise UsageError(f"{again} is there twice", where)

@@ -1,0 +1,236 @@
+"""Sweep: train what is not trained yet, wherever the engine says, and compare what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from unretouch.base import config, durable
+from unretouch.base.config import TrainSettings
+from unretouch.base.errors import DiskError, ExitCode, UnretouchError
+from unretouch.pixels.pairs import load_pairs
+from unretouch.tasks import engines
+from unretouch.tasks.compare import compare, write_comparison
+from unretouch.tasks.compare.runs import read_run
+from unretouch.tasks.compare.table import renderables
+from unretouch.tasks.console import say
+from unretouch.tasks.doctor.disk import needed
+from unretouch.tasks.engines.training import Ended, Training
+from unretouch.tasks.sweep.notebook import Notebook
+from unretouch.tasks.sweep.watch import watching
+from unretouch.training import fast_fit
+from unretouch.training.stopping import StoppedNow
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep: its settings, and the words of `unretouch train` that ask for it."""
+
+    settings: TrainSettings
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What is asked of `sweep`."""
+
+    name: str
+    checkpoints: Path
+    """folder of all runs, absolute"""
+    members: Sequence[Member]
+    engine: engines.EngineName = "local"
+    at_once: int | None = None
+    early_stop: bool = True
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    todo: list[Training]
+    lines: list[str]
+
+
+def describe(request: SweepRequest) -> Iterator[str]:
+    """Yield a line for each run, what a sweep would do with it, and what all ask for."""
+    notebook = Notebook(request.checkpoints, request.name)
+    sorted_ = _sort(request, notebook)
+    yield from sorted_.lines
+    names = {training.name for training in sorted_.todo}
+    members = [member for member in request.members if member.settings.name in names]
+    minutes = [member.settings.minutes for member in members]
+    space = sum(_space(request, member.settings) for member in members)
+    time = "time not known beforehand: it is given in epochs"
+    if all(minute is not None for minute in minutes):
+        time = f"{sum(minute or 0.0 for minute in minutes):g} minutes one after the other"
+    yield (
+        f"{len(members)} of {len(request.members)} runs to train; {time}; "
+        f"disk: at most {durable.megabytes(space)} more"
+    )
+
+
+def sweep(request: SweepRequest, console: Console) -> int:
+    """Train every member that is not finished, print what happens, and write the comparison.
+
+    Returns the exit code: 0, or that of the first run that failed; 130 and 143 after Ctrl+C and
+    SIGTERM, when every run has saved. Raises UnretouchError before anything is trained; DiskError
+    also later.
+    """
+    notebook = Notebook(request.checkpoints, request.name)
+    for member in request.members:
+        if member.settings.recipe == "fast":
+            fast_fit.require_settings(member.settings)
+    for where in {_data(member.settings): None for member in request.members}:
+        load_pairs(*where)
+    with notebook.held():
+        sorted_ = _sort(request, notebook)
+        for line in sorted_.lines:
+            say(console, line)
+        members = {member.settings.name: member for member in request.members}
+        _require_room(request, [members[training.name].settings for training in sorted_.todo])
+        try:
+            failures = _train(request, sorted_.todo, notebook, console)
+        except StoppedNow as stopped:
+            say(console, "stopped; every run has saved, and the same command goes on")
+            return stopped.exit_code
+        return _compare(request, notebook, failures, console)
+
+
+def _data(settings: TrainSettings) -> tuple[str, str, config.Direction, float]:
+    return settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
+
+
+def _sort(request: SweepRequest, notebook: Notebook) -> _Sorted:
+    """Tell the runs that are to be trained from those that are finished or were given up."""
+    given_up = notebook.given_up() if request.early_stop else {}
+    todo, lines = [], []
+    for member in request.members:
+        settings = member.settings
+        if settings.name in given_up:
+            at = given_up[settings.name]
+            lines.append(f"{settings.name}: given up before, at {at}; --no_early_stop goes on")
+        elif _finished(request, settings):
+            lines.append(f"{settings.name}: finished before")
+        else:
+            lines.append(f"{settings.name}: to train")
+            epochs = settings.n_epochs + settings.n_epochs_decay
+            todo.append(
+                Training(
+                    settings.name, request.checkpoints, member.words, Path.cwd(),
+                    settings.minutes, epochs,
+                )
+            )  # fmt: skip
+    return _Sorted(todo, lines)
+
+
+def _finished(request: SweepRequest, settings: TrainSettings) -> bool:
+    """Whether the run is finished as it is asked for now; anything else is left to `train`."""
+    try:
+        record = read_run(request.checkpoints, settings.name)
+    except UnretouchError:
+        return False
+    if record.state != "finished" or not record.run.states():
+        return False
+    before, now = record.settings, settings
+    if now.precision == "auto":
+        now = dataclasses.replace(now, precision=before.precision)
+    return all(
+        getattr(before, field.name) == getattr(now, field.name)
+        for field in dataclasses.fields(TrainSettings)
+        if field.name not in config.FREE
+    )
+
+
+def _space(request: SweepRequest, settings: TrainSettings) -> int:
+    """Return the bytes that a run still asks for."""
+    root = request.checkpoints / settings.name
+    there = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    return max(0, needed(settings) - there)
+
+
+def _require_room(request: SweepRequest, todo: Sequence[TrainSettings]) -> None:
+    space = sum(_space(request, settings) for settings in todo)
+    free = durable.free_bytes(request.checkpoints)
+    if free < space:
+        raise DiskError(
+            f"not enough space for {len(todo)} runs: {durable.megabytes(space)} needed, "
+            f"{durable.megabytes(free)} free",
+            request.checkpoints,
+            "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",
+        )
+
+
+def _train(
+    request: SweepRequest, todo: Sequence[Training], notebook: Notebook, console: Console
+) -> list[Ended]:
+    if not todo:
+        return []
+    engine = engines.trainings(request.engine, request.at_once, request.early_stop)
+    failures = []
+    say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
+    with _signals_raise(), watching(console, todo) as done:
+        try:
+            for training in todo:
+                engine.submit(training)
+            for training, ended in engine.wait():
+                done.add(training.name)
+                say(console, f"{training.name}: {_told(ended)}")
+                if ended.hopeless:
+                    notebook.give_up(training.name, ended.said)
+                elif ended.exit_code != ExitCode.OK:
+                    failures.append(ended)
+                if ended.exit_code == ExitCode.DISK:
+                    raise DiskError("a run could not be saved", training.run.root, ended.said)
+        finally:
+            engine.cancel()
+    return failures
+
+
+def _told(ended: Ended) -> str:
+    if ended.hopeless:
+        return f"given up as hopeless beside the others, at {ended.said}"
+    if ended.exit_code == ExitCode.OK:
+        return "done"
+    if ended.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        return "was stopped; the same command goes on"
+    return f"failed (exit {int(ended.exit_code)}): {ended.said}"
+
+
+def _compare(
+    request: SweepRequest, notebook: Notebook, failures: Sequence[Ended], console: Console
+) -> int:
+    code = failures[0].exit_code if failures else ExitCode.OK
+    names = [member.settings.name for member in request.members]
+    try:
+        comparison = compare(
+            names, request.checkpoints, notebook.comparison, lambda line: say(console, line)
+        )
+    except UnretouchError:
+        if failures:  # none came far enough: what failed is what matters
+            return code
+        raise
+    page = write_comparison(comparison, notebook.comparison)
+    for shown in renderables(comparison):
+        console.print(shown, highlight=False)
+    say(console, f"page: {page}")
+    return code
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Make Ctrl+C and SIGTERM raise StoppedNow with their exit code while entered."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedNow(ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
