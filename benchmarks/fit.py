@@ -100,6 +100,32 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     return {**found, "heldout": unseen(fit.generator, heldout)}
 
 
+def leaving(pairs_folder: Path, seeds: int) -> list[float]:
+    """Return, for each seed, the share of the retouch undone in the crops of updates 81 to 100: a
+    fit that stays at the identity shows 0 or less."""
+    import torch
+
+    from unretouch.base.config import TrainSettings
+    from unretouch.pixels.pairs import load_pairs
+    from unretouch.training import device
+    from unretouch.training.fast_fit import FastFit
+
+    where = torch.device("cpu")
+    device.prepare(where)
+    pairs = load_pairs(pairs_folder, "train").pairs
+    shares = []
+    for seed in range(seeds):
+        settings = TrainSettings(
+            dataroot=str(pairs_folder), netG="detail", recipe="fast", lambda_GAN=0, seed=seed,
+            preprocess="none", precision=device.precision("auto", where),
+        )  # fmt: skip
+        fit = FastFit(settings, pairs, where)
+        updates = [fit.update(step, 1, step, step / 1000) for step in range(100)][-20:]
+        shares.append(1 - sum(u.mean_error for u in updates) / sum(u.identity for u in updates))
+        print(f"seed {seed}: {shares[-1]:.1%} undone after 100 updates", flush=True)
+    return shares
+
+
 def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     """Return the figures of held-out pairs, means over the pairs, beside those of doing nothing."""
     import numpy as np
@@ -216,11 +242,16 @@ def main() -> None:
     parser.add_argument("--heldout", type=Path, help="holds heldout/; unset, that of --pairs")
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "performance.json")
     parser.add_argument("--png", type=Path, default=ROOT / "docs" / "images" / "fit-curve.png")
+    parser.add_argument("--seeds", type=int, help="only: do so many seeds leave the identity?")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     heldout = options.heldout or options.pairs
     if options.measure:
         print(json.dumps(measure(options.measure, options.pairs, heldout)))
+        return
+    if options.seeds:
+        shares = leaving(options.pairs, options.seeds)
+        print(f"{sum(share > 0.05 for share in shares)} of {len(shares)} left the identity")
         return
     known = json.loads(options.json.read_text("utf-8")) if options.json.exists() else {}
     results: dict[str, dict[str, Any]] = known.get("parts", {})

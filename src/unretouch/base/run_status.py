@@ -85,7 +85,10 @@ class TrainingStatus:
     previews: Sequence[Preview] = ()
 
 
-STOP_REASONS = ("finished", "interrupted", "terminated", "time_up", "non_finite", "disk_full")
+STOP_REASONS = (
+    "finished", "interrupted", "terminated", "time_up", "non_finite", "disk_full",
+    "target_reached", "every_pixel_exact", "no_more_gain",
+)  # fmt: skip
 """Reasons that the page words in the reader's language; any other text is shown as it is."""
 
 

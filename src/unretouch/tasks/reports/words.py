@@ -61,6 +61,18 @@ WORDS: dict[str, tuple[str, str]] = {
         "시스템이 종료를 요청해서 멈췄어요. 같은 명령을 다시 실행하면 마지막 저장부터 이어서 해요.",
     ),
     "reason_time_up": ("The time it was given is used up.", "정해 둔 시간을 다 썼어요."),
+    "reason_target_reached": (
+        "Every pair is as close as was asked for.",
+        "모든 쌍이 목표한 오차 안에 들어왔어요.",
+    ),
+    "reason_every_pixel_exact": (
+        "Every pixel of every pair is exact.",
+        "모든 쌍의 모든 픽셀이 정확히 일치해요.",
+    ),
+    "reason_no_more_gain": (
+        "A quarter of its time brought no more gain.",
+        "정해진 시간의 4분의 1 동안 더 나아지지 않았어요.",
+    ),
     "reason_non_finite": (
         "A loss was not a number any more. The last save is sound; try a lower learning rate.",
         "손실 값이 숫자가 아니게 됐어요. 마지막 저장은 온전해요. 학습률을 낮춰 보세요.",

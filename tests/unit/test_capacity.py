@@ -1,0 +1,51 @@
+"""Can the generator hold the pairs? The line before training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unretouch.pixels.pairs import Pair
+from unretouch.training.capacity import EXACT_ERROR, capacity
+
+
+def pair(noise: int, side: int = 64) -> Pair:
+    """Source and target whose difference is 0 or up to `noise`, every value as likely."""
+    random = np.random.default_rng(0)
+    source = np.full((side, side, 3), 100, np.uint8)
+    residual = random.integers(0, noise + 1, source.shape, dtype=np.uint8)
+    return Pair("p", source, source + residual, ())
+
+
+def test_bits_are_those_of_the_residual() -> None:
+    values = 64 * 64 * 3
+    found = capacity([pair(15)], 1, 1)
+    assert found.residual_bits == pytest.approx(4 * values, rel=0.1)
+    assert found.values == pytest.approx(values * 15 / 16, rel=0.05)
+    assert found.identity_error == pytest.approx(7.5, rel=0.05)
+    assert capacity([pair(15)] * 3, 1, 1).residual_bits == pytest.approx(3 * found.residual_bits)
+
+
+def test_equal_sides_hold_next_to_nothing() -> None:
+    found = capacity([pair(0)], 1000, 1)
+    assert found.residual_bits < 2000
+    assert found.expected == 0
+
+
+def test_enough_weights_and_time_come_to_exact_pixels() -> None:
+    assert capacity([pair(15)], 10**7, 1e9).expected == EXACT_ERROR
+
+
+def test_more_weights_and_more_time_never_let_one_expect_more_error() -> None:
+    by_size = [capacity([pair(15)], n, 1e9).expected for n in (0, 10**3, 10**4, 10**5)]
+    by_time = [capacity([pair(15)], 10**6, n).expected for n in (0, 1, 10, 100, 1000)]
+    for errors in (by_size, by_time):
+        assert errors == sorted(errors, reverse=True)
+        assert errors[0] > errors[-1]
+    assert by_time[0] == capacity([pair(15)], 10**6, 0).identity_error
+
+
+def test_a_generator_that_is_too_small_is_told() -> None:
+    assert "--size m holds more" in capacity([pair(15)], 10, 1).sentence("s")
+    assert "holds more" not in capacity([pair(15)], 10, 1).sentence("l")
+    assert "too little" not in capacity([pair(15)], 10**6, 1).sentence("s")
