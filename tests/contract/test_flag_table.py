@@ -69,6 +69,8 @@ TRAIN_FLAGS = {
     "save_epoch_freq": ("int", 5),
     "keep_gb": ("float", 2.0),
     "no_html": ("switch", False),
+    "devices": ("int", 1),
+    "num_nodes": ("int", 1),
     "continue_train": ("switch", False),
     "epoch_count": ("int", None),
     "epoch": ("str", "latest"),

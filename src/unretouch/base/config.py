@@ -137,6 +137,12 @@ class TrainSettings:
     no_html: bool = False
     """write no web page"""
 
+    devices: int = 1
+    """processes of this run on every machine, one a GPU or a share of the cores; the batch is split
+    evenly over all (docs/scale.md)"""
+    num_nodes: int = 1
+    """machines of this run"""
+
     def __post_init__(self) -> None:
         self._check_choices()
         self._check_ranges()
@@ -151,7 +157,7 @@ class TrainSettings:
         positive = (
             "load_size", "crop_size", "batch_size", "ngf", "ndf", "n_layers_D", "init_gain", "lr",
             "d_every", "lr_decay_iters", "save_epoch_freq", "keep_gb", "minutes", "print_freq",
-            "display_freq", "save_latest_freq",
+            "display_freq", "save_latest_freq", "devices", "num_nodes",
         )  # fmt: skip
         not_negative = (
             "n_epochs", "n_epochs_decay", "lambda_L1", "lambda_GAN", "pool_size", "seed",
@@ -187,6 +193,7 @@ class TrainSettings:
 FREE = frozenset({
     "dataroot", "name", "checkpoints_dir", "device", "print_freq", "display_freq",
     "save_latest_freq", "save_epoch_freq", "keep_gb", "no_html", "phase", "target_error",
+    "devices", "num_nodes",
 })  # fmt: skip
 """Settings that do not change what is learnt: a change of them needs no mention."""
 

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     NON_FINITE = 5
     DISK = 6
     VERIFICATION = 7
+    PROCESS_LOST = 8
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -86,3 +87,9 @@ class VerificationError(UnretouchError):
     """The figures stay below the level that `--fail-below` asked for."""
 
     exit_code = ExitCode.VERIFICATION
+
+
+class ProcessLostError(UnretouchError):
+    """Another process of the run has died or fallen silent, so that this one cannot go on."""
+
+    exit_code = ExitCode.PROCESS_LOST

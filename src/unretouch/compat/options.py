@@ -24,8 +24,9 @@ from unretouch.base.test_request import TestModel
 
 OURS_TRAIN = frozenset(
     {
-        *("aim", "allow_changed_data", "d_every", "device", "keep_gb", "lambda_GAN", "minutes"),
-        *("like", "precision", "preset", "recipe", "seed", "size", "target_error"),
+        *("aim", "allow_changed_data", "d_every", "device", "devices", "keep_gb", "lambda_GAN"),
+        *("like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed", "size"),
+        "target_error",
     }
 )
 OURS_TEST = frozenset({"device", "noisy", "seed"})

@@ -14,6 +14,7 @@ from unretouch.compat.names_of_runs import check_epoch, full_name
 from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.parsing import build, read_flags, show_help, wants_help
+from unretouch.training.launching import is_first, layout, require_fabric
 
 PROG = "train.py"
 
@@ -26,7 +27,7 @@ def start() -> int:
 def main(argv: list[str], prog: str = PROG) -> int:
     """Train as the classic words `argv` say. Returns the exit code. Raises UnretouchError."""
     options, notes = read(argv, prog)
-    for note in notes:
+    for note in notes if is_first() else ():
         print(f"note: {note}", file=sys.stderr)
     return launch(
         options,
@@ -53,17 +54,19 @@ def launch(
 
     from unretouch.tasks.training_run import Continuation, train_run
 
-    return train_run(
-        _settings(options),
-        Continuation(
-            continue_train=continue_train,
-            load_epoch=load_epoch,
-            epoch_count=epoch_count,
-            allow_changed_data=allow_changed_data,
-        ),
-        Console(),
-        option_text(options),
+    settings = _settings(options)
+    how = Continuation(
+        continue_train=continue_train,
+        load_epoch=load_epoch,
+        epoch_count=epoch_count,
+        allow_changed_data=allow_changed_data,
     )
+    if plan := layout(settings):
+        require_fabric()
+        from unretouch.tasks.together import run_together  # late: imports lightning-fabric
+
+        return run_together(settings, plan, how, Console(), option_text(options))
+    return train_run(settings, how, Console(), option_text(options))
 
 
 def read(argv: list[str], prog: str = PROG) -> tuple[ClassicTrainOptions, list[str]]:

@@ -19,7 +19,15 @@ from unretouch.base.errors import CheckpointError, DataError, ExitCode
 from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
 from unretouch.tasks.console import RunDisplay, error_table, say
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
-from unretouch.training import checkpoint, device, fast_fit, history, saving, session
+from unretouch.training import (
+    checkpoint,
+    device,
+    fast_fit,
+    following,
+    history,
+    saving,
+    session,
+)
 from unretouch.training.capacity import capacity
 from unretouch.training.evaluation import evaluate
 from unretouch.training.fast_fit import FastFit
@@ -28,6 +36,7 @@ from unretouch.training.run_lock import run_lock
 from unretouch.training.rundir import RunDir
 from unretouch.training.session import Session
 from unretouch.training.stopping import StoppedNow, StopRequest
+from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
@@ -51,6 +60,7 @@ def train_run(
     console: Console,
     options_text: str | None = None,
     report: bool = True,
+    team: Team = ALONE,
 ) -> ExitCode:
     """Train, and print what happens. Returns 0, or 130 and 143 after Ctrl+C and SIGTERM.
 
@@ -65,7 +75,7 @@ def train_run(
     )
     for warning in loaded.warnings:
         say(console, f"note: {warning}")
-    where = device.choose(settings.device)
+    where = team.device or device.choose(settings.device)
     device.prepare(where)
     settings = dataclasses.replace(settings, precision=device.precision(settings.precision, where))
     pairs = prepared_pairs(settings, loaded.pairs)
@@ -73,7 +83,8 @@ def train_run(
         _set_aside(run, console)
     run.prepare()
     with run_lock(run):
-        opened = _open(run, settings, continuation, loaded, padded_pairs(settings, pairs), where)
+        padded = padded_pairs(settings, pairs)
+        opened = _open(run, settings, continuation, loaded, padded, where, team)
         _tidy(run, opened)
         for line in opened.lines:
             say(console, line)
@@ -87,7 +98,9 @@ def train_run(
         saving.require_room(run, plan)
         _record_start(run, settings, opened, loaded, options_text)
         try:
-            outcome = _train(run, settings, opened, pairs, console)
+            following.begin(team, settings, opened, pairs)
+            outcome = _train(run, settings, opened, pairs, console, team)
+            following.dismiss(team, outcome.exit_code)
         except StoppedNow as stopped:
             say(console, f"stopped at once; the last save in {run.root} is whole")
             return stopped.exit_code
@@ -128,15 +141,16 @@ def _open(
     loaded: LoadedPairs,
     pairs: Sequence[Pair],
     where: torch.device,
+    team: Team,
 ) -> Session:
     epochs_before = max(0, (continuation.epoch_count or 1) - 1)
     if not continuation.continue_train:
-        return session.start(settings, pairs, where, epochs_before)
+        return session.start(settings, pairs, where, epochs_before, team)
     newest = checkpoint.load_newest(run)
     asked = continuation.load_epoch
     if newest is not None:
         _require_same_data(run, loaded, continuation.allow_changed_data)
-        opened = session.resume(run, newest, settings, pairs, where, continuation.epoch_count)
+        opened = session.resume(run, newest, settings, pairs, where, continuation.epoch_count, team)
         checkpoint.set_aside(newest.passed_over)
         written = saving.rewrite_latest(run, opened.fit)
         if written:
@@ -148,10 +162,10 @@ def _open(
             )
         return opened
     if run.weights(asked).exists():
-        return session.from_weights(run, asked, settings, pairs, where, epochs_before)
+        return session.from_weights(run, asked, settings, pairs, where, epochs_before, team)
     if asked != "latest":
         raise CheckpointError("no such weights file", run.weights(asked), "Leave --epoch out")
-    opened = session.start(settings, pairs, where, epochs_before)
+    opened = session.start(settings, pairs, where, epochs_before, team)
     opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
     return opened
 
@@ -250,6 +264,7 @@ def _train(
     opened: Session,
     pairs: Sequence[Pair],
     console: Console,
+    team: Team,
 ) -> Outcome:
     web = None if settings.no_html else run.web
     if web is not None:
@@ -257,7 +272,7 @@ def _train(
     opened.progress.begin()
     previews = Previews(run, settings, pairs)
     with RunDisplay(console, web) as display, StopRequest() as stop:
-        return train(run, settings, opened.fit, opened.progress, previews, display, stop)
+        return train(run, settings, opened.fit, opened.progress, previews, display, stop, team)
 
 
 def _ending(run: RunDir, opened: Session, outcome: Outcome) -> str:

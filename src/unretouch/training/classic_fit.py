@@ -29,6 +29,7 @@ from unretouch.training.step import (
     loss_weights,
     train_step,
 )
+from unretouch.training.team import ALONE, Team
 from unretouch.training.training_pairs import sizing
 
 # What a random choice is for: the last counter of its seed, so that no two share one.
@@ -38,11 +39,19 @@ _ORDER, _DROPOUT, _FLIP, _TOP, _LEFT = range(5)
 class ClassicFit:
     """Fits by `train_step`: every pair once an epoch, in an order drawn from (seed, epoch).
 
-    `pairs` have the size that preprocessing gives them. Weights are drawn from `settings.seed`.
+    `pairs` have the size that preprocessing gives them. Weights are drawn from `settings.seed`. In
+    a `team` every process computes its part of each batch.
     """
 
-    def __init__(self, settings: TrainSettings, pairs: Sequence[Pair], device: torch.device):
+    def __init__(
+        self,
+        settings: TrainSettings,
+        pairs: Sequence[Pair],
+        device: torch.device,
+        team: Team = ALONE,
+    ):
         self._settings, self._pairs, self._device = settings, list(pairs), device
+        self._team = team
         self._sizing = sizing(settings)
         self._nets = _build(settings, device)
         self._optimisers = _optimisers(self._nets, settings)
@@ -61,19 +70,20 @@ class ClassicFit:
         batch = self._batch(chosen, step)
         data_s = time.monotonic() - began
         self._set_rate(scheduled_epoch(self._settings, epoch, progress))
-        torch.manual_seed(seeding.torch_seed(self._settings.seed, step, _DROPOUT))
+        torch.manual_seed(self._dropout_seed(step))
+        share = self._team.share(len(chosen))
         names = tuple(self._pairs[i].name for i in chosen)
         try:
             losses = train_step(
                 self._nets, self._optimisers, batch, self._weights,
                 update_discriminator=step % self._settings.d_every == 0,
-                precision=self._settings.precision,
+                precision=self._settings.precision, team=self._team, share=share,
             )  # fmt: skip
         except NonFiniteError as error:
             raise error.at(step, names) from None
         if losses.D_real is not None and losses.D_fake is not None:
             self._judgement = (losses.D_real, losses.D_fake)
-        identity = float((batch.source - batch.target).abs().mean())
+        identity = float(self._team.average((batch.source - batch.target).abs().mean(), share))
         return Update(
             losses.G_GAN, losses.G_L1, *self._judgement, losses.mean_error, identity, names, data_s
         )
@@ -127,8 +137,15 @@ class ClassicFit:
         )
         return order[place * size : (place + 1) * size]
 
+    def _dropout_seed(self, step: int) -> int:
+        # No two processes may drop the same places of their different pictures.
+        others = (self._team.rank,) if self._team.rank else ()
+        return seeding.torch_seed(self._settings.seed, step, _DROPOUT, *others)
+
     def _batch(self, chosen: list[int], step: int) -> Batch:
-        windows = [self._window(self._pairs[i], step, slot) for slot, i in enumerate(chosen)]
+        """Return this process's part of the batch; what is drawn depends on the place in it all."""
+        own = self._team.part(len(chosen))
+        windows = [self._window(self._pairs[chosen[slot]], step, slot) for slot in own]
         channels = (self._settings.input_nc, self._settings.output_nc)
         source, target = (
             torch.cat([images.to_network(side, count) for side in sides]).to(self._device)

@@ -86,15 +86,23 @@ def crop_table(
     return CropTable(sources, targets, crop, np.concatenate(places), weight.cumsum(), masks)
 
 
-def sample_crops(table: CropTable, seed: int, step: int, batch: int, turn: bool = False) -> Crops:
-    """Return the `batch` crops of `step`.
+def sample_crops(
+    table: CropTable,
+    seed: int,
+    step: int,
+    batch: int,
+    turn: bool = False,
+    part: range | None = None,
+) -> Crops:
+    """Return the `batch` crops of `step`, or only those of them whose numbers are in `part`.
 
     The draws of a run are one golden-ratio sequence over the weights: successive crops spread
     evenly over pictures and places, which covers everything sooner than independent draws do. With
     `turn` each crop is turned and mirrored into one of its eight positions.
     """
-    turns = [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in range(batch)]
-    return crops_at(table, drawn_places(table, seed, step, batch), turns)
+    own = list(part or range(batch))
+    turns = [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in own]
+    return crops_at(table, drawn_places(table, seed, step, batch)[own], turns)
 
 
 def crops_at(

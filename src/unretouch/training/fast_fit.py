@@ -23,6 +23,7 @@ from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.fit import Update
 from unretouch.training.optimiser_state import remembered, restore_optimiser
 from unretouch.training.stuck import Attempt
+from unretouch.training.team import ALONE, Team
 
 
 def require_settings(settings: TrainSettings) -> None:
@@ -50,9 +51,15 @@ class FastFit:
     `pairs` have their full size. Raises UsageError as require_settings does.
     """
 
-    def __init__(self, settings: TrainSettings, pairs: Sequence[Pair], device: torch.device):
+    def __init__(
+        self,
+        settings: TrainSettings,
+        pairs: Sequence[Pair],
+        device: torch.device,
+        team: Team = ALONE,
+    ):
         require_settings(settings)
-        self._settings, self._device = settings, device
+        self._settings, self._device, self._team = settings, device, team
         self._recipe = RECIPES[settings.aim]
         self._attempt = Attempt()
         self._net = self._fresh_net()
@@ -87,12 +94,14 @@ class FastFit:
         # What did not leave the identity at this rate is tried at half of it.
         fast_recipe.set_rate(self._optimiser, factor * 0.5**self._attempt.number)
         prediction = self._backward(batch)
+        share = self._team.share(self._recipe.batch)
+        self._team.average_gradients(self._net, share)
         norm = fast_recipe.clip_gradient(self._net, self._recipe)
-        error = float((prediction - batch.target).abs().mean())
+        error = self._mean_distance(prediction, batch.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
         self._optimiser.step()
         fast_recipe.update_average(self._average, self._net, since, self._recipe)
-        identity = float((batch.source - batch.target).abs().mean())
+        identity = self._mean_distance(batch.source, batch.target)
         note = self._look_after(step + 1, error, identity)
         return Update(
             G_GAN=0.0,
@@ -159,8 +168,14 @@ class FastFit:
     def _batch(self, step: int) -> Crops:
         recipe = self._recipe
         return crops.sample_crops(
-            self._table, self._settings.seed, step, recipe.batch, recipe.turn
-        ).to(self._device)
+            self._table, self._settings.seed, step, recipe.batch, recipe.turn,
+            self._team.part(recipe.batch),
+        ).to(self._device)  # fmt: skip
+
+    def _mean_distance(self, x: Tensor, y: Tensor) -> float:
+        """Return the mean absolute difference over the whole batch, all processes' parts of it."""
+        share = self._team.share(self._recipe.batch)
+        return float(self._team.average((x - y).abs().mean(), share))
 
     def _backward(self, batch: Crops) -> Tensor:
         """Gather the gradient of a batch; return the prediction."""

@@ -104,11 +104,15 @@ class Progress:
             return self.pace.progress(self.step)
         return min(1.0, self.step / max(1, self.total_steps))
 
-    def update(self, fit: Fit) -> Update:
-        """Make one update and take note of its losses and of the time it took."""
+    def update(self, fit: Fit, share_done: float | None = None) -> Update:
+        """Make one update and take note of its losses and of the time it took.
+
+        `share_done` is the progress by which it goes, where another process measures it.
+        """
         began = time.monotonic()
         epoch, place = self.epochs.of_step(self.step), self.epochs.place_in_epoch(self.step)
-        update = fit.update(self.step, epoch, place, self.share_done())
+        progress = self.share_done() if share_done is None else share_done
+        update = fit.update(self.step, epoch, place, progress)
         self.step += 1
         self.sums.add(update)
         self.epoch_l1 += update.mean_error

@@ -21,6 +21,7 @@ from unretouch.training.fast_fit import FastFit
 from unretouch.training.position import Epochs, Pace
 from unretouch.training.progress import Progress
 from unretouch.training.rundir import RunDir
+from unretouch.training.team import ALONE, Team
 from unretouch.training.weights_file import load_weights
 
 AnyFit = ClassicFit | FastFit
@@ -45,10 +46,12 @@ class Session:
     resumed: bool
 
 
-def build_fit(settings: TrainSettings, pairs: Sequence[Pair], device: torch.device) -> AnyFit:
+def build_fit(
+    settings: TrainSettings, pairs: Sequence[Pair], device: torch.device, team: Team = ALONE
+) -> AnyFit:
     """Return the fit of the settings' recipe, with fresh weights."""
     kind = FastFit if settings.recipe == "fast" else ClassicFit
-    return kind(settings, pairs, device)
+    return kind(settings, pairs, device, team)
 
 
 def start(
@@ -56,9 +59,10 @@ def start(
     pairs: Sequence[Pair],
     device: torch.device,
     epochs_before: int = 0,
+    team: Team = ALONE,
 ) -> Session:
     """Return a session from fresh weights, with `epochs_before` epochs counted as done."""
-    fit = build_fit(settings, pairs, device)
+    fit = build_fit(settings, pairs, device, team)
     return Session(fit, _new_progress(settings, len(pairs), epochs_before), [], resumed=False)
 
 
@@ -69,12 +73,13 @@ def from_weights(
     pairs: Sequence[Pair],
     device: torch.device,
     epochs_before: int = 0,
+    team: Team = ALONE,
 ) -> Session:
     """Return a session that begins with classic weights files and fresh optimisers.
 
     Raises CheckpointError when a file is damaged or does not fit the settings.
     """
-    session = start(settings, pairs, device, epochs_before)
+    session = start(settings, pairs, device, epochs_before, team)
     path = run.weights(load_epoch)
     weights = {"G": load_weights(path)}
     if run.weights(load_epoch, "D").exists():
@@ -94,6 +99,7 @@ def resume(
     pairs: Sequence[Pair],
     device: torch.device,
     epoch_count: int | None = None,
+    team: Team = ALONE,
 ) -> Session:
     """Return a session that goes on exactly where the state was saved.
 
@@ -101,7 +107,7 @@ def resume(
     not fit them.
     """
     try:
-        return _resumed(run, loaded, settings, pairs, device, epoch_count)
+        return _resumed(run, loaded, settings, pairs, device, epoch_count, team)
     # A state whose checksum is right, but not made by this program.
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CheckpointError(
@@ -116,12 +122,13 @@ def _resumed(
     pairs: Sequence[Pair],
     device: torch.device,
     epoch_count: int | None,
+    team: Team,
 ) -> Session:
     saved, where = loaded.checkpoint, loaded.path
     lines = [f"passed over a bad state: {line}" for line in loaded.passed_over.values()]
     before = config.from_dict({**settings.to_dict(), **saved.state["settings"]}, where)
     lines += _compared(before, settings, run)
-    session = start(settings, pairs, device)
+    session = start(settings, pairs, device, team=team)
     fit, progress = session.fit, session.progress
     lines += _surroundings_changed(saved, saving.surroundings(fit))
     fit.restore(saved.state["fit"], where)
@@ -166,11 +173,12 @@ def _compared(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[st
 
 
 def _surroundings_changed(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
+    before = {"processes": 1, **saved.about}  # states of a time when there was but one
     return [
-        f"{name} is {now[name]} now, was {saved.about.get(name)}: the run goes on, but not bit for "
+        f"{name} is {now[name]} now, was {before.get(name)}: the run goes on, but not bit for "
         "bit as it would have"
         for name in now
-        if saved.about.get(name) != now[name]
+        if before.get(name) != now[name]
     ]
 
 

@@ -17,8 +17,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from unretouch.base.config import GanMode, PrecisionName, TrainSettings
-from unretouch.base.errors import NonFiniteError
+from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, ReconstructionLoss, gradient_penalty, l1
+from unretouch.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,56 @@ def train_step(
     *,
     update_discriminator: bool = True,
     precision: PrecisionName = "32-true",
+    team: Team = ALONE,
+    share: float = 1.0,
 ) -> Losses:
     """Update the networks once by `batch` and return the losses.
+
+    In a `team` the batch is this process's part of a larger one and counts `share` of it; gradients
+    and losses are those of the whole.
 
     Random choices (dropout) come from torch's random state: seed it before each step. Without
     `update_discriminator` D judges the prediction but stays as it is. With "bf16-mixed" the
     networks compute under autocast; weights, losses and predictions stay float32.
 
-    Raises NonFiniteError, naming the loss or gradient; networks and optimisers are then as they
-    were before the step.
+    Raises NonFiniteError, naming the loss or gradient, and ProcessLostError; networks and
+    optimisers are then as they were before the step.
     """
     judge = nets.discriminator if weights.lambda_GAN > 0 else None
     updated = judge is not None and update_discriminator
     judge_optimiser = optimisers.discriminator if updated else None
     undo = _Undo(nets, judge_optimiser)
+    among = _Among(team, share)
+    try:
+        return _stepped(nets, judge, optimisers, judge_optimiser, batch, weights, precision, among)
+    except (NonFiniteError, ProcessLostError):
+        undo()
+        raise
+
+
+@dataclass(frozen=True)
+class _Among:
+    """This process's place in the step: it computes `share` of the batch."""
+
+    team: Team
+    share: float
+
+    def gradients(self, net: nn.Module) -> torch.Tensor:
+        """Make the gradients of `net` those of the whole batch; return the largest."""
+        self.team.average_gradients(net, self.share)
+        return _largest_gradient(net)
+
+
+def _stepped(
+    nets: Nets,
+    judge: nn.Module | None,
+    optimisers: Optimisers,
+    judge_optimiser: Optimizer | None,
+    batch: Batch,
+    weights: LossWeights,
+    precision: PrecisionName,
+    among: _Among,
+) -> Losses:
     batch = Batch(_laid_out(batch.source), _laid_out(batch.target))
     values: dict[str, torch.Tensor] = {}
     nets.generator.train()
@@ -123,20 +160,21 @@ def train_step(
     if judge is not None:
         judge.train()
         if judge_optimiser is not None:
-            values |= _update_judge(judge, judge_optimiser, batch, picture, weights, precision)
+            values |= _update_judge(
+                judge, judge_optimiser, batch, picture, weights, precision, among
+            )
         logits = _logits(judge, batch.source, picture, precision)
         values["G_GAN"] = GAN_LOSSES[weights.gan_mode](logits, True)
         loss = loss + weights.lambda_GAN * values["G_GAN"]
     (gradient,) = torch.autograd.grad(loss, picture)
     optimisers.generator.zero_grad()
     torch.autograd.backward(prediction, _laid_out(gradient))
-    values["gradient of G"] = _largest_gradient(nets.generator)
+    values["gradient of G"] = among.gradients(nets.generator)
 
     # One look from the host a step: D is already updated here, hence the undo.
-    found = _read(values | {"mean error": error})
+    found = _read(values | {"mean error": error}, among)
     for name in values:
         if not math.isfinite(found[name]):
-            undo()
             raise NonFiniteError(f"{name} is {found[name]}", "training step", _HINT)
     optimisers.generator.step()
     optimisers.generator.zero_grad()
@@ -159,6 +197,7 @@ def _update_judge(
     picture: torch.Tensor,
     weights: LossWeights,
     precision: PrecisionName,
+    among: _Among,
 ) -> dict[str, torch.Tensor]:
     """One update of the discriminator; returns its losses and its largest gradient."""
     gan_loss = GAN_LOSSES[weights.gan_mode]
@@ -175,7 +214,7 @@ def _update_judge(
         penalty = weights.gradient_penalty * gradient_penalty(judge, *pairs)
         torch.autograd.backward(penalty)
         values["gradient penalty"] = penalty.detach()
-    values["gradient of D"] = _largest_gradient(judge)
+    values["gradient of D"] = among.gradients(judge)
     optimiser.step()
     optimiser.zero_grad()
     return values
@@ -208,10 +247,11 @@ def _largest_gradient(net: nn.Module) -> torch.Tensor:
     return torch.stack(extremes).abs().amax()
 
 
-def _read(values: dict[str, torch.Tensor]) -> dict[str, float]:
-    """Bring scalars to the host, all in one transfer."""
-    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
-    return dict(zip(values, numbers, strict=True))
+def _read(values: dict[str, torch.Tensor], among: _Among) -> dict[str, float]:
+    """Bring scalars, as means over the whole batch, to the host: all in one transfer."""
+    numbers = torch.stack([value.detach().float() for value in values.values()])
+    numbers = among.team.average(numbers, among.share)
+    return dict(zip(values, numbers.tolist(), strict=True))
 
 
 class _Undo:

@@ -23,11 +23,12 @@ class StopRequest:
 
     After the first signal `asked` is the exit code to end with (130 or 143) and the loop is meant
     to stop by itself. A second signal raises StoppedNow, but never inside `held()`: a save under
-    way is finished first.
+    way is finished first. A `patient` one takes no note of it: another process decides.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
         self.asked: ExitCode | None = None
+        self._patient = patient
         self._holding = False
         self._urgent = False
         self._before: dict[int, object] = {}
@@ -48,6 +49,8 @@ class StopRequest:
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.asked is None:
             self.asked = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
+        elif self._patient:
+            pass
         elif self._holding:
             self._urgent = True
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unretouch.base.config import TrainSettings
-from unretouch.base.errors import DiskError, ExitCode, NonFiniteError
+from unretouch.base.errors import DiskError, ExitCode, NonFiniteError, ProcessLostError
 from unretouch.base.run_status import State, TrainingStatus
 from unretouch.training import history, rhythm
 from unretouch.training.fit import Fit
@@ -19,6 +19,7 @@ from unretouch.training.rundir import RunDir
 from unretouch.training.saving import Saver
 from unretouch.training.stop_rule import early_end
 from unretouch.training.stopping import StopRequest
+from unretouch.training.team import ALONE, Team
 
 STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
 """Test only: stop, as if the run were done, after so many updates of this process."""
@@ -54,10 +55,12 @@ def train(
     previews: Previews,
     watcher: Watcher,
     stop: StopRequest,
+    team: Team = ALONE,
 ) -> Outcome:
     """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
 
-    Raises NonFiniteError, after which the last save is as it was, and DiskError.
+    Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
+    ProcessLostError.
     """
     saver = Saver(run, settings, fit, progress)
     log_every = rhythm.log_every(progress.total_steps)
@@ -80,7 +83,7 @@ def train(
         history.append_loss_header(run)
         previews.take(progress, fit)
         show("running")
-        while not (reason := _end(settings, progress, previews, stop, final_step)):
+        while not (reason := _end(settings, progress, previews, stop, final_step, team)):
             update = progress.update(fit)
             if update.note:
                 watcher.tell(f"step {progress.step}: {update.note}")
@@ -107,6 +110,13 @@ def train(
         reason = _asked(stop) or reason
         show("stopped" if stop.asked else "finished", reason)
         history.write_event(run, "stop", step=progress.step, reason=reason)
+    except ProcessLostError as error:
+        # The update under way was undone: the state is that of the step before.
+        with stop.held():
+            saver.save()
+        history.write_event(run, "fault", step=progress.step, reason=str(error))
+        show("failed", str(error))
+        raise
     except (NonFiniteError, DiskError) as error:
         reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
         with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
@@ -122,8 +132,21 @@ def _end(
     previews: Previews,
     stop: StopRequest,
     final_step: int | None,
+    team: Team,
 ) -> str:
-    """Return why training ends now, or an empty text."""
+    """Return why training ends now, or an empty text; all processes of the team hear of it."""
+    reason = _own_end(settings, progress, previews, stop, final_step)
+    stop.asked = team.agree(stop.asked, bool(reason), progress.share_done())
+    return _asked(stop) or reason
+
+
+def _own_end(
+    settings: TrainSettings,
+    progress: Progress,
+    previews: Previews,
+    stop: StopRequest,
+    final_step: int | None,
+) -> str:
     if stop.asked is not None:
         return _asked(stop)
     if progress.done:
