@@ -118,8 +118,9 @@ def latest_matches_state(root: Path) -> bool:
     from unretouch.training import checkpoint
     from unretouch.training.weights_file import load_weights
 
-    fit = checkpoint.load(states(root)[0]).state["fit"]["weights"]
-    weights = fit.get("average", fit["G"])
+    fit = checkpoint.load(states(root)[0]).state["fit"]
+    weights = fit["weights"].get("average", fit["weights"]["G"])
+    weights = fit["choice"]["weights"] if "choice" in fit else weights
     return checkpoint.digest(load_weights(root / "latest_net_G.pth")) == checkpoint.digest(weights)
 
 

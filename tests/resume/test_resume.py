@@ -36,6 +36,26 @@ FITS = {
     "plateau": FLAT,
     "norm instance": (*CLASSIC, "--norm", "instance", "--n_epochs", "5", "--n_epochs_decay", "0"),
     "fast": (*FAST, "--n_epochs", "3", "--n_epochs_decay", "2"),
+    "fast, chosen by what was left out": (
+        *FAST,
+        "--aim",
+        "texture",
+        "--n_epochs",
+        "3",
+        "--n_epochs_decay",
+        "2",
+    ),
+    "detail in the classic loop": (
+        *CLASSIC,
+        "--netG",
+        "detail",
+        "--size",
+        "s",
+        "--n_epochs",
+        "3",
+        "--n_epochs_decay",
+        "2",
+    ),
 }
 
 

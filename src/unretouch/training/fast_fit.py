@@ -204,7 +204,7 @@ class FastFit:
                 net.load_state_dict(fresh.state_dict())
             self._optimiser = fast_recipe.make_optimizer(self._net, self._recipe)
             return "nothing was learnt so far: begun anew with other weights at half the rate"
-        if self._choice is not None and steps % self._recipe.judge_every == 0:
+        if self._choice is not None and fast_recipe.judge_due(steps, self._recipe):
             self._choice.consider(self._average)
         return ""
 

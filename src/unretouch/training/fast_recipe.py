@@ -45,7 +45,7 @@ class FastRecipe:
     left_out: float = 0.0
     """share of the pictures that teaches nothing and chooses among the weights"""
     judge_every: int = 50
-    """steps between two looks at what was left out"""
+    """steps between two looks at what was left out; before the first, every tenth"""
 
 
 RECIPES: Final[dict[AimName, FastRecipe]] = {
@@ -91,6 +91,11 @@ def rate_factor(progress: float, step: int, recipe: FastRecipe) -> float:
     down to zero as `progress` goes from 0 to 1."""
     rise = min(1.0, (step + 1) / recipe.warm_up)
     return rise * (1 - min(max(progress, 0.0), 1.0))
+
+
+def judge_due(steps: int, recipe: FastRecipe) -> bool:
+    """Whether to look at what was left out after `steps` updates."""
+    return steps % (10 if steps < recipe.judge_every else recipe.judge_every) == 0
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
