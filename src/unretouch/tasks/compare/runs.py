@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from unretouch.base import config
 from unretouch.base.config import TrainSettings, nearest_hint
 from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.training.history import Record, read_records
 from unretouch.training.rundir import RunDir
+from unretouch.training.stop_rule import EarlyEnd
 
 RunState = Literal["finished", "stopped", "failed", "unfinished"]
 """`unfinished`: no end is on record, so it still trains or was cut off."""
 
 _MARKS = ("config.json", "events.jsonl", "loss_log.txt", "latest_net_G.pth")
-_ENDS: Mapping[str, RunState] = {"finished": "finished", "time_up": "finished"}
+_FINISHED = frozenset({"finished", "time_up", *get_args(EarlyEnd)}) - {""}
+"""Reasons of an end that nobody has to go on from."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _state(events: list[Record]) -> RunState:
         return "unfinished"
     if ends[-1]["event"] == "fault":
         return "failed"
-    return _ENDS.get(str(ends[-1].get("reason")), "stopped")
+    return "finished" if ends[-1].get("reason") in _FINISHED else "stopped"
 
 
 def _whole(line: Record) -> bool:

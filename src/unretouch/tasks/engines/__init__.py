@@ -4,7 +4,7 @@ An engine takes jobs, gives each back with its result, and can be told to stop. 
 of job, and every engine's module has a function for each:
 
     calls(start, at_once)        a job is given to a function that was made once in every worker
-    trainings(at_once, early)    a job is a `Training`: an ordinary run, in a process of its own
+    trainings(at_once, …)        a job is a `Training`: an ordinary run, in a process of its own
 
 `at_once` is how many run side by side; None: as many as the engine thinks right.
 """
@@ -12,7 +12,7 @@ of job, and every engine's module has a function for each:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from unretouch.tasks.engines.training import Ended, Training
@@ -59,11 +59,15 @@ def calls(name: EngineName, start: Start[Any, Any], at_once: int | None) -> Engi
     return engine
 
 
-def trainings(name: EngineName, at_once: int | None, early_stop: bool) -> Engine[Training, Ended]:
+def trainings(
+    name: EngineName, at_once: int | None, early_stop: bool, known: Sequence[Training] = ()
+) -> Engine[Training, Ended]:
     """Return an engine for trainings; with `early_stop` it may stop hopeless ones, where it can.
+
+    It judges them beside each other and beside those that are `known`, which are over.
 
     Raises UsageError where it is not installed.
     """
     module = importlib.import_module(ENGINES[name])
-    engine: Engine[Training, Ended] = module.trainings(at_once, early_stop)
+    engine: Engine[Training, Ended] = module.trainings(at_once, early_stop, known)
     return engine

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -25,7 +25,7 @@ def calls(start: Start[Any, Any], at_once: int | None) -> Calls:
     return Calls(start, at_once or 1)
 
 
-def trainings(at_once: int | None, early_stop: bool) -> Trainings:
+def trainings(at_once: int | None, early_stop: bool, known: Sequence[Training]) -> Trainings:
     """Return an engine that trains one run after the other, or `at_once` side by side.
 
     It never stops one early: without runs side by side there is little to compare with.

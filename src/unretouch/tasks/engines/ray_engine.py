@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unretouch.base.errors import UsageError
 from unretouch.tasks.engines import Start, WorkerLostError
+from unretouch.tasks.engines.training import Training
 
 if TYPE_CHECKING:
     from unretouch.tasks.engines.ray_trials import Trials
@@ -40,14 +41,14 @@ def calls(start: Start[Any, Any], at_once: int | None) -> Calls:
     return Calls(begin(), start, at_once)
 
 
-def trainings(at_once: int | None, early_stop: bool) -> Trials:
+def trainings(at_once: int | None, early_stop: bool, known: Sequence[Training]) -> Trials:
     """Return an engine for trainings. Raises UsageError without ray."""
     ray = begin()
     try:
         from unretouch.tasks.engines.ray_trials import Trials
     except ImportError as error:
         raise _missing(error) from None
-    return Trials(ray, at_once, early_stop)
+    return Trials(ray, at_once, early_stop, known)
 
 
 def begin() -> Any:
@@ -133,7 +134,7 @@ class Calls:
             try:
                 result = self._ray.get(done[0])
             except self._ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from error
+                raise error.cause from error
             except self._ray.exceptions.RayActorError as error:
                 raise WorkerLostError(job) from error
             yield job, result

@@ -4,19 +4,18 @@ The run folder stays the only truth. A trial begins `unretouch train` in a proce
 reads the run's metrics.jsonl; Tune keeps nothing that matters. So neither Tuner.restore nor its
 experiment files are used: they would be a second record of what the run folders say exactly, in
 pickles that must fit the program and the grid of before. After a crash of driver, worker or machine
-the same sweep run again takes up every run where its own state stands, and since a trial tells all
-its records from the first on, the scheduler judges as if nothing had happened.
+the same sweep run again takes up every run where its own state stands. A trial tells all records of
+its run from the first on, and those of runs that are over are told as well, so that the scheduler
+judges by all that is known.
 """
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ray import tune
@@ -39,8 +38,11 @@ SAVE_S = 120.0
 class Trials:
     """See engines.Engine. `at_once` None: one a GPU, or one a core where there is no GPU."""
 
-    def __init__(self, ray: Any, at_once: int | None, early_stop: bool) -> None:
+    def __init__(
+        self, ray: Any, at_once: int | None, early_stop: bool, known: Sequence[Training]
+    ) -> None:
         self._ray, self._at_once, self._early_stop = ray, at_once, early_stop
+        self._known = known
         self._jobs: list[Training] = []
         self._ended: queue.Queue[tuple[str, Ended] | Exception | None] = queue.Queue()
         self._stopping = threading.Event()
@@ -69,14 +71,20 @@ class Trials:
             wait_until_free(job.run)
 
     def _fit(self) -> None:
-        storage = tempfile.mkdtemp(prefix=".ray_", dir=self._jobs[0].checkpoints)
+        storage = self._jobs[0].run.root.parent / ".ray"  # seen by all machines, as the runs are
+        shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed
         try:
-            self._tuner(storage).fit()
+            self._tuner(str(storage)).fit()
             self._ended.put(None)
         except Exception as error:  # handed to the thread that waits, which raises it
             self._ended.put(error)
         finally:
             shutil.rmtree(storage, ignore_errors=True)
+
+    def _all(self) -> list[tuple[Training, bool]]:
+        """Return the trainings, those that are over first, and whether each is to be done."""
+        known = self._known if self._early_stop else ()
+        return [*((one, False) for one in known), *((job, True) for job in self._jobs)]
 
     def _tuner(self, storage: str) -> tune.Tuner:
         total, gpus, least = cores()
@@ -94,7 +102,7 @@ class Trials:
         )  # fmt: skip
         return tune.Tuner(
             tune.with_resources(Trial, needs),
-            param_space={"training": tune.grid_search(self._jobs), "threads": share},
+            param_space={"job": tune.grid_search(self._all()), "threads": share},
             tune_config=tune.TuneConfig(scheduler=scheduler, max_concurrent_trials=at_once),
             run_config=tune.RunConfig(
                 name="sweep",
@@ -137,7 +145,10 @@ class _Tell(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         result = trial.last_result
-        name = trial.config["training"].name
+        training, to_do = trial.config["job"]
+        name = training.name
+        if not to_do:
+            return
         if "exit_code" in result:
             self._ended.put((name, Ended(int(result["exit_code"]), str(result["said"]))))
         else:
@@ -146,22 +157,27 @@ class _Tell(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         said = f"its worker was lost {RESTARTS + 1} times over"
-        self._ended.put((trial.config["training"].name, Ended(ExitCode.PROCESS_LOST, said)))
+        training, to_do = trial.config["job"]
+        if to_do:
+            self._ended.put((training.name, Ended(ExitCode.PROCESS_LOST, said)))
 
 
 class Trial(tune.Trainable):
-    """One training, in a worker."""
+    """One training in a worker, or what is known of one that is over."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._training: Training = config["training"]
-        self._process = TrainingProcess(self._training, config["threads"])
+        self._process: TrainingProcess | None = None
+        self._training: Training
+        self._training, to_do = config["job"]
+        if to_do:
+            self._process = TrainingProcess(self._training, config["threads"])
         self._told: dict[str, Any] = {"percent": 0, "level_error": float("inf")}
 
     def step(self) -> dict[str, Any]:
         """Return the next point of the run's course, or the last one again after ROUND_S."""
         end = time.monotonic() + ROUND_S
         while True:
-            ended = self._process.poll()
+            ended = self._process.poll() if self._process else Ended(ExitCode.OK)
             for percent, error in course(self._training):
                 if percent > self._told["percent"]:
                     self._told = {"percent": percent, "level_error": error}
@@ -174,7 +190,7 @@ class Trial(tune.Trainable):
             time.sleep(ROUND_S / 5)
 
     def cleanup(self) -> None:
-        with contextlib.suppress(AttributeError):  # setup failed
+        if self._process is not None:
             self._process.stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

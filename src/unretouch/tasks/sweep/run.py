@@ -53,6 +53,8 @@ class SweepRequest:
 @dataclass(frozen=True)
 class _Sorted:
     todo: list[Training]
+    over: list[Training]
+    """finished, or given up"""
     lines: list[str]
 
 
@@ -94,9 +96,9 @@ def sweep(request: SweepRequest, console: Console) -> int:
         members = {member.settings.name: member for member in request.members}
         _require_room(request, [members[training.name].settings for training in sorted_.todo])
         try:
-            failures = _train(request, sorted_.todo, notebook, console)
+            failures = _train(request, sorted_, notebook, console)
         except StoppedNow as stopped:
-            say(console, "stopped; every run has saved, and the same command goes on")
+            say(console, "stopped; what was trained is saved, and the same command goes on")
             return stopped.exit_code
         return _compare(request, notebook, failures, console)
 
@@ -108,24 +110,28 @@ def _data(settings: TrainSettings) -> tuple[str, str, config.Direction, float]:
 def _sort(request: SweepRequest, notebook: Notebook) -> _Sorted:
     """Tell the runs that are to be trained from those that are finished or were given up."""
     given_up = notebook.given_up() if request.early_stop else {}
-    todo, lines = [], []
+    todo, over, lines = [], [], []
     for member in request.members:
         settings = member.settings
+        training = Training(
+            name=settings.name,
+            checkpoints=request.checkpoints,
+            words=member.words,
+            folder=Path.cwd(),
+            minutes=settings.minutes,
+            epochs=settings.n_epochs + settings.n_epochs_decay,
+        )
         if settings.name in given_up:
             at = given_up[settings.name]
             lines.append(f"{settings.name}: given up before, at {at}; --no_early_stop goes on")
+            over.append(training)
         elif _finished(request, settings):
             lines.append(f"{settings.name}: finished before")
+            over.append(training)
         else:
             lines.append(f"{settings.name}: to train")
-            epochs = settings.n_epochs + settings.n_epochs_decay
-            todo.append(
-                Training(
-                    settings.name, request.checkpoints, member.words, Path.cwd(),
-                    settings.minutes, epochs,
-                )
-            )  # fmt: skip
-    return _Sorted(todo, lines)
+            todo.append(training)
+    return _Sorted(todo, over, lines)
 
 
 def _finished(request: SweepRequest, settings: TrainSettings) -> bool:
@@ -166,11 +172,12 @@ def _require_room(request: SweepRequest, todo: Sequence[TrainSettings]) -> None:
 
 
 def _train(
-    request: SweepRequest, todo: Sequence[Training], notebook: Notebook, console: Console
+    request: SweepRequest, sorted_: _Sorted, notebook: Notebook, console: Console
 ) -> list[Ended]:
+    todo = sorted_.todo
     if not todo:
         return []
-    engine = engines.trainings(request.engine, request.at_once, request.early_stop)
+    engine = engines.trainings(request.engine, request.at_once, request.early_stop, sorted_.over)
     failures = []
     say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
     with _signals_raise(), watching(console, todo) as done:

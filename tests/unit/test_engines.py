@@ -1,0 +1,82 @@
+"""The engine of this computer, what it asks of a worker, and an engine that is not installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unretouch.base.errors import UsageError
+from unretouch.cli import dispatch, run
+from unretouch.tasks import engines
+from unretouch.tasks.engines import ENGINES, WorkerLostError, calls, trainings
+
+
+def doubler(threads: int) -> Callable[[int], int]:
+    assert threads >= 1
+    return lambda number: 2 * number
+
+
+def dying(threads: int) -> Callable[[int], int]:
+    return lambda number: os.kill(os.getpid(), signal.SIGKILL) or number  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("at_once", [None, 2])
+def test_every_job_comes_back_with_its_result(at_once: int | None) -> None:
+    engine = calls("local", doubler, at_once)
+    try:
+        for number in range(20):
+            engine.submit(number)
+        assert sorted(engine.wait()) == [(number, 2 * number) for number in range(20)]
+    finally:
+        engine.cancel()
+        engine.cancel()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_killed_worker_is_told_with_its_job() -> None:
+    engine = calls("local", dying, 1)
+    engine.submit(7)
+    with pytest.raises(WorkerLostError) as caught:
+        list(engine.wait())
+    assert caught.value.job == 7
+    engine.cancel()
+
+
+@pytest.mark.parametrize(
+    "open_", [lambda: calls("ray", doubler, 1), lambda: trainings("ray", 1, True)]
+)
+def test_ray_that_is_not_installed_is_one_line(
+    open_: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError) as caught:
+        open_()
+    assert str(caught.value) == (
+        "--engine ray: ray is not installed. Run: pip install 'unretouch[ray]'"
+    )
+
+
+def test_ray_is_not_imported_unasked() -> None:
+    assert set(ENGINES) == {"local", "ray"}
+    for module in ("__init__", "local", "training", "course", "kept"):
+        text = (Path(engines.__file__).parent / f"{module}.py").read_text("utf-8")
+        assert "import ray" not in text
+
+
+def test_a_sweep_without_ray_exits_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import fault_harness as harness
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    harness.make_pairs(tmp_path / "pairs", count=1)
+    words = ["sweep", "--dataroot", "pairs", "--lr", "1e-3", "2e-3", "--engine", "ray"]
+    assert run(dispatch, words) == 2
+    assert "pip install 'unretouch[ray]'" in capsys.readouterr().err
+    assert not list(tmp_path.glob("checkpoints/*/*/config.json"))
