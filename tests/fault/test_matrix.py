@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROWS = {"C": 11, "R": 5, "N": 3, "D": 4, "L": 4, "I": 6, "P": 3, "S": 6}
+ROWS = {"C": 11, "R": 5, "N": 3, "D": 4, "L": 4, "I": 6, "P": 3, "S": 6, "E": 2}
 
 
 def names_of_tests() -> set[str]:

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from unretouch.tasks.engines import Start, WorkerLostError
-from unretouch.tasks.engines.training import Ended, Training, TrainingProcess
+from unretouch.tasks.engines.training import Ended, Training, TrainingProcess, threads_asked
 
 POLL_S = 0.1
 
@@ -80,7 +80,7 @@ class Trainings:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._threads = None if at_once == 1 else _share(at_once)
+        self._threads = threads_asked() or (None if at_once == 1 else _share(at_once))
         self._waiting: deque[Training] = deque()
         self._running: dict[Training, TrainingProcess] = {}
 

@@ -24,7 +24,9 @@ RESTARTS = 3
 OBJECTS_BYTES = 200_000_000
 """Memory for what goes between processes: jobs and results are small."""
 
-_QUIET = {
+_SETTINGS = {
+    # Our children notice the death of a worker by themselves, and save before they end.
+    "RAY_kill_child_processes_on_worker_exit": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -53,7 +55,7 @@ def trainings(at_once: int | None, early_stop: bool, known: Sequence[Training]) 
 
 def begin() -> Any:
     """Start Ray, or join the cluster of RAY_ADDRESS; return the module. Raises UsageError."""
-    for name, value in _QUIET.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         import ray

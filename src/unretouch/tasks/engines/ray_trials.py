@@ -24,7 +24,13 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from unretouch.base.errors import ExitCode
 from unretouch.tasks.engines.course import course
 from unretouch.tasks.engines.ray_engine import cores
-from unretouch.tasks.engines.training import Ended, Training, TrainingProcess, wait_until_free
+from unretouch.tasks.engines.training import (
+    Ended,
+    Training,
+    TrainingProcess,
+    threads_asked,
+    wait_until_free,
+)
 
 RESTARTS = 3
 GRACE_PERCENT, KEEP_ONE_IN = 30, 2
@@ -102,7 +108,7 @@ class Trials:
         )  # fmt: skip
         return tune.Tuner(
             tune.with_resources(Trial, needs),
-            param_space={"job": tune.grid_search(self._all()), "threads": share},
+            param_space={"job": tune.grid_search(self._all()), "threads": threads_asked() or share},
             tune_config=tune.TuneConfig(scheduler=scheduler, max_concurrent_trials=at_once),
             run_config=tune.RunConfig(
                 name="sweep",

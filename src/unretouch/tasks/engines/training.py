@@ -115,6 +115,12 @@ class TrainingProcess:
         self._process.wait()
 
 
+def threads_asked() -> int | None:
+    """Return the threads that the person asked for by OMP_NUM_THREADS, which wins over a share."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else None
+
+
 def wait_until_free(run: RunDir, seconds: float = PATIENCE_S) -> None:
     """Wait for whoever trains the run, but not longer than so many seconds.
 
