@@ -69,12 +69,13 @@ def train(
     Raises UnretouchError: UsageError for an unknown or impossible setting, DataError for the
     pictures, CheckpointError, DiskError, NonFiniteError.
     """
-    from unretouch.tasks.training_run import Continuation, train_run
+    from unretouch.compat.train import begin
+    from unretouch.tasks.training_run import Continuation
     from unretouch.training.rundir import RunDir
 
     chosen = _settings(dataroot, name, preset, settings)
     how = Continuation(continue_train=continue_train, allow_changed_data=allow_changed_data)
-    ended = train_run(chosen, how, _console(show), report=show)
+    ended = begin(chosen, how, _console(show), report=show)
     run = RunDir(chosen.checkpoints_dir, chosen.name)
     return TrainedRun(
         run.name, run.root, run.weights("latest"), run.web / "index.html", ended == ExitCode.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from typing import TYPE_CHECKING
 
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
@@ -15,6 +16,11 @@ from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.parsing import build, read_flags, show_help, wants_help
 from unretouch.training.launching import is_first, layout, require_fabric
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from unretouch.tasks.training_run import Continuation
 
 PROG = "train.py"
 
@@ -52,21 +58,36 @@ def launch(
     """
     from rich.console import Console  # late, as the next line: imports torch
 
-    from unretouch.tasks.training_run import Continuation, train_run
+    from unretouch.tasks.training_run import Continuation
 
-    settings = _settings(options)
     how = Continuation(
         continue_train=continue_train,
         load_epoch=load_epoch,
         epoch_count=epoch_count,
         allow_changed_data=allow_changed_data,
     )
+    return begin(_settings(options), how, Console(), option_text(options))
+
+
+def begin(
+    settings: TrainSettings,
+    how: Continuation,
+    console: Console,
+    options_text: str | None = None,
+    report: bool = True,
+) -> int:
+    """Train in this process, or together with the others that the settings ask for.
+
+    Returns the exit code. Raises UnretouchError.
+    """
     if plan := layout(settings):
         require_fabric()
         from unretouch.tasks.together import run_together  # late: imports lightning-fabric
 
-        return run_together(settings, plan, how, Console(), option_text(options))
-    return train_run(settings, how, Console(), option_text(options))
+        return run_together(settings, plan, how, console, options_text)
+    from unretouch.tasks.training_run import train_run  # late: imports torch
+
+    return train_run(settings, how, console, options_text, report)
 
 
 def read(argv: list[str], prog: str = PROG) -> tuple[ClassicTrainOptions, list[str]]:
