@@ -2,8 +2,8 @@
 
 FOLDER takes the runs that are photographed, made on the astronaut's portrait in about ten minutes,
 and is used again where it is there; without one they are made in a temporary folder. Needs
-Chromium, ChromeDriver and selenium. Writes each page at desktop and phone width, light and dark,
-English and Korean.
+Chromium, ChromeDriver, selenium and a font with Korean letters (fonts-noto-cjk). Writes each page
+at desktop and phone width, light and dark, English and Korean.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _RESTORE = {"drop": ("trial", "photo.png"), "until": PICTURES}
 _ALWAYS = "return true"
 
 SHOTS = (
-    Shot("live-page", "web", height=1150),
+    Shot("live-page", "web", height=1000),
     Shot("live-page-dark-korean", "web", "ko-KR", dark=True, script=LOOK_CLOSER),
     Shot("live-page-phone", "web", "ko-KR", width=390, height=1500),
     Shot(
@@ -106,7 +106,7 @@ SHOTS = (
     Shot("app-new", "app:new/", height=1400, **_GATHER),
     Shot("app-new-phone", "app:new/", "ko-KR", width=390, height=1700, **_GATHER),
     Shot("app-training-dark-korean", f"app:runs/{run_id(LIVE)}/", "ko-KR", dark=True, height=1000),
-    Shot("app-restore", f"app:try/{run_id(NAME)}/", **_RESTORE),
+    Shot("app-restore", f"app:try/{run_id(NAME)}/", height=1150, **_RESTORE),
     Shot(
         "app-restore-phone", f"app:try/{run_id(NAME)}/", "ko-KR", width=390, height=1400,
         dark=True, **_RESTORE,
@@ -154,7 +154,10 @@ def run(folder: Path, *words: str) -> None:
 def training(folder: Path) -> Iterator[None]:
     """Have the run LIVE trained, from its third preview on; it is gone afterwards."""
     live = folder / "checkpoints" / LIVE
-    command = ["train", "--dataroot", "./pairs", "--name", LIVE, "--minutes", "20"]
+    command = [
+        "train", "--dataroot", "./pairs", "--name", LIVE, "--size", "s", "--minutes", "20",
+        "--display_freq", "10",
+    ]  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "unretouch", *command], cwd=folder)
     try:
         while len(list((live / "web" / "images").glob("*face_fake_B.png"))) < 3:

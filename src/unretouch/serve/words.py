@@ -48,6 +48,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "comparing": ("Comparing…", "비교하는 중…"),
     "run_error": ("error {value}", "오차 {value}"),
     "run_recovered": ("{value} recovered", "복원율 {value}"),
+    "run_harms": ("worse than doing nothing", "그대로 둘 때보다 나빠요"),
     "run_left": ("{time} left", "{time} 남음"),
     "run_took": ("took {time}", "{time} 걸림"),
     "not_yet": ("no figures yet", "아직 수치 없음"),

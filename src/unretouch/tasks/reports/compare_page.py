@@ -96,6 +96,7 @@ def write_compare_page(
         pairs=pairs,
         duration=_duration,
         setting=_setting,
+        flags=_flags,
         colours=COLOURS,
         data=Markup(script_json(data)),  # escaped for a script tag
     )
@@ -118,6 +119,11 @@ def _setting(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flags(text: str) -> list[str]:
+    """Return each flag with its value: a line may end between two of them only."""
+    return ["--" + flag for flag in text.removeprefix("--").split(" --")]
 
 
 def _duration(seconds: float) -> str:

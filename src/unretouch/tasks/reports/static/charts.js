@@ -42,7 +42,7 @@ const Charts = (() => {
       scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
       hooks: { setCursor: [(plot) => { if (plot.cursor.idx === null) showNewest(plot); }] },
       axes: [
-        axis({ size: 34, values: (_, ticks) => ticks.map(chart.xText || wholeNumber) }),
+        axis({ size: 34, space: chart.xText ? 80 : 50, values: (_, ticks) => ticks.map(chart.xText || wholeNumber) }),
         axis({ size: 54, values: (_, ticks) => ticks.map((t) => (t === null ? "" : shorten(t))) }),
       ],
       series: [

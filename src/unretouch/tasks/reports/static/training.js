@@ -114,7 +114,8 @@
 
     document.getElementById("progress").value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
-    Page.setText("step", counted(status.step, status.total_steps));
+    // Out of how many is a plan, which is void once the time is up.
+    Page.setText("step", counted(status.step, status.state === "finished" ? null : status.total_steps));
     Page.setText("epoch", counted(status.epoch, status.total_epochs));
     Page.setText("weighted", Page.level(status.curves.G_L1?.at(-1)));
     Page.setText("lr", Page.rate(status.lr));
