@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import count
-from pathlib import Path
 
 from unretouch.base import config, presets
 from unretouch.base.errors import UsageError
 from unretouch.parsing import Reading
-from unretouch.training.rundir import RunDir
+from unretouch.training.rundir import RunDir, run_of
 
 _CHECKPOINTS = "./checkpoints"
 
@@ -39,7 +38,7 @@ def _below(reading: Reading, flags: Mapping[str, tuple[str, ...]]) -> Reading:
 
 def _like(reading: Reading, like: str) -> tuple[Reading, list[str]]:
     checkpoints = reading.value("checkpoints_dir") or _CHECKPOINTS
-    other = _run(like, checkpoints)
+    other = run_of(like, checkpoints)
     settings = config.load(other.config).to_dict()
     del settings["checkpoints_dir"]
     name = reading.value("name")
@@ -54,16 +53,6 @@ def _like(reading: Reading, like: str) -> tuple[Reading, list[str]]:
         )
     filled = _below(reading.replace(name=name), presets.flags(settings))
     return filled, [f"settings of {other.root}, under the name {name}"]
-
-
-def _run(like: str, checkpoints: str) -> RunDir:
-    folder = Path(like)
-    if (folder / "config.json").is_file():
-        folder = folder.resolve()
-        return RunDir(folder.parent, folder.name)
-    run = RunDir(checkpoints, like)
-    run.require()
-    return run
 
 
 def _free_name(checkpoints: str, name: str) -> str:

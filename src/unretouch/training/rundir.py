@@ -121,3 +121,14 @@ class RunDir:
         others = sorted(p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
         hint = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
         raise CheckpointError("no such run", self.root, hint)
+
+
+def run_of(text: str, checkpoints_dir: str) -> RunDir:
+    """Return the run that `text` names, or whose folder it is. Raises CheckpointError."""
+    folder = Path(text)
+    if (folder / "config.json").is_file() or list(folder.glob("*_net_G*.pth")):
+        resolved = folder.resolve()
+        return RunDir(resolved.parent, resolved.name)
+    run = RunDir(checkpoints_dir, text)
+    run.require()
+    return run

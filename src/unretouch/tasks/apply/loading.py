@@ -16,7 +16,7 @@ from unretouch.pixels.preprocess import Sizing
 from unretouch.tasks.apply.model import Model, ModelInfo, checksum, info_of_record
 from unretouch.tasks.apply.onnx_model import RECORD, OnnxModel
 from unretouch.tasks.apply.request import ModelRequest
-from unretouch.training.rundir import RunDir
+from unretouch.training.rundir import run_of
 
 if TYPE_CHECKING:
     import torch
@@ -67,17 +67,6 @@ def weights_file(request: ModelRequest) -> Path:
         hint = f"There are: {', '.join(there)}" if there else "Train the run first"
         raise CheckpointError("no such weights file", path, hint)
     return path
-
-
-def run_of(text: str, checkpoints_dir: str) -> RunDir:
-    """Return the run that `text` names, or whose folder it is. Raises CheckpointError."""
-    folder = Path(text)
-    if (folder / "config.json").is_file() or list(folder.glob("*_net_G*.pth")):
-        resolved = folder.resolve()
-        return RunDir(resolved.parent, resolved.name)
-    run = RunDir(checkpoints_dir, text)
-    run.require()
-    return run
 
 
 def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:

@@ -13,13 +13,12 @@ from unretouch.base.test_request import TestRequest
 from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.preprocess import resized
-from unretouch.tasks.apply.loading import run_of
 from unretouch.tasks.testing import generator_of, trained_generator, weights_path
 from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.evaluation import predicted
-from unretouch.training.rundir import RunDir
+from unretouch.training.rundir import RunDir, run_of
 from unretouch.training.training_pairs import sizing
 
 
