@@ -15,7 +15,7 @@ from rich.console import Console
 from scipy import ndimage
 from skimage import data
 
-from unretouch import networks
+from unretouch import cli, networks
 from unretouch.base import config
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, UsageError, VerificationError
@@ -23,6 +23,7 @@ from unretouch.cli import dispatch
 from unretouch.commands import verify as command
 from unretouch.parsing import parse
 from unretouch.pixels.images import write_png
+from unretouch.tasks import engines
 from unretouch.tasks.testing import run_test
 from unretouch.tasks.verify import Thresholds, Verdict
 from unretouch.tasks.verify.brief import trained_on
@@ -280,3 +281,49 @@ def test_pairs_are_known_by_their_content(run: RunDir) -> None:
     run.data_manifest.write_text(json.dumps(records))
     assert trained_on(run, records[:1], "test")
     assert not trained_on(run, [{"sha256": "cc"}], "train")
+
+
+def test_pairs_shared_among_processes_come_to_the_same_report(run: RunDir, tmp_path: Path) -> None:
+    write_pairs(tmp_path / "strangers", ("b", "a"), first=2)
+    write_png(tmp_path / "photo.png", target(4))
+    more = ["--heldout", "strangers", "--self_test", "photo.png"]
+    for jobs in ("1", "2"):
+        assert dispatch(["verify", "idle", *more, "--jobs", jobs, "--out", jobs]) == 0
+    assert written(tmp_path / "1") == written(tmp_path / "2")
+    pictures = sorted(path.name for path in (tmp_path / "1" / "images").iterdir())
+    assert pictures == sorted(path.name for path in (tmp_path / "2" / "images").iterdir())
+    for name in pictures:
+        assert (tmp_path / "1/images" / name).read_bytes() == (
+            tmp_path / "2/images" / name
+        ).read_bytes()
+
+
+def test_a_killed_worker_is_one_line(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        """An engine whose worker dies with the first pair."""
+
+        def __init__(self, *_: object) -> None:
+            self.jobs: list[Any] = []
+
+        def submit(self, job: Any) -> None:
+            self.jobs.append(job)
+
+        def wait(self) -> Any:
+            raise engines.WorkerLostError(self.jobs[0])
+
+        def cancel(self) -> None:
+            self.jobs.clear()
+
+    monkeypatch.setattr(engines, "calls", Broken)
+    assert cli.run(dispatch, ["verify", "idle", "--jobs", "2"]) == 3
+    assert "anna: a worker process was killed" in capsys.readouterr().err
+
+
+def test_many_processes_need_a_model(run: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["verify", "--images", "x", "--pairs", "data/train"]
+    assert cli.run(dispatch, [*words, "--jobs", "2"]) == 2
+    assert cli.run(dispatch, [*words, "--engine", "ray"]) == 2
+    assert "--jobs: needs a model" in capsys.readouterr().err
+    assert cli.run(dispatch, ["verify", "idle", "--jobs", "0"]) == 2

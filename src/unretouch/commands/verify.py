@@ -87,6 +87,11 @@ class VerifyOptions:
     """with --images: folder of the pairs they belong to"""
     device: DeviceName = "auto"
     """where to compute; auto takes CUDA, then MPS, then the processor"""
+    jobs: int | None = None
+    """processes that share many pairs, each with its own memory; unset, one, with --engine ray all
+    that it reaches"""
+    engine: Literal["local", "ray"] = "local"
+    """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
 
     memorised_G_L1: float = 1.0
     """memorised: G_L1 at most"""
@@ -157,8 +162,12 @@ def _check(options: VerifyOptions) -> None:
         raise UsageError("goes only with the other", "--images, --pairs", "Give both folders")
     if options.images is not None:
         asked = [
-            f"--{name}" for name in ("heldout", "cross", "self_test") if getattr(options, name)
+            f"--{name}"
+            for name in ("heldout", "cross", "self_test", "jobs")
+            if getattr(options, name)
         ]
+        if options.engine != "local":
+            asked.append("--engine")
         if asked:
             raise UsageError("needs a model, not finished pictures", ", ".join(asked))
     if options.cross and options.heldout is not None:
@@ -167,7 +176,7 @@ def _check(options: VerifyOptions) -> None:
 
 
 def _check_numbers(options: VerifyOptions) -> None:
-    for name in ("cross_minutes", "ngf", "load_size", "crop_size"):
+    for name in ("cross_minutes", "ngf", "load_size", "crop_size", "jobs"):
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{value} is not above zero", f"--{name}")
@@ -199,6 +208,8 @@ def request(options: VerifyOptions) -> VerifyRequest:
         lambda_L1=options.lambda_L1,
         out=_path(options.out),
         device=options.device,
+        engine=options.engine,
+        jobs=options.jobs,
         thresholds=_thresholds(options),
     )
 

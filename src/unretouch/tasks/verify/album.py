@@ -51,19 +51,29 @@ class Album:
                 durable.remove(old)
 
     def add(self, group: Group, pair: Pair, prediction: Levels) -> PairFigures:
-        """Return the figures of a prediction (levels); the skin is told apart in its source."""
-        skin = retouch.skin_mask(pair.source)
-        figures = figures_of_pair(
-            pair.name, pair.source, prediction, pair.target, self._lambda_L1, skin
-        )
-        pictures = {
-            "real_A": pair.source,
-            "fake_B": images.levels_to_file(prediction),
-            "real_B": pair.target,
-            "error": error_map(prediction, pair.target.astype(np.float32)),
-        }
-        paths = {label: f"images/{group}_{pair.name}_{label}.png" for label in pictures}
-        for label, rgb in pictures.items():
-            images.write_png(names.inside(self._folder, paths[label]), rgb)
-        self.shown.append(Shown(group, figures, *paths.values()))
-        return figures
+        """Judge a prediction (levels) and show it; return its figures."""
+        return self.take(judge(self._folder, self._lambda_L1, group, pair, prediction))
+
+    def take(self, shown: Shown) -> PairFigures:
+        """Show what `judge` made, here or in another process; return its figures."""
+        self.shown.append(shown)
+        return shown.figures
+
+
+def judge(folder: Path, lambda_L1: float, group: Group, pair: Pair, prediction: Levels) -> Shown:
+    """Write the pictures of a prediction (levels) below `folder`; return them with its figures.
+
+    The skin is told apart in the source. Raises DiskError.
+    """
+    skin = retouch.skin_mask(pair.source)
+    figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1, skin)
+    pictures = {
+        "real_A": pair.source,
+        "fake_B": images.levels_to_file(prediction),
+        "real_B": pair.target,
+        "error": error_map(prediction, pair.target.astype(np.float32)),
+    }
+    paths = {label: f"images/{group}_{pair.name}_{label}.png" for label in pictures}
+    for label, rgb in pictures.items():
+        images.write_png(names.inside(folder, paths[label]), rgb)
+    return Shown(group, figures, *paths.values())

@@ -6,7 +6,7 @@ Shown the same faces a little changed, it still ought to; how far the recovered 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ Predict = Callable[[Rgb], Levels]
 ProbePair = tuple[str, Rgb, Rgb]
 """Name, source and target in file space, (H, W, 3) of one size."""
 Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
+Shares = dict[tuple[Change, int], Figure]
+"""The recovered share of a pair by change and amount."""
 
 AMOUNTS: dict[Change, tuple[int, ...]] = {
     "none": (0,),
@@ -78,13 +80,27 @@ def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[Pro
     same noise (by a fixed seed), or cut on all sides. A crop that would leave less than half of
     either side is left out for that pair. One forward pass a pair and amount.
     """
+    return gathered({name: probed(predict, source, target) for name, source, target in pairs})
+
+
+def probed(predict: Predict, source: Rgb, target: Rgb) -> Shares:
+    """Return the recovered share of one pair under every change of AMOUNTS."""
+    return {
+        (change, amount): _share(predict, source, target, change, amount)
+        for change, amounts in AMOUNTS.items()
+        for amount in amounts
+    }
+
+
+def gathered(shares: Mapping[str, Shares]) -> list[ProbePoint]:
+    """Return the points that the shares of all pairs, by name, come to."""
     points = []
     for change, amounts in AMOUNTS.items():
         for amount in amounts:
-            shares = dict(_shares(predict, pairs, change, amount))
-            known = [share for share in shares.values() if share is not None]
+            here = {name: by_change[change, amount] for name, by_change in shares.items()}
+            known = [share for share in here.values() if share is not None]
             mean = sum(known) / len(known) if known else None
-            points.append(ProbePoint(change, amount, UNITS[change], mean, shares))
+            points.append(ProbePoint(change, amount, UNITS[change], mean, here))
     return points
 
 
@@ -122,15 +138,11 @@ def probe_verdict(
     return Verdict("probe", word, (Phrase(f"probe_{word.replace(' ', '_')}"), stands), None, {})
 
 
-def _shares(
-    predict: Predict, pairs: Sequence[ProbePair], change: Change, amount: int
-) -> Iterator[tuple[str, Figure]]:
-    for name, source, target in pairs:
-        if change == "crop" and 4 * amount > min(source.shape[:2]):
-            yield name, None
-            continue
-        before, true = (changed(picture, change, amount) for picture in (source, target))
-        yield name, recovered_share(predict(before), _levels(true), _levels(before))
+def _share(predict: Predict, source: Rgb, target: Rgb, change: Change, amount: int) -> Figure:
+    if change == "crop" and 4 * amount > min(source.shape[:2]):
+        return None
+    before, true = (changed(picture, change, amount) for picture in (source, target))
+    return recovered_share(predict(before), _levels(true), _levels(before))
 
 
 def changed(picture: Rgb, change: Change, amount: int) -> Rgb:

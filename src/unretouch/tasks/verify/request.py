@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from unretouch.base.config import DeviceName, Direction, GeneratorName, NormName, Preprocess
+from unretouch.tasks.engines import EngineName
 from unretouch.tasks.verify.report import Thresholds
 
 
@@ -50,4 +51,7 @@ class VerifyRequest:
     out: Path | None = None
     """folder of the report; None: the run's own, or ./verify"""
     device: DeviceName = "auto"
+    engine: EngineName = "local"
+    jobs: int | None = None
+    """processes that share the pairs; None: this one, or with another engine as many as it has"""
     thresholds: Thresholds = field(default_factory=Thresholds)

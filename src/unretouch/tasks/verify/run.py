@@ -23,7 +23,8 @@ from unretouch.tasks.verify.cross import leave_one_out
 from unretouch.tasks.verify.figures import PairFigures
 from unretouch.tasks.verify.finished import finished_pictures
 from unretouch.tasks.verify.model import Model, load_model
-from unretouch.tasks.verify.probe import AMOUNTS, ProbePoint, memorisation_probe
+from unretouch.tasks.verify.pair_work import Measured, Measuring, PairJob, shared
+from unretouch.tasks.verify.probe import AMOUNTS, gathered
 from unretouch.tasks.verify.report import CrossRuns, Verification, report
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.tasks.verify.self_test import simulated_pair
@@ -98,19 +99,24 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     if strangers:
         _refuse_seen(loaded, strangers, request.heldout)
     photos = _photos(request.self_test)
-    pairs = model.at_scale(loaded.pairs)
 
     folder = request.out or (model.run.root / "verify" if model.run else Path("verify"))
     album = Album(folder, model.lambda_L1)
-    training = _predicted(album, "training", model, pairs, console)
-    heldout: list[PairFigures] = []
+    groups: dict[Group, Sequence[Pair]] = {
+        "training": loaded.pairs,
+        "heldout": strangers.pairs if strangers else (),
+        "self_test": photos,
+    }
+    measured = _measured(Measuring(request, folder), model, groups, console)
+    training = [album.take(one.shown) for one in measured["training"]]
+    heldout = [album.take(one.shown) for one in measured["heldout"]]
     cross = None
-    if strangers:
-        heldout = _predicted(album, "heldout", model, model.at_scale(strangers.pairs), console)
-    elif request.cross_minutes is not None:
+    if strangers is None and request.cross_minutes is not None:
         heldout, cross = _cross(request.cross_minutes, settings, loaded, album, console)
-    shots = _predicted(album, "self_test", model, model.at_scale(photos), console)
-    points = _probe(model, pairs, console) if request.probe else []
+    shots = [album.take(one.shown) for one in measured["self_test"]]
+    shares = {one.shown.figures.name: one.shares for one in measured["training"]}
+    known = {name: found for name, found in shares.items() if found is not None}
+    points = gathered(known) if request.probe else []
     verification = Verification(training, heldout, points, request.thresholds, cross, shots)
     facts = {
         "epoch": request.epoch,
@@ -170,11 +176,28 @@ def _photos(files: Sequence[Path]) -> list[Pair]:
     return pairs
 
 
-def _predicted(
-    album: Album, group: Group, model: Model, pairs: Sequence[Pair], console: Console
-) -> list[PairFigures]:
-    answers = ((pair, model.predict(pair.source)) for pair in pairs)
-    return _judged(album, group, answers, console)
+def _measured(
+    measuring: Measuring, model: Model, groups: dict[Group, Sequence[Pair]], console: Console
+) -> dict[Group, list[Measured]]:
+    """Return what was measured of each pair, in order; by one process, or shared among several."""
+    request = measuring.request
+    told = "measuring"
+    if request.probe:
+        passes = sum(len(amounts) for amounts in AMOUNTS.values())
+        told += f", {passes} forward passes a pair for the probe; --no_probe leaves them out"
+    with console.status(told):
+        if request.engine == "local" and (request.jobs or 1) == 1:
+            return {
+                group: [measuring.of(model, group, pair) for pair in pairs]
+                for group, pairs in groups.items()
+            }
+        jobs = [
+            PairJob(number, group, pair.name, pair.files, model.settings.direction)
+            for group, pairs in groups.items()
+            for number, pair in enumerate(pairs)
+        ]
+        done = sorted(shared(measuring, jobs), key=lambda one: one[0].number)
+    return {group: [made for job, made in done if job.group == group] for group in groups}
 
 
 def _judged(
@@ -194,11 +217,3 @@ def _cross(
         shares += [share for share in run.own_shares if share is not None]
     own = sum(shares) / len(shares) if shares else None
     return figures, CrossRuns(len(figures), each, own)
-
-
-def _probe(model: Model, pairs: Sequence[Pair], console: Console) -> list[ProbePoint]:
-    passes = sum(len(amounts) for amounts in AMOUNTS.values())
-    with console.status(f"probing: {passes} forward passes a pair; --no_probe leaves them out"):
-        return memorisation_probe(
-            model.predict, [(pair.name, pair.source, pair.target) for pair in pairs]
-        )
