@@ -71,6 +71,7 @@ TRAIN_FLAGS = {
     "no_html": ("switch", False),
     "devices": ("int", 1),
     "num_nodes": ("int", 1),
+    "cache_gb": ("float", None),
     "continue_train": ("switch", False),
     "epoch_count": ("int", None),
     "epoch": ("str", "latest"),

@@ -142,6 +142,9 @@ class TrainSettings:
     evenly over all (docs/scale.md)"""
     num_nodes: int = 1
     """machines of this run"""
+    cache_gb: float | None = None
+    """decoded pairs that a process keeps in memory, GB: a larger set is decoded as it is needed;
+    unset, a quarter of the memory"""
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -158,6 +161,7 @@ class TrainSettings:
             "load_size", "crop_size", "batch_size", "ngf", "ndf", "n_layers_D", "init_gain", "lr",
             "d_every", "lr_decay_iters", "save_epoch_freq", "keep_gb", "minutes", "print_freq",
             "display_freq", "save_latest_freq", "devices", "num_nodes",
+            "cache_gb",
         )  # fmt: skip
         not_negative = (
             "n_epochs", "n_epochs_decay", "lambda_L1", "lambda_GAN", "pool_size", "seed",
@@ -193,7 +197,7 @@ class TrainSettings:
 FREE = frozenset({
     "dataroot", "name", "checkpoints_dir", "device", "print_freq", "display_freq",
     "save_latest_freq", "save_epoch_freq", "keep_gb", "no_html", "phase", "target_error",
-    "devices", "num_nodes",
+    "devices", "num_nodes", "cache_gb",
 })  # fmt: skip
 """Settings that do not change what is learnt: a change of them needs no mention."""
 

@@ -24,9 +24,9 @@ from unretouch.base.test_request import TestModel
 
 OURS_TRAIN = frozenset(
     {
-        *("aim", "allow_changed_data", "d_every", "device", "devices", "keep_gb", "lambda_GAN"),
-        *("like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed", "size"),
-        "target_error",
+        *("aim", "allow_changed_data", "cache_gb", "d_every", "device", "devices", "keep_gb"),
+        *("lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed"),
+        *("size", "target_error"),
     }
 )
 OURS_TEST = frozenset({"device", "noisy", "seed"})
@@ -60,7 +60,7 @@ class ClassicTrainOptions(TrainSettings):
     gpu_ids: str = "0"
     """accepted: the device is found by itself; -1 is --device cpu"""
     num_threads: int = 4
-    """accepted: pairs are kept in memory, nothing is loaded while training"""
+    """accepted: pairs are kept in memory, or decoded ahead by two threads (see --cache_gb)"""
     save_by_iter: bool = False
     """accepted: every saved state carries its step, see state/ in the folder of the run"""
     verbose: bool = False

@@ -17,7 +17,7 @@ BOTH = {
 
 TRAIN = BOTH | {
     VISDOM: "no visdom is needed; open web/index.html in the run's folder",
-    ("num_threads",): "pairs are kept in memory, there is nothing to load while training",
+    ("num_threads",): "pairs are kept in memory, or decoded ahead by two threads (see --cache_gb)",
     ("save_by_iter",): (
         "states are saved under their step in state/, numbered weights by --save_epoch_freq"
     ),

@@ -83,6 +83,15 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise DataError(f"cannot be opened: {reason}", path) from error
 
 
+def pixels_of(path: Path) -> int:
+    """Return how many pixels the picture at `path` has, by its header; 0 for one that has none."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # decoders raise nearly everything; `read` will say what is wrong
+        return 0
+
+
 def decode(
     file: BinaryIO,
     where: object,

@@ -6,6 +6,7 @@ started: the settings come on stdin, which stays open as long as that other proc
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -30,10 +31,11 @@ from unretouch.base.errors import (
     ProcessLostError,
     UnretouchError,
 )
-from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.tasks.console import say
 from unretouch.tasks.training_run import Continuation, train_run
 from unretouch.training import following
+from unretouch.training.large_sets import cache_bytes
 from unretouch.training.launching import Layout, layout
 from unretouch.training.processes import Processes, join
 from unretouch.training.stopping import StoppedNow
@@ -55,6 +57,7 @@ def run_together(
     Raises what train_run raises, and ProcessLostError saying who is lost, where that is known.
     """
     lines = following.require_split(settings, plan.processes)
+    settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
     with _others(settings, plan) as others:
         try:
             team = join(settings, plan)
@@ -92,7 +95,11 @@ def _lead(
 
 def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
     loaded = load_pairs(
-        Path(settings.dataroot), settings.phase, settings.direction, settings.max_dataset_size
+        Path(settings.dataroot),
+        settings.phase,
+        settings.direction,
+        settings.max_dataset_size,
+        PictureCache(cache_bytes(settings)),
     )
     return following.follow(settings, prepared_pairs(settings, loaded.pairs), team)
 

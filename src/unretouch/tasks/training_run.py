@@ -16,7 +16,8 @@ from unretouch import __version__
 from unretouch.base import config, durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
-from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
+from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
+from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.tasks.console import RunDisplay, error_table, say
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
 from unretouch.training import (
@@ -25,6 +26,7 @@ from unretouch.training import (
     fast_fit,
     following,
     history,
+    large_sets,
     saving,
     session,
 )
@@ -39,6 +41,9 @@ from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
+
+MOST_NOTES = 20
+"""Lines on doubtful pairs that are printed at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +76,13 @@ def train_run(
     if settings.recipe == "fast":
         fast_fit.require_settings(settings)
     loaded = load_pairs(
-        Path(settings.dataroot), settings.phase, settings.direction, settings.max_dataset_size
+        Path(settings.dataroot),
+        settings.phase,
+        settings.direction,
+        settings.max_dataset_size,
+        PictureCache(large_sets.cache_bytes(settings)),
     )
-    for warning in loaded.warnings:
-        say(console, f"note: {warning}")
+    _say_notes(console, loaded)
     where = team.device or device.choose(settings.device)
     device.prepare(where)
     settings = dataclasses.replace(settings, precision=device.precision(settings.precision, where))
@@ -93,21 +101,37 @@ def train_run(
             return ExitCode.OK
         plan = saving.disk_plan(opened.fit, settings.keep_gb)
         say(console, plan.sentence())
-        if isinstance(opened.fit, FastFit) and settings.aim == "fit":
+        if isinstance(opened.fit, FastFit) and settings.aim == "fit" and not loaded.lazy:
             say(console, _capacity(settings, opened, opened.fit, pairs))
         saving.require_room(run, plan)
         _record_start(run, settings, opened, loaded, options_text)
         try:
             following.begin(team, settings, opened, pairs)
-            outcome = _train(run, settings, opened, pairs, console, team)
+            shown = large_sets.shown_pairs(pairs, settings.seed, loaded.lazy)
+            outcome = _train(run, settings, opened, shown, console, team)
             following.dismiss(team, outcome.exit_code)
         except StoppedNow as stopped:
             say(console, f"stopped at once; the last save in {run.root} is whole")
             return stopped.exit_code
         say(console, _ending(run, opened, outcome))
         if report and outcome.exit_code == ExitCode.OK:
-            _report(run, settings, opened, pairs, console)
+            _report(run, settings, opened, shown, console)
+            if len(shown) < len(pairs):
+                say(console, f"measured on {len(shown)} of the {len(pairs)} pairs, drawn by --seed")
     return outcome.exit_code
+
+
+def _say_notes(console: Console, loaded: LoadedPairs) -> None:
+    for warning in loaded.warnings[:MOST_NOTES]:
+        say(console, f"note: {warning}")
+    if (more := len(loaded.warnings) - MOST_NOTES) > 0:
+        say(console, f"note: {more} more notes of this kind")
+    if loaded.lazy:
+        say(
+            console,
+            f"{len(loaded.pairs)} pairs, more than --cache_gb holds: decoded as they are needed; "
+            f"the alignment of {SAMPLE} of them at most was measured",
+        )
 
 
 def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Sequence[Pair]) -> str:
@@ -115,7 +139,7 @@ def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Seq
     steps: float = opened.progress.total_steps
     if settings.minutes is not None:
         steps = settings.minutes * 60 / fit.seconds_a_step()
-    pixels = sum(pair.source.shape[0] * pair.source.shape[1] for pair in pairs)
+    pixels = sum(pair.shape[0] * pair.shape[1] for pair in pairs)
     parameters = sum(p.numel() for p in fit.generator.parameters())
     return capacity(pairs, parameters, steps * fit.pixels_a_step / pixels).sentence(settings.size)
 

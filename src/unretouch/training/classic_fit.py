@@ -18,6 +18,7 @@ from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.pairs.lazy import fetch
 from unretouch.training.fit import Update
 from unretouch.training.optimiser_state import remembered, restore_optimiser
 from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch
@@ -31,6 +32,9 @@ from unretouch.training.step import (
 )
 from unretouch.training.team import ALONE, Team
 from unretouch.training.training_pairs import sizing
+
+AHEAD = 4
+"""Updates whose pairs are decoded ahead of them, where pairs are not all in memory."""
 
 # What a random choice is for: the last counter of its seed, so that no two share one.
 _ORDER, _DROPOUT, _FLIP, _TOP, _LEFT = range(5)
@@ -50,7 +54,8 @@ class ClassicFit:
         device: torch.device,
         team: Team = ALONE,
     ):
-        self._settings, self._pairs, self._device = settings, list(pairs), device
+        self._settings, self._pairs, self._device = settings, pairs, device
+        self._order: tuple[int, list[int]] = (0, [])
         self._team = team
         self._sizing = sizing(settings)
         self._nets = _build(settings, device)
@@ -67,6 +72,7 @@ class ClassicFit:
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
         chosen = self._chosen(epoch, place)
+        self._fetch_ahead(epoch, place)
         batch = self._batch(chosen, step)
         data_s = time.monotonic() - began
         self._set_rate(scheduled_epoch(self._settings, epoch, progress))
@@ -129,13 +135,22 @@ class ClassicFit:
         self._judgement = (state["judgement"][0], state["judgement"][1])
 
     def _chosen(self, epoch: int, place: int) -> list[int]:
-        count, size = len(self._pairs), self._settings.batch_size
-        order = (
-            list(range(count))
-            if self._settings.serial_batches
-            else seeding.shuffled(count, self._settings.seed, epoch, _ORDER)
-        )
-        return order[place * size : (place + 1) * size]
+        size = self._settings.batch_size
+        if self._order[0] != epoch:
+            self._order = (epoch, self._order_of(epoch))
+        return self._order[1][place * size : (place + 1) * size]
+
+    def _order_of(self, epoch: int) -> list[int]:
+        count = len(self._pairs)
+        if self._settings.serial_batches:
+            return list(range(count))
+        return seeding.shuffled(count, self._settings.seed, epoch, _ORDER)
+
+    def _fetch_ahead(self, epoch: int, place: int) -> None:
+        """Let what the next updates of this epoch look at be decoded meanwhile."""
+        for later in range(place + 1, place + 1 + AHEAD):
+            chosen = self._chosen(epoch, later)
+            fetch([self._pairs[chosen[i]] for i in self._team.part(len(chosen))] if chosen else [])
 
     def _dropout_seed(self, step: int) -> int:
         # No two processes may drop the same places of their different pictures.

@@ -6,7 +6,7 @@ have seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from unretouch.base import seeding
 from unretouch.networks.predict import SMALLEST
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.pairs.lazy import LazyPair, fetch
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
@@ -29,19 +30,26 @@ BLOCK = 64
 """Pixels a side of a block that is left out: twice the longest period that texture is judged by."""
 
 
+AHEAD = 4
+"""Steps, or pictures, whose pairs are decoded ahead, where pairs are not all in memory."""
+MOST_LOOKED_AT = 64
+"""Pictures of which the left-out blocks are looked at; they are spread over all."""
+
+
 @dataclass(frozen=True)
 class CropTable:
     """Pictures and where to crop them: crops that need more change are drawn more often."""
 
-    sources: list[NDArray[np.uint8]]
+    pairs: Sequence[Pair]
+    sources: Sequence[NDArray[np.uint8]]
     """(H, W, 3), reflected at the right and bottom to multiples of `multiple`"""
-    targets: list[NDArray[np.uint8]]
+    targets: Sequence[NDArray[np.uint8]]
     crop: int
     places: NDArray[np.int32]
     """(P, 3): picture, top, left"""
     cumulative: NDArray[np.int64]
     """(P,) running sum of the weights of `places`"""
-    left_out: list[NDArray[np.bool_]]
+    left_out: Sequence[NDArray[np.bool_]]
     """(H, W): pixels that teach nothing, kept to judge by"""
 
 
@@ -68,22 +76,63 @@ def crop_table(
     so that untouched areas are seen too. Crops are moved inwards at the borders, so border pixels
     are seen about as often as others. `crop` shrinks to the smallest picture. The share `left_out`
     of every picture, in blocks drawn by the same weights from `seed`, is marked as left out.
+
+    Pairs that are decoded lazily stay so: only places and weights are kept of them.
     """
-    sources = [_pad(pair.source, multiple) for pair in pairs]
-    targets = [_pad(pair.target, multiple) for pair in pairs]
-    crop = min([crop // multiple * multiple] + [min(s.shape[:2]) for s in sources])
-    places, weights, masks = [], [], []
-    for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
-        residual = np.abs(target.astype(np.int64) - source.astype(np.int64)).sum(2)
-        total = np.pad(residual.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+
+    def source(index: int) -> NDArray[np.uint8]:
+        return _pad(pairs[index].source, multiple)
+
+    def target(index: int) -> NDArray[np.uint8]:
+        return _pad(pairs[index].target, multiple)
+
+    def mask(index: int) -> NDArray[np.bool_]:
+        if not left_out:
+            return np.zeros(_padded(pairs[index].shape, multiple), np.bool_)
+        at_random = seeding.mix(seed, index, _LEFT_OUT)
+        return _left_out(_running_sum(source(index), target(index)), multiple, left_out, at_random)
+
+    crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
+    places, weights = [], []
+    for index in range(len(pairs)):
+        fetch(pairs[index : index + AHEAD])
+        total = _running_sum(source(index), target(index))
         tops, lefts, weight = _windows(total, crop, multiple)
         weights.append(weight)
         grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         places.append(np.insert(grid, 0, index, axis=1).astype(np.int32))
-        masks.append(_left_out(total, multiple, left_out, seeding.mix(seed, index, _LEFT_OUT)))
     weight = np.concatenate([w.ravel() for w in weights])
     weight = weight + int(weight.mean()) // 4 + 1
-    return CropTable(sources, targets, crop, np.concatenate(places), weight.cumsum(), masks)
+    lazy = any(isinstance(pair, LazyPair) for pair in pairs)
+    sources, targets, masks = (
+        _Each(make, len(pairs)) if lazy else [make(index) for index in range(len(pairs))]
+        for make in (source, target, mask)
+    )
+    return CropTable(pairs, sources, targets, crop, np.concatenate(places), weight.cumsum(), masks)  # type: ignore[arg-type]
+
+
+class _Each(Sequence[NDArray[Any]]):
+    """A list whose items are made anew whenever they are asked for."""
+
+    def __init__(self, make: Callable[[int], NDArray[Any]], count: int) -> None:
+        self._make, self._count = make, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._make(int(index))
+
+
+def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range) -> None:
+    """Let the pictures that the steps after `step` crop from be decoded meanwhile."""
+    if not isinstance(table.sources, _Each):
+        return
+    for later in range(step + 1, step + 1 + AHEAD):
+        places = drawn_places(table, seed, later, batch)[list(part)]
+        fetch([table.pairs[int(index)] for index, _, _ in places])
 
 
 def sample_crops(
@@ -132,12 +181,14 @@ def drawn_places(table: CropTable, seed: int, step: int, batch: int) -> NDArray[
 def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
     """Return crops that show what was left out, (N, 3), those that show most of it first.
 
-    Every block is in one of them where `at_most` allows it.
+    Every block of at most MOST_LOOKED_AT pictures is in one of them where `at_most` allows it.
     """
     found = []
-    for index, mask in enumerate(table.left_out):
-        unseen = mask.copy()
-        mine = table.places[table.places[:, 0] == index]
+    count = len(table.left_out)
+    begins = np.searchsorted(table.places[:, 0], np.arange(count + 1))
+    for index in np.linspace(0, count - 1, min(count, MOST_LOOKED_AT)).astype(int):
+        unseen = table.left_out[index].copy()
+        mine = table.places[begins[index] : begins[index + 1]].astype(np.int64)
         while unseen.any():
             total = np.pad(unseen.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
             shown = _sums(total, mine[:, 1], mine[:, 2], table.crop)
@@ -193,9 +244,21 @@ def _sums(
 
 def _pad(picture: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
     """Return `picture` padded as `networks.predict` pads it."""
-    height, width = (-(-max(side, SMALLEST) // multiple) * multiple for side in picture.shape[:2])
+    height, width = _padded(picture.shape[:2], multiple)
     missing = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
     return np.pad(picture, missing, mode="reflect")
+
+
+def _padded(shape: tuple[int, ...], multiple: int) -> tuple[int, int]:
+    height, width = (-(-max(side, SMALLEST) // multiple) * multiple for side in shape)
+    return height, width
+
+
+def _running_sum(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return (H + 1, W + 1) sums of the absolute residual above and to the left of each place."""
+    residual = np.abs(target.astype(np.int64) - source.astype(np.int64)).sum(2)
+    total: NDArray[np.int64] = np.pad(residual.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return total
 
 
 def _starts(length: int, crop: int, multiple: int) -> NDArray[np.int64]:

@@ -166,11 +166,11 @@ class FastFit:
         return networks.build_generator(self._settings).to(self._device)
 
     def _batch(self, step: int) -> Crops:
-        recipe = self._recipe
+        recipe, part = self._recipe, self._team.part(self._recipe.batch)
+        crops.fetch_ahead(self._table, self._settings.seed, step, recipe.batch, part)
         return crops.sample_crops(
-            self._table, self._settings.seed, step, recipe.batch, recipe.turn,
-            self._team.part(recipe.batch),
-        ).to(self._device)  # fmt: skip
+            self._table, self._settings.seed, step, recipe.batch, recipe.turn, part
+        ).to(self._device)
 
     def _mean_distance(self, x: Tensor, y: Tensor) -> float:
         """Return the mean absolute difference over the whole batch, all processes' parts of it."""

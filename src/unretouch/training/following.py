@@ -120,7 +120,7 @@ def _fingerprint(pairs: Sequence[Pair]) -> int:
     """Return a number below 2**62 of the names and sizes of the pairs, and of some pictures."""
     summary = hashlib.sha256()
     for pair in pairs:
-        summary.update(f"{pair.name} {pair.source.shape};".encode())
+        summary.update(f"{pair.name} {pair.shape};".encode())
     for pair in pairs[:3]:
         summary.update(pair.source.tobytes() + pair.target.tobytes())
     return int.from_bytes(summary.digest()[:8], "big") >> 2

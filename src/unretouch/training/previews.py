@@ -22,7 +22,7 @@ from unretouch.training.progress import Progress
 from unretouch.training.rundir import RunDir
 
 MOST_PAIRS = 100
-"""Pairs shown on the page at most: the first ones, in the order of their names."""
+"""Pairs shown on the page at most; `large_sets.shown_pairs` chooses those that stand for more."""
 
 PAGE_BYTES = 120_000_000
 """Of the pictures on the page: larger pairs leave room for fewer previews, but for two always."""
@@ -37,7 +37,7 @@ class Previews:
     def __init__(self, run: RunDir, settings: TrainSettings, pairs: Sequence[Pair]) -> None:
         self._run, self._pictures = run, not settings.no_html
         self._every = settings.display_freq
-        self._pairs = list(pairs)[:MOST_PAIRS]
+        self._pairs = list(pairs)
         self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
 

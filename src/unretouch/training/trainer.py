@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unretouch.base.config import TrainSettings
-from unretouch.base.errors import DiskError, ExitCode, NonFiniteError, ProcessLostError
+from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
 from unretouch.base.run_status import State, TrainingStatus
 from unretouch.training import history, rhythm
 from unretouch.training.fit import Fit
@@ -60,7 +60,7 @@ def train(
     """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
 
     Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
-    ProcessLostError.
+    ProcessLostError, and DataError for a pair that has changed or gone.
     """
     saver = Saver(run, settings, fit, progress)
     log_every = rhythm.log_every(progress.total_steps)
@@ -110,8 +110,8 @@ def train(
         reason = _asked(stop) or reason
         show("stopped" if stop.asked else "finished", reason)
         history.write_event(run, "stop", step=progress.step, reason=reason)
-    except ProcessLostError as error:
-        # The update under way was undone: the state is that of the step before.
+    except (ProcessLostError, DataError) as error:
+        # The update under way was undone, or not begun: the state is that of the step before.
         with stop.held():
             saver.save()
         history.write_event(run, "fault", step=progress.step, reason=str(error))

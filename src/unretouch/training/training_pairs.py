@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,8 @@ from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.preprocess import Sizing, resized
+from unretouch.pixels.pairs.lazy import changed
+from unretouch.pixels.preprocess import Sizing, resized, target_size
 
 
 def sizing(settings: TrainSettings) -> Sizing:
@@ -25,12 +25,14 @@ def sizing(settings: TrainSettings) -> Sizing:
 def at_scale(settings: TrainSettings, pair: Pair) -> Pair:
     """Return the pair in the size, and grey where the network sees or makes grey, of training."""
     how = sizing(settings)
-    source, target = resized(pair.source, how), resized(pair.target, how)
-    return dataclasses.replace(
-        pair,
-        source=images.grey(source) if settings.input_nc == 1 else source,
-        target=images.grey(target) if settings.output_nc == 1 else target,
-    )
+    channels = (settings.input_nc, settings.output_nc)
+    height, width = pair.shape
+
+    def scaled(side: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+        side = resized(side, how)
+        return images.grey(side) if channels[number] == 1 else side
+
+    return changed(pair, target_size(width, height, how)[::-1], scaled)
 
 
 def prepared_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:
@@ -51,16 +53,18 @@ def padded_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:
     if settings.recipe != "classic" or sizing(settings).crops:
         return list(pairs)
     multiple = _size_multiple(settings)
-    return [
-        dataclasses.replace(
-            pair, source=_padded(pair.source, multiple), target=_padded(pair.target, multiple)
-        )
-        for pair in pairs
-    ]
+
+    def padded(pair: Pair) -> Pair:
+        height, width = (-(-side // multiple) * multiple for side in pair.shape)
+        if (height, width) == pair.shape:
+            return pair
+        return changed(pair, (height, width), lambda side, _: _padded(side, multiple))
+
+    return [padded(pair) for pair in pairs]
 
 
 def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) -> None:
-    sizes = {pair.source.shape for pair in pairs}
+    sizes = {pair.shape for pair in pairs}
     if how.crops:
         multiple, size = _size_multiple(settings), how.crop_size
         if size % multiple:
@@ -72,11 +76,11 @@ def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) 
             )
         small = [
             DataError(
-                f"is {p.source.shape[1]} x {p.source.shape[0]}, smaller than --crop_size {size}",
+                f"is {p.shape[1]} x {p.shape[0]}, smaller than --crop_size {size}",
                 p.files[0],
             )
             for p in pairs
-            if min(p.source.shape[:2]) < size
+            if min(p.shape) < size
         ]
         if small:
             raise ManyDataErrors(small)

@@ -1,12 +1,15 @@
 """Pairs: two aligned pictures of one subject. Find them, check them, load them."""
 
 from unretouch.pixels.pairs.find import PairFiles, find_pairs, match_folders, phase_exists
-from unretouch.pixels.pairs.load import LoadedPairs, Pair, load_pairs
+from unretouch.pixels.pairs.lazy import PictureCache
+from unretouch.pixels.pairs.load import LoadedPairs, load_pairs
+from unretouch.pixels.pairs.pair import Pair
 
 __all__ = [
     "LoadedPairs",
     "Pair",
     "PairFiles",
+    "PictureCache",
     "find_pairs",
     "load_pairs",
     "match_folders",

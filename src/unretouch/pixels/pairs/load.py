@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,31 +19,25 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images
 from unretouch.pixels.pairs import check
 from unretouch.pixels.pairs.find import PairFiles, search
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two pictures of one subject, pixel on pixel, in file space."""
-
-    name: str
-    """unique in the set, and fit for file names"""
-    source: NDArray[np.uint8]
-    """what goes in, uint8 (H, W, 3)"""
-    target: NDArray[np.uint8]
-    """what should come out, uint8 (H, W, 3)"""
-    files: tuple[Path, ...]
-    """one combined picture, or A and B"""
+from unretouch.pixels.pairs.lazy import LazyPair, PictureCache
+from unretouch.pixels.pairs.pair import Pair
 
 
 @dataclass(frozen=True)
 class LoadedPairs:
-    """All pairs of a phase, decoded."""
+    """All pairs of a phase, decoded, or to be decoded when they are looked at."""
 
     pairs: list[Pair]
     warnings: list[str]
     """what is doubtful, each a line that names the pair"""
     manifest: list[dict[str, Any]]
     """a record a file: pair, file (relative to dataroot), sha256, width, height"""
+    lazy: bool = False
+    """whether they are decoded when they are looked at, since all do not fit the cache"""
+
+
+SAMPLE = 100
+"""Pairs of a set that does not fit memory whose alignment is measured; all are decoded once."""
 
 
 def load_pairs(
@@ -50,12 +45,15 @@ def load_pairs(
     phase: str,
     direction: Direction = "AtoB",
     max_dataset_size: float = math.inf,
+    cache: PictureCache | None = None,
 ) -> LoadedPairs:
     """Return the first `max_dataset_size` pairs of `phase` below `dataroot`, decoded and checked.
 
-    AtoB takes A for the source, BtoA takes B. Raises ManyDataErrors naming every file that is
-    damaged, has no partner, cannot be halved or differs in size from its partner, or telling that
-    all pairs have equal sides; DataError when no pair is found. Warnings: see pairs/check.py.
+    AtoB takes A for the source, BtoA takes B. Where all together are larger than the `cache`, they
+    are decoded one by one to be checked, and again when they are looked at. Raises ManyDataErrors
+    naming every file that is damaged, has no partner, cannot be halved or differs in size from its
+    partner, or telling that all pairs have equal sides; DataError when no pair is found. Warnings:
+    see pairs/check.py.
     """
     root = Path(dataroot)
     try:
@@ -64,10 +62,17 @@ def load_pairs(
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot be read: {reason}", error.filename or root) from error
     problems = list(found.problems)
+    chosen = found.pairs[: int(min(max_dataset_size, len(found.pairs)))]
+    if cache is not None and _decoded_bytes(chosen) <= cache.limit:
+        cache = None
+    aligned = range(len(chosen))
+    if cache is not None:
+        aligned = range(0, len(chosen), -(-len(chosen) // SAMPLE))
     pairs: list[Pair] = []
     warnings: list[str] = []
     manifest: list[dict[str, Any]] = []
-    for files in found.pairs[: int(min(max_dataset_size, len(found.pairs)))]:
+    digests: list[tuple[str, str, str]] = []
+    for number, files in enumerate(chosen):
         pictures = [read_or_report(path, problems) for path in files.files]
         whole = [picture for picture in pictures if picture is not None]
         if len(whole) < len(pictures):
@@ -77,19 +82,40 @@ def load_pairs(
         except DataError as problem:
             problems.append(problem)
             continue
-        doubts = colour_doubts(whole) + check.warnings_for(a, b, direction)
+        doubts = colour_doubts(whole)
+        if number in aligned:
+            doubts += check.warnings_for(a, b, direction)
         warnings += [f"{files.name}: {doubt}" for doubt in doubts]
         source, target = (a, b) if direction == "AtoB" else (b, a)
-        pairs.append(Pair(files.name, source, target, files.files))
+        digests.append((files.name, _digest(source), _digest(target)))
+        pair = Pair(files.name, source, target, files.files)
+        pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
         manifest += [
             _record(files.name, path, root, picture)
             for path, picture in zip(files.files, whole, strict=True)
         ]
-    if not problems and all(np.array_equal(pair.source, pair.target) for pair in pairs):
+    if not problems and all(source == target for _, source, target in digests):
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
-    return LoadedPairs(pairs, warnings + _repeated(pairs), manifest)
+    return LoadedPairs(pairs, warnings + _repeated(digests), manifest, lazy=cache is not None)
+
+
+def _decoded_bytes(chosen: Sequence[PairFiles]) -> int:
+    """Return what the pictures take in memory, by their headers; bad files are told of later."""
+    return sum(3 * images.pixels_of(path) for pair in chosen for path in pair.files)
+
+
+def _lazy(
+    files: PairFiles, shape: tuple[int, int], direction: Direction, cache: PictureCache
+) -> LazyPair:
+    def decode() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        a, b = sides(files, [images.read(path) for path in files.files])
+        if a.shape[:2] != shape:
+            raise DataError("has changed since the run began", files.files[0])
+        return (a, b) if direction == "AtoB" else (b, a)
+
+    return LazyPair(files.name, files.files, shape, decode, cache)
 
 
 def read_or_report(path: Path, problems: list[DataError]) -> images.Picture | None:
@@ -160,19 +186,22 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
 
 
-def _repeated(pairs: list[Pair]) -> list[str]:
-    """Return warnings for pairs that hold the same pictures, or one input with two answers."""
-    by_source: defaultdict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        by_source[_digest(pair.source)].append(pair)
+def _repeated(digests: list[tuple[str, str, str]]) -> list[str]:
+    """Return warnings for pairs that hold the same pictures, or one input with two answers.
+
+    `digests` are name, digest of the source and digest of the target of every pair.
+    """
+    by_source: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, source, target in digests:
+        by_source[source].append((name, target))
     found = []
-    for first, *others in by_source.values():
-        for other in others:
-            if np.array_equal(first.target, other.target):
-                found.append(f"{other.name}: holds the same two pictures as {first.name}")
+    for (first, answer), *others in by_source.values():
+        for other, target in others:
+            if answer == target:
+                found.append(f"{other}: holds the same two pictures as {first}")
             else:
                 found.append(
-                    f"{other.name}: has the same input as {first.name} but another answer, "
+                    f"{other}: has the same input as {first} but another answer, "
                     "so both cannot be memorised"
                 )
     return found

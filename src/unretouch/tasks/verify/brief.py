@@ -27,7 +27,7 @@ MOST_PIXELS = 4_000_000
 
 def affordable(pairs: Sequence[Pair]) -> bool:
     """Return whether the figures of the pairs cost little beside what was asked for."""
-    pixels = sum(int(pair.source.shape[0] * pair.source.shape[1]) for pair in pairs)
+    pixels = sum(pair.shape[0] * pair.shape[1] for pair in pairs)
     return pixels <= MOST_PIXELS
 
 

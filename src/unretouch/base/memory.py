@@ -1,0 +1,23 @@
+"""How much memory this process may count on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+UNKNOWN = 4 * 2**30
+"""Bytes taken for the memory of a system that does not tell."""
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
+
+
+def memory_bytes() -> int:
+    """Return the bytes of memory of this machine, or of the container where that is less."""
+    try:
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return UNKNOWN
+    try:
+        limit = CONTAINER.read_text().strip()
+    except OSError:
+        return found
+    return min(found, int(limit)) if limit.isdigit() else found
