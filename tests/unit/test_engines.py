@@ -57,7 +57,7 @@ def test_ray_that_is_not_installed_is_one_line(
     with pytest.raises(UsageError) as caught:
         open_()
     assert str(caught.value) == (
-        "--engine ray: ray is not installed. Run: pip install 'unretouch[ray]'"
+        "--engine ray: ray is not installed. In the folder of unretouch, run: pip install '.[ray]'"
     )
 
 
@@ -78,5 +78,5 @@ def test_a_sweep_without_ray_exits_with_2(
     harness.make_pairs(tmp_path / "pairs", count=1)
     words = ["sweep", "--dataroot", "pairs", "--lr", "1e-3", "2e-3", "--engine", "ray"]
     assert run(dispatch, words) == 2
-    assert "pip install 'unretouch[ray]'" in capsys.readouterr().err
+    assert "pip install '.[ray]'" in capsys.readouterr().err
     assert not list(tmp_path.glob("checkpoints/*/*/config.json"))

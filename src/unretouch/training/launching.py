@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
+from unretouch.base.extras import install_hint
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 """What every machine is told where no launcher does it."""
@@ -62,7 +63,7 @@ def require_fabric() -> None:
         raise UsageError(
             "several processes need lightning-fabric, which is not installed",
             "--devices",
-            "Run: pip install 'unretouch[scale]'",
+            install_hint("scale"),
         )
 
 

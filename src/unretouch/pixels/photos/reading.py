@@ -2,7 +2,7 @@
 
 Pillow decodes what has 8 bits a channel; it would cut 16 without a word. What is deeper, or larger
 than Pillow can hold, goes to libvips; HEIC and RAW to their own decoders. Those come with the extra
-`unretouch[photo]`, and without it such a file is refused in one line.
+`[photo]`, and without it such a file is refused in one line.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError
+from unretouch.base.extras import install_hint
 from unretouch.pixels import images
 from unretouch.pixels.photos.photo import FormatName, JpegCoding, Photo, Pixels
 
@@ -37,7 +38,6 @@ _FORMATS: dict[str, FormatName] = {
     "BMP": "png", "PPM": "png", "GIF": "png",
 }  # fmt: skip
 _ORIENTATION = 0x0112
-_EXTRA = 'Install it: pip install "unretouch[photo]"'
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _need(module: str, what: str, path: Path) -> Any:
     try:
         return importlib.import_module(module)
     except (ImportError, OSError):
-        raise DataError(f"{what} needs the extra `photo`", path, _EXTRA) from None
+        raise DataError(f"{what} needs the extra `photo`", path, install_hint("photo")) from None
 
 
 def _read_vips(path: Path, header: _Header, scratch: Path | None, large: bool) -> Photo:

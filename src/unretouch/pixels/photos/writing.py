@@ -19,6 +19,7 @@ from PIL import Image
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
+from unretouch.base.extras import install_hint
 from unretouch.pixels.photos.exif import EXIF, GPS, ORIENTATION, cleaned
 from unretouch.pixels.photos.photo import Photo, Pixels
 from unretouch.pixels.photos.reading import LARGEST_IN_MEMORY
@@ -132,7 +133,7 @@ def _write_vips(path: Path, photo: Photo, where: Path) -> None:
         raise DataError(
             "16 bits a channel need the extra `photo`",
             where,
-            'Install it: pip install "unretouch[photo]"',
+            install_hint("photo"),
         ) from None
     channels = np.ascontiguousarray(_channels(photo))
     height, width, bands = channels.shape

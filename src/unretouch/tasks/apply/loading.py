@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unretouch.base import config
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError
+from unretouch.base.extras import install_hint
 from unretouch.pixels.preprocess import Sizing
 from unretouch.tasks.apply.model import Model, ModelInfo, checksum, info_of_record
 from unretouch.tasks.apply.onnx_model import RECORD, OnnxModel
@@ -183,7 +184,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         import safetensors
     except ImportError:
         raise CheckpointError(
-            "safetensors is not installed", path, 'Run: pip install "unretouch[export]"'
+            "safetensors is not installed", path, install_hint("export")
         ) from None
     try:
         with safetensors.safe_open(path, "pt") as file:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from unretouch.base.errors import CheckpointError, DataError
+from unretouch.base.extras import install_hint
 from unretouch.tasks.apply.model import Floats, ModelInfo, Window, checksum, info_of_record
 
 RECORD = "unretouch"
@@ -27,7 +28,7 @@ class OnnxModel:
             import onnxruntime
         except ImportError:
             raise CheckpointError(
-                "onnxruntime is not installed", path, 'Run: pip install "unretouch[export]"'
+                "onnxruntime is not installed", path, install_hint("export")
             ) from None
         try:
             data = path.read_bytes()

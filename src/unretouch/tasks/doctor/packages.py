@@ -10,6 +10,7 @@ from importlib import metadata
 
 from unretouch import __version__
 from unretouch.base.errors import ExitCode
+from unretouch.base.extras import install_hint
 from unretouch.tasks.doctor.finding import Finding
 
 EXTRAS = {
@@ -105,10 +106,10 @@ def _extra(extra: str, purpose: str, packages: dict[str, str]) -> Finding:
     missing = [name for name, bounds in packages.items() if _problem(name, bounds)]
     if packages and not missing:
         return Finding(f"extra [{extra}]", "installed")
-    advice = f"For {purpose}: pip install '.[{extra}]', in the folder of unretouch"
+    advice = f"For {purpose}. {install_hint(extra)}"
     what = f"without {', '.join(missing)}" if missing else "not known"
     return Finding(f"extra [{extra}]", what, "note", advice)
 
 
 def _install() -> str:
-    return "In the folder of unretouch: pip install ."
+    return install_hint()

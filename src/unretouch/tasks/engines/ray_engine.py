@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unretouch.base.errors import UsageError
+from unretouch.base.extras import install_hint
 from unretouch.tasks.engines import Start, WorkerLostError
 from unretouch.tasks.engines.training import Training
 
@@ -97,7 +98,7 @@ def _missing(error: ImportError) -> UsageError:
     return UsageError(
         f"{error.name or 'ray'} is not installed",
         "--engine ray",
-        "Run: pip install 'unretouch[ray]'",
+        install_hint("ray"),
     )
 
 

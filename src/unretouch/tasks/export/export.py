@@ -12,6 +12,7 @@ import torch
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import UsageError, VerificationError
+from unretouch.base.extras import install_hint
 from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
 from unretouch.tasks.apply.onnx_model import RECORD
 from unretouch.tasks.apply.request import ModelRequest
@@ -79,9 +80,7 @@ def _write_tensors(
         try:
             from safetensors.torch import save
         except ImportError:
-            raise UsageError(
-                "needs safetensors", "--to", 'Run: pip install "unretouch[export]"'
-            ) from None
+            raise UsageError("needs safetensors", "--to", install_hint("export")) from None
         text = json.dumps(record, ensure_ascii=False)
         durable.write_bytes(temporary, save(weights, {"format": "pt", RECORD: text}))
         found = read_safetensors(temporary)[0]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from unretouch.base.errors import UsageError, VerificationError
+from unretouch.base.extras import install_hint
 from unretouch.tasks.apply.onnx_model import RECORD
 from unretouch.tasks.export.exported_network import Exported
 
@@ -81,9 +82,7 @@ def _require() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UsageError(
-            f"needs {error.name}", "--to onnx", 'Run: pip install "unretouch[export]"'
-        ) from None
+        raise UsageError(f"needs {error.name}", "--to onnx", install_hint("export")) from None
 
 
 @contextlib.contextmanager
