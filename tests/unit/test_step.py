@@ -14,11 +14,12 @@ import torch
 from torch import nn
 
 from unretouch.base.config import TrainSettings
-from unretouch.base.errors import NonFiniteError
+from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, huber
 from unretouch.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from unretouch.training import step
 from unretouch.training.step import Batch, Losses, LossWeights, Nets, Optimisers, adam, train_step
+from unretouch.training.team import Team
 
 RATE = 0.002
 
@@ -269,6 +270,34 @@ def test_what_is_not_finite_is_refused_and_leaves_everything_as_it_was(
         run.step()
     assert caught.value.exit_code == 5
     assert equal_with_nan(before, run.state())
+    assert gradients_gone(run)
+
+
+class Losing(Team):
+    """Another process is gone when the means of this number are asked for."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def average_gradients(self, net: nn.Module, share: float) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise ProcessLostError("gone")
+
+    def average(self, values: torch.Tensor, share: float) -> torch.Tensor:
+        self.average_gradients(nn.Identity(), share)
+        return values
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_process_that_is_lost_in_a_step_leaves_everything_as_it_was(number: int) -> None:
+    """After the discriminator's gradients, those of the generator, and the losses."""
+    run = Run()
+    run.step()
+    before = run.state()
+    with pytest.raises(ProcessLostError):
+        run.step(team=Losing(number))
+    assert same(before, run.state())
     assert gradients_gone(run)
 
 
