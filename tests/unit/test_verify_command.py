@@ -327,3 +327,12 @@ def test_many_processes_need_a_model(run: RunDir, capsys: pytest.CaptureFixture[
     assert cli.run(dispatch, [*words, "--engine", "ray"]) == 2
     assert "--jobs: needs a model" in capsys.readouterr().err
     assert cli.run(dispatch, ["verify", "idle", "--jobs", "0"]) == 2
+
+
+def test_pairs_that_do_not_fit_memory_come_to_the_same_report(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dispatch(["verify", "idle", "--out", "held"]) == 0
+    monkeypatch.setattr("unretouch.tasks.verify.run.cache_bytes", lambda settings: 0)
+    assert dispatch(["verify", "idle", "--out", "lazy"]) == 0
+    assert written(tmp_path / "held") == written(tmp_path / "lazy")

@@ -15,7 +15,7 @@ from rich.console import Console
 from unretouch.base import config, durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DiskError, ExitCode, UnretouchError
-from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.tasks import engines
 from unretouch.tasks.compare import compare, write_comparison
 from unretouch.tasks.compare.runs import read_run
@@ -88,7 +88,7 @@ def sweep(request: SweepRequest, console: Console) -> int:
         if member.settings.recipe == "fast":
             fast_fit.require_settings(member.settings)
     for where in {_data(member.settings): None for member in request.members}:
-        load_pairs(*where)
+        load_pairs(*where, PictureCache(0))  # one by one: here they are only checked
     with notebook.held():
         sorted_ = _sort(request, notebook)
         for line in sorted_.lines:

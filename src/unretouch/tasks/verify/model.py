@@ -42,9 +42,7 @@ class Model:
         """Return the pairs at the size at which the model was trained."""
         how = sizing(self.settings)
         return [
-            dataclasses.replace(
-                pair, source=resized(pair.source, how), target=resized(pair.target, how)
-            )
+            Pair(pair.name, resized(pair.source, how), resized(pair.target, how), pair.files)
             for pair in pairs
         ]
 

@@ -14,7 +14,7 @@ from unretouch.base import durable, names
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.metrics import Levels
-from unretouch.pixels.pairs import LoadedPairs, Pair, load_pairs
+from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.tasks.console import say
 from unretouch.tasks.reports.verify_page import write_verify_page
 from unretouch.tasks.verify.album import Album, Group
@@ -29,6 +29,7 @@ from unretouch.tasks.verify.report import CrossRuns, Verification, report
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.tasks.verify.self_test import simulated_pair
 from unretouch.tasks.verify.table import renderables
+from unretouch.training.large_sets import cache_bytes
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,13 @@ def _finished(request: VerifyRequest, console: Console) -> _Made:
 def _model(request: VerifyRequest, console: Console) -> _Made:
     model = load_model(request)
     settings = _with_data(request, model)
+    cache = PictureCache(cache_bytes(settings))
     loaded = load_pairs(
-        Path(settings.dataroot), settings.phase, settings.direction, settings.max_dataset_size
+        settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size, cache
     )
-    strangers = load_pairs(request.heldout, "", settings.direction) if request.heldout else None
+    strangers = None
+    if request.heldout:
+        strangers = load_pairs(request.heldout, "", settings.direction, cache=cache)
     for warning in (*loaded.warnings, *(strangers.warnings if strangers else ())):
         say(console, f"note: {warning}")
     if model.run and not trained_on(model.run, loaded.manifest, settings.phase):
