@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("classic:3", "fit:1", "fit:6", "fit:12", "restore:4", "texture:4")
+PARTS = ("classic:3", "fit:1", "fit:10", "restore:4", "texture:4")
 LOOKS = 24
 """Evaluations of the training pairs in a part, closer together at its start."""
 STRONG: dict[str, Any] = {
