@@ -279,3 +279,13 @@ def test_real_pairs_are_sound(shared: Path) -> None:
         assert check.detail_ratio(pair.source, pair.target) < 0.7
     differences = [check.mean_difference(pair.source, pair.target) for pair in loaded.pairs]
     assert differences == pytest.approx([1.670, 1.568, 2.252], abs=0.001)
+
+
+def test_pictures_of_kinds_that_are_not_read_are_told_of(tmp_path: Path) -> None:
+    put(tmp_path, "train/A/one.png")
+    put(tmp_path, "train/B/one.png", rgb=B)
+    (tmp_path / "train/A/phone.HEIC").write_bytes(b"x")
+    (tmp_path / "train/A/notes.txt").write_text("x")
+    (unread,) = load_pairs(tmp_path, "train").warnings
+    assert "phone.HEIC" in unread
+    assert "notes.txt" not in unread

@@ -23,6 +23,7 @@ import logging
 import os
 import unicodedata
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -48,6 +49,12 @@ EXTENSIONS = {
     ".bmp", ".ppm", ".pgm", ".pnm", ".gif",
 }  # fmt: skip
 """Endings of file names, in small letters, that are taken for pictures."""
+
+NOT_READ = {
+    ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".psd", ".exr", ".dng", ".cr2", ".cr3",
+    ".nef", ".arw", ".raf", ".orf", ".rw2",
+}  # fmt: skip
+"""Endings of pictures that are not read here; whoever passes over them says so."""
 
 # `decode` refuses what Pillow only warns of: sizes by its own cap, and files cut short.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -245,6 +252,24 @@ def list_images(folder: Path) -> list[Path]:
             if path.suffix.lower() in EXTENSIONS and not _hidden(name) and path.is_file():
                 found.append(path)
     return sorted(found, key=lambda path: _in_order(path.relative_to(folder)))
+
+
+def passed_over(found: Iterable[Path]) -> str:
+    """Return a line on the pictures beside those `found` that are of kinds not read here.
+
+    An empty text where there are none.
+    """
+    folders = sorted({path.parent for path in found})
+    names = [
+        path.name
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in NOT_READ and not _hidden(path.name)
+    ]
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"not read, save them as PNG or TIFF: {', '.join(names[:3])}{more}"
 
 
 def _hidden(name: str) -> bool:

@@ -227,6 +227,8 @@ class _Task:
         found = images.list_images(folder)
         if not found:
             raise DataError("no pictures in this folder", folder, "Put PNG or JPEG pictures there")
+        if unread := images.passed_over(found):
+            say(self.console, f"note: {unread}")
         limit = self._limit()
         files = found[: int(limit)] if limit < len(found) else found
         problems = [problem for file in files if (problem := _problem(file))]

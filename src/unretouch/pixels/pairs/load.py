@@ -69,7 +69,8 @@ def load_pairs(
     if cache is not None:
         aligned = range(0, len(chosen), -(-len(chosen) // SAMPLE))
     pairs: list[Pair] = []
-    warnings: list[str] = []
+    unread = images.passed_over(path for pair in found.pairs for path in pair.files)
+    warnings = [unread] if unread else []
     manifest: list[dict[str, Any]] = []
     digests: list[tuple[str, str, str]] = []
     for number, files in enumerate(chosen):
