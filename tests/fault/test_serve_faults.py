@@ -105,15 +105,25 @@ def drip(app: App, head: bytes, body: bytes) -> bytes:
 def test_S2_no_path_is_made_of_what_is_asked_for(app: App, apply: str) -> None:
     (app.place / "secret.html").write_text("SECRET")
     run = apply.split("/")[2]
+    reports = {
+        f"reports/test/{run}": app.place / "results/tiny/train_latest",
+        f"reports/verify/{run}": app.place / "checkpoints/tiny/verify",
+        "reports/compare": app.place / "results/comparison",
+    }
+    for address, folder in reports.items():
+        folder.mkdir(parents=True)
+        (folder / "index.html").write_text("a report")
+        (folder / "link.html").symlink_to(app.place / "secret.html")
+        assert app.ask("GET", f"{address}/").body == b"a report"
     ups = ("..", "%2e%2e", "..%2f..%2f..%2f..%2fetc%2fpasswd", "%00", "C:%5Cwindows", "%2fetc")
     paths = [f"runs/{up}/" for up in ups]
     paths += [f"runs/{run}/images/{up}" for up in ups]
     paths += [f"runs/{run}/images/..%2f..%2fconfig.json", f"runs/{run}/config.json"]
-    for kind in ("test", "verify"):
-        paths += [f"reports/{kind}/{run}/{up}" for up in ups]
-        paths += [f"reports/{kind}/{run}/../../../secret.html"]
-        paths += [f"reports/{kind}/{run}/%2e%2e/%2e%2e/%2e%2e/secret.html"]
-    paths += [f"reports/compare/{up}/secret.html" for up in ups]
+    for address in reports:
+        paths += [f"{address}/{up}" for up in ups]
+        for depth in (2, 3):
+            paths += [f"{address}/{up * depth}secret.html" for up in ("../", "%2e%2e/", "..%2f")]
+        paths += [f"{address}/link.html", f"{address}/{app.place}/secret.html"]
     paths += [f"assets/{up}" for up in ups] + ["assets/../app.py", "assets/%2e%2e/app.py"]
     paths += [f"api/runs/{up}" for up in ups] + [f"api/drafts/{up}/1/thumbnail/a" for up in ups]
     for path in paths:
@@ -269,7 +279,10 @@ def test_S6_nothing_stays_of_an_apply_that_nobody_waits_for(tmp_path: Path) -> N
     run = serving.tiny_run(tmp_path / "checkpoints")
     apply = f"api/runs/{run}/apply"
     with running(tmp_path) as app:
-        half_done(app, apply).close()  # the client has gone
+        connection = half_done(app, apply)
+        (worker,) = children(app.process.pid)
+        os.kill(int(worker), signal.SIGSTOP)  # it would never end by itself
+        connection.close()  # the client has gone
         until(lambda: not children(app.process.pid))
         until(lambda: not app.leftovers())
         assert app.ask("PUT", apply, picture(), PNG).status == 200  # the worker is free
