@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from unretouch.metrics.efficientnet_lite0 import EarlyStages
 
 # Before torch is first imported, and for the processes that tests start: the workers of
 # pytest-xdist share the cores already, and one thread makes timing and rounding repeatable.
@@ -43,3 +47,15 @@ def portrait() -> NDArray[np.uint8]:
 
     picture: NDArray[np.uint8] = data.astronaut()
     return picture
+
+
+@pytest.fixture(scope="session")
+def stages() -> EarlyStages:
+    """The network of the deep distance."""
+    from unretouch.base.errors import UsageError
+    from unretouch.tasks.verify.deep import early_stages
+
+    try:
+        return early_stages()
+    except UsageError:
+        pytest.skip("the extra is missing: pip install '.[deep]'")

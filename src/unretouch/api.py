@@ -159,6 +159,7 @@ def verify(
     self_test: Iterable[StrPath] = (),
     cross_minutes: float | None = None,
     probe: bool = True,
+    deep: bool = False,
     epoch: str = "latest",
     checkpoints_dir: StrPath = "./checkpoints",
     out: StrPath | None = None,
@@ -169,7 +170,8 @@ def verify(
 
     One of `run`, `weights` (with `dataroot`, its pairs) and `images` (finished pictures of any
     program, with `dataroot`, the pairs they belong to) is given. `heldout` are pairs that were not
-    trained on; `cross_minutes` holds each training pair out in turn for so long in all.
+    trained on; `cross_minutes` holds each training pair out in turn for so long in all; `deep`
+    needs the extra of that name.
 
     >>> from unretouch import verify
     >>> verified = verify("first", probe=False)
@@ -198,6 +200,7 @@ def verify(
         cross_minutes=cross_minutes,
         self_test=tuple(Path(photo) for photo in self_test),
         probe=probe,
+        deep=deep,
         out=_path(out),
         device=device,
     )

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage import data
 
+from unretouch.base.errors import UsageError
 from unretouch.metrics import METRICS, Area, Levels, Metric
+from unretouch.tasks.verify.deep import DEEP_DISTANCE, early_stages
 
 BEST = {"lower": 0.0, "one": 1.0}
 NOT_ALWAYS_ORDERED = {"level_error_max"}
@@ -42,12 +44,28 @@ def blurred(target: Levels, strength: float) -> Levels:
     return ndimage.gaussian_filter(target, (strength, strength, 0))
 
 
-metrics = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def installed() -> bool:
+    try:
+        early_stages()
+    except UsageError:
+        return False
+    return True
+
+
+needs_the_extra = pytest.mark.skipif(
+    not installed(), reason="the extra is missing: pip install '.[deep]'"
+)
+ALL = METRICS | {DEEP_DISTANCE.name: DEEP_DISTANCE}
+MARKS = {DEEP_DISTANCE.name: needs_the_extra}
+metrics = pytest.mark.parametrize(
+    "metric",
+    [pytest.param(metric, id=name, marks=MARKS.get(name, ())) for name, metric in ALL.items()],
+)
 
 
 def test_the_table_calls_each_metric_by_its_name_and_no_two_figures_alike() -> None:
     assert all(name == metric.name for name, metric in METRICS.items())
-    keys = [key for metric in METRICS.values() for key in metric.keys]
+    keys = [key for metric in ALL.values() for key in metric.keys]
     assert len(keys) == len(set(keys))
 
 
@@ -136,8 +154,10 @@ def test_the_same_figures_every_time_and_the_pictures_left_alone(metric: Metric)
 
 
 def declaring(invariance: str) -> pytest.MarkDecorator:
-    names = [name for name, metric in METRICS.items() if invariance in metric.invariances]
-    return pytest.mark.parametrize("name", names)
+    names = [name for name, metric in ALL.items() if invariance in metric.invariances]
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in names]
+    )
 
 
 few = settings(
@@ -190,8 +210,8 @@ def _scene() -> tuple[Levels, Levels, Levels, Area]:
 
 
 def _same(name: str, one: tuple[np.ndarray, ...], other: tuple[np.ndarray, ...]) -> None:
-    first = METRICS[name].figures(*one)
-    assert METRICS[name].figures(*other) == pytest.approx(first, rel=2e-3, abs=2e-3)
+    first = ALL[name].figures(*one)
+    assert ALL[name].figures(*other) == pytest.approx(first, rel=2e-3, abs=2e-3)
 
 
 def _number(figure: float | None) -> float:

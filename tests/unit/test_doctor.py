@@ -18,7 +18,7 @@ from unretouch.tasks.doctor import Finding, disk, machine, packages, speed
 
 TOPICS = [
     "python", "unretouch", "torch", "pillow", "packages", "extra [photo]", "extra [export]",
-    "device", "bf16", "cores", "memory", "folder", "disk",
+    "extra [deep]", "device", "bf16", "cores", "memory", "folder", "disk",
 ]  # fmt: skip
 
 

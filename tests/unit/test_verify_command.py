@@ -298,6 +298,18 @@ def test_pairs_shared_among_processes_come_to_the_same_report(run: RunDir, tmp_p
         ).read_bytes()
 
 
+@pytest.mark.usefixtures("stages")
+def test_the_deep_distance_is_measured_of_every_pair_by_any_process(run: RunDir) -> None:
+    write_pairs(Path("strangers"), ("clara",), first=3)
+    words = ["verify", "idle", "--no_probe", "--heldout", "strangers", "--deep"]
+    for jobs in ("1", "2"):
+        assert dispatch([*words, "--jobs", jobs, "--out", jobs]) == 0
+    assert written(Path("1")) == written(Path("2"))
+    for group in ("training", "heldout"):
+        for pair in written(Path("1"))[group]["pairs"]:
+            assert pair["grain"]["area"]["efficientnet_lite0_distance"] > 0
+
+
 def test_a_killed_worker_is_one_line(
     run: RunDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

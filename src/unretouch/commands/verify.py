@@ -53,6 +53,8 @@ class VerifyOptions:
     """untouched photos: simulate a retouch on them, restore it, compare"""
     no_probe: bool = False
     """leave out the memorisation probe, which costs 18 forward passes a pair"""
+    deep: bool = False
+    """measure the deep distance too, how different it looks to EfficientNet-Lite0 (an extra)"""
     fail_below: tuple[str, ...] = ()
     """exit with 7 below these words, such as: memorised, or nearly back holds"""
     out: str | None = None
@@ -204,6 +206,7 @@ def request(options: VerifyOptions) -> VerifyRequest:
         cross_minutes=options.cross_minutes if options.cross else None,
         self_test=tuple(Path(photo) for photo in options.self_test),
         probe=not options.no_probe,
+        deep=options.deep,
         network=Network(**{**given, "no_dropout": options.no_dropout or None}),
         lambda_L1=options.lambda_L1,
         out=_path(options.out),

@@ -7,6 +7,7 @@ first.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import warnings
@@ -43,16 +44,31 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises CheckpointError, in one line, for whatever else the file may be: missing, truncated,
     damaged, hostile, or something that is not a flat dict of finite tensors.
     """
+    value = deserialise(_read(path), path)
+    if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
+        value = value["state_dict"]
+    return _as_state_dict(value, path)
+
+
+def load_known_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    """Return the state dict in `path`, on the CPU, if it is the one file that has this SHA-256.
+
+    Its content being known, it may be in the format of torch before 1.6, which has no archive to
+    look through. Raises CheckpointError as load_weights does, and for any other file.
+    """
+    data = _read(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError("is damaged or another file", path, "Install its package again")
+    return _as_state_dict(_unpickled(io.BytesIO(data), path), path)
+
+
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError("no such weights file", path) from None
     except OSError as error:
         raise CheckpointError(f"cannot be read: {error.strerror}", path) from error
-    value = deserialise(data, path)
-    if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
-        value = value["state_dict"]
-    return _as_state_dict(value, path)
 
 
 def deserialise(data: bytes | memoryview, where: object) -> object:
@@ -60,6 +76,10 @@ def deserialise(data: bytes | memoryview, where: object) -> object:
     file = io.BytesIO(data)
     _check_archive(file, where)
     file.seek(0)
+    return _unpickled(file, where)
+
+
+def _unpickled(file: io.BytesIO, where: object) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -16,6 +16,7 @@ from unretouch.tasks.doctor.finding import Finding
 EXTRAS = {
     "photo": "16 bits a channel, HEIC, RAW, pictures over 200 megapixels",
     "export": "ONNX and safetensors",
+    "deep": "the deep distance of verify",
 }
 """What people may want beyond the core, and what it is for."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unretouch.base import durable
-from unretouch.metrics import METRICS
+from unretouch.metrics import METRICS, Metric
 from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 from unretouch.tasks.reports.verify_words import verify_words
 from unretouch.tasks.verify.album import Shown
@@ -74,8 +74,11 @@ def _data(verification: Verification, pairs: list[dict[str, Any]]) -> dict[str, 
         "pairs": pairs,
         "probe": [dataclasses.asdict(point) for point in verification.probe],
         "cross": dataclasses.asdict(cross) if cross else None,
-        "likeness": [_figure(name) for name in PLAIN],
-        "texture": [_figure(name) for name in TEXTURE],
+        "likeness": [_figure(METRICS[name]) for name in PLAIN],
+        "texture": [
+            *(_figure(METRICS[name]) for name in TEXTURE),
+            *(_figure(metric) for metric in verification.extra),
+        ],
     }
 
 
@@ -90,9 +93,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _figure(name: str) -> dict[str, Any]:
-    metric = METRICS[name]
-    return {"name": name, "parts": metric.parts, "unit": metric.unit, "better": metric.better}
+def _figure(metric: Metric) -> dict[str, Any]:
+    keys = ("name", "parts", "unit", "better")
+    return {key: getattr(metric, key) for key in keys}
 
 
 def _pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from unretouch.metrics import METRICS
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.tasks.reports.words import LANGUAGES, tables
+from unretouch.tasks.verify.deep import DEEP_DISTANCE
 
 WORDS: dict[str, tuple[str, str]] = {
     "question_memorised": ("Did it memorise?", "외웠나요?"),
@@ -149,6 +150,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "figure_gradient_ratio": ("Crispness", "또렷함"),
     "figure_laplacian_ratio": ("Finest grain", "가장 고운 결"),
+    "figure_efficientnet_lite0_distance": (
+        "As EfficientNet-Lite0 sees it, off by",
+        "EfficientNet-Lite0이 보는 차이",
+    ),
 }
 
 EXPLAINED_IN_KOREAN: dict[str, str] = {
@@ -198,14 +203,19 @@ EXPLAINED_IN_KOREAN: dict[str, str] = {
         "가장 고운 결의 세기예요. 1은 리터칭 전과 같음, 작으면 흐리고, 크면 거칠거나 지나치게 "
         "선명해요."
     ),
+    "efficientnet_lite0_distance": (
+        "피부가 아니라 사진 속 사물을 알아맞히도록 학습한 신경망에 결과가 얼마나 다르게 "
+        "보이는지예요. 0은 같음이고, 엉뚱한 자리의 그레인이 섞이면 커져요."
+    ),
 }
 
 
 def verify_words() -> dict[str, dict[str, str]]:
     """Return all words of the page by language: those of every page, its own, the metrics'."""
     words = dict(WORDS)
-    for name, metric in METRICS.items():
-        words[f"explain_{name}"] = (metric.explanation, EXPLAINED_IN_KOREAN[name])
+    for metric in (*METRICS.values(), DEEP_DISTANCE):
+        korean = EXPLAINED_IN_KOREAN[metric.name]
+        words[f"explain_{metric.name}"] = (metric.explanation, korean)
     for part, (low, high) in zip(PARTS, BANDS, strict=True):
         words[f"part_{part}"] = (f"{low}–{high} px", f"{low}~{high} px")
     return {

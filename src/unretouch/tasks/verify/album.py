@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from unretouch.base import durable, names
-from unretouch.metrics import Levels
+from unretouch.metrics import Levels, Metric
 from unretouch.pixels import images, retouch
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
@@ -34,14 +35,14 @@ class Shown:
 
 
 class Album:
-    """Judges predictions, and writes their pictures below `folder`.
+    """Judges predictions, by `extra` metrics too, and writes their pictures below `folder`.
 
     Pictures of an earlier report there are removed. Raises DiskError, and DataError for a link that
     leads outside.
     """
 
-    def __init__(self, folder: Path, lambda_L1: float) -> None:
-        self._folder, self._lambda_L1 = folder, lambda_L1
+    def __init__(self, folder: Path, lambda_L1: float, extra: Sequence[Metric] = ()) -> None:
+        self._folder, self._lambda_L1, self._extra = folder, lambda_L1, extra
         self.shown: list[Shown] = []
         durable.make_folder(folder)
         pictures = names.inside(folder, "images")
@@ -52,7 +53,7 @@ class Album:
 
     def add(self, group: Group, pair: Pair, prediction: Levels) -> PairFigures:
         """Judge a prediction (levels) and show it; return its figures."""
-        return self.take(judge(self._folder, self._lambda_L1, group, pair, prediction))
+        return self.take(judge(self._folder, self._lambda_L1, group, pair, prediction, self._extra))
 
     def take(self, shown: Shown) -> PairFigures:
         """Show what `judge` made, here or in another process; return its figures."""
@@ -60,13 +61,22 @@ class Album:
         return shown.figures
 
 
-def judge(folder: Path, lambda_L1: float, group: Group, pair: Pair, prediction: Levels) -> Shown:
+def judge(
+    folder: Path,
+    lambda_L1: float,
+    group: Group,
+    pair: Pair,
+    prediction: Levels,
+    extra: Sequence[Metric] = (),
+) -> Shown:
     """Write the pictures of a prediction (levels) below `folder`; return them with its figures.
 
     The skin is told apart in the source. Raises DiskError.
     """
     skin = retouch.skin_mask(pair.source)
-    figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1, skin)
+    figures = figures_of_pair(
+        pair.name, pair.source, prediction, pair.target, lambda_L1, skin, extra
+    )
     pictures = {
         "real_A": pair.source,
         "fake_B": images.levels_to_file(prediction),

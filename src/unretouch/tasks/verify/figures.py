@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from unretouch.metrics import (
     Area,
     Figure,
     Levels,
+    Metric,
     grain_overlay,
     level_error,
     noise_level,
@@ -42,7 +44,7 @@ class Candidate:
     frame: Figures
     """PLAIN metrics over the whole frame; none of the grain overlay, which leaves the rest alone"""
     area: Figures
-    """PLAIN and TEXTURE metrics over the retouched area; all None where it is empty"""
+    """PLAIN, TEXTURE and extra metrics over the retouched area; all None where it is empty"""
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,14 @@ def figures_of_pair(
     target: Picture,
     lambda_L1: float,
     skin: npt.NDArray[np.float32] | None = None,
+    extra: Iterable[Metric] = (),
 ) -> PairFigures:
     """Measure a prediction, and the two baselines, against the target.
 
     `source` and `target` are file space or levels, `prediction` levels, not rounded, all (H, W, 3)
-    of one size; `skin` is 0 to 1, (H, W), and splits the error where it crosses 0.5. Needs about
-    2.5 GB for 24 megapixels. Raises ValueError when the shapes differ.
+    of one size; `skin` is 0 to 1, (H, W), and splits the error where it crosses 0.5;
+    `extra` are metrics beyond METRICS. Needs about 2.5 GB for 24 megapixels. Raises ValueError when
+    the shapes differ.
     """
     before, ours, true = (
         np.asarray(picture, dtype=np.float32) for picture in (source, prediction, target)
@@ -130,6 +134,7 @@ def figures_of_pair(
     area = retouched_area(before, true, noise)
     grain = grain_overlay(before, true, area, GRAIN_SEED) if area.any() else before
     worst, typical = worst_and_typical(ours, true, area)
+    metrics = (*METRICS.values(), *extra)
     inside, outside = (None, None) if skin is None else (skin > 0.5, skin <= 0.5)
     return PairFigures(
         name=name,
@@ -139,9 +144,9 @@ def figures_of_pair(
         G_L1=weighted_l1(level_error(ours, true), lambda_L1),
         noise=noise,
         area_share=float(area.mean()),
-        prediction=_candidate(ours, true, before, area),
-        identity=_candidate(before, true, before, area),
-        grain=Candidate({}, _over_area(grain, true, before, area)),
+        prediction=_candidate(ours, true, before, area, metrics),
+        identity=_candidate(before, true, before, area, metrics),
+        grain=Candidate({}, _over_area(grain, true, before, area, metrics)),
         bands=_bands(before, ours, true, area) if area.any() else None,
         spectra=_spectra(before, ours, true, grain, area) if area.any() else None,
         worst=worst,
@@ -151,16 +156,20 @@ def figures_of_pair(
     )
 
 
-def _candidate(answer: Levels, target: Levels, source: Levels, area: Area) -> Candidate:
+def _candidate(
+    answer: Levels, target: Levels, source: Levels, area: Area, metrics: Iterable[Metric]
+) -> Candidate:
     frame: Figures = {}
     for name in PLAIN:
         frame |= METRICS[name].figures(answer, target, source)
-    return Candidate(frame, _over_area(answer, target, source, area))
+    return Candidate(frame, _over_area(answer, target, source, area, metrics))
 
 
-def _over_area(answer: Levels, target: Levels, source: Levels, area: Area) -> Figures:
+def _over_area(
+    answer: Levels, target: Levels, source: Levels, area: Area, metrics: Iterable[Metric]
+) -> Figures:
     figures: Figures = {}
-    for metric in METRICS.values():
+    for metric in metrics:
         figures |= metric.figures(answer, target, source, area)
     return figures
 

@@ -16,6 +16,7 @@ from unretouch.pixels.pairs import Pair, PairFiles
 from unretouch.pixels.pairs.load import sides
 from unretouch.tasks import engines
 from unretouch.tasks.verify.album import Group, Shown, judge
+from unretouch.tasks.verify.deep import extra_metrics
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import Shares, probed
 from unretouch.tasks.verify.request import VerifyRequest
@@ -61,7 +62,8 @@ class Measuring:
         """Return the figures of a pair, its pictures written. Raises DiskError."""
         scaled = model.at_scale([pair])[0]
         prediction = model.predict(scaled.source)
-        shown = judge(self.folder, model.lambda_L1, group, scaled, prediction)
+        extra = extra_metrics(self.request.deep)
+        shown = judge(self.folder, model.lambda_L1, group, scaled, prediction, extra)
         if group != "training" or not self.request.probe:
             return Measured(shown, None)
         return Measured(shown, probed(model.predict, scaled.source, scaled.target))

@@ -59,6 +59,8 @@ class Verification:
     """given where `heldout` are the training pairs, each judged by a run that never saw it"""
     self_test: Sequence[PairFigures] = ()
     """untouched photos that the simulated retoucher treated"""
+    extra: Sequence[Metric] = ()
+    """metrics beyond METRICS that were measured"""
 
     @property
     def seen(self) -> Figure:
@@ -102,7 +104,9 @@ def report(verification: Verification, subject: Mapping[str, Any] | None = None)
         "cross": asdict(verification.cross) if verification.cross else None,
         **{name: _group(pairs) for name, pairs in groups.items()},
         "probe": [asdict(point) for point in verification.probe],
-        "metrics": {name: _description(metric) for name, metric in METRICS.items()},
+        "metrics": {
+            metric.name: _description(metric) for metric in (*METRICS.values(), *verification.extra)
+        },
     }
 
 

@@ -46,6 +46,8 @@ class VerifyRequest:
     self_test: tuple[Path, ...] = ()
     """untouched photos"""
     probe: bool = True
+    deep: bool = False
+    """measure the deep distance too, which needs its extra"""
     network: Network = field(default_factory=Network)
     lambda_L1: float | None = None
     out: Path | None = None

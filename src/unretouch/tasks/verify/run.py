@@ -20,6 +20,7 @@ from unretouch.tasks.reports.verify_page import write_verify_page
 from unretouch.tasks.verify.album import Album, Group
 from unretouch.tasks.verify.brief import LAMBDA_L1, trained_on
 from unretouch.tasks.verify.cross import leave_one_out
+from unretouch.tasks.verify.deep import extra_metrics
 from unretouch.tasks.verify.figures import PairFigures
 from unretouch.tasks.verify.finished import finished_pictures
 from unretouch.tasks.verify.model import Model, load_model
@@ -71,22 +72,24 @@ class _Made:
 
 
 def _finished(request: VerifyRequest, console: Console) -> _Made:
+    extra = extra_metrics(request.deep)
     if request.images is None or request.dataroot is None:
         raise UsageError("needs the pairs that the pictures belong to", "--images", "Give --pairs")
     weight = LAMBDA_L1 if request.lambda_L1 is None else request.lambda_L1
     phase, direction = request.phase or "", request.direction or "AtoB"
     answers = finished_pictures(request.images, Path(request.dataroot), phase, direction)
     folder = request.out or Path("verify")
-    album = Album(folder, weight)
+    album = Album(folder, weight, extra)
     training = _judged(album, "training", answers, console)
     title = request.images.resolve().name
     subject = {"images": str(request.images), "pairs": request.dataroot, "lambda_L1": weight}
     facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
-    verification = Verification(training, thresholds=request.thresholds)
+    verification = Verification(training, thresholds=request.thresholds, extra=extra)
     return _Made(folder, title, facts, subject, verification, album)
 
 
 def _model(request: VerifyRequest, console: Console) -> _Made:
+    extra = extra_metrics(request.deep)
     model = load_model(request)
     settings = _with_data(request, model)
     cache = PictureCache(cache_bytes(settings))
@@ -105,7 +108,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     photos = _photos(request.self_test)
 
     folder = request.out or (model.run.root / "verify" if model.run else Path("verify"))
-    album = Album(folder, model.lambda_L1)
+    album = Album(folder, model.lambda_L1, extra)
     groups: dict[Group, Sequence[Pair]] = {
         "training": loaded.pairs,
         "heldout": strangers.pairs if strangers else (),
@@ -121,7 +124,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     shares = {one.shown.figures.name: one.shares for one in measured["training"]}
     known = {name: found for name, found in shares.items() if found is not None}
     points = gathered(known) if request.probe else []
-    verification = Verification(training, heldout, points, request.thresholds, cross, shots)
+    verification = Verification(training, heldout, points, request.thresholds, cross, shots, extra)
     facts = {
         "epoch": request.epoch,
         "netG": settings.netG,

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.metrics import Figure
+from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.tasks.verify.figures import Candidate, PairFigures, Part
 from unretouch.tasks.verify.probe import ProbePoint
@@ -29,12 +29,14 @@ def renderables(verification: Verification) -> list[RenderableType]:
         shown += [verdict_line(verdicts["memorised"])]
         shown += [texture_table("Is the texture back?", verification.training)]
         shown += [verdict_line(verdicts["texture"])]
+        shown += _extra(verification.extra, verification.training)
     if verification.heldout:
         title = "Does it hold on unseen portraits?"
         shown += [unseen_table(title, verification.heldout, _origin(verification.cross))]
         shown += [verdict_line(verdicts["unseen"])]
         shown += [texture_table("The texture of unseen portraits", verification.heldout)]
         shown += [verdict_line(verdicts["unseen_texture"])]
+        shown += _extra(verification.extra, verification.heldout)
     else:
         shown += [verdict_line(verdicts["unseen"])]
     if verification.self_test:
@@ -99,6 +101,16 @@ def texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
     return table
 
 
+def extra_table(metric: Metric, pairs: Sequence[PairFigures]) -> Table:
+    """Return the figure of an extra metric in the retouched area, beside the two baselines."""
+    (key,) = metric.keys
+    table = _table(key, ("pair",), ("prediction", "idle", "grain"))
+    for pair in pairs:
+        answers = (pair.prediction, pair.identity, pair.grain)
+        table.add_row(Text(pair.name), *(_text(answer.area[key]) for answer in answers))
+    return table
+
+
 def unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") -> Table:
     """Return the held-out pairs' errors over frame, skin and the rest."""
     table = _table(
@@ -131,6 +143,13 @@ def probe_table(title: str, points: Sequence[ProbePoint]) -> Table:
         amount = f"{point.amount:+d} {point.unit}" if point.unit else ""
         _add(table, point.change, amount, (_text(point.recovered_share, 2),))
     return table
+
+
+def _extra(metrics: Sequence[Metric], pairs: Sequence[PairFigures]) -> list[RenderableType]:
+    shown: list[RenderableType] = []
+    for metric in metrics:
+        shown += [extra_table(metric, pairs), Text(f"{metric.explanation}\n")]
+    return shown
 
 
 def _likeness(pair: PairFigures, part: str, weighted: str) -> tuple[str, ...]:

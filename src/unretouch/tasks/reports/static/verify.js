@@ -29,11 +29,13 @@
 
   // --- tables
 
+  const DIGITS = { ssim: 4, efficientnet_lite0_distance: 3 };
+
   function format(figure, value) {
     if (missing(value)) return "–";
     if (figure.name === "recovered_share" || figure.unit === "share") return Page.percent(value);
     if (figure.unit === "grey levels") return Page.level(value);
-    return rounded(value, figure.unit === "dB" ? 1 : figure.name === "ssim" ? 4 : 2);
+    return rounded(value, figure.unit === "dB" ? 1 : DIGITS[figure.name] ?? 2);
   }
 
   // Adding 0 turns a rounded -0 into 0.
