@@ -45,7 +45,10 @@ class Asked:
     text: str | None
     request: TestRequest
 
-    def train_run(self, settings: Any, continuation: Any, console: Any, text: Any) -> int:
+    def train_run(
+        self, settings: Any, continuation: Any, console: Any, text: Any, report: bool
+    ) -> int:
+        assert report, "the command ends with the table of its pairs"
         self.settings, self.continuation, self.text = settings, continuation, text
         return 130
 
