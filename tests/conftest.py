@@ -1,4 +1,4 @@
-"""What every test shares: one thread, slow tests on request, and the workplace's test data."""
+"""What every test shares: one thread, slow tests on request, and test data beside the checkout."""
 
 from __future__ import annotations
 
