@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fault_harness as harness
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -59,3 +61,24 @@ def stages() -> EarlyStages:
         return early_stages()
     except UsageError:
         pytest.skip("the extra is missing: pip install '.[deep]'")
+
+
+@pytest.fixture(scope="session")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Warm]:
+    """A process that has imported everything and forks tiny runs."""
+    if not hasattr(os, "fork"):
+        pytest.skip("processes are forked, which this system cannot")
+    with harness.warm(tmp_path_factory.mktemp("printed")) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="session")
+def dataroot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tiny pairs."""
+    return harness.make_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture
+def place(dataroot: Path, tmp_path: Path) -> harness.Place:
+    """A tiny run on them, not begun."""
+    return harness.Place(dataroot, tmp_path / "checkpoints")
