@@ -38,9 +38,11 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Any:
+def app(browser: Any, tmp_path: Path) -> Any:
     with running(tmp_path / "app") as started:
         yield started
+        # A page left open would ask the stopped server for news, and complain of its silence.
+        browser.driver.get("about:blank")
 
 
 def drop(browser: Any, zone: str, *paths: Path) -> None:
