@@ -38,7 +38,7 @@ def pair(height: int, width: int, seed: int = 0, changed: slice = slice(None)) -
 def test_loss_is_zero_at_the_target_and_has_a_slope_in_grey_levels() -> None:
     target = torch.zeros(1, 3, 4, 4)
     for error, wanted in ((0.0, 0.0), (1.0, 0.25), (2.0, 1.0), (10.0, 9.0)):
-        loss = recipe.residual_loss(target + error / 127.5, target, FastRecipe(huber=2.0))
+        loss = recipe.residual_loss(target + error / 127.5, target, FastRecipe(huber=2.0), 0.0)
         assert float(loss) == pytest.approx(wanted, abs=1e-5)
 
 
@@ -46,7 +46,7 @@ def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None
     residual = torch.zeros(1, 1, 10, 10)
     residual[..., 0] = 5 / 127.5
     prediction = torch.zeros_like(residual, requires_grad=True)
-    recipe.residual_loss(prediction, residual, FastRecipe(huber=2.0)).backward()
+    recipe.residual_loss(prediction, residual, FastRecipe(huber=2.0), 0.0).backward()
     assert prediction.grad is not None
     assert prediction.grad[..., 0].max() < 0
     assert prediction.grad[..., 1:].abs().max() == 0
@@ -76,14 +76,14 @@ def small() -> nn.Module:
 
 
 def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None = None) -> Tensor:
-    numbers = FastRecipe(crop=32, batch=2, warm_up=5)
+    numbers = FastRecipe(crop=32, warm_up=5)
     optimizer = optimizer or recipe.make_optimizer(net, numbers)
     table = crops.crop_table([pair(64, 64)], 32, 8)
     for step in steps:
         recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
         batch = crops.sample_crops(table, 0, step, 2)
         optimizer.zero_grad()
-        loss = recipe.residual_loss(net(batch.source), batch.target, numbers)
+        loss = recipe.residual_loss(net(batch.source), batch.target, numbers, step / 60)
         loss.backward()
         recipe.clip_gradient(net, numbers)
         optimizer.step()

@@ -57,7 +57,7 @@ class TrainSettings:
     serial_batches: bool = False
     """take pairs in their order, not shuffled"""
     batch_size: int = 1
-    """pairs in one step"""
+    """pairs in one step; with the fast recipe, how many times its usual crops"""
     input_nc: Literal[1, 3] = 3
     """channels of the input: 3 RGB, 1 grey"""
     output_nc: Literal[1, 3] = 3

@@ -15,8 +15,8 @@ from unretouch.base.config import AimName
 from unretouch.losses import l1, local_band_energy
 from unretouch.training.crops import Crops, CropTable, crops_at, left_out_places
 
-MOST_CROPS = 16
-"""Crops looked at in one judgement: it must cost little beside the training between two."""
+MOST_PIXELS = 1 << 18
+"""Pixels looked at in one judgement: it must cost little beside the training between two."""
 
 
 class EarlyChoice:
@@ -30,7 +30,9 @@ class EarlyChoice:
         self.net = copy.deepcopy(net)
         self.score = math.inf
         self._aim: AimName = aim
-        self._crops = crops_at(table, left_out_places(table, MOST_CROPS)).to(device)
+        self._crops = crops_at(
+            table, left_out_places(table, max(1, MOST_PIXELS // table.crop**2))
+        ).to(device)
 
     @torch.no_grad()
     def consider(self, net: nn.Module) -> None:

@@ -73,6 +73,7 @@ class FastFit:
             self._recipe.left_out,
             settings.seed,
         )
+        self._batch = settings.batch_size * fast_recipe.crops_a_step(self._table.crop, self._recipe)
         self._choice: EarlyChoice | None = None
         if self._recipe.left_out:
             self._choice = EarlyChoice(self._average, self._table, settings.aim, device)
@@ -83,18 +84,18 @@ class FastFit:
 
     @property
     def pixels_a_step(self) -> int:
-        return self._recipe.batch * self._table.crop**2
+        return self._batch * self._table.crop**2
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
-        batch = self._batch(step)
+        batch = self._drawn(step)
         data_s = time.monotonic() - began
         since = step - self._attempt.begun_at
         factor = fast_recipe.rate_factor(progress, since, self._recipe)
         # What did not leave the identity at this rate is tried at half of it.
         fast_recipe.set_rate(self._optimiser, factor * 0.5**self._attempt.number)
-        prediction = self._backward(batch)
-        share = self._team.share(self._recipe.batch)
+        prediction = self._backward(batch, progress)
+        share = self._team.share(self._batch)
         self._team.average_gradients(self._net, share)
         norm = fast_recipe.clip_gradient(self._net, self._recipe)
         error = self._mean_distance(prediction, batch.target)
@@ -123,7 +124,7 @@ class FastFit:
         began = 0.0
         for _ in range(2):
             began = time.monotonic()
-            self._backward(self._batch(0))
+            self._backward(self._drawn(0), progress=0.0)
         self._optimiser.zero_grad()
         return time.monotonic() - began
 
@@ -165,19 +166,19 @@ class FastFit:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, self._attempt.number))
         return networks.build_generator(self._settings).to(self._device)
 
-    def _batch(self, step: int) -> Crops:
-        recipe, part = self._recipe, self._team.part(self._recipe.batch)
-        crops.fetch_ahead(self._table, self._settings.seed, step, recipe.batch, part)
-        return crops.sample_crops(
-            self._table, self._settings.seed, step, recipe.batch, recipe.turn, part
-        ).to(self._device)
+    def _drawn(self, step: int) -> Crops:
+        seed, part = self._settings.seed, self._team.part(self._batch)
+        crops.fetch_ahead(self._table, seed, step, self._batch, part)
+        return crops.sample_crops(self._table, seed, step, self._batch, self._recipe.turn, part).to(
+            self._device
+        )
 
     def _mean_distance(self, x: Tensor, y: Tensor) -> float:
         """Return the mean absolute difference over the whole batch, all processes' parts of it."""
-        share = self._team.share(self._recipe.batch)
+        share = self._team.share(self._batch)
         return float(self._team.average((x - y).abs().mean(), share))
 
-    def _backward(self, batch: Crops) -> Tensor:
+    def _backward(self, batch: Crops, progress: float) -> Tensor:
         """Gather the gradient of a batch; return the prediction."""
         autocast = torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16-mixed"
@@ -186,7 +187,7 @@ class FastFit:
             prediction: Tensor = self._net(batch.source)
         # What was left out teaches nothing: there the prediction is its own target.
         target = torch.where(batch.left_out, prediction.detach(), batch.target)
-        loss = fast_recipe.residual_loss(prediction, target, self._recipe)
+        loss = fast_recipe.residual_loss(prediction, target, self._recipe, progress)
         self._optimiser.zero_grad()
         torch.autograd.backward(loss)
         return prediction.detach()
@@ -209,7 +210,7 @@ class FastFit:
         return ""
 
     def _pairs(self, step: int) -> tuple[str, ...]:
-        chosen = crops.drawn_places(self._table, self._settings.seed, step, self._recipe.batch)
+        chosen = crops.drawn_places(self._table, self._settings.seed, step, self._batch)
         return tuple(sorted({self._names[int(index)] for index, _, _ in chosen}))
 
     def _require_finite(self, step: int, values: dict[str, float]) -> None:

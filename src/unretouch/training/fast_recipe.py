@@ -28,7 +28,7 @@ class FastRecipe:
     """crops in one step"""
     rate: float = 0.02
     """learning rate of hidden convolutions (orthogonalised updates)"""
-    adam_rate: float = 1e-3
+    adam_rate: float = 3e-3
     """learning rate of all other weights (Adam)"""
     warm_up: int = 20
     """steps in which the rates rise from zero"""
@@ -37,7 +37,9 @@ class FastRecipe:
     clip: float = 1.0
     """largest global norm of the gradient"""
     huber: float = 1.0
-    """grey levels where the loss turns from quadratic to linear"""
+    """grey levels where the loss turns from quadratic to linear, at the start"""
+    last_huber: float = 0.2
+    """the same at the end: what is nearly right is then pulled to be quite right"""
     texture: float = 0.0
     """weight of the local band energy beside the error in grey levels"""
     turn: bool = False
@@ -49,25 +51,42 @@ class FastRecipe:
 
 
 RECIPES: Final[dict[AimName, FastRecipe]] = {
-    "fit": FastRecipe(),
+    "fit": FastRecipe(crop=256, batch=1),
     "restore": FastRecipe(turn=True, left_out=0.08),
-    "texture": FastRecipe(turn=True, left_out=0.08, texture=1.0),
+    "texture": FastRecipe(turn=True, left_out=0.08, texture=1.0, last_huber=1.0),
 }
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
-them; the others are for portraits that were never seen."""
+them, in large crops: few of their pixels lack their surroundings. The others are for portraits that
+were never seen, which needs many different crops rather than large ones."""
+
+
+# --- crops -----------------------------------------------------------------------------------
+
+MOST_CROPS = 4
+"""In a step, for one of --batch_size."""
+
+
+def crops_a_step(side: int, recipe: FastRecipe) -> int:
+    """Return how many crops a step takes where the pictures leave them but `side` pixels a side:
+    as many pixels as otherwise, within MOST_CROPS."""
+    return min(MOST_CROPS, recipe.batch * max(1, recipe.crop // side) ** 2)
 
 
 # --- loss ------------------------------------------------------------------------------------
 
 
-def residual_loss(prediction: Tensor, target: Tensor, recipe: FastRecipe) -> Tensor:
+def residual_loss(
+    prediction: Tensor, target: Tensor, recipe: FastRecipe, progress: float
+) -> Tensor:
     """Return the mean Huber loss in grey levels, and the distance of the texture where it counts.
 
     Most pixels need no change, so the median residual is zero and a plain absolute error keeps a
-    network at the identity; the quadratic core pulls it away.
+    network at the identity; the quadratic core pulls it away. As `progress` goes from 0 to 1 the
+    core shrinks, since what is measured in the end is the absolute error.
     """
     prediction = prediction.float()
-    loss = huber(prediction, target, recipe.huber * GREY_LEVEL) / GREY_LEVEL
+    core = recipe.huber * (recipe.last_huber / recipe.huber) ** min(max(progress, 0.0), 1.0)
+    loss = huber(prediction, target, core * GREY_LEVEL) / GREY_LEVEL
     if recipe.texture:
         loss = loss + recipe.texture * local_band_energy(prediction, target)
     return loss

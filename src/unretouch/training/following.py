@@ -33,15 +33,13 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
     Raises UsageError for settings by which it would not be the run that one process makes.
     """
     fast = settings.recipe == "fast"
-    batch = RECIPES[settings.aim].batch if fast else settings.batch_size
+    batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
     if batch % processes:
-        multiple = -(-batch // processes) * processes
+        multiple = -(-settings.batch_size // processes) * processes
         raise UsageError(
-            f"{batch} {'crops' if fast else 'pairs'} a step do not divide by {processes} processes",
-            "--devices" if fast else "--batch_size",
-            f"Take a divisor of {batch} for --devices times --num_nodes"
-            if fast
-            else f"Set it to {multiple}, or change --devices",
+            f"a batch of {batch} does not divide by {processes} processes",
+            "--batch_size",
+            f"Set it to {multiple}, or change --devices",
         )
     if settings.norm == "batch" and (settings.netG != "detail" or settings.lambda_GAN):
         raise UsageError(

@@ -80,11 +80,12 @@ def orthogonal(matrix: Tensor) -> Tensor:
     x = x / (x.norm() + 1e-7)
     gram = x @ x.T
     product: Tensor | None = None
-    for _ in range(5):
+    for step in range(5):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
         product = factor if product is None else factor @ product
-        gram = factor @ gram @ factor
+        if step < 4:
+            gram = factor @ gram @ factor
     assert product is not None
     x = product @ x
     result: Tensor = x.T if tall else x
