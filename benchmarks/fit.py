@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("classic:3", "fit:1", "fit:10", "restore:10", "texture:10")
+PARTS = ("classic:3", "fit:1", "fit:10", "restore:4", "texture:10")
 LOOKS = 24
 """Evaluations of the training pairs in a part, closer together at its start."""
 STRONG: dict[str, Any] = {
