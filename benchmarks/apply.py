@@ -1,11 +1,13 @@
 """How fast photographs are restored, decoding and encoding counted, and in how much memory.
 
-    python benchmarks/apply.py                    all cases, a table, and JSON with --json FILE
+    python benchmarks/apply.py                    all cases, half an hour and more
     python benchmarks/apply.py --only fast,12     the cases whose name contains both
 
 Every case runs in a process of its own: the largest memory it ever held is its peak. The baseline
 is the forward pass of the classic unet_256 alone: eager, float32, contiguous, whole picture,
 without decoding and encoding and without this project's settings of the allocator.
+
+Figures are gathered in docs/apply.json; a case that is measured again replaces its older figures.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+FIGURES = Path(__file__).resolve().parents[1] / "docs" / "apply.json"
 ROUNDS = 3
 """The quickest counts: what slows a round down is other work on the machine."""
 
@@ -48,13 +51,18 @@ def cases() -> list[Case]:
     for m in SIZES:
         rows.append(Case(f"fast, tiled, {m} MP", "torch", "detail", m))
     rows += [
+        Case("fast, whole, 1 MP", "torch", "detail", 1, tiled=False),
         Case("fast, whole, 12 MP", "torch", "detail", 12, tiled=False),
         Case("fast, float32, tiled, 12 MP", "torch", "detail", 12, "32-true"),
         Case("fast, 16-bit TIFF, tiled, 12 MP", "torch", "detail", 12, format="tiff"),
-        Case("fast, onnxruntime, tiled, 1 MP", "onnx", "detail", 1),
-        Case("fast, onnxruntime, tiled, 12 MP", "onnx", "detail", 12),
+    ]
+    rows += [Case(f"fast, onnxruntime, tiled, {m} MP", "onnx", "detail", m) for m in SIZES]
+    rows += [
         Case("unet_256, whole, 1 MP", "torch", "unet_256", 1, tiled=False),
+        Case("unet_256, onnxruntime, whole, 1 MP", "onnx", "unet_256", 1, tiled=False),
+        Case("unet_256, whole, 12 MP", "torch", "unet_256", 12, tiled=False),
         Case("unet_256, fixed statistics, tiled, 12 MP", "torch", "unet_256", 12),
+        Case("unet_256, fixed statistics, tiled, 60 MP", "torch", "unet_256", 60),
     ]
     return rows
 
@@ -62,7 +70,7 @@ def cases() -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="parts of names, divided by commas")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=Path, default=FIGURES)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -70,17 +78,18 @@ def main() -> None:
         return
     wanted = [c for c in cases() if all(part in c.name for part in options.only.split(","))]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    rows = []
+    known = json.loads(options.json.read_text("utf-8")) if options.json.exists() else []
+    figures_of = {row["name"]: row for row in known}
     for case in wanted:
         row = in_child(case)
-        rows.append({**asdict(case), **row})
+        figures_of[case.name] = {**asdict(case), **row}
         print(
             f"{case.name:42s} {row['megapixels_per_second']:6.2f} MP/s {row['seconds']:7.1f} s "
             f"{row['peak_megabytes']:6.0f} MB  {row.get('note', '')}",
             flush=True,
         )
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+        ordered = [figures_of[c.name] for c in cases() if c.name in figures_of]
+        options.json.write_text(json.dumps(ordered, indent=1) + "\n", "utf-8")
 
 
 def in_child(case: Case) -> dict[str, Any]:

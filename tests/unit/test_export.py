@@ -100,6 +100,20 @@ def test_the_file_tells_what_it_is_and_no_names(exported: Path) -> None:
         assert "kim" not in card
 
 
+def test_a_plain_file_says_what_it_does_not_hold(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(exported / "unet"), "--to", "pth", "-o", str(tmp_path / "alone.pth")]
+    assert run(dispatch, words) == 0
+    assert "holds no settings: lay the run's config.json beside it" in capsys.readouterr().out
+    assert "config.json" in (tmp_path / "alone.pth.md").read_text("utf-8")
+    alone = load_network(tmp_path / "alone.pth")[2].sizing
+    (tmp_path / "config.json").write_bytes((exported / "unet" / "config.json").read_bytes())
+    told = load_network(tmp_path / "alone.pth")[2].sizing
+    assert alone.preprocess == "none"
+    assert told == load_network(exported / "unet" / "latest_net_G.pth")[2].sizing != alone
+
+
 def test_a_network_that_differs_is_refused(exported: Path) -> None:
     net, told, _ = load_network(exported / "detail" / "latest_net_G.pth")
     with torch.no_grad():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, JpegImagePlugin
+from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
 from unretouch.base.errors import DataError
 from unretouch.pixels.photos import Photo, as_format, colour, read_photo, write_photo
 from unretouch.pixels.photos.exif import cleaned
+from unretouch.pixels.photos.tiff_exif import append_exif
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -60,7 +62,7 @@ def camera_exif(orientation: int = 1, gps: bool = True) -> bytes:
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0112] = "Maker", "Camera 1", orientation
     exif[0x0132] = "2026:01:02 03:04:05"
-    exif.get_ifd(0x8769)[0x829A] = (1, 200)
+    exif.get_ifd(0x8769)[0x829A] = TiffImagePlugin.IFDRational(1, 200)
     exif.get_ifd(0x8769)[0x927C] = b"\x01maker's own\xff" * 9
     if gps:
         exif.get_ifd(0x8825)[1] = "N"
@@ -150,6 +152,35 @@ def test_hostile_exif_is_dropped_or_cleaned_and_never_raises(tail: bytes) -> Non
     for head in (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b""):
         result = cleaned(head + tail)
         assert result is None or len(result) == len(head + tail)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_tiff_keeps_what_the_camera_said_and_not_where(
+    bits: int, grey: bool, tmp_path: Path
+) -> None:
+    if bits == 16:
+        pytest.importorskip("pyvips")
+    pixels = noise(30, 40, 3, bits)
+    pixels = pixels[..., :1].repeat(3, axis=2) if grey else pixels
+    profile = None if grey else ADOBE_RGB
+    photo = Photo(pixels, "tiff", ".tif", grey=grey, profile=profile, exif=camera_exif())
+    write_photo(tmp_path / "a.tif", photo, keep_gps=True)
+    back = read_photo(tmp_path / "a.tif")
+    write_photo(tmp_path / "b.tif", back)
+    write_photo(tmp_path / "c.tif", back, keep_gps=True)
+    np.testing.assert_array_equal(read_photo(tmp_path / "b.tif").pixels, pixels)
+    for name, place in (("a", True), ("b", False), ("c", True)):
+        with Image.open(tmp_path / f"{name}.tif") as image:
+            found = image.getexif()
+            assert (found[0x010F], found[0x0110]) == ("Maker", "Camera 1")
+            assert found[0x0132] == "2026:01:02 03:04:05"
+            assert found.get_ifd(0x8769)[0x829A] == Fraction(1, 200)
+            assert found.get(0x0112, 1) == 1
+            assert image.info.get("icc_profile") == profile
+            assert dict(found.get_ifd(0x8825)) == ({1: "N", 2: (37.0, 33.0, 59.5)} if place else {})
+        if not place:
+            assert b"\0N\0" not in (tmp_path / f"{name}.tif").read_bytes()[-2000:]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -281,11 +312,17 @@ def test_a_raw_photograph_becomes_16_bit_srgb(tmp_path: Path) -> None:
         (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
     ]  # fmt: skip
     tifffile.imwrite(tmp_path / "a.dng", mosaic, photometric=32803, extratags=tags)
+    append_exif(tmp_path / "a.dng", camera_exif())
     photo = read_photo(tmp_path / "a.dng")
     assert photo.pixels.shape == (64, 96, 3)
     assert photo.pixels.dtype == np.uint16
     assert (photo.format, photo.profile) == ("tiff", None)
     assert any("white balance" in note for note in photo.notes)
+    write_photo(tmp_path / "b.tif", photo)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.getexif()[0x0110] == "Camera 1"
+        assert image.getexif().get_ifd(0x8769)[0x829A] == Fraction(1, 200)
+        assert not image.getexif().get_ifd(0x8825)
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -52,5 +52,7 @@ def main(argv: list[str]) -> int:
     )
     done = export(request, options.to, Path(options.out) if options.out else None)
     print(f"{done.path}: {done.check}")
+    if done.note:
+        print(f"note: {done.note}")
     print(f"model card: {done.card}")
     return ExitCode.OK

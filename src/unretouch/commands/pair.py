@@ -50,7 +50,7 @@ class PairOptions:
 
 def main(argv: list[str]) -> int:
     """Write pairs and report them. Returns the exit code. Raises UnretouchError."""
-    options = parse(PairOptions, argv, PROG)
+    options = parse(PairOptions, ["--out" if word == "-o" else word for word in argv], PROG)
     _check(options)
     report = _write(options)
     _show(report, Path(options.out))

@@ -160,10 +160,10 @@ def _nothing(root: Path, phase: str) -> str:
 
 def _how_to(root: Path, phase: str) -> str:
     folder = root / phase
+    also = f" (also understood: {phase}A + {phase}B, A/{phase} + B/{phase})" if phase else ""
     return (
         f"Put combined pictures, A left and B right, into {folder}, or pictures of the same names "
-        f"into {folder / 'A'} and {folder / 'B'} (also understood: {phase}A + {phase}B, "
-        f"A/{phase} + B/{phase})"
+        f"into {folder / 'A'} and {folder / 'B'}{also}"
     )
 
 

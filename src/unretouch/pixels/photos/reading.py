@@ -23,6 +23,7 @@ from unretouch.base.errors import DataError, DiskError
 from unretouch.base.extras import install_hint
 from unretouch.pixels import images
 from unretouch.pixels.photos.photo import FormatName, JpegCoding, Photo, Pixels
+from unretouch.pixels.photos.tiff_exif import exif_of_raw, exif_of_tiff
 
 HEIC = {".heic", ".heif", ".hif"}
 RAW = {
@@ -123,19 +124,8 @@ def _described_large(path: Path) -> _Header:
 def _exif(image: Image.Image) -> bytes | None:
     block: bytes | None = image.info.get("exif")
     if not block and image.format == "TIFF":
-        block = _exif_of_tiff(image)
+        block = exif_of_tiff(image.getexif())
     return block.removeprefix(b"Exif\0\0") if block else None
-
-
-def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    """Return what a TIFF says about the camera; the tags that describe its own layout left out."""
-    found = image.getexif()
-    kept = Image.Exif()
-    # Description, make, model, orientation, software, date, artist, copyright.
-    for tag in (270, 271, 272, _ORIENTATION, 305, 306, 315, 33432):
-        if tag in found:
-            kept[tag] = found[tag]
-    return kept.tobytes() if dict(kept) else None
 
 
 def _read_pillow(path: Path, header: _Header) -> Photo:
@@ -319,6 +309,7 @@ def _read_raw(path: Path) -> Photo:
         pixels=np.ascontiguousarray(pixels),
         format="tiff",
         ending=path.suffix,
+        exif=exif_of_raw(path),
         notes=("RAW was developed to sRGB with the camera's white balance",),
     )
 

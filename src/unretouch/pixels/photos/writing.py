@@ -1,8 +1,7 @@
 """Write a photograph beside its name first, then under it, with what it came with.
 
 Pillow writes 8 bits a channel, libvips 16 and pictures too large for memory. The EXIF block goes in
-byte for byte after `exif.cleaned`; TIFF, whose EXIF is part of the file's own directory, gets its
-plain tags (maker, model, date, artist), and of 16 bits none.
+byte for byte after `exif.cleaned`; for TIFF, which has no such block, see tiff_exif.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from PIL import Image
 from unretouch.base import durable
 from unretouch.base.errors import DataError
 from unretouch.base.extras import install_hint
-from unretouch.pixels.photos.exif import EXIF, GPS, ORIENTATION, cleaned
+from unretouch.pixels.photos.exif import cleaned
 from unretouch.pixels.photos.photo import Photo, Pixels
 from unretouch.pixels.photos.reading import LARGEST_IN_MEMORY
+from unretouch.pixels.photos.tiff_exif import append_exif
 
 _PREFIX = b"Exif\0\0"
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
@@ -50,6 +50,8 @@ def write_photo(path: Path, photo: Photo, *, keep_gps: bool = False) -> None:
             _write_pillow(temporary, photo, exif)
         if exif and photo.format == "png":
             _insert_exif(temporary, exif)
+        elif exif and photo.format == "tiff":
+            append_exif(temporary, exif)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         durable.rename(temporary, path)
@@ -94,8 +96,8 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
     options: dict[str, Any] = {}
     if photo.profile:
         options["icc_profile"] = photo.profile
-    if exif and photo.format != "png":
-        options["exif"] = _PREFIX + exif if photo.format != "tiff" else _own_tags(exif)
+    if exif and photo.format in ("jpeg", "webp"):
+        options["exif"] = _PREFIX + exif
     match photo.format:
         case "jpeg" if photo.jpeg:
             options |= {
@@ -114,16 +116,6 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
             options |= {"lossless": photo.lossless, "quality": 95, "exact": True}
     with path.open("xb") as file:
         image.save(file, photo.format.upper(), **options)
-
-
-def _own_tags(exif: bytes) -> Image.Exif:
-    """Return the tags of the first directory: libtiff writes no others for Pillow."""
-    given, kept = Image.Exif(), Image.Exif()
-    given.load(exif)
-    for tag, value in given.items():
-        if tag not in (GPS, EXIF, ORIENTATION):
-            kept[tag] = value
-    return kept
 
 
 def _write_vips(path: Path, photo: Photo, where: Path) -> None:

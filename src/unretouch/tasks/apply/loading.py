@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+KEPT = {"detail": 128_000_000}
+"""Bytes of the largest tensor whose memory is kept, by generator: those of `detail` in a tile."""
+KEPT_ELSE = 16_000_000
+"""The same for classic generators. Their tensors are of so many sizes that kept memory would fall
+into gaps which nothing fits into: half as much again as is needed."""
+
+
 def load_model(request: ModelRequest) -> Model:
     """Return the model, ready to run. Raises CheckpointError."""
     path = weights_file(request)
@@ -39,8 +46,9 @@ def load_model(request: ModelRequest) -> Model:
 
         torch.set_num_threads(request.threads)
     where = device.choose(request.device)
-    device.prepare(where)
     net, settings, info = load_network(path)
+    # Now, not before: what loading took has gone back to the system.
+    device.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
     return TorchModel(net, settings, info, where, request.precision)
 
 

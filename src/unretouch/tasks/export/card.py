@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+PLAIN = (
+    "a plain .pth holds no settings: lay the run's config.json beside it, or photographs are "
+    "restored at their own size, whatever the size of training was"
+)
+
 _USE = {
     "onnx": """```python
 import numpy, onnxruntime
@@ -19,7 +24,8 @@ Input `picture` and output `restored`: float32 (1, 3, height, width), sRGB in 0.
 width. Range and padding are inside.""",
     "safetensors": "The tensors have the names of the generator's state dict; the settings to "
     "build it are in the file's metadata under `unretouch`.",
-    "pth": "A plain state dict as `torch.save` writes it, with the keys of the generator.",
+    "pth": "A plain state dict as `torch.save` writes it, with the keys of the generator; "
+    f"{PLAIN}.",
 }
 
 

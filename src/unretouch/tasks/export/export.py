@@ -16,7 +16,7 @@ from unretouch.base.extras import install_hint
 from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
 from unretouch.tasks.apply.onnx_model import RECORD
 from unretouch.tasks.apply.request import ModelRequest
-from unretouch.tasks.export.card import card
+from unretouch.tasks.export.card import PLAIN, card
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import SIZES, difference, onnx_bytes
 from unretouch.training.weights_file import load_weights, serialise
@@ -34,6 +34,8 @@ class Export:
     path: Path
     card: Path
     check: str
+    note: str = ""
+    """what the file does not hold"""
 
 
 def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export:
@@ -69,7 +71,7 @@ def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export
         check = _write_tensors(path, kind, weights, record)
     beside = path.with_name(f"{path.name}.md")
     durable.write_text(beside, card(path.name, kind, record, check))
-    return Export(path, beside, check)
+    return Export(path, beside, check, PLAIN if kind == "pth" else "")
 
 
 def _write_tensors(
