@@ -17,8 +17,8 @@ Language Models 3.3)."""
 EXACT_ERROR = 0.12
 """Grey levels of error at which nearly every pixel is rounded to the answer."""
 LEARNT, PASSES, SLOPE = 0.25, 33.0, 0.356
-"""Measured (docs/performance.md): after 33 passes over every pixel a quarter of the retouch is left, and
-so many times less as the passes grow, to this power."""
+"""Measured (docs/performance.md): after 33 passes over every pixel a quarter of the retouch is
+left, and so many times less as the passes grow, to this power."""
 SAMPLED = 4_000_000
 """Values of a pair that are compressed at most: the rest is taken to be alike."""
 
