@@ -4,7 +4,6 @@ were left out of training."""
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import torch
@@ -28,20 +27,23 @@ class EarlyChoice:
 
     def __init__(self, net: nn.Module, table: CropTable, aim: AimName, device: torch.device):
         self.net = copy.deepcopy(net)
-        self.score = math.inf
         self._aim: AimName = aim
         self._crops = crops_at(
             table, left_out_places(table, max(1, MOST_PIXELS // table.crop**2))
         ).to(device)
+        self.begin()
 
-    @torch.no_grad()
+    def begin(self) -> None:
+        """Take the weights as they stand for the best so far. A fresh network does nothing: what
+        does worse than that is then never kept."""
+        self.score = self._judged(self.net)
+
     def consider(self, net: nn.Module) -> None:
         """Keep the weights of `net` where they do better than all before."""
         score = self._judged(net)
         if score < self.score:
             self.score = score
-            for kept, value in zip(self.net.parameters(), net.parameters(), strict=True):
-                kept.copy_(value)
+            self.net.load_state_dict(net.state_dict())
 
     def state(self) -> dict[str, Any]:
         return {"weights": self.net.state_dict(), "score": self.score}
@@ -51,6 +53,7 @@ class EarlyChoice:
         networks.load_weights(self.net, state["weights"], where)
         self.score = float(state["score"])
 
+    @torch.no_grad()
     def _judged(self, net: nn.Module) -> float:
         source = self._crops.source
         prediction = torch.cat([net(source[n : n + 1]) for n in range(len(source))])

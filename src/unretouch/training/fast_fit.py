@@ -141,6 +141,8 @@ class FastFit:
         """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
         for net in (self._net, self._average, *([self._choice.net] if self._choice else [])):
             networks.load_weights(net, weights["G"], where)
+        if self._choice is not None:
+            self._choice.begin()
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {
