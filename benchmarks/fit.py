@@ -42,6 +42,8 @@ RETOUCHES: dict[str, dict[str, Any]] = {
     "sparse": {"sparse": True},
 }  # fmt: skip
 """Kinds of retouch: by the share of fine texture that it leaves, or only where it is needed."""
+LEFT = 0.05
+"""Share of the retouch undone with which a fit has left the identity."""
 LEVEL_ERRORS = (1.0, 0.5, 0.255)
 """Grey levels whose time is told; the last is G_L1 = 1 at lambda 500."""
 
@@ -124,30 +126,39 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     return {**found, "heldout": unseen(fit.generator, heldout)}
 
 
-def leaving(pairs_folder: Path, seeds: int) -> list[float]:
-    """Return, for each seed, the share of the retouch undone in the crops of updates 41 to 50: a
-    fit that stays at the identity shows 0 or less."""
+def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
+    """Return, for each seed, the updates after which the crops of the last ten had LEFT of their
+    retouch undone; None where that did not happen while the fit had patience."""
     import torch
 
     from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
     from unretouch.training import device
     from unretouch.training.fast_fit import FastFit
+    from unretouch.training.stuck import PATIENCE
 
     where = torch.device("cpu")
     device.prepare(where)
     pairs = load_pairs(pairs_folder, "train").pairs
-    shares = []
+    found: list[int | None] = []
     for seed in range(seeds):
         settings = TrainSettings(
             dataroot=str(pairs_folder), netG="detail", recipe="fast", lambda_GAN=0, seed=seed,
             preprocess="none", precision=device.precision("auto", where),
         )  # fmt: skip
         fit = FastFit(settings, pairs, where)
-        updates = [fit.update(step, 1, step, step / 1000) for step in range(50)][-10:]
-        shares.append(1 - sum(u.mean_error for u in updates) / sum(u.identity for u in updates))
-        print(f"seed {seed}: {shares[-1]:.1%} undone after 50 updates", flush=True)
-    return shares
+        errors: list[tuple[float, float]] = []
+        left = None
+        while left is None and len(errors) < PATIENCE:
+            step = len(errors)
+            update = fit.update(step, 1, step, step / 1000)
+            errors.append((update.mean_error, update.identity))
+            error, identity = (sum(column) for column in zip(*errors[-10:], strict=True))
+            if step >= 9 and error < (1 - LEFT) * identity:
+                left = step + 1
+        found.append(left)
+        print(f"seed {seed}: {f'left after {left} updates' if left else 'stayed'}", flush=True)
+    return found
 
 
 def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
@@ -292,11 +303,11 @@ def main() -> None:
 
 def count_seeds(options: argparse.Namespace) -> None:
     """Count the seeds that leave the identity, and add the figures to the file."""
-    shares = leaving(options.pairs, options.seeds)
+    found = leaving(options.pairs, options.seeds)
     record = known_figures(options.json)
-    record.setdefault("seeds", {})[options.retouch or "as they are"] = shares
+    record.setdefault("updates_until_left", {})[options.retouch or "as they are"] = found
     write_figures(options.json, record)
-    print(f"{sum(share > 0.05 for share in shares)} of {len(shares)} left the identity")
+    print(f"{sum(left is not None for left in found)} of {len(found)} left the identity")
 
 
 def measure_parts(options: argparse.Namespace) -> None:

@@ -51,6 +51,8 @@ class CropTable:
     """(P,) running sum of the weights of `places`"""
     left_out: Sequence[NDArray[np.bool_]]
     """(H, W): pixels that teach nothing, kept to judge by"""
+    residual: float
+    """mean absolute difference of source and target over all pictures, grey levels"""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,12 @@ def crop_table(
 
     crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
     places, weights = [], []
+    changed, values = 0, 0
     for index in range(len(pairs)):
         fetch(pairs[index : index + AHEAD])
         total = _running_sum(source(index), target(index))
+        changed += int(total[-1, -1])
+        values += 3 * (total.shape[0] - 1) * (total.shape[1] - 1)
         tops, lefts, weight = _windows(total, crop, multiple)
         weights.append(weight)
         grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
@@ -108,7 +113,8 @@ def crop_table(
         _Each(make, len(pairs)) if lazy else [make(index) for index in range(len(pairs))]
         for make in (source, target, mask)
     )
-    return CropTable(pairs, sources, targets, crop, np.concatenate(places), weight.cumsum(), masks)  # type: ignore[arg-type]
+    where, running = np.concatenate(places), weight.cumsum()
+    return CropTable(pairs, sources, targets, crop, where, running, masks, changed / values)  # type: ignore[arg-type]
 
 
 class _Each(Sequence[NDArray[Any]]):

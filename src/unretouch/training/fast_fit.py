@@ -21,6 +21,7 @@ from unretouch.training.crops import Crops
 from unretouch.training.early_choice import EarlyChoice
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.fit import Update
+from unretouch.training.muon import Muon
 from unretouch.training.optimiser_state import remembered, restore_optimiser
 from unretouch.training.stuck import Attempt
 from unretouch.training.team import ALONE, Team
@@ -64,7 +65,6 @@ class FastFit:
         self._attempt = Attempt()
         self._net = self._fresh_net()
         self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
-        self._optimiser = fast_recipe.make_optimizer(self._net, self._recipe)
         self._names = [pair.name for pair in pairs]
         self._table = crops.crop_table(
             pairs,
@@ -73,6 +73,7 @@ class FastFit:
             self._recipe.left_out,
             settings.seed,
         )
+        self._optimiser = self._fresh_optimiser()
         self._batch = settings.batch_size * fast_recipe.crops_a_step(self._table.crop, self._recipe)
         self._choice: EarlyChoice | None = None
         if self._recipe.left_out:
@@ -168,6 +169,9 @@ class FastFit:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, self._attempt.number))
         return networks.build_generator(self._settings).to(self._device)
 
+    def _fresh_optimiser(self) -> Muon:
+        return fast_recipe.make_optimizer(self._net, self._recipe, self._table.residual)
+
     def _drawn(self, step: int) -> Crops:
         seed, part = self._settings.seed, self._team.part(self._batch)
         crops.fetch_ahead(self._table, seed, step, self._batch, part)
@@ -205,7 +209,7 @@ class FastFit:
             fresh = self._fresh_net()
             for net in (self._net, self._average):
                 net.load_state_dict(fresh.state_dict())
-            self._optimiser = fast_recipe.make_optimizer(self._net, self._recipe)
+            self._optimiser = self._fresh_optimiser()
             return "nothing was learnt so far: begun anew with other weights at half the rate"
         if self._choice is not None and fast_recipe.judge_due(steps, self._recipe):
             self._choice.consider(self._average)

@@ -29,7 +29,7 @@ class FastRecipe:
     rate: float = 0.02
     """learning rate of hidden convolutions (orthogonalised updates)"""
     adam_rate: float = 3e-3
-    """learning rate of all other weights (Adam)"""
+    """learning rate of all other weights (Adam), where a retouch changes a usual amount"""
     warm_up: int = 20
     """steps in which the rates rise from zero"""
     decay: float = 0.995
@@ -95,14 +95,24 @@ def residual_loss(
 # --- optimiser -------------------------------------------------------------------------------
 
 
-def make_optimizer(net: nn.Module, recipe: FastRecipe) -> Muon:
-    """Return the optimiser of `net`: Muon for hidden kernels; Adam for first, last and biases."""
+USUAL_RESIDUAL: Final = 1.8
+"""Grey levels by which a retouch of the whole skin changes a picture on average."""
+
+
+def make_optimizer(net: nn.Module, recipe: FastRecipe, residual: float = USUAL_RESIDUAL) -> Muon:
+    """Return the optimiser of `net`: Muon for hidden kernels; Adam for first, last and biases.
+
+    Adam's steps are of one size whatever there is to learn. Where the mean `residual` is small, as
+    with sparse retouching, they would stir untouched pixels more than all of it: there the rate is
+    smaller in proportion.
+    """
     hidden: list[nn.Parameter] = []
     other: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
         outer = name.startswith(("stem.", "head."))
         (hidden if parameter.ndim == 4 and not outer else other).append(parameter)
-    return Muon(hidden, other, recipe.rate, recipe.adam_rate)
+    adam_rate = recipe.adam_rate * min(1.0, residual / USUAL_RESIDUAL)
+    return Muon(hidden, other, recipe.rate, adam_rate)
 
 
 def rate_factor(progress: float, step: int, recipe: FastRecipe) -> float:
