@@ -100,6 +100,22 @@ def test_every_weight_moves_and_the_loss_falls() -> None:
         assert not torch.equal(old, new), name
 
 
+def test_where_little_was_changed_the_outer_layers_learn_in_small_steps() -> None:
+    numbers = FastRecipe()
+    rates = {
+        residual: [
+            g["base_lr"] for g in recipe.make_optimizer(small(), numbers, residual).param_groups
+        ]
+        for residual in (0.18, 1.8, 18.0)
+    }
+    assert rates[1.8] == rates[18.0] == [numbers.rate, numbers.adam_rate]
+    assert rates[0.18] == pytest.approx([numbers.rate, 0.1 * numbers.adam_rate])
+    table = crops.crop_table([pair(64, 64, changed=slice(0, 8)), pair(40, 64, seed=1)], 32, 8)
+    pictures = zip(table.sources, table.targets, strict=True)
+    changed = np.concatenate([np.abs(a.astype(int) - b).ravel() for a, b in pictures])
+    assert table.residual == pytest.approx(changed.mean())
+
+
 def test_a_resumed_optimiser_goes_on_bit_for_bit() -> None:
     whole, halved = small(), small()
     numbers = FastRecipe()
