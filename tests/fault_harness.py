@@ -375,6 +375,19 @@ def free_space(count: int) -> None:
     durable.free_bytes = lambda path: count
 
 
+def disk_fills_in_step(arguments: list[int]) -> None:
+    """[step, bytes]: from the update after `step` on the disk says that so many bytes are free."""
+    from unretouch.base import durable
+
+    when, count = arguments
+
+    def fill(step: int) -> None:
+        if step == when:
+            durable.free_bytes = lambda path: count
+
+    _in_update(fill)
+
+
 def log_to_full_disk(name: str) -> None:
     """Appending to the file of this name meets a disk that is full."""
     from unretouch.base import durable
@@ -526,8 +539,8 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     for fault in (
         crash_at, steps, signal_in_step, slow_steps, remove_run_in_step, signal_in_save,
         signal_in_preview, interrupt_torch_save, file_size_limit, disk_full_in_save, free_space,
-        log_to_full_disk, threads, surroundings, clock, as_nobody, non_finite, non_finite_fast,
-        say_if_touched, tiny_detail,
+        disk_fills_in_step, log_to_full_disk, threads, surroundings, clock, as_nobody, non_finite,
+        non_finite_fast, say_if_touched, tiny_detail,
     )
 }  # fmt: skip
 

@@ -80,8 +80,11 @@ def test_C1_killed_at_a_random_instant(forker: Warm, place: Place, whole: Place,
     child.wait()
     # A record is written before the state of its step: one step at most is lost.
     logged = len((place.root / "metrics.jsonl").read_bytes().splitlines())
-    assert logged - (harness.step(place.root) if harness.states(place.root) else 0) <= 1
-    resumed(forker, place, whole)
+    saved = harness.step(place.root) if harness.states(place.root) else 0
+    assert logged - saved <= 1
+    # A start from nothing would come to the same end.
+    expected = f"step {saved + 1} from" if saved < 15 else "is finished"
+    assert (expected if saved else "starting afresh") in resumed(forker, place, whole)
 
 
 @pytest.mark.parametrize("operation", range(1, 64, 7))
@@ -92,6 +95,15 @@ def test_C2_killed_before_a_disk_operation(
     done = forker.run(place.words("--continue_train"), crash_at=operation)
     assert done.code == 137
     resumed(forker, place, whole)
+
+
+def test_C2_what_a_crash_left_half_written_is_removed(
+    forker: Warm, stopped: Place, whole: Place
+) -> None:
+    """Also of files that are not written again under the same name."""
+    for folder in ("", "state", "web", "web/images"):
+        (stopped.root / folder / "000000123.ckpt.partial").write_bytes(b"half")
+    resumed(forker, stopped, whole)
 
 
 def _state(step: int) -> Checkpoint:

@@ -55,13 +55,14 @@ def test_D1_full_while_saving(
 
 
 def test_D1_checked_before_a_state_is_written(forker: Warm, place: Place) -> None:
-    assert forker.run(place.words(), steps=5).code == 0
-    done = forker.run(place.words("--continue_train"), free_space=150_000_000, steps=1)
-    assert done.code == 0, done.out
-    done = forker.run(place.words("--continue_train"), free_space=20_000)
-    assert done.code == 6
+    """While it trains: there was room enough when it began."""
+    done = forker.run(place.words(*EVERY_STEP), disk_fills_in_step=[5, 20_000])
+    assert done.code == 6, done.out
+    assert "state: not enough space: " in done.out
     assert NEEDED_AND_FREE.search(done.out)
-    assert harness.step(place.root) == 6
+    assert harness.step(place.root) == 5
+    assert harness.latest_matches_state(place.root)
+    assert not list(place.root.rglob("*.partial"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -113,6 +113,21 @@ def test_C10_torchs_own_guard_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert calls == [True] * 4
 
 
+def test_C10_a_compressed_archive_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused by its table of contents: what it holds may be a thousand times its size."""
+    path = tmp_path / "latest_net_G.pth"
+    path.write_bytes(corpus(tmp_path / "canary")["10 GB in a compressed archive"])
+
+    def unpacking(*_: object, **__: object) -> None:
+        pytest.fail("it is unpacked")
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", unpacking)
+    with pytest.raises(CheckpointError, match="its archive is compressed"):
+        load_weights(path)
+
+
 @pytest.mark.parametrize(
     "state",
     [

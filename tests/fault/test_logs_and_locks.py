@@ -5,9 +5,11 @@ Rows L1 to L4 of docs/reliability.md.
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import fault_harness as harness
 import pytest
@@ -102,6 +104,21 @@ def test_L1_what_is_no_record_is_left_out(tmp_path: Path) -> None:
     found = history.set_aside_after(run, 2)
     assert (found.kept, found.moved, found.torn) == ([{"step": 1}, {"step": 2}], 1, True)
     assert run.metrics.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_L1_a_line_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the next test needs, which two writers that take turns by chance would not show."""
+    writes: list[bytes] = []
+
+    class Watched(io.FileIO):
+        def write(self, data: Any) -> int:
+            writes.append(bytes(data))
+            return super().write(data)
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, **_: Watched(path, mode))
+    for number in (1, 2):
+        history.append_record(tmp_path / "log.jsonl", {"step": number})
+    assert writes == [b'{"step": 1}\n', b'{"step": 2}\n']
 
 
 def test_L1_lines_of_two_writers_stay_whole(tmp_path: Path) -> None:

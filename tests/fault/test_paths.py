@@ -110,6 +110,7 @@ def test_P1_refused_in_one_line(forker: Warm, place: Place, name: str, tmp_path:
 
 
 @given(st.lists(st.text(min_size=1, max_size=200), min_size=1, max_size=5, unique=True))
+@example(["Face", "face"])
 def test_P1_names_of_pictures_become_names_of_files(names: list[str]) -> None:
     """Whatever a picture is called, what is written for it has a plain, unique, short name."""
     names = [name.replace("/", "_").replace("\0", "_") for name in names]

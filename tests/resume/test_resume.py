@@ -20,10 +20,10 @@ STEPS = 15
 EVERYTHING = (
     *CLASSIC, "--batch_size", "2", "--d_every", "2", "--lr_policy", "plateau", "--pool_size", "3",
     "--netD", "n_layers", "--n_layers_D", "2", "--gan_mode", "lsgan", "--lr", "0.01",
-    "--n_epochs", "8", "--n_epochs_decay", "4",
+    "--n_epochs", "8", "--n_epochs_decay", "4", "--print_freq", "4",
 )  # fmt: skip
 """Dropout, flips, random windows, a batch that does not divide the pairs, a rate that follows the
-losses, a discriminator that is updated at every second step only."""
+losses, a discriminator that is updated at every second step only, log lines over two steps."""
 
 FLAT = (
     *CLASSIC, "--lr", "1e-7", "--lr_policy", "plateau", "--n_epochs", "10", "--n_epochs_decay", "0",
