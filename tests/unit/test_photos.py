@@ -154,6 +154,22 @@ def test_hostile_exif_is_dropped_or_cleaned_and_never_raises(tail: bytes) -> Non
         assert result is None or len(result) == len(head + tail)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(tail=st.binary(max_size=120), at=st.integers(0, 200), value=st.integers(0, 255))
+def test_a_tiff_with_hostile_camera_data_is_whole_all_the_same(
+    tmp_path_factory: pytest.TempPathFactory, tail: bytes, at: int, value: int
+) -> None:
+    block = bytearray(camera_exif() + tail)
+    block[at % len(block)] = value
+    path = tmp_path_factory.getbasetemp() / "hostile.tif"
+    pixels = noise(6, 8)
+    write_photo(path, Photo(pixels, "tiff", ".tif", exif=bytes(block)))
+    back = read_photo(path)
+    np.testing.assert_array_equal(back.pixels, pixels)
+    write_photo(path, back)
+    np.testing.assert_array_equal(read_photo(path).pixels, pixels)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_tiff_keeps_what_the_camera_said_and_not_where(

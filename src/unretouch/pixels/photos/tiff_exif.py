@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -30,11 +31,23 @@ def exif_of_tiff(found: Image.Exif) -> bytes | None:
         if tag in found:
             kept[tag] = found[tag]
     for directory in (EXIF, GPS):
-        for tag, value in found.get_ifd(directory).items():
-            if tag != MAKER_NOTE:
-                kept.get_ifd(directory)[tag] = value
-    empty = not dict(kept) and not any(kept.get_ifd(directory) for directory in (EXIF, GPS))
-    return None if empty else kept.tobytes()
+        kept.get_ifd(directory).update(_inner(found, directory))
+    if not dict(kept) and not any(kept.get_ifd(directory) for directory in (EXIF, GPS)):
+        return None
+    try:
+        block: bytes = kept.tobytes()
+    except Exception:  # values that are not what their tags stand for
+        return None
+    return block
+
+
+def _inner(found: Image.Exif, directory: int) -> dict[int, Any]:
+    """Return what stands in that directory, but for the maker's notes; nothing if it is broken."""
+    try:
+        entries = dict(found.get_ifd(directory))
+    except Exception:  # parsers raise nearly everything on hostile bytes
+        return {}
+    return {tag: value for tag, value in entries.items() if tag != MAKER_NOTE}
 
 
 def exif_of_raw(path: Path) -> bytes | None:
@@ -55,10 +68,9 @@ def exif_of_raw(path: Path) -> bytes | None:
 def append_exif(path: Path, exif: bytes) -> None:
     """Put the camera data of the block `exif` into the TIFF file `path`, but for maker's notes.
 
-    A BigTIFF stays as it is: few programs read one, fewer look for camera data there.
+    A BigTIFF stays as it is: few programs read one, fewer look for camera data there. So does a
+    picture whose camera data is broken.
     """
-    given = Image.Exif()
-    given.load(exif)
     with path.open("rb+") as file:
         head = file.read(8)
         order = "<" if head[:2] == b"II" else ">"
@@ -72,8 +84,10 @@ def append_exif(path: Path, exif: bytes) -> None:
         end = file.seek(0, 2)
         file.write(bytes(end % 2))  # directories begin at even places
         end += end % 2
-        taken = {_tag(entry, order) for entry in own}
-        block = _directory(given, head[:2], taken).tobytes(end)
+        try:
+            block = _directory(exif, head[:2], {_tag(entry, order) for entry in own}).tobytes(end)
+        except Exception:  # values that are not what their tags stand for
+            return
         (more,) = struct.unpack(order + "H", block[:2])
         entries = own + [block[at : at + _ENTRY] for at in range(2, 2 + more * _ENTRY, _ENTRY)]
         entries.sort(key=lambda entry: _tag(entry, order))
@@ -84,15 +98,16 @@ def append_exif(path: Path, exif: bytes) -> None:
         file.write(struct.pack(order + "I", end + len(block)))
 
 
-def _directory(given: Image.Exif, order: bytes, taken: set[int]) -> ImageFileDirectory_v2:
+def _directory(exif: bytes, order: bytes, taken: set[int]) -> ImageFileDirectory_v2:
+    given = Image.Exif()
+    given.load(exif)
     head = {b"II": b"II*\0\0\0\0\0", b"MM": b"MM\0*\0\0\0\0"}[order]
     directory = ImageFileDirectory_v2(head)
     for tag in CAMERA_TAGS:
         if tag in given and tag not in taken:
             directory[tag] = given[tag]
     for tag in (EXIF, GPS):
-        inner = {key: value for key, value in given.get_ifd(tag).items() if key != MAKER_NOTE}
-        if inner:
+        if inner := _inner(given, tag):
             directory[tag] = inner
     return directory
 
