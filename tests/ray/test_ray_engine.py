@@ -84,16 +84,23 @@ def test_E1_killed_and_stopped_driver(
 
 
 def test_hopeless_runs_are_given_up_and_the_others_are_not(dataroot: Path, tmp_path: Path) -> None:
-    """A rate that learns nothing beside one that does: after 30 % the worse one is stopped."""
+    """A rate that learns nothing beside one that does: after 30 % the worse one is stopped, also
+    where the driver was killed before that and knows the better one from its records alone."""
     argv = sweeping.words(dataroot, tmp_path, "--lr", "2e-3", "1e-9", *RAY)
+    good, poor = (tmp_path / "exp" / name for name in ("lr_0.002", "lr_0.000000001"))
+    driver = sweeping.start(argv)
+    sweeping.until(sweeping.has_come_to(poor, 3), 150)
+    driver.kill()
+    driver.wait()
+    sweeping.until(lambda: bool(harness.events(poor, "stop")), 60)
+    assert harness.step(poor) < 36
+    assert harness.step(good) == 120
     code, printed = sweeping.finish(sweeping.start(argv))
     assert code == 0, printed
-    assert "exp/lr_0.002: done" in printed
+    assert "exp/lr_0.002: finished before" in printed
     assert "exp/lr_0.000000001: given up as hopeless beside the others, at 3" in printed
-    poor = tmp_path / "exp" / "lr_0.000000001"
     assert harness.events(poor, "stop")[-1]["reason"] == "terminated"
     assert 36 <= harness.step(poor) < 120
-    assert harness.step(tmp_path / "exp" / "lr_0.002") == 120
     code, printed = sweeping.finish(sweeping.start(argv))
     assert code == 0, printed
     assert "exp/lr_0.000000001: given up before, at 3" in printed
