@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_every_job_comes_back_with_its_result(at_once: int | None) -> None:
     finally:
         engine.cancel()
         engine.cancel()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_workers_end_when_their_parent_is_killed() -> None:
+    """They hold its stdout: that has an end only when all of them are gone."""
+    code = (
+        "import functools, time; from unretouch.tasks.engines import calls\n"
+        "engine = calls('local', functools.partial(functools.partial, pow), 2)\n"
+        "engine.submit(2); next(engine.wait()); print('works', flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "works\n"
+    parent.kill()
+    assert parent.communicate(timeout=30)[0] == ""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +62,16 @@ def _start(start: Start[Any, Any], threads: int) -> None:
     global _worker
     # Ctrl+C reaches the parent, which ends the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = start(threads)
+
+
+def _end_with_parent() -> None:
+    """End when the parent was killed: the pool's workers would wait for its next call for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(job: Any) -> Any:
