@@ -115,6 +115,7 @@ def test_a_prefix_is_enough_and_means_the_classic_flag_first(typed: str, meant: 
         (["--netg", "x"], "--netg: unknown flag. Did you mean '--netG'?"),
         (["--netd", "x"], "--netd: unknown flag. Did you mean '--netD'?"),
         (["--lamda_L1", "3"], "--lamda_L1: unknown flag. Did you mean '--lambda_L1'?"),
+        (["--bogus", "3"], "--bogus: unknown flag. --help lists all flags"),
         (["--xyz"], "--xyz: unknown flag"),
         (["-name", "a"], "-name: a flag begins with two hyphens. Type --name"),
         (["–name", "a"], "–name: a flag begins with two hyphens. Type --name"),

@@ -224,10 +224,13 @@ def from_dict(values: dict[str, Any], where: object) -> TrainSettings:
 
 def nearest_hint(word: str, known: list[str]) -> str:
     """Return `Did you mean 'x'?` for the known word nearest to `word`, or an empty text."""
+    # Hyphens say nothing: they would make any two flags alike.
+    bare = {k.lstrip("-"): k for k in known}
+    word = word.lstrip("-")
     # Letters in another case come first: --netd is nearer to --netD than to --netG.
-    near = [k for k in known if k.lower() == word.lower()]
-    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}?" if near else ""
+    near = [k for k in bare if k.lower() == word.lower()]
+    near = near or difflib.get_close_matches(word, bare, n=1, cutoff=0.6)
+    return f"Did you mean {bare[near[0]]!r}?" if near else ""
 
 
 def save(path: Path, settings: TrainSettings, versions: dict[str, str]) -> None:

@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import portalocker
-
-from unretouch.base import durable
-from unretouch.base.errors import DataError, DiskError
+from unretouch.base import locks
+from unretouch.base.errors import DataError
 from unretouch.training import history
 from unretouch.training.rundir import RunDir
 
@@ -17,26 +15,17 @@ from unretouch.training.rundir import RunDir
 @contextmanager
 def run_lock(run: RunDir) -> Iterator[None]:
     """Hold the run's lock. Raises DataError naming the holder when another process trains it."""
-    try:
-        lock = portalocker.Lock(run.lock, mode="a", timeout=0, fail_when_locked=True)
-        lock.acquire()
-    except portalocker.exceptions.AlreadyLocked:
-        raise DataError(
-            f"another process is training this run ({_holder(run)})",
-            run.root,
-            "Wait for it, stop it, or give this run another --name",
-        ) from None
-    except portalocker.exceptions.LockException as error:
-        raise DiskError(
-            f"cannot be locked: {error}", run.lock, "Choose a disk with file locks"
-        ) from error
-    except OSError as error:
-        raise durable.disk_error(error, run.lock) from error
-    try:
+    with locks.held(run.lock, lambda: _taken(run)):
         history.write_event(run, "open", pid=os.getpid())
         yield
-    finally:
-        lock.release()
+
+
+def _taken(run: RunDir) -> DataError:
+    return DataError(
+        f"another process is training this run ({_holder(run)})",
+        run.root,
+        "Wait for it, stop it, or give this run another --name",
+    )
 
 
 def _holder(run: RunDir) -> str:

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import portalocker
-
-from unretouch.base import durable
-from unretouch.base.errors import CheckpointError, DataError, DiskError
+from unretouch.base import durable, locks
+from unretouch.base.errors import CheckpointError, DataError
 from unretouch.training.rundir import RunDir
 
 SCHEMA = 1
@@ -34,27 +32,18 @@ class Notebook:
     def held(self) -> Iterator[None]:
         """Be the only one that sweeps here. Raises DataError naming who does, DiskError."""
         durable.make_folder(self.root)
-        try:
-            lock = portalocker.Lock(self._lock, mode="a+", timeout=0, fail_when_locked=True)
-            file = lock.acquire()
-        except portalocker.exceptions.AlreadyLocked:
-            raise DataError(
-                f"another process sweeps here (process {self._holder()})",
-                self.root,
-                "Wait for it, stop it, or give this sweep another --name",
-            ) from None
-        except portalocker.exceptions.LockException as error:
-            hint = "Choose a disk with file locks"
-            raise DiskError(f"cannot be locked: {error}", self._lock, hint) from error
-        except OSError as error:
-            raise durable.disk_error(error, self._lock) from error
-        try:
+        with locks.held(self._lock, self._taken) as file:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield
-        finally:
-            lock.release()
+
+    def _taken(self) -> DataError:
+        return DataError(
+            f"another process sweeps here (process {self._holder()})",
+            self.root,
+            "Wait for it, stop it, or give this sweep another --name",
+        )
 
     def _holder(self) -> str:
         try:
