@@ -21,7 +21,7 @@ from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.preprocess import Sizing
-from unretouch.tasks.apply import masks
+from unretouch.tasks.apply import masks, records
 from unretouch.tasks.apply.loading import load_model, trained_aspect
 from unretouch.tasks.apply.model import Floats, ModelInfo, Window
 from unretouch.tasks.apply.request import ModelRequest
@@ -309,6 +309,30 @@ def test_a_folder_is_restored_and_the_same_command_does_nothing_twice(
     assert "1 restored, 2 were there from before" in capsys.readouterr().out
     assert apply(runs, *words, "--strength", "0.5") == 0
     assert "3 restored" in capsys.readouterr().out
+
+
+def test_what_was_written_when_apply_was_killed_is_not_taken_for_someone_elses(
+    runs: Path,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Killed between the name of a file and its record, as other processes' files often are."""
+    out = tmp_path / "out"
+    words = ("detail", str(pictures), "-o", str(out))
+    with monkeypatch.context() as patch:
+        patch.setattr(records.Records, "add", lambda *_: None)
+        assert apply(runs, *words) == 0
+    mine = b"put there since"
+    (out / "b.JPG").write_bytes(mine)
+    assert apply(runs, *words) == 3
+    printed = capsys.readouterr()
+    assert "2 restored, 1 failed" in printed.out
+    assert "b.JPG: is there already and was not made by apply" in printed.err
+    assert (out / "b.JPG").read_bytes() == mine
+    assert apply(runs, *words, "--overwrite") == 0
+    assert "1 restored, 2 were there from before" in capsys.readouterr().out
 
 
 def test_a_bad_file_is_passed_over_and_listed_at_the_end(

@@ -10,6 +10,7 @@ import os
 import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,18 @@ _PNG_LEVEL = 4
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def write_photo(path: Path, photo: Photo, *, keep_gps: bool = False) -> None:
+def write_photo(
+    path: Path,
+    photo: Photo,
+    *,
+    keep_gps: bool = False,
+    ready: Callable[[Path], None] = lambda temporary: None,
+) -> None:
     """Write `photo` to `path` in its format, depth and coding, whole or not at all.
 
     A JPEG is coded with the tables and the subsampling it came with, any other with quality 95 and
-    whole colours. Raises DataError for what the format cannot hold, DiskError.
+    whole colours. `ready` is called with the finished file before it gets its name. Raises
+    DataError for what the format cannot hold, DiskError.
     """
     _refuse_misfit(path, photo)
     exif = None
@@ -54,6 +62,7 @@ def write_photo(path: Path, photo: Photo, *, keep_gps: bool = False) -> None:
             append_exif(temporary, exif)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        ready(temporary)
         durable.rename(temporary, path)
     except OSError as error:
         size = photo.pixels.nbytes

@@ -16,7 +16,7 @@ from unretouch.tasks.apply import masks
 from unretouch.tasks.apply.files import Job, jobs_for, output_of
 from unretouch.tasks.apply.loading import describe, load_model, weights_file
 from unretouch.tasks.apply.model import Model
-from unretouch.tasks.apply.records import Records
+from unretouch.tasks.apply.records import Records, note_ready
 from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.stretched import Stretched
@@ -187,8 +187,14 @@ class Worker:
         return _Made(result.photo, done, begun)
 
     def _write(self, job: Job, made: _Made) -> Done | Failed:
+        request, output = self._work.request, made.done.output
         try:
-            write_photo(made.done.output, made.photo, keep_gps=self._work.request.keep_gps)
+            write_photo(
+                output,
+                made.photo,
+                keep_gps=request.keep_gps,
+                ready=lambda temporary: note_ready(request.out, output.name, temporary),
+            )
         except DataError as error:
             return Failed(DataError(error.what, job.source, error.hint))
         return replace(made.done, seconds=time.perf_counter() - made.begun)

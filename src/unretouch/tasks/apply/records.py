@@ -1,4 +1,8 @@
-"""What an output folder was filled with, so that the same command does nothing twice."""
+"""What an output folder was filled with, so that the same command does nothing twice.
+
+A file is noted before it gets its name, by size and time, and again with a key of all that made it.
+So one that a crash left between the two is known for ours, and another of that name is not.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,19 @@ from unretouch.tasks.apply.loading import weights_file
 from unretouch.tasks.apply.request import ApplyRequest
 
 NAME = "apply.jsonl"
-"""In the output folder: a line for every file made."""
+"""In the output folder: two lines for every file made."""
+
+
+def note_ready(out: Path, name: str, file: Path) -> None:
+    """Note that `file` is about to become `name` in the folder `out`. Raises DiskError."""
+    line = json.dumps({"output": name, "ready": _identity(file)}, ensure_ascii=False)
+    durable.append_text(out / NAME, line + "\n")
+
+
+def _identity(file: Path) -> list[int]:
+    """Return what stays the same of a file when it is renamed."""
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 class Records:
@@ -26,11 +42,16 @@ class Records:
         self._out = request.out
         self._common = _common_key(request)
         self._by_output: dict[str, str] = {}
+        self._ready: dict[str, list[int]] = {}
         if self._path.exists():
             for line in self._path.read_text("utf-8", "replace").splitlines():
                 try:
                     record = json.loads(line)
-                    self._by_output[str(record["output"])] = str(record["key"])
+                    output = Path(str(record["output"])).name
+                    if "ready" in record:
+                        self._ready[output] = list(record["ready"])
+                    else:
+                        self._by_output[output] = str(record["key"])
                 except (ValueError, KeyError, TypeError):
                     continue  # a line that a crash has torn
         self._outputs = {key: output for output, key in self._by_output.items()}
@@ -39,12 +60,19 @@ class Records:
     @property
     def ours(self) -> frozenset[str]:
         """Names of the files that apply made here."""
-        return frozenset(self._by_output)
+        left = {name for name, identity in self._ready.items() if self._stands(name, identity)}
+        return frozenset(self._by_output) | left
+
+    def _stands(self, name: str, identity: list[int]) -> bool:
+        try:
+            return _identity(self._out / name) == identity
+        except OSError:
+            return False
 
     def made(self, job: Job) -> Path | None:
         """Return what this very command made of the photograph before, where it is still there."""
         output = self._outputs.get(self._key(job))
-        path = None if output is None else self._out / Path(output).name
+        path = None if output is None else self._out / output
         return path if path is not None and path.is_file() else None
 
     def add(self, job: Job, output: Path) -> None:
