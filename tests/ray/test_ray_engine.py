@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -107,7 +108,7 @@ def test_hopeless_runs_are_given_up_and_the_others_are_not(dataroot: Path, tmp_p
     assert "exp/lr_0.002: finished before" in printed
 
 
-def test_photographs_go_through_ray(dataroot: Path, tmp_path: Path) -> None:
+def test_photographs_and_verify_go_through_ray(dataroot: Path, tmp_path: Path) -> None:
     train = [
         "train", "--dataroot", str(dataroot), "--checkpoints_dir", str(tmp_path / "checkpoints"),
         "--name", "run", *harness.FAST, "--n_epochs", "1", "--n_epochs_decay", "0",
@@ -126,3 +127,16 @@ def test_photographs_go_through_ray(dataroot: Path, tmp_path: Path) -> None:
     for made in sorted((tmp_path / "local").glob("*.png")):
         assert made.read_bytes() == (tmp_path / "ray" / made.name).read_bytes()
     assert len(list((tmp_path / "ray").glob("*.png"))) == 3
+    reports = {}
+    for engine in ("local", "ray"):
+        report = tmp_path / f"verify_{engine}"
+        words = [
+            "verify", "run", "--no_probe", "--engine", engine, "--out", str(report),
+            "--checkpoints_dir", str(tmp_path / "checkpoints"),
+        ]  # fmt: skip
+        code, printed = sweeping.finish(sweeping.start(words))
+        assert code == 0, printed
+        reports[engine] = json.loads((report / "report.json").read_text("utf-8"))
+    assert len(reports["local"]["training"]["pairs"]) == 3
+    for part in ("training", "verdicts"):
+        assert reports["ray"][part] == reports["local"][part]
