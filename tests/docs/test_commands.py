@@ -171,3 +171,12 @@ def test_both_languages_have_the_same_commands() -> None:
             korean = "README.ko.md"
         if korean != english and (ROOT / korean).exists():
             assert commands(korean) == commands(english), korean
+
+
+def test_both_languages_have_the_same_measured_figures() -> None:
+    english, korean = (
+        re.findall(r"\d+\.\d+", (ROOT / name).read_text("utf-8"))
+        for name in ("README.md", "README.ko.md")
+    )
+    assert "0.47" in english
+    assert sorted(set(korean)) == sorted(set(english))
