@@ -1,7 +1,8 @@
-"""What docs/scale.md says: a set larger than memory, and one run over several processes.
+"""What docs/scale.md says: a set larger than memory, one run over several processes, many photos.
 
-    python benchmarks/scale.py data       memory and waiting for 100, 1000 and 10,000 pairs
-    python benchmarks/scale.py processes  seconds a step over one and two processes, and the model
+    python benchmarks/scale.py data         memory and waiting for 100, 1000 and 10,000 pairs
+    python benchmarks/scale.py processes    seconds a step over one and two processes, and the model
+    python benchmarks/scale.py photographs  2,000 photographs by both engines, killed on the way
 
 All in a temporary folder, which `data` fills with some 500 MB and which goes at the end.
 """
@@ -30,6 +31,8 @@ SIDE = 96
 COUNTS = (100, 1000, 10_000)
 CACHE_GB = 0.05
 """Of decoded pairs: 900 of them."""
+PHOTOGRAPHS = 2000
+KILLED_AT = 700
 
 CLASSIC = (
     "--model", "pix2pix", "--preprocess", "none", "--norm", "instance", "--no_dropout",
@@ -152,6 +155,74 @@ def measure_processes(place: Path) -> None:
     print_model(fits)
 
 
+@dataclass(frozen=True)
+class Call:
+    """What one call of apply did, until it ended or was killed."""
+
+    done: int
+    first: float
+    """seconds until the first photograph"""
+    each: float
+    """seconds a photograph, after the first"""
+    megabytes: tuple[float, float]
+    """resident in the first process after the first photograph, and at most"""
+
+
+def apply(words: list[str], out: Path, kill_at: int | None = None) -> Call:
+    """Run one call of apply, with `kill -9` at so many results where `kill_at` says so.
+
+    Raises RuntimeError when it was not killed and failed.
+    """
+
+    def results() -> int:
+        return sum(path.suffix == ".png" for path in out.iterdir()) if out.exists() else 0
+
+    def resident() -> float:
+        return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 1e6
+
+    before, began = results(), time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    first: float | None = None
+    memory: list[float] = []
+    while process.poll() is None:
+        done = results()
+        if first is None and done > before:
+            first = time.monotonic() - began
+        if first is not None:
+            memory.append(resident())
+        if kill_at is not None and done >= kill_at:
+            process.kill()
+        time.sleep(0.1)
+    if kill_at is None and process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}")
+    if first is None:
+        raise RuntimeError("it ended before its first photograph")
+    done, seconds = results() - before, time.monotonic() - began - first
+    return Call(done, first, seconds / (done - 1), (memory[0], max(memory)))
+
+
+def measure_photographs(place: Path) -> None:
+    """Print what 2,000 photographs took, by either engine, with a kill -9 and a second call."""
+    make_pairs(place, PHOTOGRAPHS)
+    run = train(place, place, 20, *FAST)
+    print("| | photographs | until the first, s | a photograph, ms | parent, MB |")
+    print("|---|---|---|---|---|")
+    made = []
+    for name, flags in (("--jobs 2", ["--jobs", "2"]), ("--engine ray", ["--engine", "ray"])):
+        out = Path(tempfile.mkdtemp(dir=place)) / "restored"
+        words = [sys.executable, "-m", "unretouch", "apply", str(run.folder / "run"),
+                 str(place / "train"), "-o", str(out), *flags]  # fmt: skip
+        for what, kill_at in (("to the kill", KILLED_AT), ("called again", None)):
+            call = apply(words, out, kill_at)
+            first, most = call.megabytes
+            print(f"| `{name}`, {what} | {call.done} | {call.first:.0f} | {call.each * 1000:.0f} | "
+                  f"{first:.0f} to {most:.0f} |", flush=True)  # fmt: skip
+        made.append({path.name: path.read_bytes() for path in sorted(out.glob("*.png"))})
+        noted = (out / "apply.jsonl").read_text("utf-8").splitlines()
+        print(f"{name}: {len(made[-1])} results, {len(noted)} lines in apply.jsonl")
+    print(f"equal by either engine: {made[0] == made[1] and len(made[0]) == PHOTOGRAPHS}")
+
+
 def print_model(fits: dict[str, tuple[float, float, float, float]]) -> None:
     """Print what t(p) = fixed + a_picture * batch / p + latency + MB / rate says."""
     (small_mb, *_, small_s), (large_mb, *_, large_s) = fits["small"], fits["large"]
@@ -174,9 +245,13 @@ def print_model(fits: dict[str, tuple[float, float, float, float]]) -> None:
 
 def main() -> None:
     """Measure what the command line asks for."""
-    parts = {"data": measure_data, "processes": measure_processes}
-    with tempfile.TemporaryDirectory() as folder:
-        for part in sys.argv[1:] or parts:
+    parts = {
+        "data": measure_data,
+        "processes": measure_processes,
+        "photographs": measure_photographs,
+    }
+    for part in sys.argv[1:] or parts:
+        with tempfile.TemporaryDirectory() as folder:
             parts[part](Path(folder))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 import sweeping
 
 RAY = ("--engine", "ray", "--jobs", "1")
+
+looks_for_parents = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks for parents in /proc"
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +35,30 @@ def calm(dataroot: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return sweeping.outcomes(checkpoints)
 
 
-def kill_ray_worker_of(child: int) -> None:
-    """Kill the process of Ray that began a training."""
+def parent_of(child: int) -> int:
+    """Return the process that began a training: a worker of Ray, as long as it lives."""
     state = Path(f"/proc/{child}/stat").read_text("utf-8")
-    os.kill(int(state.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    return int(state.rpartition(")")[2].split()[1])
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for parents in /proc")
+def kill_ray_worker_of(child: int) -> None:
+    os.kill(parent_of(child), signal.SIGKILL)
+
+
+def kill_driver(driver: subprocess.Popen[str], root: Path) -> None:
+    """Kill the sweep, and with it at once the worker that trains `root`.
+
+    Ray itself ends the worker some seconds later, when such a short run may be over.
+    """
+    worker = parent_of(sweeping.trainer(root))
+    driver.kill()
+    os.kill(worker, signal.SIGKILL)
+    driver.wait()
+    sweeping.until(lambda: bool(harness.events(root, "stop")), 60)
+    assert harness.events(root, "stop")[-1]["reason"] == "terminated"
+
+
+@looks_for_parents
 def test_E1_killed_ray_worker_and_killed_child(
     calm: dict[str, object], dataroot: Path, tmp_path: Path
 ) -> None:
@@ -59,6 +81,7 @@ def test_E1_killed_ray_worker_and_killed_child(
     assert not list(tmp_path.rglob(".ray"))
 
 
+@looks_for_parents
 def test_E1_killed_and_stopped_driver(
     calm: dict[str, object], dataroot: Path, tmp_path: Path
 ) -> None:
@@ -67,10 +90,7 @@ def test_E1_killed_and_stopped_driver(
     first = sweeping.start([*argv, *RAY, "--no_early_stop"])
     root = tmp_path / "exp" / sweeping.RUNS[0]
     sweeping.until(sweeping.has_come_to(root, 10), 150)
-    first.kill()
-    first.wait()
-    sweeping.until(lambda: bool(harness.events(root, "stop")), 60)
-    assert harness.events(root, "stop")[-1]["reason"] == "terminated"
+    kill_driver(first, root)
     at = harness.step(root)
     second = sweeping.start([*argv, *RAY, "--no_early_stop"])
     sweeping.until(sweeping.has_come_to(root, at + 5), 150)
@@ -84,6 +104,7 @@ def test_E1_killed_and_stopped_driver(
     assert sweeping.outcomes(tmp_path) == calm
 
 
+@looks_for_parents
 def test_hopeless_runs_are_given_up_and_the_others_are_not(dataroot: Path, tmp_path: Path) -> None:
     """A rate that learns nothing beside one that does: after 30 % the worse one is stopped, also
     where the driver was killed before that and knows the better one from its records alone."""
@@ -91,9 +112,7 @@ def test_hopeless_runs_are_given_up_and_the_others_are_not(dataroot: Path, tmp_p
     good, poor = (tmp_path / "exp" / name for name in ("lr_0.002", "lr_0.000000001"))
     driver = sweeping.start(argv)
     sweeping.until(sweeping.has_come_to(poor, 3), 150)
-    driver.kill()
-    driver.wait()
-    sweeping.until(lambda: bool(harness.events(poor, "stop")), 60)
+    kill_driver(driver, poor)
     assert harness.step(poor) < 36
     assert harness.step(good) == 120
     code, printed = sweeping.finish(sweeping.start(argv))
