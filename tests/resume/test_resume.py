@@ -6,14 +6,19 @@ the state, and every record of metrics.jsonl but its seconds.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import shlex
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import fault_harness as harness
 import pytest
 from fault_harness import CLASSIC, FAST, Place, Warm
+from sweeping import until
 
 from unretouch.training import history
 
@@ -186,6 +191,34 @@ def test_R2_signal_during_a_preview(
     assert harness.step(place.root) == step
     assert forker.run(place.words(*more, "--continue_train")).code == 0
     assert harness.outcome(place.root) == harness.outcome(uninterrupted["classic"])
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_R2_the_terminal_is_closed(place: Place, nohup: bool) -> None:
+    """As when a connection breaks: the run saves and ends, unless nohup says that it goes on."""
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo terminals")
+    words = [sys.executable, "-m", "unretouch", "train", *place.words("--save_latest_freq", "1")]
+    words += ["--model", "pix2pix", "--n_epochs", "30"]
+    line = shlex.join(words) + (" >/dev/null 2>&1" if nohup else "")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv("/bin/sh", ["sh", "-c", ("trap '' HUP; " if nohup else "") + "exec " + line])
+    os.set_blocking(terminal, False)
+
+    def has_begun() -> bool:
+        with contextlib.suppress(BlockingIOError):  # a terminal that nobody reads from fills up
+            os.read(terminal, 1 << 16)
+        return bool(harness.states(place.root)) and harness.step(place.root) >= 3
+
+    until(has_begun)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (0 if nohup else 143)
+    stopped = harness.events(place.root, "stop")[-1]
+    assert stopped["reason"] == ("finished" if nohup else "terminated")
+    assert 3 <= harness.step(place.root) == stopped["step"]
+    assert (stopped["step"] == 96) == nohup
+    assert harness.latest_matches_state(place.root)
 
 
 def test_R3_finished_run_says_so(forker: Warm, place: Place) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from unretouch.base.errors import ExitCode
@@ -18,12 +20,44 @@ class StoppedNow(KeyboardInterrupt):
         super().__init__()
 
 
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that ask to stop: Ctrl+C, SIGTERM, and that the terminal was closed.
+
+    That last one is left alone where it is to be ignored, as after nohup.
+    """
+    asking = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        asking.append(signal.SIGHUP)
+    return asking
+
+
+def exit_code_of(number: int) -> ExitCode:
+    """Return 130 for Ctrl+C, 143 for SIGTERM and for a terminal that was closed."""
+    return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+
+
+def is_hangup(number: int) -> bool:
+    """Return whether the signal says that the terminal was closed (never on Windows)."""
+    return number == getattr(signal, "SIGHUP", None)
+
+
+def leave_terminal() -> None:
+    """Print into nothing from now on: writing to a terminal that is gone would fail."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        with suppress(OSError):  # closed by whoever started us
+            if stat.S_ISCHR(os.fstat(stream).st_mode):
+                os.dup2(nothing, stream)
+    os.close(nothing)
+
+
 class StopRequest:
-    """Catches Ctrl+C and SIGTERM while it is entered.
+    """Catches the signals that ask to stop while it is entered.
 
     After the first signal `asked` is the exit code to end with (130 or 143) and the loop is meant
     to stop by itself. A second signal raises StoppedNow, but never inside `held()`: a save under
-    way is finished first. A `patient` one takes no note of it: another process decides.
+    way is finished first. A `patient` one takes no note of it: another process decides. That the
+    terminal was closed is told by shell and kernel alike, so it never counts as the second.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -34,7 +68,7 @@ class StopRequest:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             try:
                 self._before[number] = signal.signal(number, self._receive)
             except ValueError:  # not in the main thread: whoever runs us there stops us otherwise
@@ -47,9 +81,11 @@ class StopRequest:
         self._before.clear()
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if is_hangup(number):
+            leave_terminal()
         if self.asked is None:
-            self.asked = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
-        elif self._patient:
+            self.asked = exit_code_of(number)
+        elif self._patient or is_hangup(number):
             pass
         elif self._holding:
             self._urgent = True

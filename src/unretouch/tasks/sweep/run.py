@@ -26,7 +26,13 @@ from unretouch.tasks.engines.training import Ended, Training
 from unretouch.tasks.sweep.notebook import Notebook
 from unretouch.tasks.sweep.watch import watching
 from unretouch.training import fast_fit
-from unretouch.training.stopping import StoppedNow
+from unretouch.training.stopping import (
+    StoppedNow,
+    exit_code_of,
+    is_hangup,
+    leave_terminal,
+    stop_signals,
+)
 
 
 @dataclass(frozen=True)
@@ -230,12 +236,19 @@ def _compare(
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Make Ctrl+C and SIGTERM raise StoppedNow with their exit code while entered."""
+    """Make the signals that ask to stop raise StoppedNow with their exit code while entered."""
+    hung_up = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedNow(ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED)
+        nonlocal hung_up
+        if is_hangup(number):
+            leave_terminal()
+            if hung_up:  # told once by the shell and once by the kernel
+                return
+            hung_up = True
+        raise StoppedNow(exit_code_of(number))
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         yield
     finally:
