@@ -142,7 +142,7 @@ def _write_many(log: Path, name: str) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--continue_train",)])
 def test_L2_two_trainers(forker: Warm, place: Place, whole: Place, more: tuple[str, ...]) -> None:
-    first = forker.start(place.words(*EVERY_STEP), slow_steps=0.1)
+    first = forker.start(place.words(*EVERY_STEP), slow_steps=0.3)
     first.wait_until(lambda: bool(harness.states(place.root)))
     second = forker.run(place.words(*more))
     assert second.code == 3, second.out

@@ -166,7 +166,7 @@ def test_E2_a_sweep_meets_a_run_that_somebody_trains(
 
 def test_E2_waits_for_a_process_that_saves(tmp_path: Path, forker: Warm, dataroot: Path) -> None:
     place = Place(dataroot, tmp_path)
-    first = forker.start(place.words("--save_latest_freq", "1"), slow_steps=0.1)
+    first = forker.start(place.words("--save_latest_freq", "1"), slow_steps=0.5)
     first.wait_until(lambda: bool(harness.states(place.root)))
     run_dir = local.Training("run", tmp_path, (), tmp_path, None, 1).run
     training.wait_until_free(run_dir, 0.2)

@@ -154,7 +154,7 @@ def test_a_signal_to_either_stops_both_and_the_run_goes_on_bit_for_bit(
 ) -> None:
     whole, stopped = (place(dataroot, tmp_path / name) for name in ("whole", "stopped"))
     assert forker.run(whole.words(*TWO)).code == 0
-    child = forker.start(stopped.words(*TWO), slow_steps=0.15)
+    child = forker.start(stopped.words(*TWO), slow_steps=0.6)
     other = in_training(child, stopped.root)
     os.kill(child.pid if to_first else other, number)
     done = child.wait()
@@ -171,7 +171,7 @@ def test_a_process_that_dies_ends_the_run_in_one_line_and_one_process_goes_on(
 ) -> None:
     whole, broken = (place(dataroot, tmp_path / name) for name in ("whole", "broken"))
     assert forker.run(whole.words()).code == 0
-    child = forker.start(broken.words(*TWO), slow_steps=0.15)
+    child = forker.start(broken.words(*TWO), slow_steps=0.6)
     os.kill(in_training(child, broken.root), signal.SIGKILL)
     began = time.monotonic()
     done = child.wait()
@@ -192,7 +192,7 @@ def test_when_the_first_process_is_killed_the_others_end(
     forker: Warm, dataroot: Path, tmp_path: Path
 ) -> None:
     run = place(dataroot, tmp_path)
-    child = forker.start(run.words(*TWO), slow_steps=0.15)
+    child = forker.start(run.words(*TWO), slow_steps=0.6)
     other = in_training(child, run.root)
     child.kill()
     child.wait()
