@@ -175,7 +175,7 @@ def test_a_process_that_dies_ends_the_run_in_one_line_and_one_process_goes_on(
     os.kill(in_training(child, broken.root), signal.SIGKILL)
     began = time.monotonic()
     done = child.wait()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert done.code == 8, done.out
     [line] = [line for line in done.out.splitlines() if line.startswith("unretouch: ")]
     assert "process 2 of this run was killed by signal 9" in line
@@ -196,7 +196,7 @@ def test_when_the_first_process_is_killed_the_others_end(
     other = in_training(child, run.root)
     child.kill()
     child.wait()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while alive(other):
         assert time.monotonic() < end, "the other process lives on"
         time.sleep(0.05)
