@@ -176,10 +176,10 @@ def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[s
     from unretouch.pixels.photos import read_photo, write_photo
     from unretouch.tasks.apply.loading import load_model
     from unretouch.tasks.apply.request import ModelRequest
-    from unretouch.tasks.apply.restore import TILE, Restorer
+    from unretouch.tasks.apply.restore import Restorer
 
     model = load_model(ModelRequest(weights=weights, precision=case.precision))  # type: ignore[arg-type]
-    restorer = Restorer(model, full_scale=True, tile=TILE if case.tiled else 10**12)
+    restorer = Restorer(model, full_scale=True, tile=None if case.tiled else 10**12)
     (path,) = root.glob("a.*")
     model.change(read_photo(path).pixels[:1000, :1000].astype("float32") / 65535)  # not timed
     best: tuple[float, str] = (float("inf"), "")

@@ -38,6 +38,7 @@ class Simple:
     """A model that is a function of the picture."""
 
     exact = True
+    tile = 1_500_000
 
     def __init__(self, change: Callable[[Floats], Floats], sizing: Sizing = FULL) -> None:
         self._change = change

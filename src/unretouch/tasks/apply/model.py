@@ -88,6 +88,10 @@ def info_of_record(record: dict[str, Any], origin: str, checksum: str) -> ModelI
     )
 
 
+TILE = 1_500_000
+"""Pixels that a network usually takes at once."""
+
+
 @dataclass(frozen=True)
 class Window:
     """A part of a large picture with something around it."""
@@ -105,6 +109,8 @@ class Model(Protocol):
     info: ModelInfo
     exact: bool
     """whether it computes in float32 throughout"""
+    tile: int
+    """pixels it takes at once: more would not be faster, and memory grows with it"""
 
     def change(self, picture: Floats) -> Floats:
         """Return prediction - source, float32 (H, W, 3)."""

@@ -11,10 +11,15 @@ import numpy as np
 
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.base.extras import install_hint
-from unretouch.tasks.apply.model import Floats, ModelInfo, Window, checksum, info_of_record
+from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window, checksum, info_of_record
 
 RECORD = "unretouch"
 """Key of our record in the file's own metadata."""
+
+
+_TILE = 1_000_000
+"""Pixels: onnxruntime keeps more memory a pixel than torch. What normalises by the whole picture
+cannot be cut, so that takes the usual ones."""
 
 
 class OnnxModel:
@@ -43,6 +48,7 @@ class OnnxModel:
             )
             record = json.loads(self._session.get_modelmeta().custom_metadata_map[RECORD])
             self.info: ModelInfo = info_of_record(record, str(path), checksum(data))
+            self.tile = TILE if self.info.per_picture else _TILE
         except (KeyError, TypeError, ValueError):
             raise CheckpointError(
                 "is no model that unretouch exported", path, "Make one: unretouch export RUN"

@@ -17,8 +17,6 @@ from unretouch.tasks.apply.stretched import Stretched, reduced
 from unretouch.tiles import Tiling
 
 Floats = NDArray[np.float32]
-TILE = 1_500_000
-"""Pixels of a tile: more would not be faster, and memory grows with it."""
 MEASURED = 12_000_000
 """Pixels on which statistics are measured before they are fixed; of larger pictures, on every
 second, third .. tile."""
@@ -47,13 +45,13 @@ class Restorer:
         strength: float = 1.0,
         full_scale: bool = False,
         honour_profile: bool = True,
-        tile: int = TILE,
+        tile: int | None = None,
     ) -> None:
         self._model = model
         self._strength = strength
         self._full_scale = full_scale
         self._honour_profile = honour_profile
-        self._tile = tile
+        self._tile = tile or model.tile
         self._overlap: int | None = None
 
     def restore(

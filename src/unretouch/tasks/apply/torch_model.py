@@ -14,7 +14,7 @@ from unretouch import networks
 from unretouch.base.config import PrecisionName, TrainSettings
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import PredictMode, padded
-from unretouch.tasks.apply.model import Floats, ModelInfo, Window
+from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
 
 
@@ -31,6 +31,7 @@ class TorchModel:
         precision: PrecisionName = "auto",
     ) -> None:
         self.info = info
+        self.tile = TILE
         self._where = where
         if precision == "auto" and settings.netG != "detail":
             precision = "32-true"
