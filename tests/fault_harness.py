@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -227,6 +228,22 @@ def signal_in_step(arguments: list[int]) -> None:
     """[step, signal, times]: the signal arrives in the middle of the update after `step`."""
     when, number, times = arguments
     _in_update(lambda step: _signal(number, times) if step == when else None)
+
+
+def signal_between_steps(arguments: list[int]) -> None:
+    """[step, signal]: the signal arrives while it is decided that the run goes on after `step`."""
+    from unretouch.training.team import Team
+
+    when, number = arguments
+    agree, calls = Team.agree, itertools.count()
+
+    def agreeing(self: Any, *given: Any) -> Any:
+        answer = agree(self, *given)
+        if next(calls) == when:
+            _signal(number)
+        return answer
+
+    Team.agree = agreeing  # type: ignore[method-assign]
 
 
 def slow_steps(seconds: float) -> None:
@@ -537,8 +554,8 @@ def non_finite_fast(arguments: list[Any]) -> None:
 FAULTS: dict[str, Callable[[Any], None]] = {
     fault.__name__: fault
     for fault in (
-        crash_at, steps, signal_in_step, slow_steps, remove_run_in_step, signal_in_save,
-        signal_in_preview, interrupt_torch_save, file_size_limit, disk_full_in_save, free_space,
+        crash_at, steps, signal_in_step, signal_between_steps, slow_steps, remove_run_in_step,
+        signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit, disk_full_in_save, free_space,
         disk_fills_in_step, log_to_full_disk, threads, surroundings, clock, as_nobody, non_finite,
         non_finite_fast, say_if_touched, tiny_detail,
     )

@@ -167,6 +167,13 @@ def test_R2_second_signal_stops_now(
     assert harness.outcome(place.root) == harness.outcome(uninterrupted["classic"])
 
 
+def test_R2_signal_between_two_steps(forker: Warm, place: Place) -> None:
+    """It is not lost where it comes just when the run has been found to go on."""
+    done = forker.run(place.words(), signal_between_steps=[4, signal.SIGTERM])
+    assert done.code == 143
+    assert 4 <= harness.step(place.root) <= 5
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_R2_signal_during_a_save(
     forker: Warm, place: Place, uninterrupted: dict[str, Path], times: int

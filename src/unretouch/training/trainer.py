@@ -136,8 +136,11 @@ def _end(
 ) -> str:
     """Return why training ends now, or an empty text; all processes of the team hear of it."""
     reason = _own_end(settings, progress, previews, stop, final_step)
-    stop.asked = team.agree(stop.asked, bool(reason), progress.share_done())
-    return _asked(stop) or reason
+    agreed = team.agree(stop.asked, bool(reason), progress.share_done())
+    if agreed is not None:  # else a signal that came meanwhile would be lost
+        stop.asked = agreed
+        return _asked(stop)
+    return reason
 
 
 def _own_end(
