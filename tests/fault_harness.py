@@ -555,9 +555,9 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     fault.__name__: fault
     for fault in (
         crash_at, steps, signal_in_step, signal_between_steps, slow_steps, remove_run_in_step,
-        signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit, disk_full_in_save, free_space,
-        disk_fills_in_step, log_to_full_disk, threads, surroundings, clock, as_nobody, non_finite,
-        non_finite_fast, say_if_touched, tiny_detail,
+        signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
+        disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
+        surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
     )
 }  # fmt: skip
 
