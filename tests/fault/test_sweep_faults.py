@@ -73,22 +73,23 @@ def test_E1_killed_sweep(calm: dict[str, object], argv: list[str], tmp_path: Pat
     assert ends_like(calm, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_E1_stopped_sweep(
-    calm: dict[str, object], argv: list[str], tmp_path: Path, number: int, expected: int
-) -> None:
-    """Ctrl+C: the run under way saves, nothing else begins, and the same command goes on."""
-    process = sweeping.start([*argv, "--jobs", "1"])
+def test_E1_stopped_sweep(calm: dict[str, object], argv: list[str], tmp_path: Path) -> None:
+    """Ctrl+C: the run under way saves, nothing else begins, and the same command goes on; so does
+    it after SIGTERM."""
     root = tmp_path / "exp" / sweeping.RUNS[0]
-    sweeping.until(sweeping.has_come_to(root, 20))
-    process.send_signal(number)
-    code, printed = sweeping.finish(process)
-    assert code == expected, printed
-    assert "what was trained is saved, and the same command goes on" in printed
-    stopped = harness.events(root, "stop")[-1]
-    assert stopped["reason"] == "terminated"
-    assert harness.step(root) == stopped["step"] < 120
-    assert not (tmp_path / "exp" / sweeping.RUNS[1]).exists()
+    come_to = 20
+    for number, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = sweeping.start([*argv, "--jobs", "1"])
+        sweeping.until(sweeping.has_come_to(root, come_to))
+        process.send_signal(number)
+        code, printed = sweeping.finish(process)
+        assert code == expected, printed
+        assert "what was trained is saved, and the same command goes on" in printed
+        stopped = harness.events(root, "stop")[-1]
+        assert stopped["reason"] == "terminated"
+        assert come_to <= harness.step(root) == stopped["step"] < 120
+        assert not (tmp_path / "exp" / sweeping.RUNS[1]).exists()
+        come_to = stopped["step"] + 10
     assert sweeping.finish(sweeping.start(argv))[0] == 0
     assert ends_like(calm, tmp_path)
 
@@ -114,30 +115,23 @@ def test_E1_a_worker_that_is_killed_for_ever_is_given_up(
     assert "exp/lambda_L1_20: done" in printed
 
 
-def test_E2_the_same_sweep_twice(calm: dict[str, object], argv: list[str], tmp_path: Path) -> None:
-    first = sweeping.start(argv)
-    sweeping.until(sweeping.has_come_to(tmp_path / "exp" / sweeping.RUNS[0], 3))
-    code, printed = sweeping.finish(sweeping.start(argv))
-    assert code == 3, printed
-    assert f"another process sweeps here (process {first.pid})" in printed
-    assert "Wait for it, stop it, or give this sweep another --name" in printed
-    code, printed = sweeping.finish(first)
-    assert code == 0, printed
-    assert ends_like(calm, tmp_path)
-
-
-def test_E2_a_training_of_a_run_that_a_sweep_trains(
+def test_E2_the_same_sweep_or_one_of_its_runs_twice(
     calm: dict[str, object], argv: list[str], dataroot: Path, tmp_path: Path, forker: Warm
 ) -> None:
     first = sweeping.start(argv)
     root = tmp_path / "exp" / sweeping.RUNS[0]
     sweeping.until(sweeping.has_come_to(root, 3))
     flags = (*sweeping.TINY, "--lambda_L1", "10", "--continue_train")
-    place = Place(dataroot, tmp_path, flags, f"exp/{sweeping.RUNS[0]}")
-    second = forker.run(place.words())
-    assert second.code == 3, second.out
-    assert f"another process is training this run (process {sweeping.trainer(root)}" in second.out
-    assert sweeping.finish(first)[0] == 0
+    training_of_it = forker.run(Place(dataroot, tmp_path, flags, f"exp/{sweeping.RUNS[0]}").words())
+    assert training_of_it.code == 3, training_of_it.out
+    by = f"another process is training this run (process {sweeping.trainer(root)}"
+    assert by in training_of_it.out
+    code, printed = sweeping.finish(sweeping.start(argv))
+    assert code == 3, printed
+    assert f"another process sweeps here (process {first.pid})" in printed
+    assert "Wait for it, stop it, or give this sweep another --name" in printed
+    code, printed = sweeping.finish(first)
+    assert code == 0, printed
     assert ends_like(calm, tmp_path)
 
 

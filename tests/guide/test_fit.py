@@ -43,15 +43,15 @@ def ran(root: Path, *words: str) -> str:
     return done.stdout
 
 
-def trained(root: Path, aim: str) -> str:
+def trained(root: Path, aim: str, epochs: int) -> str:
     return ran(
         root, "train", "--dataroot", "pairs", "--name", aim, "--aim", aim, "--size", "s",
-        "--n_epochs", "60", "--n_epochs_decay", "0", "--precision", "32-true", "--no_html",
+        "--n_epochs", str(epochs), "--n_epochs_decay", "0", "--precision", "32-true", "--no_html",
     )  # fmt: skip
 
 
 def test_fit_memorises_the_pairs(project: Path) -> None:
-    said = trained(project, "fit")
+    said = trained(project, "fit", epochs=30)
     assert "capacity: the retouch holds" in said
     lines = (project / "checkpoints/fit/previews.jsonl").read_text("utf-8").splitlines()
     first, last = json.loads(lines[0]), json.loads(lines[-1])
@@ -63,7 +63,7 @@ def test_fit_memorises_the_pairs(project: Path) -> None:
 
 @pytest.mark.parametrize("aim", ["restore", "texture"])
 def test_what_is_learnt_holds_on_a_pair_that_was_held_out(project: Path, aim: str) -> None:
-    said = trained(project, aim)
+    said = trained(project, aim, epochs=60)
     assert "capacity" not in said
     ran(project, "verify", aim, "--heldout", "pairs/heldout")
     report = json.loads((project / f"checkpoints/{aim}/verify/report.json").read_text("utf-8"))
