@@ -70,6 +70,17 @@ def test_figures_state_error_identity_and_recovered_share(browser: Any, run: Any
     assert browser.text("#state") == "Training"
 
 
+def test_long_after_a_preview_the_error_is_the_one_while_training(browser: Any, run: Any) -> None:
+    whole = run.previews[-1].pairs[0].identity_error
+    steps = [float(s) for s in range(1, 2001)]
+    curves = {"step": steps, "level_error": [3.0] * 2000, "identity_error": [12.0] * 2000}
+    run.tell(step=2000, curves=curves)
+    browser.open(run.page)
+    browser.until(READY)
+    assert float(browser.text("#error-now")) == pytest.approx(whole / 4, abs=0.006)
+    assert "while training" in browser.text("#identity")
+
+
 def test_it_keeps_itself_current_and_keeps_its_place(browser: Any, run: Any) -> None:
     browser.open(run.page)
     show_all(browser)

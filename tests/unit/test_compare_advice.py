@@ -122,7 +122,7 @@ def test_a_trend_needs_log_lines_and_more_than_noise() -> None:
     def of(errors: Any) -> Trend | None:
         values = [float(e) for e in errors]
         steps = [float(s) for s in range(1, len(values) + 1)]
-        return trend(Curve(steps, steps, values))
+        return trend(Curve(steps, steps, values, [1.0] * len(steps)))
 
     rng = np.random.default_rng(0)
     assert of([]) is None

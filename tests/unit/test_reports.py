@@ -22,6 +22,8 @@ from unretouch.base.run_status import (
     Preview,
     PreviewPair,
     TrainingStatus,
+    of_whole_pictures,
+    recent,
     thin_curves,
     thin_previews,
 )
@@ -247,6 +249,27 @@ def test_thinned_curves_pass_over_missing_values() -> None:
     thinned = thin_curves({"G_L1": [1.0, math.nan, math.nan, math.nan]}, limit=2)
     assert thinned["G_L1"][0] == 1.0
     assert math.isnan(thinned["G_L1"][1])
+
+
+def test_errors_of_crops_are_shown_as_errors_of_whole_pictures(tmp_path: Path) -> None:
+    """Half undone is half of what doing nothing costs, in whichever crop it was measured."""
+    curves = {"step": [1.0, 2.0], "level_error": [3.0, 1.0], "identity_error": [6.0, 2.0]}
+    write_status(tmp_path, dataclasses.replace(status(), curves=curves, identity_error=0.5))
+    told = read_status(tmp_path)
+    assert told["curves"] == {"step": [1.0, 2.0], "level_error": [0.25, 0.25]}
+    assert told["training_error"] == 0.25
+
+
+def test_a_crop_that_was_not_retouched_tells_nothing_of_the_picture() -> None:
+    scaled = of_whole_pictures([0.2, 0.2, 0.2], [0.01, 0.4, math.nan], whole=1.0)
+    assert math.isnan(scaled[0])
+    assert scaled[1:] == [0.5, 0.2]  # without a record of doing nothing there: as measured
+
+
+def test_recent_is_the_mean_of_the_newest_lines_without_gaps() -> None:
+    assert recent({"a": [9.0, 1.0, math.nan, 3.0]}, "a") == 2.0
+    assert recent({"a": [*([9.0] * 196), 1.0, 2.0, 3.0, 4.0]}, "a") == 2.5
+    assert math.isnan(recent({}, "a"))
 
 
 @given(st.integers(1, 400), st.integers(2, 60))

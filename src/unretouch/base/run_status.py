@@ -13,6 +13,10 @@ State = Literal["starting", "running", "finished", "stopped", "failed"]
 
 CURVE_POINTS = 1000
 """Points a curve is thinned to."""
+RECENT_SHARE = 0.02
+"""Share of the log lines, three at least, whose mean is where training stands now."""
+TELLING = 0.1
+"""Share of what doing nothing costs in whole pictures, below which a crop tells nothing of them."""
 PREVIEWS_KEPT = 60
 """Previews a run keeps; see thin_previews."""
 
@@ -64,7 +68,8 @@ class TrainingStatus:
     `stop_reason` is one of STOP_REASONS or any sentence; empty while the run goes on.
     `identity_error` is the mean over the pairs of what doing nothing costs, in grey levels.
     `curves` holds columns of one length: `step`, and any of `G_L1`, `G_GAN`, `D_real`, `D_fake`,
-    `level_error`; NaN where a value is missing. Longer than CURVE_POINTS they are thinned.
+    `level_error` and `identity_error`, of what was trained on, whole pictures or crops; NaN where a
+    value is missing. Longer than CURVE_POINTS they are thinned.
     `previews` are in the order of their steps.
     """
 
@@ -118,6 +123,29 @@ def _thin_column(name: str, values: Sequence[float], limit: int) -> list[float]:
     with np.errstate(invalid="ignore"):
         means = sums / counts
     return [float(f"{v:.5g}") for v in means]
+
+
+def of_whole_pictures(
+    errors: Sequence[float], identities: Sequence[float], whole: float
+) -> list[float]:
+    """Return the errors of crops as errors of whole pictures, all in grey levels.
+
+    Crops lie where much was retouched: doing nothing costs `identities` there, and `whole` in whole
+    pictures. The errors are taken to be larger there by as much. NaN where nearly nothing was
+    retouched; where `identities` is NaN the error itself, for records without it.
+    """
+    error, identity = np.asarray(errors, np.float64), np.asarray(identities, np.float64)
+    telling = np.where(identity >= TELLING * whole, identity, np.nan)
+    scaled = np.where(np.isnan(identity), error, error * whole / telling)
+    return [float(f"{v:.5g}") for v in scaled]
+
+
+def recent(curves: Mapping[str, Sequence[float]], name: str) -> float:
+    """Return the mean of a curve over its newest log lines; NaN without any."""
+    column = np.asarray(curves.get(name, ()), dtype=np.float64)
+    newest = column[-max(3, math.ceil(RECENT_SHARE * len(column))) :]
+    finite = newest[np.isfinite(newest)]
+    return float(finite.mean()) if len(finite) else math.nan
 
 
 def thin_previews(previews: Sequence[Item], limit: int = PREVIEWS_KEPT) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.base.run_status import TrainingStatus
+from unretouch.base.run_status import TrainingStatus, recent
 from unretouch.tasks.reports import training_page
 from unretouch.training.evaluation import PairError
 
@@ -97,12 +98,13 @@ def _place(status: TrainingStatus) -> str:
 
 def _figures(status: TrainingStatus) -> str:
     parts = []
-    errors = status.curves.get("level_error", ())
-    if errors:
-        parts.append(f"error {errors[-1]:.3f} levels (doing nothing {status.identity_error:.3f})")
-    weighted = status.curves.get("G_L1", ())
-    if weighted:
-        parts.append(f"G_L1 {weighted[-1]:.3f}")
+    error, nothing, weighted = (
+        recent(status.curves, name) for name in ("level_error", "identity_error", "G_L1")
+    )
+    if not math.isnan(error):
+        parts.append(f"error {error:.3f} levels (doing nothing there {nothing:.3f})")
+    if not math.isnan(weighted):
+        parts.append(f"G_L1 {weighted:.3f}")
     if status.state == "running" and status.left_s is not None:
         parts.append(f"{_duration(status.left_s)} left")
     if status.state != "running":

@@ -15,7 +15,7 @@ from unretouch.training.fit import Fit, Update
 from unretouch.training.position import Epochs, Pace
 from unretouch.training.rundir import RunDir
 
-CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error")
+CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02
 """Of a time budget, between two measurements of the pace."""
 LEVELS = 127.5
@@ -161,8 +161,8 @@ class Progress:
         history.append_loss_line(run, epoch, place, self._update_s, last.data_s, shown)
         record = {
             "step": self.step, "epoch": epoch, "images": self.step * self.batch_size, **losses,
-            "level_error": error, "recovered_share": recovered, "lr": self._lr,
-            "elapsed_s": round(self.elapsed, 3),
+            "level_error": error, "identity_error": mean["identity"] * LEVELS,
+            "recovered_share": recovered, "lr": self._lr, "elapsed_s": round(self.elapsed, 3),
         }  # fmt: skip
         history.append_record(run.metrics, record)
         self.remember(record)

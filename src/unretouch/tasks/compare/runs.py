@@ -25,11 +25,13 @@ _FINISHED = frozenset({"finished", "time_up", *get_args(EarlyEnd)}) - {""}
 
 @dataclass(frozen=True)
 class Curve:
-    """The error while training, in grey levels; the three are of one length."""
+    """The error while training, in grey levels; all are of one length."""
 
     steps: list[float]
     elapsed_s: list[float]
     level_error: list[float]
+    identity_error: list[float]
+    """what doing nothing would have cost on the same parts; NaN where that is not on record"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
             steps=[float(line["step"]) for line in lines],
             elapsed_s=[float(line["elapsed_s"]) for line in lines],
             level_error=[float(line["level_error"]) for line in lines],
+            identity_error=[float(line.get("identity_error", math.nan)) for line in lines],
         ),
         manifest=_manifest(run.data_manifest),
         best=_best(run.best),

@@ -10,7 +10,7 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.run_status import thin_curves
+from unretouch.base.run_status import of_whole_pictures, thin_curves
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.compare import measuring
@@ -37,7 +37,8 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         _shown(comparison, number, pair, out)
         for number, pair in enumerate(comparison.pairs[: measuring.MOST_PICTURES])
     ]
-    curves = [_curve(one.record.name, one.record.curve) for one in comparison.runs]
+    whole = record["identity_error"]
+    curves = [_curve(one.record.name, one.record.curve, whole) for one in comparison.runs]
     page = write_compare_page(out, record, curves, shown)
     _remove_old(comparison, shown, out)
     return page
@@ -121,11 +122,13 @@ def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> Compar
     )
 
 
-def _curve(name: str, curve: Curve) -> ComparedCurve:
-    by_step = thin_curves({"step": curve.steps, "level_error": curve.level_error})
+def _curve(name: str, curve: Curve, whole: float) -> ComparedCurve:
+    columns = {"level_error": curve.level_error, "identity_error": curve.identity_error}
+    by_step = thin_curves({"step": curve.steps, **columns})
     # A column named `step` keeps the last of the points that one stands for, as time should.
     by_time = thin_curves({"step": curve.elapsed_s})
-    return ComparedCurve(name, by_step["step"], by_time["step"], by_step["level_error"])
+    errors = of_whole_pictures(by_step["level_error"], by_step["identity_error"], whole)
+    return ComparedCurve(name, by_step["step"], by_time["step"], errors)
 
 
 def _remove_old(comparison: Comparison, shown: list[ComparedPair], out: Path) -> None:

@@ -16,7 +16,13 @@ from typing import Any
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
-from unretouch.base.run_status import Preview, TrainingStatus, thin_curves
+from unretouch.base.run_status import (
+    Preview,
+    TrainingStatus,
+    of_whole_pictures,
+    recent,
+    thin_curves,
+)
 from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 
 _ASSETS = (
@@ -80,11 +86,27 @@ def _record(status: TrainingStatus) -> dict[str, Any]:
         if field.name not in ("curves", "previews", "last_save")
     }
     record["last_save"] = dataclasses.asdict(status.last_save) if status.last_save else None
-    record["curves"] = thin_curves(status.curves)
+    record["curves"] = _curves(status)
+    record["training_error"] = _training_error(status)
     record["previews"] = _affordable([_preview(preview) for preview in status.previews])
     record["errors"] = [_mean_error(preview) for preview in status.previews]
     record["written"] = time.time()
     return record
+
+
+def _curves(status: TrainingStatus) -> dict[str, list[float]]:
+    """Return the thinned curves, the error as one of whole pictures: comparable to the previews."""
+    curves = thin_curves(status.curves)
+    identities = curves.pop("identity_error", None)
+    if identities and "level_error" in curves:
+        whole = status.identity_error
+        curves["level_error"] = of_whole_pictures(curves["level_error"], identities, whole)
+    return curves
+
+
+def _training_error(status: TrainingStatus) -> float:
+    error, identity = (recent(status.curves, name) for name in ("level_error", "identity_error"))
+    return of_whole_pictures([error], [identity], status.identity_error)[0]
 
 
 def _preview(preview: Preview) -> dict[str, Any]:

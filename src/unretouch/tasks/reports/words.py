@@ -108,6 +108,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "doing nothing costs {value}",
         "그대로 두면 {value}",
     ),
+    "identity_training": (
+        "while training; doing nothing costs {value}",
+        "학습 중에 잰 값, 그대로 두면 {value}",
+    ),
     "recovered_help": (
         "0% did nothing, 100% is perfect",
         "0%\u2060는 그대로, 100%\u2060는 완벽",
@@ -124,8 +128,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "chart_error": ("Error in grey levels", "오차(0~255 단계)"),
     "chart_error_help": (
         "Mean distance from real_B. Below the dashed line it is better than leaving the photo "
-        "as it is.",
-        "real_B와의 평균 차이예요. 점선보다 낮으면 사진을 그대로 두는 것보다 나아요.",
+        "as it is. While training it is measured on the parts trained on, by what doing nothing "
+        "costs there; in previews on whole pictures.",
+        "real_B와의 평균 차이예요. 점선보다 낮으면 사진을 그대로 두는 것보다 나아요. 학습 중에는 "
+        "학습한 부분에서 그대로 둘 때와 견주어 재고, 미리보기에서는 사진 전체로 재요.",
     ),
     "chart_weighted": ("G_L1", "G_L1"),
     "chart_weighted_help": (

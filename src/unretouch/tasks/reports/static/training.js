@@ -3,6 +3,7 @@
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
+  const FRESH = 0.9; // of the steps made: a preview from then on tells where the run stands
   const time = document.getElementById("time");
   let status = null;
   let stamp = "";
@@ -95,12 +96,16 @@
     word.dataset.word = `state_${status.state}`;
     if (word.textContent !== Page.say(word.dataset.word)) word.textContent = Page.say(word.dataset.word);
 
-    // The newest preview is measured as the test is: every pair, whole, nothing random.
+    // The newest preview is measured as the test is: every pair, whole, nothing random. Where the
+    // next one is long in coming, what was measured while training is nearer to the truth.
     const shown = status.previews.at(-1);
-    const error = shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
+    const old = shown && running && shown.step < FRESH * status.step;
+    const training = old && Number.isFinite(status.training_error);
+    const error = training ? status.training_error
+      : shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
     const identity = shown ? mean(shown.pairs.map((pair) => pair.identity_error)) : null;
     Page.setText("error-now", Page.level(error));
-    Page.setText("identity", identity === null ? "" : Page.say("identity_is", {
+    Page.setText("identity", identity === null ? "" : Page.say(training ? "identity_training" : "identity_is", {
       value: Page.say("levels_value", { value: Page.level(identity) }),
     }));
     Page.setText("recovered", identity ? Page.percent(1 - error / identity) : "–");

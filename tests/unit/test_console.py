@@ -1,0 +1,28 @@
+"""What a log without a terminal shows of a run."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from unretouch.base.run_status import TrainingStatus
+from unretouch.tasks.console import RunDisplay
+
+
+def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
+    """Not beside doing nothing in whole pictures, of which a retouch leaves much alone."""
+    status = TrainingStatus(
+        name="run", state="running", step=90, total_steps=None, epoch=30, total_epochs=None,
+        elapsed_s=30.0, left_s=90.0, lr=0.001, lambda_L1=500.0, identity_error=0.46,
+        curves={
+            "step": [30.0, 60.0, 90.0], "level_error": [1.8, 1.2, 0.6],
+            "identity_error": [1.5, 1.5, 1.8], "G_L1": [7.0, 5.0, 3.0],
+        },
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=200)
+    RunDisplay(console, web=None).show(status)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == (
+        "step 90  error 1.200 levels (doing nothing there 1.600)  G_L1 5.000  1 min 30 s left\n"
+    )
