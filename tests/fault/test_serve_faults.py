@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -20,6 +21,10 @@ import pytest
 import serving
 from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
+from starlette.requests import Request
+
+from unretouch.serve.settings import Limits
+from unretouch.serve.uploads import Refused, receive_picture
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="kills and looks at processes as on POSIX"),
@@ -108,6 +113,24 @@ def drip(app: App, head: bytes, body: bytes) -> bytes:
             if select.select([connection], [], [], 0.4)[0]:
                 return connection.recv(65536)
     raise AssertionError("the app waits on")
+
+
+def test_S1_a_chunk_in_the_moment_of_the_limit_does_not_lift_it(tmp_path: Path) -> None:
+    sent = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal sent
+        sent += 1
+        time.sleep(0.05)  # the loop stands still, so that the limit and the chunk come at once
+        return {"type": "http.request", "body": b"x", "more_body": sent < 50}
+
+    headers = [(b"content-type", b"image/png"), (b"content-length", b"50")]
+    request = Request({"type": "http", "method": "PUT", "headers": headers}, receive)
+    limits = Limits(read_s=60, upload_s=0.02)
+    with pytest.raises(Refused) as refused:
+        asyncio.run(receive_picture(request, tmp_path, "a", limits))
+    assert refused.value.status == 408
+    assert not list(tmp_path.iterdir())
 
 
 def test_S2_no_path_is_made_of_what_is_asked_for(app: App, apply: str) -> None:

@@ -222,7 +222,8 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise Refused(415, "refused_value")
     limits = state_of(request).settings.limits
     try:
-        body = await asyncio.wait_for(request.body(), limits.read_s)
+        async with asyncio.timeout(limits.read_s):
+            body = await request.body()
         value = json.loads(body)
     except TimeoutError:
         raise Refused(408, "refused_slow") from None

@@ -76,7 +76,10 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
         try:
             async with asyncio.timeout(limits.upload_s):
                 while True:
-                    chunk = await asyncio.wait_for(anext(stream, None), limits.read_s)
+                    # Not wait_for: in Python 3.11 it forgets that the time for the whole upload is
+                    # over when a chunk comes in the same turn of the loop.
+                    async with asyncio.timeout(limits.read_s):
+                        chunk = await anext(stream, None)
                     if chunk is None:
                         break
                     got += len(chunk)
