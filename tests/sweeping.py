@@ -14,7 +14,7 @@ import fault_harness as harness
 
 TINY = (
     *harness.CLASSIC, "--model", "pix2pix", "--n_epochs", "30", "--n_epochs_decay", "10",
-    "--save_latest_freq", "1", "--print_freq", "3",
+    "--save_latest_freq", "3", "--print_freq", "3",
 )  # fmt: skip
 """120 updates on three pairs: some seconds."""
 GRID = ("--lambda_L1", "10", "20")

@@ -28,12 +28,11 @@ from unretouch.tasks.doctor import speed
 NOT_RUN = {
     r"pip install \. && unretouch demo": "CI runs it whole, in a fresh environment",
     r"pip install '\.\[test\]' && pytest": "CI runs it whole, in a fresh environment",
-    r"pip install .*": "needs a package registry; CI installs the core and [test]",
+    r"pip install .*": "needs a package registry; CI installs the core, [test] and [ray]",
     r"python3? -m venv .*|(source )?\.?\S*activate(\.\w+)?": "makes the environment we are in",
     r"unretouch demo": "takes minutes; CI runs it whole",
     r"unretouch serve.*": "waits for a browser; tests/browser/test_app.py drives it",
     r"tail -f .*": "never ends",
-    r"unretouch .*--(to|runtime) (onnx|safetensors).*": "needs [export]; tests/unit/test_export.py",
     r"unretouch .*--engine ray": "needs the extra; tests/ray runs it",
     r"unretouch .*--devices 2|(torchrun|srun) .*": "several processes; tests/scale runs them",
     r"python benchmarks/.*": "takes minutes on a quiet machine",

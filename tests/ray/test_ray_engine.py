@@ -14,6 +14,9 @@ import pytest
 import sweeping
 
 RAY = ("--engine", "ray", "--jobs", "1")
+EACH_STEP = ("--save_latest_freq", "1")
+"""Slow on purpose: Ray needs seconds to end a worker, and the run must not be over by then."""
+GRID = (*sweeping.GRID, *EACH_STEP)
 
 looks_for_parents = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for parents in /proc"
@@ -29,7 +32,7 @@ def dataroot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def calm(dataroot: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What the sweep comes to without Ray, undisturbed."""
     checkpoints = tmp_path_factory.mktemp("calm")
-    argv = sweeping.words(dataroot, checkpoints, *sweeping.GRID)
+    argv = sweeping.words(dataroot, checkpoints, *GRID)
     code, printed = sweeping.finish(sweeping.start(argv))
     assert code == 0, printed
     return sweeping.outcomes(checkpoints)
@@ -63,7 +66,7 @@ def test_E1_killed_ray_worker_and_killed_child(
     calm: dict[str, object], dataroot: Path, tmp_path: Path
 ) -> None:
     """The worker of the first run and the training of the second are killed: both end equal."""
-    argv = sweeping.words(dataroot, tmp_path, *sweeping.GRID, *RAY, "--no_early_stop")
+    argv = sweeping.words(dataroot, tmp_path, *GRID, *RAY, "--no_early_stop")
     process = sweeping.start(argv)
     kill: list[Callable[[int], None]] = [kill_ray_worker_of, sweeping.kill]
     for name, act in zip(sweeping.RUNS, kill, strict=True):
@@ -86,7 +89,7 @@ def test_E1_killed_and_stopped_driver(
     calm: dict[str, object], dataroot: Path, tmp_path: Path
 ) -> None:
     """The sweep is killed, run again and stopped by Ctrl+C, and run again, by then without Ray."""
-    argv = sweeping.words(dataroot, tmp_path, *sweeping.GRID)
+    argv = sweeping.words(dataroot, tmp_path, *GRID)
     first = sweeping.start([*argv, *RAY, "--no_early_stop"])
     root = tmp_path / "exp" / sweeping.RUNS[0]
     sweeping.until(sweeping.has_come_to(root, 10), 150)
@@ -108,7 +111,7 @@ def test_E1_killed_and_stopped_driver(
 def test_hopeless_runs_are_given_up_and_the_others_are_not(dataroot: Path, tmp_path: Path) -> None:
     """A rate that learns nothing beside one that does: after 30 % the worse one is stopped, also
     where the driver was killed before that and knows the better one from its records alone."""
-    argv = sweeping.words(dataroot, tmp_path, "--lr", "2e-3", "1e-9", *RAY)
+    argv = sweeping.words(dataroot, tmp_path, "--lr", "2e-3", "1e-9", *EACH_STEP, *RAY)
     good, poor = (tmp_path / "exp" / name for name in ("lr_0.002", "lr_0.000000001"))
     driver = sweeping.start(argv)
     sweeping.until(sweeping.has_come_to(poor, 3), 150)

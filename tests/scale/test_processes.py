@@ -48,6 +48,22 @@ def place(dataroot: Path, folder: Path, flags: tuple[str, ...] = SPLIT) -> Place
     return Place(dataroot, folder / "checkpoints", flags)
 
 
+@pytest.fixture(scope="module")
+def alone(forker: Warm, dataroot: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The run of one process that nobody disturbs."""
+    run = place(dataroot, tmp_path_factory.mktemp("alone"))
+    assert forker.run(run.words()).code == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def both(forker: Warm, dataroot: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The run of two processes that nobody disturbs."""
+    run = place(dataroot, tmp_path_factory.mktemp("both"))
+    assert forker.run(run.words(*TWO)).code == 0
+    return run
+
+
 def others_of(pid: int) -> list[int]:
     """Return the processes that `pid` has started."""
     try:
@@ -150,10 +166,15 @@ def test_dropout_is_trained_and_told(forker: Warm, dataroot: Path, tmp_path: Pat
     [(signal.SIGTERM, 143, True), (signal.SIGINT, 130, False)],
 )
 def test_a_signal_to_either_stops_both_and_the_run_goes_on_bit_for_bit(
-    forker: Warm, dataroot: Path, tmp_path: Path, number: int, code: int, to_first: bool
+    forker: Warm,
+    dataroot: Path,
+    both: Place,
+    tmp_path: Path,
+    number: int,
+    code: int,
+    to_first: bool,
 ) -> None:
-    whole, stopped = (place(dataroot, tmp_path / name) for name in ("whole", "stopped"))
-    assert forker.run(whole.words(*TWO)).code == 0
+    stopped = place(dataroot, tmp_path)
     child = forker.start(stopped.words(*TWO), slow_steps=0.6)
     other = in_training(child, stopped.root)
     os.kill(child.pid if to_first else other, number)
@@ -163,14 +184,13 @@ def test_a_signal_to_either_stops_both_and_the_run_goes_on_bit_for_bit(
     assert len(harness.events(stopped.root, "save")) == 1
     assert 3 <= harness.step(stopped.root) < 12
     assert forker.run(stopped.words(*TWO, "--continue_train")).code == 0
-    assert harness.outcome(stopped.root) == harness.outcome(whole.root)
+    assert harness.outcome(stopped.root) == harness.outcome(both.root)
 
 
 def test_a_process_that_dies_ends_the_run_in_one_line_and_one_process_goes_on(
-    forker: Warm, dataroot: Path, tmp_path: Path
+    forker: Warm, dataroot: Path, alone: Place, tmp_path: Path
 ) -> None:
-    whole, broken = (place(dataroot, tmp_path / name) for name in ("whole", "broken"))
-    assert forker.run(whole.words()).code == 0
+    broken = place(dataroot, tmp_path)
     child = forker.start(broken.words(*TWO), slow_steps=0.6)
     os.kill(in_training(child, broken.root), signal.SIGKILL)
     began = time.monotonic()
@@ -185,7 +205,7 @@ def test_a_process_that_dies_ends_the_run_in_one_line_and_one_process_goes_on(
     on = forker.run(broken.words("--continue_train"))
     assert on.code == 0, on.out
     assert "processes is 1 now, was 2" in on.out
-    assert_the_same_run(whole.root, broken.root)
+    assert_the_same_run(alone.root, broken.root)
 
 
 def test_when_the_first_process_is_killed_the_others_end(
@@ -223,9 +243,8 @@ def environment(**more: str) -> dict[str, str]:
 TRAIN = ("-m", "unretouch", "train", "--model", "pix2pix")
 
 
-def test_torchrun(forker: Warm, dataroot: Path, tmp_path: Path) -> None:
-    one, two = (place(dataroot, tmp_path / name) for name in ("one", "two"))
-    assert forker.run(one.words()).code == 0
+def test_torchrun(dataroot: Path, alone: Place, tmp_path: Path) -> None:
+    two = place(dataroot, tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
          *TRAIN, *two.words()],
@@ -233,13 +252,12 @@ def test_torchrun(forker: Warm, dataroot: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("done at step") == 1
-    assert_the_same_run(one.root, two.root)
+    assert_the_same_run(alone.root, two.root)
 
 
-def test_slurm(forker: Warm, dataroot: Path, tmp_path: Path) -> None:
+def test_slurm(dataroot: Path, alone: Place, tmp_path: Path) -> None:
     """Two tasks with the variables that srun sets; there is no SLURM here."""
-    one, two = (place(dataroot, tmp_path / name) for name in ("one", "two"))
-    assert forker.run(one.words()).code == 0
+    two = place(dataroot, tmp_path)
     started = [
         subprocess.Popen(
             [sys.executable, *TRAIN, *two.words()],
@@ -257,7 +275,7 @@ def test_slurm(forker: Warm, dataroot: Path, tmp_path: Path) -> None:
     assert [process.returncode for process in started] == [0, 0], said
     assert "done at step" in said[0]
     assert said[1] == ""
-    assert_the_same_run(one.root, two.root)
+    assert_the_same_run(alone.root, two.root)
 
 
 def test_a_loss_that_is_nan_in_the_other_process_only(
