@@ -241,6 +241,16 @@ def environment(**more: str) -> dict[str, str]:
 
 
 TRAIN = ("-m", "unretouch", "train", "--model", "pix2pix")
+LEAVING = """
+import sys
+from unretouch.cli import dispatch, run
+code = run(dispatch, sys.argv[1:])
+import torch.distributed
+sys.exit("the group is open" if torch.distributed.is_initialized() else code)
+"""
+TRAIN_AND_LEAVE = ("-c", LEAVING, *TRAIN[2:])
+"""The same command; it fails where the group of the processes is left open, with which Python may
+abort at its end."""
 
 
 def test_torchrun(dataroot: Path, alone: Place, tmp_path: Path) -> None:
@@ -260,7 +270,7 @@ def test_slurm(dataroot: Path, alone: Place, tmp_path: Path) -> None:
     two = place(dataroot, tmp_path)
     started = [
         subprocess.Popen(
-            [sys.executable, *TRAIN, *two.words()],
+            [sys.executable, *TRAIN_AND_LEAVE, *two.words()],
             env=environment(
                 SLURM_NTASKS="2", SLURM_NTASKS_PER_NODE="2", SLURM_NNODES="1", SLURM_NODEID="0",
                 SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank), SLURM_JOB_ID="70123",
@@ -286,7 +296,7 @@ def test_a_loss_that_is_nan_in_the_other_process_only(
     assert forker.run(calm.words(*TWO), steps=4).code == 0
     (tmp_path / "sitecustomize.py").write_text(POISON)
     done = subprocess.run(
-        [sys.executable, *TRAIN, *poisoned.words(*TWO, "--save_latest_freq", "1")],
+        [sys.executable, *TRAIN_AND_LEAVE, *poisoned.words(*TWO, "--save_latest_freq", "1")],
         env=environment(PYTHONPATH=os.pathsep.join([str(tmp_path), str(harness.SOURCE)])),
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip

@@ -37,7 +37,7 @@ from unretouch.tasks.training_run import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.large_sets import cache_bytes
 from unretouch.training.launching import Layout, layout
-from unretouch.training.processes import Processes, join
+from unretouch.training.processes import Processes, join, joined
 from unretouch.training.stopping import StoppedNow
 from unretouch.training.training_pairs import prepared_pairs
 
@@ -60,16 +60,15 @@ def run_together(
     settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
     with _others(settings, plan) as others:
         try:
-            team = join(settings, plan)
-            if not team.first:
-                return _follow(settings, team)
-            for line in lines:
-                say(console, line)
-            code = _lead(settings, team, continuation, console, options_text)
-            others.wait()
+            with joined(settings, plan) as team:
+                if not team.first:
+                    return _follow(settings, team)
+                for line in lines:
+                    say(console, line)
+                code = _lead(settings, team, continuation, console, options_text)
+                others.wait()
         except ProcessLostError as error:
             raise others.explained(error) from error
-        team.leave()
     return code
 
 
