@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unretouch.pixels.pairs import Pair
-from unretouch.training.capacity import EXACT_ERROR, capacity
+from unretouch.training.capacity import EXACT_ERROR, Capacity, capacity
 
 
 def pair(noise: int, side: int = 64) -> Pair:
@@ -43,6 +43,24 @@ def test_more_weights_and_more_time_never_let_one_expect_more_error() -> None:
         assert errors == sorted(errors, reverse=True)
         assert errors[0] > errors[-1]
     assert by_time[0] == capacity([pair(15)], 10**6, 0).identity_error
+
+
+@pytest.mark.parametrize(
+    ("parameters", "passes", "measured"),
+    [(2_310_000, 33, 0.473), (2_310_000, 290, 0.207), (9_430_000, 236, 0.094)],
+)
+def test_what_is_expected_is_near_what_was_measured(
+    parameters: int, passes: float, measured: float
+) -> None:
+    """By benchmarks/fit.py, fit:1, fit:10 and fit:30:l, on three pairs of 5 Mbit in all."""
+    pairs = Capacity(4.97e6, 1_530_806, parameters, 1.83, passes)
+    assert measured * 0.9 < pairs.expected < measured * 1.4
+
+
+def test_a_larger_generator_is_never_expected_to_do_worse() -> None:
+    for passes in (1, 20, 33, 40, 500, 10_000):
+        by_size = [Capacity(5e6, 1_500_000, n * 10**6, 1.8, passes).expected for n in (1, 3, 6, 10)]
+        assert by_size == sorted(by_size, reverse=True)
 
 
 def test_a_generator_that_is_too_small_is_told() -> None:

@@ -14,11 +14,15 @@ from unretouch.pixels.pairs import Pair
 BITS_A_PARAMETER = 2.0
 """What a weight comes to hold when it is trained long enough (Allen-Zhu and Li 2024, Physics of
 Language Models 3.3)."""
-EXACT_ERROR = 0.12
-"""Grey levels of error at which nearly every pixel is rounded to the answer."""
-LEARNT, PASSES, SLOPE = 0.25, 33.0, 0.356
+EXACT_ERROR = 0.05
+"""Grey levels of error at which nearly every pixel is rounded to the answer (measured: 99 %)."""
+LEARNT, PASSES = 0.25, 33.0
 """Measured (docs/performance.md): after 33 passes over every pixel a quarter of the retouch is
-left, and so many times less as the passes grow, to this power."""
+left."""
+TIGHT, ROOMY, ROOM = 0.356, 0.65, 3.0
+"""What is left falls with the passes to a power, measured too: to the first before that, and where
+the weights hold no more bits than the retouch; later to the second where they hold so many times as
+many."""
 SAMPLED = 4_000_000
 """Values of a pair that are compressed at most: the rest is taken to be alike."""
 
@@ -54,7 +58,10 @@ class Capacity:
     @property
     def expected(self) -> float:
         """Grey levels to be expected from the time there is, and from the weights."""
-        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), SLOPE))
+        room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
+        slope = TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room) / math.log(ROOM))
+        late = slope if self.passes > PASSES else TIGHT
+        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), late))
         return max(self.limit, self.identity_error * left)
 
     def sentence(self, size: str) -> str:
