@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,7 +37,7 @@ from unretouch.tasks.training_run import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.large_sets import cache_bytes
 from unretouch.training.launching import Layout, layout
-from unretouch.training.processes import Processes, join, joined
+from unretouch.training.processes import Processes, join
 from unretouch.training.stopping import StoppedNow
 from unretouch.training.training_pairs import prepared_pairs
 
@@ -60,7 +60,7 @@ def run_together(
     settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
     with _others(settings, plan) as others:
         try:
-            with joined(settings, plan) as team:
+            with closing(join(settings, plan)) as team:
                 if not team.first:
                     return _follow(settings, team)
                 for line in lines:

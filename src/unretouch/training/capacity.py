@@ -58,11 +58,16 @@ class Capacity:
     @property
     def expected(self) -> float:
         """Grey levels to be expected from the time there is, and from the weights."""
-        room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
-        slope = TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room) / math.log(ROOM))
-        late = slope if self.passes > PASSES else TIGHT
-        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), late))
+        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), self._power))
         return max(self.limit, self.identity_error * left)
+
+    @property
+    def _power(self) -> float:
+        """The power of the passes with which the retouch that is left falls."""
+        if self.passes <= PASSES:
+            return TIGHT
+        room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
+        return TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
 
     def sentence(self, size: str) -> str:
         """Return the line that is printed before training."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -109,23 +108,13 @@ class Processes(Team):
             self.ordered(code, ends=True)
         self.tell({"code": int(code)})
 
-    def leave(self) -> None:
-        """Close the connections; the others notice where they still wait for this process."""
+    def close(self) -> None:
+        """Close the connections; the others notice where they still wait for this process.
+
+        An interpreter that ends with the group open may abort instead of giving its exit code:
+        threads of the group still run then.
+        """
         dist.destroy_process_group()
-
-
-@contextmanager
-def joined(settings: TrainSettings, layout: Layout) -> Iterator[Processes]:
-    """Join the group of all processes, and leave it at the end, whatever that is.
-
-    An interpreter that ends with the group open may abort instead of giving its exit code: threads
-    of the group still run then. Raises what `join` raises.
-    """
-    team = join(settings, layout)
-    try:
-        yield team
-    finally:
-        team.leave()
 
 
 def join(settings: TrainSettings, layout: Layout) -> Processes:
