@@ -281,6 +281,22 @@ def _in_order(path: Path) -> tuple[str, str]:
     return unicodedata.normalize("NFC", path.as_posix()), path.as_posix()
 
 
+def compressed_again(rgb: NDArray[np.uint8], quality: int, offset: int) -> NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) as it comes out of a JPEG (4:2:0) of this quality, 1 to 95.
+
+    The blocks of the JPEG begin `offset` pixels below and right of those of the picture; the first
+    `offset` rows and columns stay as they are.
+    """
+    file = io.BytesIO()
+    part = np.ascontiguousarray(rgb[offset:, offset:])
+    Image.fromarray(part).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    file.seek(0)
+    again = rgb.copy()
+    with Image.open(file, formats=("JPEG",)) as image:
+        again[offset:, offset:] = np.asarray(image.convert("RGB"))
+    return again
+
+
 def grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return `rgb` (H, W, 3) without its colours: luma of ITU-R BT.601, rounded, as in pix2pix."""
     return np.array(Image.fromarray(rgb).convert("L").convert("RGB"))

@@ -1,12 +1,13 @@
 """Training crops of the fast recipe: where they are drawn, how they are turned, what is left out.
 
 Every draw is a function of (seed, step), so that a resumed run sees what an uninterrupted one would
-have seen.
+have seen. What is asked for is the retouch alone: where a pair differs by noise, compression say,
+the answer of a crop is its source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from unretouch.base import seeding
 from unretouch.networks.predict import SMALLEST
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import LazyPair, fetch
+from unretouch.pixels.retouched_area import BLOCK, PairMap, pair_map
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
@@ -26,10 +28,13 @@ _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
 # What a random choice is for: the last counter of its seed, so that no two share one.
 _LEFT_OUT, _TURN = range(2)
 
-BLOCK = 64
+LEFT_OUT_BLOCK = 64
 """Pixels a side of a block that is left out: twice the longest period that texture is judged by."""
-
-
+UNTOUCHED = 6
+"""One part in so many of the weight of all crops is spread evenly, so that untouched areas are seen
+too."""
+MOST_PLACES = 40_000
+"""In a picture: the grid of places is coarser in larger ones."""
 AHEAD = 4
 """Steps, or pictures, whose pairs are decoded ahead, where pairs are not all in memory."""
 MOST_LOOKED_AT = 64
@@ -37,22 +42,42 @@ MOST_LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Blocks of a picture that teach nothing and are kept to judge by."""
+
+    block: int
+    """pixels a side"""
+    cells: NDArray[np.bool_]
+    """(rows, columns) of blocks"""
+
+    def mask(self, top: int, left: int, side: int) -> NDArray[np.bool_]:
+        """Return the pixels left out in a square window, bool (side, side)."""
+        rows, columns = (
+            np.minimum(np.arange(start, start + side) // self.block, length)
+            for start, length in zip((top, left), self.cells.shape, strict=True)
+        )
+        return np.asarray(np.pad(self.cells, ((0, 1), (0, 1)))[rows[:, None], columns])
+
+
+@dataclass(frozen=True)
 class CropTable:
     """Pictures and where to crop them: crops that need more change are drawn more often."""
 
     pairs: Sequence[Pair]
-    sources: Sequence[NDArray[np.uint8]]
-    """(H, W, 3), reflected at the right and bottom to multiples of `multiple`"""
-    targets: Sequence[NDArray[np.uint8]]
+    maps: Sequence[PairMap]
     crop: int
     places: NDArray[np.int32]
     """(P, 3): picture, top, left"""
     cumulative: NDArray[np.int64]
     """(P,) running sum of the weights of `places`"""
-    left_out: Sequence[NDArray[np.bool_]]
-    """(H, W): pixels that teach nothing, kept to judge by"""
+    left_out: Sequence[LeftOut]
     residual: float
-    """mean absolute difference of source and target over all pictures, grey levels"""
+    """mean absolute change asked for in the crops that are drawn, grey levels"""
+
+    @property
+    def lazy(self) -> bool:
+        """Whether pairs are decoded when they are looked at."""
+        return any(isinstance(pair, LazyPair) for pair in self.pairs)
 
 
 @dataclass(frozen=True)
@@ -72,69 +97,39 @@ class Crops:
 def crop_table(
     pairs: Sequence[Pair], crop: int, multiple: int, left_out: float = 0.0, seed: int = 0
 ) -> CropTable:
-    """Return the crops of `pairs` with tops and lefts at multiples of `multiple`.
+    """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
 
-    A crop is drawn in proportion to its mean absolute residual, plus a quarter of the mean of all
-    so that untouched areas are seen too. Crops are moved inwards at the borders, so border pixels
-    are seen about as often as others. `crop` shrinks to the smallest picture. The share `left_out`
-    of every picture, in blocks drawn by the same weights from `seed`, is marked as left out.
+    A crop is drawn in proportion to its mean absolute residual where the retouch stands out, and a
+    little everywhere (see UNTOUCHED). Crops are moved inwards at the borders, so border pixels are
+    seen about as often as others. `crop` shrinks to the smallest picture. The share `left_out` of
+    every picture, in blocks drawn by the same weights from `seed`, is marked as left out.
 
-    Pairs that are decoded lazily stay so: only places and weights are kept of them.
+    Pairs that are decoded lazily stay so: only maps, places and weights are kept of them.
     """
-
-    def source(index: int) -> NDArray[np.uint8]:
-        return _pad(pairs[index].source, multiple)
-
-    def target(index: int) -> NDArray[np.uint8]:
-        return _pad(pairs[index].target, multiple)
-
-    def mask(index: int) -> NDArray[np.bool_]:
-        if not left_out:
-            return np.zeros(_padded(pairs[index].shape, multiple), np.bool_)
-        at_random = seeding.mix(seed, index, _LEFT_OUT)
-        return _left_out(_running_sum(source(index), target(index)), multiple, left_out, at_random)
-
     crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
-    places, weights = [], []
-    changed, values = 0, 0
-    for index in range(len(pairs)):
+    maps, places, weights, kept_out = [], [], [], []
+    for index, pair in enumerate(pairs):
         fetch(pairs[index : index + AHEAD])
-        total = _running_sum(source(index), target(index))
-        changed += int(total[-1, -1])
-        values += 3 * (total.shape[0] - 1) * (total.shape[1] - 1)
-        tops, lefts, weight = _windows(total, crop, multiple)
-        weights.append(weight)
+        known = pair_map(pair.source, pair.target)
+        height, width = _padded(pair.shape, multiple)
+        total = _running_sum(known, height // BLOCK, width // BLOCK)
+        tops, lefts = _starts(height, width, crop, multiple)
+        weights.append(_sums(total, tops[:, None], lefts[None, :], crop).ravel())
         grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         places.append(np.insert(grid, 0, index, axis=1).astype(np.int32))
-    weight = np.concatenate([w.ravel() for w in weights])
-    weight = weight + int(weight.mean()) // 4 + 1
-    lazy = any(isinstance(pair, LazyPair) for pair in pairs)
-    sources, targets, masks = (
-        _Each(make, len(pairs)) if lazy else [make(index) for index in range(len(pairs))]
-        for make in (source, target, mask)
-    )
+        maps.append(known)
+        at_random = seeding.mix(seed, index, _LEFT_OUT)
+        kept_out.append(_left_out(total, height, width, multiple, left_out, at_random))
+    asked = np.concatenate(weights)
+    weight = asked + int(asked.mean()) // UNTOUCHED + 1
+    residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
-    return CropTable(pairs, sources, targets, crop, where, running, masks, changed / values)  # type: ignore[arg-type]
-
-
-class _Each(Sequence[NDArray[Any]]):
-    """A list whose items are made anew whenever they are asked for."""
-
-    def __init__(self, make: Callable[[int], NDArray[Any]], count: int) -> None:
-        self._make, self._count = make, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        return self._make(int(index))
+    return CropTable(pairs, maps, crop, where, running, kept_out, residual)
 
 
 def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range) -> None:
     """Let the pictures that the steps after `step` crop from be decoded meanwhile."""
-    if not isinstance(table.sources, _Each):
+    if not table.lazy:
         return
     for later in range(step + 1, step + 1 + AHEAD):
         places = drawn_places(table, seed, later, batch)[list(part)]
@@ -165,14 +160,36 @@ def crops_at(
 ) -> Crops:
     """Return the crops at `places` (N, 3), each turned into the position 0 to 7 of `turns`."""
     sides: list[list[NDArray[Any]]] = [[], [], []]
-    for number, (index, top, left) in enumerate(places):
-        window = (slice(top, top + table.crop), slice(left, left + table.crop))
+    for number, (index, top, left) in enumerate(places.tolist()):
         turn = turns[number] if turns else 0
-        pictures = (table.sources[index], table.targets[index], table.left_out[index])
-        for side, picture in zip(sides, pictures, strict=True):
-            side.append(_turned(picture[window], turn))
-    source, target, left_out = (torch.from_numpy(np.stack(side)) for side in sides)
-    return Crops(_network(source), _network(target), left_out[:, None])
+        source, target = _asked(table, index, top, left)
+        left_out = table.left_out[index].mask(top, left, table.crop)
+        for side, window in zip(sides, (source, target, left_out), strict=True):
+            side.append(_turned(window, turn))
+    sources, targets, masks = (torch.from_numpy(np.stack(side)) for side in sides)
+    return Crops(_network(sources), _network(targets), masks[:, None])
+
+
+def _asked(
+    table: CropTable, index: int, top: int, left: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return source and answer of a crop, uint8 (S, S, 3): the target where it was retouched."""
+    pair, known = table.pairs[index], table.maps[index]
+    whole = pair.source, pair.target
+    rows, columns = (
+        slice(start, min(start + table.crop, length))
+        for start, length in zip((top, left), pair.shape, strict=True)
+    )
+    source, target = (side[rows, columns] for side in whole)
+    if not known.lossless:
+        target = np.where(known.mask(*whole, rows, columns)[..., None], target, source)
+    missing = [(0, table.crop - length) for length in source.shape[:2]]
+    if any(after for _, after in missing):
+        # At the right and bottom, as `networks.predict` pads a picture.
+        source, target = (
+            np.pad(side, (*missing, (0, 0)), mode="reflect") for side in (source, target)
+        )
+    return source, target
 
 
 def drawn_places(table: CropTable, seed: int, step: int, batch: int) -> NDArray[np.int32]:
@@ -191,54 +208,71 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
     """
     found = []
     count = len(table.left_out)
-    begins = np.searchsorted(table.places[:, 0], np.arange(count + 1))
-    for index in np.linspace(0, count - 1, min(count, MOST_LOOKED_AT)).astype(int):
-        unseen = table.left_out[index].copy()
-        mine = table.places[begins[index] : begins[index + 1]].astype(np.int64)
+    for index in np.linspace(0, count - 1, min(count, MOST_LOOKED_AT)).astype(int).tolist():
+        left_out = table.left_out[index]
+        block, unseen = left_out.block, left_out.cells.copy()
+        inside = _last_starts(table, index)
         while unseen.any():
-            total = np.pad(unseen.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-            shown = _sums(total, mine[:, 1], mine[:, 2], table.crop)
-            _, top, left = best = mine[int(shown.argmax())]
-            found.append((int(shown.max()), best))
-            unseen[top : top + table.crop, left : left + table.crop] = False
+            # From the first unseen block on, as many as a crop takes.
+            row, column = np.argwhere(unseen)[0]
+            top, left = (
+                min(int(cell) * block // BLOCK * BLOCK, last)
+                for cell, last in zip((row, column), inside, strict=True)
+            )
+            window = tuple(
+                slice(-(-start // block), max((start + table.crop) // block, int(cell) + 1))
+                for start, cell in zip((top, left), (row, column), strict=True)
+            )
+            found.append((int(unseen[window].sum()), (index, top, left)))
+            unseen[window] = False
     found.sort(key=lambda entry: -entry[0])
     return np.array([place for _, place in found[:at_most]], np.int32).reshape(-1, 3)
 
 
+def _last_starts(table: CropTable, index: int) -> tuple[int, int]:
+    """Return the last top and left that a crop of a picture has."""
+    begin, end = np.searchsorted(table.places[:, 0], (index, index + 1))
+    top, left = table.places[begin:end, 1:].max(0)
+    return int(top), int(left)
+
+
 def _left_out(
-    total: NDArray[np.int64], multiple: int, share: float, seed: int
-) -> NDArray[np.bool_]:
-    """Return the pixels to leave out: blocks drawn where much was changed, never overlapping."""
-    height, width = (side - 1 for side in total.shape)
-    mask = np.zeros((height, width), np.bool_)
-    block = min(BLOCK, height // 2 // multiple * multiple, width // 2 // multiple * multiple)
-    wanted = round(share * height * width / block**2) if block else 0
-    if not wanted and share and block:
-        wanted = 1
-    tops, lefts = (np.arange(0, side - block + 1, block or 1) for side in (height, width))
-    grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
-    weight = _sums(total, grid[:, 0], grid[:, 1], block) + 1
-    for number in range(min(wanted, len(grid) // 2)):
+    total: NDArray[np.int64], height: int, width: int, multiple: int, share: float, seed: int
+) -> LeftOut:
+    """Return the blocks to leave out, drawn where much was changed, of a padded picture."""
+    block = min(
+        LEFT_OUT_BLOCK, height // 2 // multiple * multiple, width // 2 // multiple * multiple
+    )
+    if not share or not block:
+        return LeftOut(LEFT_OUT_BLOCK, np.zeros((1, 1), np.bool_))
+    wanted = max(1, round(share * height * width / block**2))
+    tops, lefts = (np.arange(0, side - block + 1, block) for side in (height, width))
+    cells = np.zeros((len(tops), len(lefts)), np.bool_)
+    weight = _sums(total, tops[:, None], lefts[None, :], block).ravel() + 1
+    for number in range(min(wanted, cells.size // 2)):
         cumulative = weight.cumsum()
         at = seeding.below(int(cumulative[-1]), seed, number)
         chosen = int(np.searchsorted(cumulative, at, side="right"))
-        top, left = grid[chosen]
-        mask[top : top + block, left : left + block] = True
+        cells.flat[chosen] = True
         weight[chosen] = 0
-    return mask
+    return LeftOut(block, cells)
 
 
-def _windows(
-    total: NDArray[np.int64], crop: int, multiple: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return tops, lefts, and the sum in every crop; `total` is the picture's running sum."""
-    tops, lefts = (_starts(side - 1, crop, multiple) for side in total.shape)
-    return tops, lefts, _sums(total, tops[:, None], lefts[None, :], crop)
+def _running_sum(known: PairMap, rows: int, columns: int) -> NDArray[np.int64]:
+    """Return (rows + 1, columns + 1) sums of the absolute residual above and to the left of each
+    block: of what is asked for, which where there is noise is the retouch alone."""
+    asked = known.absolute if known.lossless else known.absolute * known.blocks
+    values = np.rint(asked.astype(np.float64) * (3 * BLOCK**2)).astype(np.int64)
+    missing = (rows - values.shape[0], columns - values.shape[1])
+    values = np.pad(values, [(0, n) for n in missing], mode="edge")
+    total: NDArray[np.int64] = np.pad(values.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return total
 
 
 def _sums(
     total: NDArray[np.int64], tops: NDArray[np.int64], lefts: NDArray[np.int64], side: int
 ) -> NDArray[np.int64]:
+    tops, lefts, side = tops // BLOCK, lefts // BLOCK, side // BLOCK
     found: NDArray[np.int64] = (
         total[tops + side, lefts + side]
         - total[tops, lefts + side]
@@ -248,29 +282,23 @@ def _sums(
     return found
 
 
-def _pad(picture: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
-    """Return `picture` padded as `networks.predict` pads it."""
-    height, width = _padded(picture.shape[:2], multiple)
-    missing = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
-    return np.pad(picture, missing, mode="reflect")
-
-
 def _padded(shape: tuple[int, ...], multiple: int) -> tuple[int, int]:
     height, width = (-(-max(side, SMALLEST) // multiple) * multiple for side in shape)
     return height, width
 
 
-def _running_sum(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return (H + 1, W + 1) sums of the absolute residual above and to the left of each place."""
-    residual = np.abs(target.astype(np.int64) - source.astype(np.int64)).sum(2)
-    total: NDArray[np.int64] = np.pad(residual.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    return total
-
-
-def _starts(length: int, crop: int, multiple: int) -> NDArray[np.int64]:
-    """Return where crops centred on every cell of `multiple` pixels start, moved inside."""
-    centred = np.arange(0, length, multiple) - crop // 2 // multiple * multiple
-    return np.clip(centred, 0, length - crop)
+def _starts(
+    height: int, width: int, crop: int, multiple: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return tops and lefts of crops centred on every cell of a grid, moved inside."""
+    cell = multiple
+    while (height // cell) * (width // cell) > MOST_PLACES:
+        cell *= 2
+    tops, lefts = (
+        np.clip(np.arange(0, side, cell) - crop // 2 // multiple * multiple, 0, side - crop)
+        for side in (height, width)
+    )
+    return tops, lefts
 
 
 def _turned(window: NDArray[Any], turn: int) -> NDArray[Any]:

@@ -16,7 +16,6 @@ from unretouch.metrics import (
     Metric,
     grain_overlay,
     level_error,
-    noise_level,
     radial_spectrum,
     recovered_share,
     retouched_area,
@@ -24,6 +23,7 @@ from unretouch.metrics import (
 )
 from unretouch.metrics.luma import luma
 from unretouch.metrics.octave_bands import band_products
+from unretouch.metrics.retouched_area import measured
 from unretouch.tasks.verify.places import Place, worst_and_typical
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
@@ -130,8 +130,8 @@ def figures_of_pair(
     before, ours, true = (
         np.asarray(picture, dtype=np.float32) for picture in (source, prediction, target)
     )
-    noise = noise_level(before, true)
-    area = retouched_area(before, true, noise)
+    known = measured(before, true)
+    area = retouched_area(before, true, known)
     grain = grain_overlay(before, true, area, GRAIN_SEED) if area.any() else before
     worst, typical = worst_and_typical(ours, true, area)
     metrics = (*METRICS.values(), *extra)
@@ -142,7 +142,7 @@ def figures_of_pair(
         height=true.shape[0],
         lambda_L1=lambda_L1,
         G_L1=weighted_l1(level_error(ours, true), lambda_L1),
-        noise=noise,
+        noise=known.noise_level,
         area_share=float(area.mean()),
         prediction=_candidate(ours, true, before, area, metrics),
         identity=_candidate(before, true, before, area, metrics),

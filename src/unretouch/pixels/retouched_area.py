@@ -1,0 +1,410 @@
+"""Retouch told apart from noise: where a pair was retouched, and what else differs.
+
+Two files of one photograph differ everywhere when they were compressed apart, and more where there
+is texture. So the noise is measured for each block of 8 pixels, the block of JPEG: as a mixture of
+what another compression of these very pictures would do (strong and weak), of noise of one
+strength, and of noise that grows with the light. How much of each is in the pair is fitted to the
+blocks whose difference looks like noise. A robust fit, not the least changed blocks: part of a
+picture may be identical on both sides by chance, a sky say.
+
+A pixel counts as retouched where the difference around it stands out above that noise, or, for a
+large and faint change such as dodge and burn, where the mean difference around it does.
+
+Everything is measured in strips of rows, so a large picture needs little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unretouch.pixels import images
+
+Rgb = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+BLOCK = 8
+"""Pixels a side of the blocks in which noise is measured."""
+STRIP = 512
+"""Rows whose noise is measured together."""
+TILE = 512
+"""Pixels a side of the tiles whose mask is found together."""
+HALO = 40
+"""Rows and columns around a tile that its mask depends on: whole blocks."""
+QUALITIES = (94, 75)
+"""Of JPEG: what is lost at these spans what is lost in between."""
+USUAL = np.array([0.55, 0.07, 0.1, 0.0])
+"""Where the fit begins: two compressions at quality 92, on grids of their own."""
+
+ROUNDING = 0.5
+"""Grey levels that two 8-bit pictures of one scene may differ (RMS) through rounding alone: each
+rounding has an RMS of 0.29, both together of 0.41."""
+FAINT = 0.5
+"""Grey levels of a mean difference below which a large change is not looked for."""
+NEAR, AROUND = 5, 11
+"""Pixels a side of the squares over which a difference is averaged."""
+NEAR_MARGIN, AROUND_MARGIN, MEAN_MARGIN = 1.8, 1.5, 4.0
+"""How many times the noise a difference must reach: in these squares, and as a mean; the first two
+where the noise is the same everywhere, more where it is not (see PairMap.spread)."""
+
+FEWEST_LIKE_NOISE = 0.1
+"""Share of the blocks from which the noise can be measured."""
+HIGHEST_NOISE = 2.0
+"""Grey levels; where hardly a block looks like noise, more is taken as retouching, lest a retouch
+of the whole frame pass for noise."""
+LOOSE, VERY_LOOSE = 0.88, 1.05
+"""Spread of the logarithm of difference over noise from which on a fit explains little."""
+SAMPLED = 40_000
+"""Blocks that the fit looks at, at most."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class PairMap:
+    """What is known of the difference of a pair, block by block. Small beside the pair."""
+
+    shape: tuple[int, int]
+    """(H, W) of the pair"""
+    absolute: Plane
+    """(h, w): mean absolute difference over R, G and B, grey levels"""
+    difference: Plane
+    """(h, w): mean square difference, grey levels squared"""
+    light: Plane
+    """(h, w): mean difference of luma, target - source"""
+    noise: Plane
+    """(h, w): what of `difference` is to be expected where nothing was retouched"""
+    noise_of_means: Plane
+    """(h, w): the same for the square of `light`"""
+    spread: float = 0.0
+    """how uneven the noise is: spread of the logarithm of difference over noise, about 0.2 for
+    noise of a sensor, 0.5 to 1 for that of compression"""
+    _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def noise_level(self) -> float:
+        """Grey levels (RMS) by which the sides differ without retouching, in a typical block."""
+        return float(np.sqrt(np.median(self.noise)))
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the sides differ by retouching alone."""
+        return not self.noise.any()
+
+    @cached_property
+    def blocks(self) -> Mask:
+        """(h, w): in which blocks the retouch stands out; coarser than `mask`, and at no cost."""
+        from scipy import ndimage
+
+        found = self.difference > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * self.noise)
+        spread = np.sqrt(ndimage.gaussian_filter(self.noise_of_means, 2.0) + 1e-4)
+        large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
+        return np.asarray(found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread)))
+
+    @property
+    def identity_error(self) -> float:
+        """Mean absolute difference of the sides, grey levels: what doing nothing costs."""
+        return float(self.absolute.mean(dtype=np.float64))
+
+    @property
+    def retouch_error(self) -> float:
+        """The part of `identity_error` that lies where the retouch stands out."""
+        return float((self.absolute * self.blocks).mean(dtype=np.float64))
+
+    def mask(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
+        """Return where the window `rows` x `columns` of the pair was retouched.
+
+        `source` and `target` are the whole pictures, uint8 (H, W, 3); bool (rows, columns). What
+        was looked at once is remembered, a bit a pixel.
+        """
+        top, left = (side.start // TILE for side in (rows, columns))
+        bottom, right = (-(-side.stop // TILE) for side in (rows, columns))
+        found = np.block(
+            [
+                [self._tile(source, target, row, column) for column in range(left, right)]
+                for row in range(top, bottom)
+            ]
+        )
+        top, left = top * TILE, left * TILE
+        return np.asarray(
+            found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        )
+
+    def _tile(self, source: Rgb, target: Rgb, row: int, column: int) -> Mask:
+        height, width = (
+            min(TILE, length - place * TILE)
+            for length, place in zip(self.shape, (row, column), strict=True)
+        )
+        known = self._tiles.get((row, column))
+        if known is None:
+            top, left = max(0, row * TILE - HALO), max(0, column * TILE - HALO)
+            around = np.s_[top : (row + 1) * TILE + HALO, left : (column + 1) * TILE + HALO]
+            found = self._found(source[around], target[around], top, left)
+            down, across = row * TILE - top, column * TILE - left
+            known = np.packbits(found[down : down + height, across : across + width])
+            self._tiles[row, column] = known
+        bits = np.unpackbits(known, count=height * width)
+        return bits.view(np.bool_).reshape(height, width)
+
+    def _times(self, margin: float) -> float:
+        """Return how many times the mean square of the noise a difference must reach."""
+        return float(margin**2 * np.exp(self.spread))
+
+    @cached_property
+    def _around(self) -> Plane:
+        """The noise of a block, raised a little by that of its neighbours: blocks of JPEG that are
+        not aligned with these reach into both."""
+        from scipy import ndimage
+
+        around: Plane = ndimage.maximum_filter(self.noise, 3)
+        return around * np.float32(0.25) + self.noise * np.float32(0.75)
+
+    def _found(self, source: Rgb, target: Rgb, top: int, left: int) -> Mask:
+        """Return the mask of a window that begins at a block's corner."""
+        from scipy import ndimage
+
+        height, width = source.shape[:2]
+        residual = _difference(target, source)
+        squared = np.einsum("hwc,hwc->hw", residual, residual) / np.float32(3)
+        spread = ndimage.maximum_filter(self.noise, 3) * np.float32(0.25) + self.noise * np.float32(
+            0.75
+        )
+        noise = _window(spread, top, left, height, width)
+        near = ndimage.uniform_filter(squared, NEAR, mode="mirror")
+        found = near > np.maximum(ROUNDING**2, self._times(NEAR_MARGIN) * noise)
+        around = ndimage.uniform_filter(squared, AROUND, mode="mirror")
+        found |= (around > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * noise)) & (
+            near > noise
+        )
+        return np.asarray(found | self._faint(residual @ _LUMA, top, left))
+
+    def _faint(self, light: Plane, top: int, left: int) -> Mask:
+        """Return where the mean difference of luma stands out: over some 10 and some 30 pixels."""
+        from scipy import ndimage
+
+        height, width = light.shape
+        even = np.pad(light, ((0, height % 2), (0, width % 2)), mode="edge")
+        cells = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+        smooth = ndimage.gaussian_filter(self.noise_of_means, 2.0)
+        spread = np.sqrt(_window(smooth, top, left, *even.shape)[::2, ::2] + 1e-4)
+        small = np.abs(ndimage.gaussian_filter(cells, 1.5))
+        large = np.abs(ndimage.gaussian_filter(cells, 4.0))
+        limit = np.maximum(FAINT, MEAN_MARGIN / 2 * spread)
+        found = (small > np.maximum(FAINT, MEAN_MARGIN * spread)) | (
+            (large > limit) & (small > limit / 2)
+        )
+        return np.asarray(found.repeat(2, 0).repeat(2, 1)[:height, :width])
+
+
+def pair_map(source: Rgb, target: Rgb) -> PairMap:
+    """Measure the difference and the noise of a pair, uint8 (H, W, 3) of one size."""
+    height, width = source.shape[:2]
+    if min(height, width) < 2 * BLOCK:
+        return _tiny(source, target)
+    with ThreadPoolExecutor(2) as pool:  # compression releases the interpreter
+        parts = list(pool.map(lambda rows: _measured(source, target, rows), _strips(height)))
+    absolute, difference, light, own, unlike, losses, losses_of_means = (
+        np.concatenate(part) for part in zip(*parts, strict=True)
+    )
+    weights, spread = _fitted(losses, own, unlike)
+    of_means = losses_of_means @ weights
+    noise = losses @ weights + of_means
+    if _like_noise(own, unlike).mean() < FEWEST_LIKE_NOISE:
+        noise = np.minimum(noise, HIGHEST_NOISE**2)
+    return PairMap(
+        (height, width),
+        absolute,
+        difference,
+        light,
+        noise.astype(np.float32),
+        of_means.astype(np.float32),
+        spread,
+    )
+
+
+def _tiny(source: Rgb, target: Rgb) -> PairMap:
+    """Return the map of a pair too small to measure any noise in."""
+    residual = _difference(*(_whole_blocks(side) for side in (target, source)))
+    absolute = _means(np.abs(residual)).mean(2)
+    nothing = np.zeros_like(absolute)
+    light = np.asarray(_means(residual) @ _LUMA)
+    return PairMap(
+        source.shape[:2], absolute, _mean_squares(residual), light, nothing, nothing.copy()
+    )
+
+
+def retouched_area(source: Rgb, target: Rgb, known: PairMap | None = None) -> Mask:
+    """Return where the retouch changed the picture: bool (H, W). `known` is its pair_map."""
+    known = known or pair_map(source, target)
+    found = np.empty(source.shape[:2], np.bool_)
+    whole = slice(0, source.shape[1])
+    for rows in _strips(len(source)):
+        found[rows] = known.mask(source, target, rows, whole)
+    return found
+
+
+def _strips(height: int) -> Iterator[slice]:
+    for top in range(0, height, STRIP):
+        yield slice(top, min(height, top + STRIP))
+
+
+def _measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32], ...]:
+    """Return of a strip, by block: the absolute, squared and mean difference, the variance of the
+    difference, how far the sides differ in their texture, and what compression and noise could
+    have done, to that variance and to the square of the mean.
+
+    The last two are (h, w, 4), in the order of USUAL.
+    """
+    before, after = (_whole_blocks(side[rows]) for side in (source, target))
+    residual = _difference(after, before)
+    difference = _mean_squares(residual)
+    own = difference - _squares_of_means(residual)
+    zero = np.zeros_like(difference)
+    losses, of_means = [zero] * len(QUALITIES), [zero] * len(QUALITIES)
+    textures, brightness = [], zero
+    for side in (before, after):
+        means = _means(side)
+        brightness = brightness + means.mean(2) / 2
+        textures.append(_mean_squares(side) - np.square(means).mean(2))
+        for number, quality in enumerate(QUALITIES):
+            lost = _difference(images.compressed_again(side, quality, BLOCK // 2), side)
+            losses[number] = losses[number] + _mean_squares(lost) - _squares_of_means(lost)
+            of_means[number] = of_means[number] + np.square(_means(lost) @ _LUMA)
+    unlike = np.abs(textures[1] - textures[0]) / (own + np.float32(0.02))
+    even, growing = np.full_like(zero, 0.1), brightness / np.float32(100)
+    return (
+        _means(np.abs(residual)).mean(2),
+        difference,
+        _means(residual) @ _LUMA,
+        own,
+        unlike,
+        np.stack([*losses, even, growing], -1),
+        np.stack([*of_means, even / BLOCK**2, growing / BLOCK**2], -1),
+    )
+
+
+def _like_noise(variance: NDArray[Any], unlike: NDArray[Any]) -> Mask:
+    """Return which blocks may differ by noise alone: noise takes no texture from either side."""
+    return np.asarray((unlike < 0.7) | (variance == 0))
+
+
+def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.float64], float]:
+    """Return how much of each kind of noise is in the pair, (4,), none below zero, and how uneven
+    it is.
+
+    Least squares relative to what is expected, over the blocks near it, until that settles: the
+    blocks that were retouched are further away. By variances: a block that is lighter or darker
+    as a whole tells nothing of noise.
+    """
+    from scipy.optimize import nnls
+
+    step = max(1, variance.size // SAMPLED)
+    causes = losses.reshape(-1, len(USUAL))[::step].astype(np.float64)
+    found, texture = (plane.ravel()[::step].astype(np.float64) for plane in (variance, unlike))
+    same = found == 0
+    textured = causes[:, 0] >= np.median(causes[:, 0])
+    identical = float(same[textured].mean())
+    if identical > 0.5:
+        return np.zeros(len(USUAL)), 0.0
+    fit = ~same & _like_noise(found, texture)
+    if fit.sum() < FEWEST_LIKE_NOISE * (~same).sum():
+        fit = ~same
+    weights = USUAL
+    scale = float(np.quantile(found[fit] / _expected(causes[fit], weights), 0.1)) * 1.3
+    for _ in range(25):
+        expected = _expected(causes[fit], weights) * scale
+        scale = 1.0
+        ratio = found[fit] / expected
+        near = (ratio > 0.3) & (ratio < 2.2)
+        if near.sum() < 100:
+            break
+        weights, _ = nnls(causes[fit][near] / expected[near, None], ratio[near])
+    ratio = np.log(found[fit] / _expected(causes[fit], weights) + 1e-3)
+    low, high = np.quantile(ratio[ratio < np.log(2.2)], (0.2, 0.8)) if near.any() else (0, 0)
+    spread = float(high - low)
+    if spread < LOOSE:
+        return weights, spread
+    # The fit explains little: perhaps it followed the retouch itself. By noise of this strength
+    # hardly a block could have stayed as it was.
+    here = float(np.median(causes[same & textured] @ weights)) if identical > 0.05 else 0.0
+    if here > 1.5 or (here > 0.25 and spread > VERY_LOOSE):
+        return np.zeros(len(USUAL)), 0.0
+    if spread < VERY_LOOSE:
+        return weights, spread
+    return _at_most_usual(causes, found, weights), VERY_LOOSE
+
+
+def _at_most_usual(
+    causes: NDArray[np.float64], found: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return noise of the usual kind, so strong that a tenth of the blocks differ by less than is
+    typical of it, where that is less than `weights` say."""
+    changed = found > 0
+    usual = USUAL * float(np.quantile(found[changed] / _expected(causes[changed], USUAL), 0.1)) * 2
+    return usual if np.median(causes @ usual) < np.median(causes @ weights) else weights
+
+
+def _expected(causes: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    expected: NDArray[np.float64] = causes @ weights + 1e-4
+    return expected
+
+
+def _whole_blocks(side: Rgb) -> Rgb:
+    """Return the picture with its last row and column repeated up to whole blocks."""
+    height, width = (-length % BLOCK for length in side.shape[:2])
+    if not height and not width:
+        return side
+    return np.pad(side, ((0, height), (0, width), (0, 0)), mode="edge")
+
+
+def _difference(x: Rgb, y: Rgb) -> Plane:
+    """Return x - y."""
+    # By way of 16 bits: ten times as fast as a difference of bytes and floats.
+    return np.subtract(x, y, dtype=np.int16).astype(np.float32)
+
+
+def _sums(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return the sums over blocks, channel by channel: (H, W, 3) to (h, w, 3)."""
+    height, width, channels = values.shape
+    rows = values.reshape(height // BLOCK, BLOCK, width * channels).sum(1, dtype=dtype)
+    columns = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, channels)
+    return columns.sum(2, dtype=dtype)  # type: ignore[no-any-return]
+
+
+def _means(values: NDArray[Any]) -> Plane:
+    """Return the means of blocks, (h, w, 3)."""
+    kind = np.uint32 if values.dtype == np.uint8 else np.float32
+    return _sums(values, kind).astype(np.float32) / np.float32(BLOCK**2)
+
+
+def _mean_squares(values: NDArray[Any]) -> Plane:
+    """Return the mean squares of blocks over all channels, (h, w)."""
+    whole = values.dtype == np.uint8
+    squares = np.square(values, dtype=np.uint16 if whole else np.float32)
+    sums = _sums(squares, np.uint32 if whole else np.float32).astype(np.float32)
+    found: Plane = sums.mean(2) / np.float32(BLOCK**2)
+    return found
+
+
+def _squares_of_means(values: Plane) -> Plane:
+    found: Plane = np.square(_means(values)).mean(2)
+    return found
+
+
+def _window(blocks: Plane, top: int, left: int, height: int, width: int) -> Plane:
+    """Return the blocks' values for the pixels of a window that begins at a block's corner."""
+    rows = slice(top // BLOCK, -(-(top + height) // BLOCK))
+    columns = slice(left // BLOCK, -(-(left + width) // BLOCK))
+    large = blocks[rows, columns].repeat(BLOCK, 0).repeat(BLOCK, 1)
+    return np.pad(
+        large[:height, :width],
+        ((0, max(0, height - len(large))), (0, max(0, width - large.shape[1]))),
+        mode="edge",
+    )
