@@ -305,7 +305,11 @@ def signal_in_preview(arguments: list[int]) -> None:
 
     def showing(self: Any, progress: Any, fit: Any) -> Any:
         if progress.step == when:
-            _signal(number, times)
+            try:
+                _signal(number)
+            finally:
+                if times > 1:
+                    _signal(number)
         return shown(self, progress, fit)
 
     Previews._shown = showing  # type: ignore[method-assign]
