@@ -251,6 +251,74 @@ def slow_steps(seconds: float) -> None:
     _in_update(lambda step: time.sleep(seconds))
 
 
+def slower_steps(arguments: list[Any]) -> None:
+    """[first, end, seconds]: the updates after `first` and before `end` steps take so much longer."""
+    first, end, seconds = arguments
+    _in_update(lambda step: time.sleep(seconds) if first <= step < end else None)
+
+
+def slow_preview(seconds: float) -> None:
+    """Every preview takes so much longer."""
+    from unretouch.training.previews import Previews
+
+    _slow(Previews, "_shown", seconds)
+
+
+def slow_save(seconds: float) -> None:
+    """Every save of a state takes so much longer."""
+    from unretouch.training import checkpoint
+
+    _slow(checkpoint, "save", seconds)
+
+
+def _slow(owner: Any, name: str, seconds: float) -> None:
+    calling = getattr(owner, name)
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(seconds)
+        return calling(*given)
+
+    setattr(owner, name, slowly)
+
+
+def stuck_in_picture(number: int) -> None:
+    """The picture of this number, from 1, takes half a minute in the middle of being written."""
+    from unretouch.base import durable
+
+    write, count = durable.write_bytes, itertools.count(1)
+
+    def writing(path: Path, *parts: Any) -> None:
+        if path.parent.name == "images" and next(count) == number:
+            path.with_name(path.name + durable.TEMPORARY_SUFFIX).write_bytes(b"half")
+            _be_stuck()
+        write(path, *parts)
+
+    durable.write_bytes = writing
+
+
+def stuck_before_training(what: list[str]) -> None:
+    """[module, function]: this part of the checks takes half a minute."""
+    module, name = what
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    owner = importlib.import_module(module)
+    calling = getattr(owner, name)
+
+    def stuck(*given: Any) -> Any:
+        _be_stuck()
+        return calling(*given)
+
+    setattr(owner, name, stuck)
+
+
+STUCK = "stuck here"
+
+
+def _be_stuck() -> None:
+    print(STUCK, flush=True)
+    time.sleep(30)
+
+
 def remove_run_in_step(arguments: list[Any]) -> None:
     """[step, folder]: somebody removes the run folder in the middle of a step."""
     import shutil
@@ -558,7 +626,8 @@ def non_finite_fast(arguments: list[Any]) -> None:
 FAULTS: dict[str, Callable[[Any], None]] = {
     fault.__name__: fault
     for fault in (
-        crash_at, steps, signal_in_step, signal_between_steps, slow_steps, remove_run_in_step,
+        crash_at, steps, signal_in_step, signal_between_steps, slow_steps, slower_steps,
+        slow_preview, slow_save, stuck_in_picture, stuck_before_training, remove_run_in_step,
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
         disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
