@@ -154,6 +154,10 @@ class Child:
         used = self.warm.ask(wait=self.pid)
         return Finished(out=self.printed.read_text("utf-8", errors="replace"), **used)
 
+    def said(self, words: str) -> bool:
+        """Whether it has printed `words`."""
+        return self.printed.exists() and words in self.printed.read_text("utf-8")
+
     def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until `condition` holds; fail when it does not in time."""
         end = time.monotonic() + seconds

@@ -16,11 +16,13 @@ import pytest
 from fault_harness import CLASSIC, FAST, Place, Warm
 
 from unretouch.training import history
+from unretouch.training.rundir import RunDir
 
 TIMED = (
-    *CLASSIC, "--lr", "1e-6", "--n_epochs", "1", "--n_epochs_decay", "999", "--print_freq", "1",
+    *CLASSIC, "--netG", "detail", "--size", "s", "--lambda_GAN", "0", "--lr", "1e-6",
+    "--n_epochs", "1", "--n_epochs_decay", "999", "--print_freq", "1",
 )  # fmt: skip
-"""The rate falls evenly from the first step on, so it tells the progress through the schedule."""
+"""Quick steps; the rate falls evenly from the first one on, so it tells the progress."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ def timed(place: Place) -> Place:
 
 
 def test_T1_previews_that_take_half_of_the_time(forker: Warm, timed: Place) -> None:
-    done = forker.run(timed.words(), slow_preview=1.5)
+    done = forker.run(timed.words(), tiny_detail=True, slow_preview=1.5)
     assert done.code == 0, done.out
     went = course(timed.root)
     assert went.elapsed[0] > 1.5
@@ -64,7 +66,7 @@ def test_T1_previews_that_take_half_of_the_time(forker: Warm, timed: Place) -> N
 
 def test_T1_a_save_that_takes_half_of_the_time(forker: Warm, timed: Place) -> None:
     """It is asked for every 20 pictures: before the end there is no room for another one."""
-    done = forker.run(timed.words("--save_latest_freq", "20"), slow_save=1.5)
+    done = forker.run(timed.words("--save_latest_freq", "20"), tiny_detail=True, slow_save=1.5)
     assert done.code == 0, done.out
     went = course(timed.root)
     went.require_even(begin=went.elapsed[20], end=3.0)
@@ -74,15 +76,15 @@ def test_T1_a_save_that_takes_half_of_the_time(forker: Warm, timed: Place) -> No
 
 
 def test_T2_steps_that_become_slow_and_fast_again(forker: Warm, timed: Place) -> None:
-    done = forker.run(timed.words(), slow_steps=0.005, slower_steps=[20, 35, 0.1])
+    done = forker.run(timed.words(), tiny_detail=True, slow_steps=0.005, slower_steps=[15, 25, 0.12])
     assert done.code == 0, done.out
     went = course(timed.root)
     went.require_even(begin=0.0, end=3.0)
-    assert len(went.elapsed) > 40
+    assert len(went.elapsed) > 30
 
 
 def test_T3_a_pause_longer_than_the_budget(forker: Warm, timed: Place) -> None:
-    run = forker.start(timed.words())
+    run = forker.start(timed.words(), tiny_detail=True)
     records = timed.root / "metrics.jsonl"
     run.wait_until(lambda: records.exists() and len(records.read_bytes().splitlines()) > 20)
     run.kill(signal.SIGSTOP)
@@ -104,7 +106,7 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
     shown = [flag for flag in place.flags if flag != "--no_html"]
     place = dataclasses.replace(place, flags=(*shown, "--display_freq", "3"))
     run = forker.start(place.words(), stuck_in_picture=picture)
-    run.wait_until(lambda: harness.STUCK in run.printed.read_text("utf-8"))
+    run.wait_until(lambda: run.said(harness.STUCK))
     began = time.monotonic()
     run.kill(signal.SIGINT)
     done = run.wait()
@@ -114,7 +116,7 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
     assert harness.step(place.root) == step
     assert harness.latest_matches_state(place.root)
     # Of the preview that was interrupted nothing is there, of the ones before everything.
-    records = history.read_records(place.root / "web" / "previews.jsonl").records
+    records = history.read_records(RunDir(place.checkpoints, "run").previews).records
     assert [record["step"] for record in records] == [0] * (step > 0)
     names = {v for r in records for p in r["pairs"] for v in p.values() if str(v).endswith(".png")}
     there = {f"images/{path.name}" for path in (place.root / "web" / "images").iterdir()}
@@ -139,7 +141,7 @@ def test_T4_ctrl_c_in_the_checks_at_the_start(
 ) -> None:
     place = dataclasses.replace(place, flags=(*FAST, "--n_epochs", "1", "--n_epochs_decay", "0"))
     run = forker.start(place.words(), tiny_detail=True, stuck_before_training=list(where))
-    run.wait_until(lambda: harness.STUCK in run.printed.read_text("utf-8"))
+    run.wait_until(lambda: run.said(harness.STUCK))
     began = time.monotonic()
     run.kill(signal.SIGINT)
     done = run.wait()

@@ -62,7 +62,7 @@ def test_only_whole_steps_are_planned() -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 50))
-def test_a_plan_that_was_too_short_is_made_longer_again(total: int, more: int) -> None:
+def test_T2_a_plan_that_was_too_short_is_made_longer_again(total: int, more: int) -> None:
     """At the progress of its last update: one that has come to 1 would stay there."""
     pace = Pace(total).measured(total, seconds_a_step=1.0, seconds_left=float(more))
     assert pace.total_steps == total + more
