@@ -256,7 +256,7 @@ def slow_steps(seconds: float) -> None:
 
 
 def slower_steps(arguments: list[Any]) -> None:
-    """[first, end, seconds]: the updates after `first` and before `end` steps take so much longer."""
+    """[first, end, seconds]: the updates after `first` to `end` steps take so much longer."""
     first, end, seconds = arguments
     _in_update(lambda step: time.sleep(seconds) if first <= step < end else None)
 

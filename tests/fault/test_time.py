@@ -65,18 +65,21 @@ def test_T1_previews_that_take_half_of_the_time(forker: Warm, timed: Place) -> N
 
 
 def test_T1_a_save_that_takes_half_of_the_time(forker: Warm, timed: Place) -> None:
-    """It is asked for every 20 pictures: before the end there is no room for another one."""
-    done = forker.run(timed.words("--save_latest_freq", "20"), tiny_detail=True, slow_save=1.5)
+    """It is asked for every 8 pictures: before the end there is no room for another one."""
+    done = forker.run(timed.words("--save_latest_freq", "8"), tiny_detail=True, slow_save=1.5)
     assert done.code == 0, done.out
     went = course(timed.root)
-    went.require_even(begin=went.elapsed[20], end=3.0)
-    assert went.elapsed[20] - went.elapsed[19] > 1.5
-    assert went.progress[20] < 0.5
-    assert [e["step"] for e in harness.events(timed.root, "save")] == [20, len(went.elapsed)]
+    went.require_even(begin=went.elapsed[8], end=3.0)
+    assert went.elapsed[8] - went.elapsed[7] > 1.5
+    assert went.progress[8] < 0.5
+    assert len(went.elapsed) > 16
+    assert [e["step"] for e in harness.events(timed.root, "save")] == [8, len(went.elapsed)]
 
 
 def test_T2_steps_that_become_slow_and_fast_again(forker: Warm, timed: Place) -> None:
-    done = forker.run(timed.words(), tiny_detail=True, slow_steps=0.005, slower_steps=[15, 25, 0.12])
+    done = forker.run(
+        timed.words(), tiny_detail=True, slow_steps=0.005, slower_steps=[15, 25, 0.12]
+    )
     assert done.code == 0, done.out
     went = course(timed.root)
     went.require_even(begin=0.0, end=3.0)

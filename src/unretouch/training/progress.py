@@ -23,6 +23,7 @@ MEASURED_SHARE = 0.02
 FEWEST_TIMED = 3
 """Steps by which the pace is measured, where there are as many."""
 MOST_TIMED = 500
+"""The same at most: more of them would say nothing new."""
 LEVELS = 127.5
 """Grey levels of one unit of network space."""
 
