@@ -154,6 +154,10 @@ class Child:
         used = self.warm.ask(wait=self.pid)
         return Finished(out=self.printed.read_text("utf-8", errors="replace"), **used)
 
+    def said(self, words: str) -> bool:
+        """Whether it has printed `words`."""
+        return self.printed.exists() and words in self.printed.read_text("utf-8")
+
     def wait_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until `condition` holds; fail when it does not in time."""
         end = time.monotonic() + seconds
@@ -251,6 +255,74 @@ def slow_steps(seconds: float) -> None:
     _in_update(lambda step: time.sleep(seconds))
 
 
+def slower_steps(arguments: list[Any]) -> None:
+    """[first, end, seconds]: the updates after `first` to `end` steps take so much longer."""
+    first, end, seconds = arguments
+    _in_update(lambda step: time.sleep(seconds) if first <= step < end else None)
+
+
+def slow_preview(seconds: float) -> None:
+    """Every preview takes so much longer."""
+    from unretouch.training.previews import Previews
+
+    _slow(Previews, "_shown", seconds)
+
+
+def slow_save(seconds: float) -> None:
+    """Every save of a state takes so much longer."""
+    from unretouch.training import checkpoint
+
+    _slow(checkpoint, "save", seconds)
+
+
+def _slow(owner: Any, name: str, seconds: float) -> None:
+    calling = getattr(owner, name)
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(seconds)
+        return calling(*given)
+
+    setattr(owner, name, slowly)
+
+
+def stuck_in_picture(number: int) -> None:
+    """The picture of this number, from 1, takes half a minute in the middle of being written."""
+    from unretouch.base import durable
+
+    write, count = durable.write_bytes, itertools.count(1)
+
+    def writing(path: Path, *parts: Any) -> None:
+        if path.parent.name == "images" and next(count) == number:
+            path.with_name(path.name + durable.TEMPORARY_SUFFIX).write_bytes(b"half")
+            _be_stuck()
+        write(path, *parts)
+
+    durable.write_bytes = writing
+
+
+def stuck_before_training(what: list[str]) -> None:
+    """[module, function]: this part of the checks takes half a minute."""
+    module, name = what
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    owner = importlib.import_module(module)
+    calling = getattr(owner, name)
+
+    def stuck(*given: Any) -> Any:
+        _be_stuck()
+        return calling(*given)
+
+    setattr(owner, name, stuck)
+
+
+STUCK = "stuck here"
+
+
+def _be_stuck() -> None:
+    print(STUCK, flush=True)
+    time.sleep(30)
+
+
 def remove_run_in_step(arguments: list[Any]) -> None:
     """[step, folder]: somebody removes the run folder in the middle of a step."""
     import shutil
@@ -305,7 +377,11 @@ def signal_in_preview(arguments: list[int]) -> None:
 
     def showing(self: Any, progress: Any, fit: Any) -> Any:
         if progress.step == when:
-            _signal(number, times)
+            try:
+                _signal(number)
+            finally:
+                if times > 1:
+                    _signal(number)
         return shown(self, progress, fit)
 
     Previews._shown = showing  # type: ignore[method-assign]
@@ -554,7 +630,8 @@ def non_finite_fast(arguments: list[Any]) -> None:
 FAULTS: dict[str, Callable[[Any], None]] = {
     fault.__name__: fault
     for fault in (
-        crash_at, steps, signal_in_step, signal_between_steps, slow_steps, remove_run_in_step,
+        crash_at, steps, signal_in_step, signal_between_steps, slow_steps, slower_steps,
+        slow_preview, slow_save, stuck_in_picture, stuck_before_training, remove_run_in_step,
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
         disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,

@@ -41,14 +41,35 @@ def test_progress_rises_to_one_whatever_is_measured(
 ) -> None:
     pace = Pace(total)
     measured = pace.measured(step, seconds, left)
-    assert measured.progress(step) == pytest.approx(pace.progress(step))
+    reached = pace.progress(min(step, total - 1))
+    assert measured.anchor_progress == pytest.approx(reached)
     assert measured.progress(measured.total_steps) == 1.0
+    if left < seconds:
+        assert measured.total_steps == step
+        return
+    assert measured.progress(step) == pytest.approx(reached)
     middle = (step + measured.total_steps) // 2
     assert measured.progress(step) <= measured.progress(middle) <= 1.0
+    assert measured.progress(measured.total_steps - 1) < 1.0
 
 
 def test_a_measured_pace_uses_up_the_time_that_is_left() -> None:
     assert Pace(1000).measured(step=20, seconds_a_step=0.5, seconds_left=40).total_steps == 100
+
+
+def test_only_whole_steps_are_planned() -> None:
+    assert Pace(1000).measured(step=20, seconds_a_step=0.5, seconds_left=1.9).total_steps == 23
+
+
+@given(st.integers(1, 50), st.integers(1, 50))
+def test_T2_a_plan_that_was_too_short_is_made_longer_again(total: int, more: int) -> None:
+    """At the progress of its last update: one that has come to 1 would stay there."""
+    pace = Pace(total).measured(total, seconds_a_step=1.0, seconds_left=float(more))
+    assert pace.total_steps == total + more
+    assert pace.progress(total) == Pace(total).progress(total - 1) < 1.0
+    over = Pace(total).measured(total, seconds_a_step=1.0, seconds_left=0.0)
+    assert over.progress(total) == 1.0
+    assert over.measured(total, 1.0, float(more)).progress(total) < 1.0
 
 
 def test_no_time_left_ends_at_this_step() -> None:

@@ -293,9 +293,8 @@ def _train(
     web = None if settings.no_html else run.web
     if web is not None:
         say(console, f"page: {web / 'index.html'}")
-    opened.progress.begin()
     previews = Previews(run, settings, pairs)
-    with RunDisplay(console, web) as display, StopRequest() as stop:
+    with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
         return train(run, settings, opened.fit, opened.progress, previews, display, stop, team)
 
 

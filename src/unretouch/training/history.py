@@ -51,7 +51,8 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def write_event(run: RunDir, event: str, **details: Any) -> None:
-    """Append to events.jsonl: open, start, resume, save, fault, stop, with the time (UTC)."""
+    """Append to events.jsonl, with the time (UTC): open, start, resume, note, pause, save, fault,
+    stop."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     append_record(run.events, {"event": event, "time": now, **details})
 

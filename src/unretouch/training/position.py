@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import floor
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ class Pace:
         return self.anchor_progress + (1 - self.anchor_progress) * (step - self.anchor_step) / left
 
     def measured(self, step: int, seconds_a_step: float, seconds_left: float) -> Pace:
-        """Return the pace that uses up `seconds_left` from `step` on."""
-        left = max(1, ceil(seconds_left / seconds_a_step)) if seconds_left > 0 else 0
-        return Pace(step + left, step, self.progress(step))
+        """Return the pace that uses up `seconds_left` from `step` on, by whole steps that fit.
+
+        Progress goes on from where it was: at once linear in time again, whatever was planned. A
+        plan that had too few steps ends at this one; then it goes on from the last update's, since
+        a schedule that is over would never come back.
+        """
+        left = max(0, floor(seconds_left / seconds_a_step))
+        reached = self.anchor_progress
+        if self.anchor_step < self.total_steps:
+            reached = self.progress(min(step, self.total_steps - 1))
+        return Pace(step + left, step, reached)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -40,6 +39,8 @@ class Previews:
         self._pairs = list(pairs)
         self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
+        self.cost_s = 0.0
+        """seconds that the newest one took; 0 before the first of this process"""
 
     def due(self, progress: Progress) -> bool:
         """Whether a preview is due after this step: as asked, or by its cost."""
@@ -56,7 +57,7 @@ class Previews:
         """Evaluate every pair and write its pictures, unless this step has been taken already."""
         if self.taken and self.taken[-1].step == progress.step:
             return
-        began = time.monotonic()
+        began = progress.elapsed
         preview = Preview(
             step=progress.step, epoch=progress.epoch, pairs=tuple(self._shown(progress, fit))
         )
@@ -65,7 +66,15 @@ class Previews:
         self._write_record()
         left = progress.left_s()
         total = math.inf if left is None else progress.elapsed + left
-        self._clock.spent(progress.elapsed, time.monotonic() - began, max(total, SHORTEST_S))
+        self.cost_s = progress.elapsed - began
+        self._clock.spent(progress.elapsed, self.cost_s, max(total, SHORTEST_S))
+
+    def abandon(self) -> None:
+        """Forget the preview that was interrupted: only what the record on the disk holds stays."""
+        self.taken = _read(self._run)
+        for folder in (self._run.web, self._run.preview_images):
+            durable.remove_temporaries(folder)
+        self._remove_unrecorded()
 
     def identity_error(self) -> float:
         """Return the mean error, in grey levels, of doing nothing to the pairs shown."""
@@ -120,6 +129,10 @@ class Previews:
         durable.write_text(
             self._run.previews, "".join(json.dumps(asdict(p)) + "\n" for p in self.taken)
         )
+        self._remove_unrecorded()
+
+    def _remove_unrecorded(self) -> None:
+        """Remove the pictures of previews that are no longer kept."""
         if not self._pictures:
             return
         kept = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from unretouch.base.config import TrainSettings
@@ -13,11 +14,16 @@ from unretouch.base.run_status import LastSave, Preview, State, TrainingStatus
 from unretouch.training import history, rhythm
 from unretouch.training.fit import Fit, Update
 from unretouch.training.position import Epochs, Pace
+from unretouch.training.run_clock import RunClock
 from unretouch.training.rundir import RunDir
 
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02
-"""Of a time budget, between two measurements of the pace."""
+"""Of a time budget, or of the schedule, between two measurements of the pace."""
+FEWEST_TIMED = 3
+"""Steps by which the pace is measured, where there are as many."""
+MOST_TIMED = 500
+"""The same at most: more of them would say nothing new."""
 LEVELS = 127.5
 """Grey levels of one unit of network space."""
 
@@ -50,22 +56,41 @@ class Progress:
     budget_s: float | None = None
     pace: Pace | None = None
     step: int = 0
-    elapsed: float = 0.0
-    """seconds in this and all earlier processes, previews and saves counted"""
+    ending_s: float = 0.0
+    """seconds of a time budget to be left for what comes after the last update"""
+    clock: RunClock = field(default_factory=RunClock)
     sums: Sums = field(default_factory=Sums)
     epoch_l1: float = 0.0
     curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
 
-    _began: float = field(default_factory=time.monotonic)
     _before: float = 0.0
     _update_s: float = 0.0
+    _steps_s: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_TIMED))
+    """seconds of the newest steps, those since the last measurement and a few before"""
+    _step_began: float = 0.0
     _measured_from: tuple[int, float] = (0, 0.0)
     _lr: float = 0.0
 
-    def begin(self) -> None:
-        """Start the clock of this process; `elapsed` is what earlier ones used up."""
-        self._began, self._before = time.monotonic(), self.elapsed
-        self._measured_from = (self.step, self.elapsed)
+    @property
+    def elapsed(self) -> float:
+        """Seconds in this and all earlier processes: previews and saves counted, pauses not."""
+        return self._before + self.clock.seconds()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take no time inside for that of a step: a preview, a save."""
+        began = self.elapsed
+        yield
+        self._step_began += self.elapsed - began
+
+    def has_room(self, seconds: float) -> bool:
+        """Whether a time budget has so many `seconds` beside those that its end needs."""
+        return self.budget_s is None or self.elapsed + seconds + self.ending_s <= self.budget_s
+
+    def fits_a_last(self, seconds: float) -> bool:
+        """Whether something may follow the last update that takes `seconds`: a time budget may be
+        exceeded by a hundredth, lest a step that was held up costs the last picture."""
+        return self.budget_s is None or self.elapsed + seconds <= 1.01 * self.budget_s
 
     @property
     def total_steps(self) -> int:
@@ -109,7 +134,7 @@ class Progress:
 
         `share_done` is the progress by which it goes, where another process measures it.
         """
-        began = time.monotonic()
+        began = self.elapsed
         epoch, place = self.epochs.of_step(self.step), self.epochs.place_in_epoch(self.step)
         progress = self.share_done() if share_done is None else share_done
         update = fit.update(self.step, epoch, place, progress)
@@ -120,23 +145,33 @@ class Progress:
             fit.after_epoch(self.epoch_l1 / self.epochs.steps_per_epoch)
             self.epoch_l1 = 0.0
         self._lr = fit.learning_rate()
-        self._update_s = time.monotonic() - began
-        self.elapsed = self._before + time.monotonic() - self._began
-        if self.budget_s is not None and self.pace is not None:
-            self._measure(self.budget_s, self.pace)
+        now = self.elapsed
+        self._update_s = now - began
+        if share_done is None and self.budget_s is not None and self.pace is not None:
+            self._steps_s.append(now - self._step_began)
+            self._measure(now, self.budget_s, self.pace)
+        self._step_began = now
         return update
 
-    def _measure(self, budget_s: float, pace: Pace) -> None:
-        """Every MEASURED_SHARE of the budget, fit the number of steps to the time that is left.
+    def _measure(self, now: float, budget_s: float, pace: Pace) -> None:
+        """Now and then, fit the number of steps to the time that is left.
 
-        Often, since other programs come and go: a plan made in a slow moment would end too early.
+        Every MEASURED_SHARE of the budget, since other programs come and go; of the schedule, since
+        a plan made in a slow moment goes through it too fast; and where the plan or the time ends.
         """
-        from_step, from_elapsed = self._measured_from
-        seconds = self.elapsed - from_elapsed
-        if seconds >= MEASURED_SHARE * budget_s or self.step >= pace.total_steps:
-            a_step = seconds / (self.step - from_step)
-            self.pace = pace.measured(self.step, a_step, budget_s - self.elapsed)
-            self._measured_from = (self.step, self.elapsed)
+        left = budget_s - self.ending_s - now
+        if (
+            now - self._measured_from[1] >= MEASURED_SHARE * budget_s
+            or pace.progress(self.step) - pace.anchor_progress >= MEASURED_SHARE
+            or self.step >= pace.total_steps
+            or left <= 0
+        ):
+            # What comes between steps takes its share of the time that is left, too.
+            left *= 1 - rhythm.BETWEEN_STEPS_SHARE
+            self.pace = pace.measured(self.step, usual(self._steps_s), left)
+            self._measured_from = (self.step, now)
+            while len(self._steps_s) > FEWEST_TIMED - 1:
+                self._steps_s.popleft()
 
     def log_due(self, every_images: int | None, every_steps: int) -> bool:
         """Whether a log line is due after this step: the first, the last, and every so many."""
@@ -196,7 +231,12 @@ class Progress:
             self.pace = Pace(**state["pace"])
         self.sums = Sums(**state["sums"])
         self.epoch_l1 = state["epoch_l1"]
-        self.elapsed = elapsed
+        self._before = self._step_began = elapsed
+        self._measured_from = (self.step, elapsed)
+        if self.pace is not None and self.budget_s and self.pace.anchor_progress >= 1:
+            # Saved by 0.1.0, whose schedule could be over, for ever, while there was time left.
+            share = min(1.0, elapsed / self.budget_s)
+            self.pace = replace(self.pace, anchor_progress=share)
 
     def status(
         self,
@@ -235,3 +275,10 @@ class Progress:
             return None
         a_step = (self.elapsed - from_elapsed) / (self.step - from_step)
         return (self.total_steps - self.step) * a_step
+
+
+def usual(seconds: Sequence[float]) -> float:
+    """Return the mean of the middle half: a few steps that something held up do not count."""
+    cut = (len(seconds) + 1) // 4
+    middle = sorted(seconds)[cut : len(seconds) - cut]
+    return max(sum(middle) / len(middle), 1e-6)

@@ -10,12 +10,29 @@ LOG_LINES = 2000
 KEPT_WEIGHTS = 20
 """Numbered weights kept at most, however small they are."""
 SAVE_EVERY_S = 300.0
-"""Seconds between two saves of the state when --save_latest_freq is not set."""
+"""Seconds between two saves of the state at least when --save_latest_freq is not set."""
+PREVIEWS_SHARE = 0.013
+"""Share of the training time that previews may cost."""
+PAGE_SHARE = 0.002
+"""The same for the files of the live page."""
+SAVES_SHARE = 0.03
 WEIGHTS_SHARE = 0.02
-"""Share of the training time that numbered weights may cost."""
-PREVIEWS_SHARE = 0.016
-PAGE_SHARE = 0.003
-"""The same for previews and for the files of the live page: together less than 2 %."""
+"""The same for states and for numbered weights, where the run has as many updates as it needs."""
+TIMED_SAVES_SHARE = 0.003
+TIMED_WEIGHTS_SHARE = 0.0015
+"""The same with a time budget, whose updates they cost."""
+BETWEEN_STEPS_SHARE = PREVIEWS_SHARE + PAGE_SHARE + TIMED_SAVES_SHARE + TIMED_WEIGHTS_SHARE
+"""All of it with a time budget, the first and the last of each left aside: less than 2 %."""
+LAST_SHARE = 0.2
+"""Share of a time budget that is kept for the last preview, or for the last save, at most."""
+LAST_MARGIN = 1.25
+"""Times what the newest one took that are kept for it."""
+
+
+def kept_for_the_last(cost: float, budget_s: float) -> float:
+    """Return the seconds of a time budget to keep for the last preview, or the last save, where the
+    newest took `cost` seconds: none where it takes too large a share of the budget."""
+    return LAST_MARGIN * cost if cost <= LAST_SHARE * budget_s else 0.0
 
 
 def log_every(total_steps: int) -> int:

@@ -93,10 +93,16 @@ class Saver:
 
     def __init__(self, run: RunDir, settings: TrainSettings, fit: Fit, progress: Progress) -> None:
         self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
-        self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0, share=rhythm.WEIGHTS_SHARE)
+        timed = progress.budget_s is not None
+        share = rhythm.TIMED_SAVES_SHARE if timed else rhythm.SAVES_SHARE
+        self._clock = rhythm.CostShare(rhythm.SAVE_EVERY_S, growth=0.0, share=share)
+        self._clock.spent(progress.elapsed, 0.0)
+        share = rhythm.TIMED_WEIGHTS_SHARE if timed else rhythm.WEIGHTS_SHARE
+        self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0, share=share)
         self._plan = disk_plan(fit, settings.keep_gb)
-        self._saved_at = progress.elapsed
         self.last_save: LastSave | None = None
+        self.cost_s = 0.0
+        """seconds that the newest save took; 0 before the first"""
 
     def due(self) -> bool:
         """Whether the state is due to be saved after this step."""
@@ -104,7 +110,7 @@ class Saver:
         if freq is not None:
             step = self._progress.step
             return rhythm.passed(freq, (step - 1) * size, step * size)
-        return self._progress.elapsed - self._saved_at >= rhythm.SAVE_EVERY_S
+        return self._clock.due(self._progress.elapsed)
 
     def save(self) -> None:
         """Save the state, then the latest weights that match it.
@@ -112,6 +118,7 @@ class Saver:
         Raises DiskError; NonFiniteError for weights that would be refused when they are loaded.
         """
         if self.last_save is None or self.last_save.step != self._progress.step:
+            began = self._progress.elapsed
             now = current(self._fit, self._progress, self._settings)
             require_finite(now.state, now.step)
             checkpoint.save(self._run, now)
@@ -119,7 +126,8 @@ class Saver:
                 save_weights(self._run.weights("latest", letter), weights)
             self.last_save = LastSave(step=self._progress.step, time=time.time())
             history.write_event(self._run, "save", step=self._progress.step)
-        self._saved_at = self._progress.elapsed
+            self.cost_s = self._progress.elapsed - began
+        self._clock.spent(self._progress.elapsed, self.cost_s)
 
     def numbered_due(self) -> bool:
         """Whether numbered weights are due after this step: at an epoch's end, if time allows."""
@@ -135,7 +143,7 @@ class Saver:
 
         `errors` are mean errors by epoch; the epoch with the least stays. Raises as `save` does.
         """
-        began = time.monotonic()
+        began = self._progress.elapsed
         epoch, weights = self._progress.epoch, self._fit.weights()["G"]
         require_finite(weights, self._progress.step)
         save_weights(self._run.weights(epoch), weights)
@@ -145,7 +153,8 @@ class Saver:
         durable.write_json(self._run.best, {"epoch": best, "level_error": measured.get(best)})
         for old in set(there) - set(rhythm.thinned(there, self._plan.numbered, keep=[best])):
             durable.remove(self._run.weights(old))
-        self._numbered_due.spent(self._progress.elapsed, time.monotonic() - began)
+        now = self._progress.elapsed
+        self._numbered_due.spent(now, now - began)
 
 
 def current(fit: Fit, progress: Progress, settings: TrainSettings) -> Checkpoint:

@@ -20,6 +20,10 @@ class StoppedNow(KeyboardInterrupt):
         super().__init__()
 
 
+class Abandoned(KeyboardInterrupt):
+    """The first signal came where what is under way may be left unfinished."""
+
+
 def stop_signals() -> list[signal.Signals]:
     """Return the signals that ask to stop: Ctrl+C, SIGTERM, and that the terminal was closed.
 
@@ -55,15 +59,17 @@ class StopRequest:
     """Catches the signals that ask to stop while it is entered.
 
     After the first signal `asked` is the exit code to end with (130 or 143) and the loop is meant
-    to stop by itself. A second signal raises StoppedNow, but never inside `held()`: a save under
-    way is finished first. A `patient` one takes no note of it: another process decides. That the
-    terminal was closed is told by shell and kernel alike, so it never counts as the second.
+    to stop by itself; inside `abandonable()` it raises Abandoned, too. A second signal raises
+    StoppedNow, but never inside `held()`: a save under way is finished first. A `patient` one takes
+    no note of it: another process decides. That the terminal was closed is told by shell and kernel
+    alike, so it never counts as the second.
     """
 
     def __init__(self, patient: bool = False) -> None:
         self.asked: ExitCode | None = None
         self._patient = patient
         self._holding = False
+        self._abandonable = False
         self._urgent = False
         self._before: dict[int, object] = {}
 
@@ -85,12 +91,28 @@ class StopRequest:
             leave_terminal()
         if self.asked is None:
             self.asked = exit_code_of(number)
+            if self._abandonable:
+                raise Abandoned
         elif self._patient or is_hangup(number):
             pass
         elif self._holding:
             self._urgent = True
         else:
             raise StoppedNow(self.asked)
+
+    @contextmanager
+    def abandonable(self) -> Iterator[None]:
+        """Let the first signal end what is inside, by Abandoned: something long, without which the
+        run is whole. Python raises it as soon as the call of a library returns that is under way,
+        so nothing inside has to ask; it may come anywhere, so nothing inside may be trusted then.
+        """
+        self._abandonable = True
+        try:
+            if self.asked is not None:
+                raise Abandoned
+            yield
+        finally:
+            self._abandonable = False
 
     @contextmanager
     def held(self) -> Iterator[None]:

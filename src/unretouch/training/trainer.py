@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +14,11 @@ from unretouch.training import history, rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.previews import Previews
 from unretouch.training.progress import Progress
+from unretouch.training.run_clock import in_words
 from unretouch.training.rundir import RunDir
 from unretouch.training.saving import Saver
 from unretouch.training.stop_rule import early_end
-from unretouch.training.stopping import StopRequest
+from unretouch.training.stopping import Abandoned, StopRequest
 from unretouch.training.team import ALONE, Team
 
 STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
@@ -66,6 +66,7 @@ def train(
     log_every = rhythm.log_every(progress.total_steps)
     final_step = _cut_for_tests(progress.step)
     status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
+    told: list[float] = []
 
     def show(state: State, reason: str = "") -> None:
         watcher.show(
@@ -79,34 +80,67 @@ def train(
             )
         )
 
+    def take_preview() -> None:
+        try:
+            with progress.aside(), stop.abandonable():
+                previews.take(progress, fit)
+        except Abandoned:  # `stop` knows
+            previews.abandon()
+        leave_room()
+
+    def save() -> None:
+        with progress.aside(), stop.held():
+            saver.save()
+        leave_room()
+
+    def leave_room() -> None:
+        if progress.budget_s is not None:
+            progress.ending_s = sum(
+                rhythm.kept_for_the_last(cost, progress.budget_s)
+                for cost in (previews.cost_s, saver.cost_s)
+            )
+
+    def tell_pauses() -> None:
+        for seconds in progress.clock.pauses[len(told) :]:
+            told.append(seconds)
+            watcher.tell(f"paused for {in_words(seconds)}: not counted as training time")
+            history.write_event(run, "pause", step=progress.step, seconds=round(seconds, 1))
+
     try:
         history.append_loss_header(run)
-        previews.take(progress, fit)
+        take_preview()
         show("running")
         while not (reason := _end(settings, progress, previews, stop, final_step, team)):
             update = progress.update(fit)
             if update.note:
                 watcher.tell(f"step {progress.step}: {update.note}")
                 history.write_event(run, "note", step=progress.step, said=update.note)
+            tell_pauses()
             if progress.log_due(settings.print_freq, log_every):
                 progress.log(run, update)
-            if saver.numbered_due() and previews.affordable(progress):
-                previews.take(progress, fit)
-                with stop.held():
-                    saver.save_numbered(previews.errors_by_epoch())
-            elif previews.due(progress):
-                previews.take(progress, fit)
-            if saver.due():
-                with stop.held():
-                    saver.save()
+            if progress.has_room(previews.cost_s):
+                if saver.numbered_due() and previews.affordable(progress):
+                    take_preview()
+                    with progress.aside(), stop.held():
+                        saver.save_numbered(previews.errors_by_epoch())
+                elif previews.due(progress):
+                    take_preview()
+            if saver.due() and progress.has_room(saver.cost_s):
+                save()
             if status_clock.due(progress.elapsed):
-                began = time.monotonic()
+                began = progress.elapsed
                 show("running")
-                status_clock.spent(progress.elapsed, time.monotonic() - began)
-        with stop.held():
-            saver.save()
-        if stop.asked is None:
-            previews.take(progress, fit)
+                status_clock.spent(progress.elapsed, progress.elapsed - began)
+        fits = progress.fits_a_last(previews.cost_s)
+        save()
+        tell_pauses()
+        if stop.asked is None and fits:
+            take_preview()
+        elif stop.asked is None:
+            watcher.tell(
+                f"no last preview: it would take about {in_words(previews.cost_s)}, more than is "
+                "left of the time"
+            )
         reason = _asked(stop) or reason
         show("stopped" if stop.asked else "finished", reason)
         history.write_event(run, "stop", step=progress.step, reason=reason)
