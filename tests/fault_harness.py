@@ -303,10 +303,10 @@ def signal_in_preview(arguments: list[int]) -> None:
     when, number, times = arguments
     shown = Previews._shown
 
-    def showing(self: Any, progress: Any, fit: Any) -> Any:
+    def showing(self: Any, progress: Any, *given: Any) -> Any:
         if progress.step == when:
             _signal(number, times)
-        return shown(self, progress, fit)
+        return shown(self, progress, *given)
 
     Previews._shown = showing  # type: ignore[method-assign]
 
