@@ -11,7 +11,7 @@ import numpy as np
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
 PlaceKind = Literal["strongest", "worst"]
-"""Where the retouch is strongest, and where the error is largest of what was predicted."""
+"""Where the retouch is strongest; elsewhere, where the error is largest of what was predicted."""
 
 CURVE_POINTS = 1000
 """Points a curve is thinned to."""

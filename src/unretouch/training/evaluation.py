@@ -56,6 +56,12 @@ class Window:
         """Return this part of `picture`, (H, W) or (H, W, C), without a copy."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
+    def in_cells(self, side: int) -> Window:
+        """Return this window counted in squares of `side` pixels, at one of which it begins."""
+        return Window(
+            self.top // side, self.left // side, -(-self.height // side), -(-self.width // side)
+        )
+
     @property
     def pixels(self) -> int:
         return self.height * self.width

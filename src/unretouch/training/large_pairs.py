@@ -28,7 +28,7 @@ LONG_SIDE = 1024
 """Pixels of a reduced picture at most."""
 TILE = 320
 """Pixels a side of a tile, to within the factor by which the picture is reduced."""
-FLOOR = 0.05
+FLOOR = 0.25
 """Of the mean difference, added to that of every tile: what is equal now may go wrong."""
 STRIP_ROWS = 256
 """Rows that are worked on at a time."""

@@ -135,16 +135,15 @@ class LargePair:
             errors = np.abs(prediction - cut.target).mean(axis=2)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, cut.target.astype(np.float32)) * window.pixels
-            small = reduced(errors, factor)
-            top, left = window.top // factor, window.left // factor
-            here = Window(top, left, *small.shape)
-            here.of(cells)[:] = small
+            here = window.in_cells(factor)
+            here.of(cells)[:] = reduced(errors, factor)
             here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
         places = [place for place in tiles.places if place.kind == "strongest"]
-        worst = strongest(cells, factor, shape)
-        if worst not in [place.window for place in places]:
-            cut = self._cut(generator, worst, source, target)
-            places.append(cut.place("worst", self._predicted(generator, cut, stopped)))
+        elsewhere = cells.copy()
+        for place in places:
+            place.window.in_cells(factor).of(elsewhere)[:] = 0
+        cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
+        places.append(cut.place("worst", self._predicted(generator, cut, stopped)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
         return Look(error, places, Whole(picture, cells))

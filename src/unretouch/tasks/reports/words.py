@@ -49,7 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "looks": ("Part of the picture", "사진에서 볼 부분"),
     "look_whole": ("Whole, reduced", "전체(축소)"),
     "look_strongest": ("Strongest retouch {number}", "가장 강한 리터칭 {number}"),
-    "look_worst": ("Largest error", "가장 큰 오차"),
+    "look_worst": ("Largest error elsewhere", "그 밖에서 가장 큰 오차"),
     "whole_note": (
         "{width} × {height} pixels, shown reduced.",
         "{width} × {height} 픽셀을 줄여서 보여 줘요.",
