@@ -265,7 +265,6 @@ def test_places_are_where_the_retouch_is_strong_not_where_there_is_much_noise() 
     assert (
         first.window.of(pair.source).sum() > first.window.of(pair.target).sum() + 3 * 40 * 40 * 29
     )
-    assert second.window.of(pair.source)[-60:, -60:].size > 0
     strength = [
         int((tile.window.of(pair.source).astype(int) - tile.window.of(pair.target)).max())
         for tile in (first, second)

@@ -73,7 +73,7 @@ class PreviewPair:
     """from which the errors are estimated"""
     size: tuple[int, int] | None = None
     """(width, height) of a large pair, in pixels; the files are smaller"""
-    places: Sequence[PreviewPlace] = ()
+    places: tuple[PreviewPlace, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
