@@ -326,7 +326,7 @@ def test_an_estimate_without_any_retouch_is_that_of_the_errors_alone() -> None:
 def test_the_table_marks_what_is_estimated() -> None:
     errors = [
         PairError("whole", 0.5, 1.0, 0.5, 0.25),
-        PairError("large", 0.75, 1.0, 0.25, None, estimated=True),
+        PairError("large", 0.75, 1.0, 0.25, None),
     ]
     console = Console(file=io.StringIO(), width=120)
     console.print(error_table("Pairs", {"trained on": errors}))

@@ -30,9 +30,12 @@ class PairError:
     recovered_share: float | None
     """None where source and target are equal"""
     exact_pixels: float | None
-    """None where it is not known exactly"""
-    estimated: bool = False
-    """from some parts of a large pair; `identity_error` alone is always measured"""
+    """None for estimates"""
+
+    @property
+    def estimated(self) -> bool:
+        """Whether only parts of a large pair were measured; `identity_error` is exact even then."""
+        return self.exact_pixels is None
 
 
 def predicted(

@@ -178,7 +178,6 @@ class LargePair:
             identity_error=identity,
             recovered_share=1 - level_error / identity if identity else None,
             exact_pixels=exact,
-            estimated=exact is None,
         )
 
 
