@@ -375,14 +375,14 @@ def signal_in_preview(arguments: list[int]) -> None:
     when, number, times = arguments
     shown = Previews._shown
 
-    def showing(self: Any, progress: Any, fit: Any) -> Any:
+    def showing(self: Any, progress: Any, *given: Any) -> Any:
         if progress.step == when:
             try:
                 _signal(number)
             finally:
                 if times > 1:
                     _signal(number)
-        return shown(self, progress, fit)
+        return shown(self, progress, *given)
 
     Previews._shown = showing  # type: ignore[method-assign]
 

@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.base.run_status import LastSave, Preview, PreviewPair, TrainingStatus
+from unretouch.base.run_status import (
+    LastSave,
+    Preview,
+    PreviewPair,
+    PreviewPlace,
+    TrainingStatus,
+)
 from unretouch.pixels.error_map import error_map
 from unretouch.tasks.reports.training_page import write_status, write_training_page
 
@@ -172,6 +178,38 @@ class Run:
                 )
             )
         self.previews.append(Preview(step=step, epoch=step // 3, pairs=pairs))
+        self.steps = max(step, self.steps)
+        self.tell()
+
+    def large_preview(self, step: int, whole: bool = False) -> None:
+        """Take the pictures of a step of one pair of 24 megapixels, with or without the whole."""
+        for part in ("whole", "first", "second", "other"):
+            for number, label in enumerate(("real_A", "fake_B", "real_B", "error")):
+                levels = _face(number % 3)[:100, : 150 if part == "whole" else 100]
+                picture = Image.fromarray(levels.astype(np.uint8))
+                picture.save(self.web / f"images/epoch{step:03d}_{part}_{label}.png")
+
+        def files(part: str) -> dict[str, str]:
+            names = {n: f"images/epoch{step:03d}_{part}_{n}.png" for n in ("real_A", "fake_B")}
+            names["real_B"] = f"images/epoch{step:03d}_{part}_real_B.png"
+            return {**names, "error_map": f"images/epoch{step:03d}_{part}_error.png"}
+
+        places = tuple(
+            PreviewPlace(
+                kind=kind, left=3120, top=1840, width=320, height=320, level_error=2.0,
+                identity_error=3.0, **files(part),
+            )
+            for kind, part in (("strongest", "first"), ("strongest", "second"), ("worst", "other"))
+        )  # fmt: skip
+        pictures = files("whole")
+        if not whole:
+            pictures.update(fake_B="", error_map="")
+        pair = PreviewPair(
+            name="studio", level_error=0.5, identity_error=1.0, recovered_share=0.5,
+            estimated=not whole, sampled_tiles=0 if whole else 12, size=(6000, 4000),
+            exact_pixels=0.25 if whole else None, places=places, **pictures,
+        )  # fmt: skip
+        self.previews.append(Preview(step=step, epoch=step // 3, pairs=[pair]))
         self.steps = max(step, self.steps)
         self.tell()
 

@@ -377,6 +377,88 @@ def test_a_page_opened_before_the_first_preview_fills_itself(
     assert browser.find(".timeline").is_displayed()
 
 
+def look(browser: Any, title: str) -> None:
+    """Click the look of that title, and wait for its pictures."""
+    script = "return [...document.querySelectorAll('.looks button')].map(b => b.textContent)"
+    titles = browser.run(script)
+    browser.run(
+        "document.querySelectorAll('.looks button')[arguments[0]].click()", titles.index(title)
+    )
+    browser.until("""const all = [...document.querySelectorAll('.pair img')];
+        return all.every(i => i.complete && i.naturalWidth
+            && i.dataset.wanted === i.getAttribute('src'))""")
+
+
+def test_a_large_pair_is_shown_where_its_retouch_is_strongest(
+    browser: Any, new_run: Callable[[], Any]
+) -> None:
+    run = new_run()
+    run.large_preview(0, whole=True)
+    run.large_preview(300)
+    browser.open(run.page)
+    browser.until("return document.querySelectorAll('.looks button').length === 4")
+    assert browser.text(".looks [aria-pressed=true]") == "Strongest retouch 1"
+    assert "320 × 320 pixels at x 3,120, y 1,840" in browser.text(".looks .help")
+    assert "_first_" in browser.until(
+        "return document.querySelector('.tile[data-label=fake_B] img')?.getAttribute('src')"
+    )
+    look(browser, "Largest error elsewhere")
+    assert "_other_" in fake_B(browser)
+    run.large_preview(400)
+    browser.until("return document.getElementById('step').innerText.startsWith('400')")
+    browser.until(
+        "return document.querySelector('.tile[data-label=fake_B] img').src.includes('400_')"
+    )
+    assert browser.text(".looks [aria-pressed=true]") == "Largest error elsewhere"
+    look(browser, "Whole, reduced")
+    assert browser.run("return document.querySelectorAll('.tile').length") == 2
+    assert "at the end" in browser.text(".looks .help")
+    browser.find("#time").send_keys(KEYS["home"])
+    browser.until("return document.querySelectorAll('.tile').length === 4")
+    assert "_whole_" in fake_B(browser)
+    assert browser.text(".looks .help") == "6,000 × 4,000 pixels, shown reduced."
+
+
+def test_estimates_say_what_they_are(browser: Any, new_run: Callable[[], Any]) -> None:
+    run = new_run()
+    run.large_preview(300)
+    browser.open(run.page)
+    browser.until("return document.querySelectorAll('.looks button').length === 4")
+    assert browser.text("#error-now") == "≈ 0.500"
+    assert browser.text("#recovered") == "≈ 50.0%"
+    assert browser.text("#identity").startswith("estimated from sampled tiles")
+    figures = browser.text(".pair .figures")
+    assert "≈ 0.500 grey levels" in figures
+    assert "estimated from\n12 sampled tiles" in figures
+    browser.find("[data-language=ko]").click()
+    assert "추정 근거\n표본 타일 12개" in browser.text(".pair .figures")
+    assert browser.text(".looks [aria-pressed=true]") == "가장 강한 리터칭 1"
+    run.large_preview(900, whole=True)
+    browser.until("return document.getElementById('error-now').innerText === '0.500'")
+    assert "추정" not in browser.text(".pair .figures") + browser.text("#identity")
+
+
+@pytest.mark.parametrize("language", ["en-US", "ko-KR"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_places_of_a_large_pair_fit_every_screen(
+    browser: Any, new_run: Callable[[], Any], language: str, width: int
+) -> None:
+    run = new_run()
+    run.large_preview(300)
+    browser.open(run.page, language=language, width=width)
+    browser.until("return document.querySelectorAll('.looks button').length === 4")
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    boxes = browser.run("""const box = e => { const r = e.getBoundingClientRect();
+            return [r.left, r.top, r.right, r.bottom]; };
+        return [...document.querySelectorAll('.looks button, .looks .help, .sides button, .frame')]
+            .filter(e => e.offsetParent).map(box)""")
+    for number, (left, top, right, bottom) in enumerate(boxes):
+        assert right <= width
+        for other in boxes[:number]:
+            apart = left >= other[2] - 1 or other[0] >= right - 1
+            assert apart or top >= other[3] - 1 or other[1] >= bottom - 1
+
+
 def test_without_javascript_the_classic_rows_are_shown(browser: Any, run: Any) -> None:
     browser.open(run.page)
     browser.command("Emulation.setScriptExecutionDisabled", value=True)

@@ -21,6 +21,7 @@ from unretouch.base.run_status import (
     PREVIEWS_KEPT,
     Preview,
     PreviewPair,
+    PreviewPlace,
     TrainingStatus,
     of_whole_pictures,
     recent,
@@ -35,7 +36,7 @@ from unretouch.tasks.reports.training_page import write_status, write_training_p
 from unretouch.tasks.reports.verify_words import WORDS as VERIFY_WORDS
 from unretouch.tasks.reports.words import WORDS
 from unretouch.tasks.verify.sentences import SENTENCES
-from unretouch.training.previews import MOST_PAIRS
+from unretouch.training.previews import MOST_LARGE, MOST_PAIRS
 
 REPORTS = Path(__file__).parents[2] / "src" / "unretouch" / "tasks" / "reports"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -149,6 +150,39 @@ def test_rows_without_script_are_the_classic_ones_newest_first(tmp_path: Path) -
     assert sum(bool(source) for source in images) == 3 * 2 * 3
 
 
+def large_pair(name: str, epoch: int, places: int = 3) -> PreviewPair:
+    """A pair of 24 megapixels in the middle of a run."""
+    return dataclasses.replace(
+        pair(name, epoch), fake_B="", error_map=None, estimated=True, sampled_tiles=4,
+        size=(6000, 4000),
+        places=tuple(
+            PreviewPlace(
+                kind="strongest" if number < 2 else "worst", left=1000 * number, top=40,
+                width=320, height=320, level_error=3.0, identity_error=4.0,
+                real_A=f"images/epoch000_x{number}_{name}_real_A.png",
+                fake_B=f"images/epoch{epoch:03d}_x{number}_{name}_fake_B.png",
+                real_B=f"images/epoch000_x{number}_{name}_real_B.png",
+                error_map=f"images/epoch{epoch:03d}_x{number}_{name}_error.png",
+            )
+            for number in range(places)
+        ),
+    )  # fmt: skip
+
+
+def test_large_pairs_bring_their_places_and_say_what_is_estimated(tmp_path: Path) -> None:
+    previews = [Preview(step=30, epoch=1, pairs=[large_pair("one", 1), pair("two", 1)])]
+    write_status(tmp_path, dataclasses.replace(status(), previews=previews))
+    large, small = read_status(tmp_path)["previews"][0]["pairs"]  # type: ignore[index]
+    assert (large["estimated"], large["sampled_tiles"], large["size"]) == (True, 4, [6000, 4000])
+    assert [place["kind"] for place in large["places"]] == ["strongest", "strongest", "worst"]
+    assert not {"estimated", "sampled_tiles", "places", "size"} & small.keys()
+    page = Markup((tmp_path / "index.html").read_text("utf-8"))
+    sources = page.values("img", "src")
+    assert "images/epoch001_x2_one_fake_B.png" in sources
+    assert all(source for source in page.values("a", "href"))
+    assert "≈ 1.500 grey levels" in page.text
+
+
 def test_index_is_left_alone_while_its_rows_stay(tmp_path: Path) -> None:
     write_status(tmp_path, status())
     index = tmp_path / "index.html"
@@ -209,6 +243,17 @@ def test_a_long_run_stays_below_one_megabyte(tmp_path: Path, pairs: int, name: s
     names = tuple(name.format(f"{i:04d}") for i in range(pairs))
     write_training_page(tmp_path)
     write_status(tmp_path, status(names, previews=PREVIEWS_KEPT, lines=50_000))
+    assert folder_bytes(tmp_path) < 1_000_000
+
+
+def test_the_page_of_large_pairs_stays_below_one_megabyte(tmp_path: Path) -> None:
+    names = [f"{number}{'n' * 91}" for number in range(MOST_LARGE)]
+    previews = [
+        Preview(step=30 * i, epoch=i, pairs=[large_pair(name, i) for name in names])
+        for i in range(PREVIEWS_KEPT)
+    ]
+    write_training_page(tmp_path)
+    write_status(tmp_path, dataclasses.replace(status(lines=50_000), previews=previews))
     assert folder_bytes(tmp_path) < 1_000_000
 
 

@@ -22,7 +22,7 @@ from unretouch.serve.drafts import Drafts
 from unretouch.serve.pair_check import report
 from unretouch.serve.plain_png import without_metadata
 from unretouch.serve.settings import Limits, ServeSettings, check
-from unretouch.serve.state import AppState
+from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import Refused
 from unretouch.tasks.reports.words import WORDS as REPORT_WORDS
 from unretouch.training import history
@@ -253,6 +253,29 @@ def test_drafts_make_room_and_have_an_end(tmp_path: Path) -> None:
     for wanted in (second.id, "..", "", "0" * 16):
         with pytest.raises(Refused):
             drafts.get(wanted)
+
+
+def test_the_app_shows_a_place_of_a_large_pair_and_says_that_its_error_is_an_estimate(
+    tmp_path: Path,
+) -> None:
+    state = AppState(ServeSettings(checkpoints_dir=tmp_path))
+    try:
+        run = RunDir(state.checkpoints, "r")
+        run.prepare()
+        pair = {
+            "fake_B": "", "level_error": 1.0, "identity_error": 2.0, "estimated": True,
+            "places": [{"fake_B": "images/epoch001_x0_y0_face_fake_B.png"}],
+        }  # fmt: skip
+        previews = [{"step": 1, "epoch": 1, "pairs": [pair]}]
+        record = {
+            "state": "running", "step": 1, "previews": previews, "curves": {}, "stop_reason": ""
+        }  # fmt: skip
+        (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
+        told = describe(state, run)
+        assert told["picture"] == "images/epoch001_x0_y0_face_fake_B.png"
+        assert (told["estimated"], told["recovered"]) == (True, 0.5)
+    finally:
+        state.close()
 
 
 def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def test_ends_when_every_pixel_is_exact() -> None:
     assert early_end(settings, previews(2.0, 0.1, exact=1.0), 0.1, 1000) == "every_pixel_exact"
 
 
+def test_an_estimate_never_says_that_every_pixel_is_exact() -> None:
+    settings = dataclasses.replace(FIT, target_error=0.0)
+    start, newest = previews(2.0, 0.1, exact=1.0)
+    pairs = tuple(dataclasses.replace(pair, estimated=True) for pair in newest.pairs)
+    estimates = [start, dataclasses.replace(newest, pairs=pairs)]
+    assert early_end(settings, estimates, 0.1, 1000) == ""
+
+
 STALLED = (2.0, 0.8, 0.9, 0.85, 0.81, 0.82)
 
 

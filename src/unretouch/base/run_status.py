@@ -10,6 +10,8 @@ from typing import Literal, TypeVar
 import numpy as np
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
+PlaceKind = Literal["strongest", "worst"]
+"""Where the retouch is strongest; elsewhere, where the error is largest of what was predicted."""
 
 CURVE_POINTS = 1000
 """Points a curve is thinned to."""
@@ -24,12 +26,36 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewPlace:
+    """A part of a large pair at 1:1, as it looked at one step; pictures and errors as there.
+
+    All in pixels of the whole picture. Empty file names where a run writes no pictures.
+    """
+
+    kind: PlaceKind
+    left: int
+    top: int
+    width: int
+    height: int
+    real_A: str
+    fake_B: str
+    real_B: str
+    error_map: str
+    level_error: float
+    identity_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreviewPair:
     """One pair as it looked at one step.
 
     Pictures are file names relative to the run's web folder, `/` between folders, not
     percent-encoded: `images/epoch012_face_fake_B.png`. Errors are mean absolute differences in
     grey levels, 0 to 255. Shares go up to 1; None where the source equals the target.
+
+    A large pair has its whole pictures reduced, and `places` at 1:1. Between the start and the end
+    of a run `fake_B` is empty for it, and its errors are estimates: `identity_error` alone is then
+    measured on the whole picture.
     """
 
     name: str
@@ -41,6 +67,13 @@ class PreviewPair:
     identity_error: float
     recovered_share: float | None
     exact_pixels: float | None = None
+    """None, too, where it is not known exactly"""
+    estimated: bool = False
+    sampled_tiles: int = 0
+    """from which the errors are estimated"""
+    size: tuple[int, int] | None = None
+    """(width, height) of a large pair, in pixels; the files are smaller"""
+    places: tuple[PreviewPlace, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

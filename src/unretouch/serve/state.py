@@ -97,8 +97,15 @@ def describe(state: AppState, run: RunDir) -> dict[str, Any]:
         "total_steps": status.get("total_steps"),
         "level_error": sum(errors) / len(errors) if errors else None,
         "recovered": 1 - sum(errors) / sum(identities) if sum(identities) else None,
-        "picture": pairs[0]["fake_B"] if pairs else None,
+        "estimated": any(pair.get("estimated") for pair in pairs),
+        "picture": _picture(pairs[0]) if pairs else None,
     }
+
+
+def _picture(pair: dict[str, Any]) -> str | None:
+    """Return the newest picture of a pair: of a large one, mostly, a part at 1:1."""
+    parts = [pair, *pair.get("places", ())]
+    return next((part["fake_B"] for part in parts if part.get("fake_B")), None)
 
 
 def _budget(minutes: float | None) -> str:

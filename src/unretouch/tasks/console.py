@@ -70,7 +70,10 @@ class RunDisplay:
 
 
 def error_table(title: str, groups: dict[str, list[PairError]]) -> Table:
-    """Return the honest table: each pair's error beside that of doing nothing, by group."""
+    """Return the honest table: each pair's error beside that of doing nothing, by group.
+
+    Estimates have a ~ before them.
+    """
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("pair", overflow="fold")
@@ -78,14 +81,15 @@ def error_table(title: str, groups: dict[str, list[PairError]]) -> Table:
         table.add_column(heading, justify="right")
     for group, errors in groups.items():
         for error in errors:
-            share = error.recovered_share
+            share, exact = error.recovered_share, error.exact_pixels
+            about = "~" if error.estimated else ""
             table.add_row(
                 group,
                 Text(error.name),  # square brackets in it are no markup
                 f"{error.identity_error:.3f}",
-                f"{error.level_error:.3f}",
-                "-" if share is None else f"{share:.1%}",
-                f"{error.exact_pixels:.1%}",
+                f"{about}{error.level_error:.3f}",
+                "-" if share is None else f"{about}{share:.1%}",
+                "-" if exact is None else f"{exact:.1%}",
             )
     return table
 

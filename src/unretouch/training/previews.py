@@ -1,27 +1,54 @@
-"""Pictures of the pairs while a run trains, for its page, and the figures of each."""
+"""Pictures of the pairs while a run trains, for its page, and the figures of each.
+
+Small pairs are predicted and shown whole. Large ones are shown reduced, and at 1:1 where it matters
+(see large_previews): so a preview costs seconds at any size.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unretouch.base import durable
 from unretouch.base.config import TrainSettings
-from unretouch.base.run_status import PREVIEWS_KEPT, Preview, PreviewPair, thin_previews
+from unretouch.base.run_status import (
+    PREVIEWS_KEPT,
+    Preview,
+    PreviewPair,
+    PreviewPlace,
+    thin_previews,
+)
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.training import history, rhythm
-from unretouch.training.evaluation import evaluate
+from unretouch.training.evaluation import does_nothing, evaluate, is_local
 from unretouch.training.fit import Fit
+from unretouch.training.large_pairs import is_large
+from unretouch.training.large_previews import LargePair, Look, Place
 from unretouch.training.progress import Progress
 from unretouch.training.rundir import RunDir
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `large_sets.shown_pairs` chooses those that stand for more."""
+
+MOST_TILES = 12
+"""Of large pairs, predicted in one preview of all of them together."""
+MOST_LARGE = MOST_TILES // 2
+"""Large pairs shown at most: each needs a tile to show and another one to measure."""
+WHOLE_S = 20.0
+WHOLE_SHARE = 0.02
+WHOLE_OF_BUDGET = 0.1
+"""The whole of the large pairs is predicted at the end of a run where that takes no longer than so
+many seconds, or than this share of its time; with a time budget never more than that part of it."""
+EFFORT = 1
+"""Of compression, for the pictures of large pairs: there it costs more time than it saves bytes."""
 
 PAGE_BYTES = 120_000_000
 """Of the pictures on the page: larger pairs leave room for fewer previews, but for two always."""
@@ -36,11 +63,15 @@ class Previews:
     def __init__(self, run: RunDir, settings: TrainSettings, pairs: Sequence[Pair]) -> None:
         self._run, self._pictures = run, not settings.no_html
         self._every = settings.display_freq
+        self._seed = settings.seed
         self._pairs = list(pairs)
+        self._large: dict[str, LargePair] | None = None
         self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
         self.cost_s = 0.0
         """seconds that the newest one took; 0 before the first of this process"""
+        self.last_cost_s = 0.0
+        """seconds that one at the end of the run is to be expected to take"""
 
     def due(self, progress: Progress) -> bool:
         """Whether a preview is due after this step: as asked, or by its cost."""
@@ -53,21 +84,28 @@ class Previews:
         """Whether the time that previews may cost allows one that something else needs now."""
         return self._every is not None or self._clock.affordable(progress.elapsed)
 
-    def take(self, progress: Progress, fit: Fit) -> None:
-        """Evaluate every pair and write its pictures, unless this step has been taken already."""
-        if self.taken and self.taken[-1].step == progress.step:
+    def take(self, progress: Progress, fit: Fit, last: bool = False) -> None:
+        """Measure every pair and write its pictures, unless this step has been taken already.
+
+        The `last` one of a run looks at large pairs whole where time allows.
+        """
+        last = last or progress.done or progress.time_up
+        if self._is_taken(progress.step, last):
             return
         began = progress.elapsed
-        preview = Preview(
-            step=progress.step, epoch=progress.epoch, pairs=tuple(self._shown(progress, fit))
-        )
+        shown = tuple(self._shown(progress, fit, last))
+        preview = Preview(step=progress.step, epoch=progress.epoch, pairs=shown)
         before = [p for p in self.taken if p.step < progress.step]
         self.taken = thin_previews([*before, preview], self._room(preview))
         self._write_record()
-        left = progress.left_s()
-        total = math.inf if left is None else progress.elapsed + left
         self.cost_s = progress.elapsed - began
-        self._clock.spent(progress.elapsed, self.cost_s, max(total, SHORTEST_S))
+        whole_s = self._whole_s()
+        self.last_cost_s = self.cost_s + (whole_s if whole_s <= _most_whole_s(progress) else 0.0)
+        left = progress.left_s()
+        # The first one looks at all pixels and says nothing of what those after it cost.
+        unknown = left is None or progress.step == 0
+        total = math.inf if left is None or unknown else max(progress.elapsed + left, SHORTEST_S)
+        self._clock.spent(progress.elapsed, self.cost_s, total)
 
     def abandon(self) -> None:
         """Forget the preview that was interrupted: only what the record on the disk holds stays."""
@@ -75,6 +113,11 @@ class Previews:
         for folder in (self._run.web, self._run.preview_images):
             durable.remove_temporaries(folder)
         self._remove_unrecorded()
+
+    def _is_taken(self, step: int, last: bool) -> bool:
+        if not self.taken or self.taken[-1].step != step:
+            return False
+        return not (last and any(pair.estimated for pair in self.taken[-1].pairs))
 
     def identity_error(self) -> float:
         """Return the mean error, in grey levels, of doing nothing to the pairs shown."""
@@ -85,45 +128,141 @@ class Previews:
         """Return the mean level error of every preview taken."""
         return {p.epoch: sum(q.level_error for q in p.pairs) / len(p.pairs) for p in self.taken}
 
-    def _shown(self, progress: Progress, fit: Fit) -> list[PreviewPair]:
-        shown = []
-        for pair, prediction, error in evaluate(fit.generator, self._pairs):
-            names = {
-                "real_A": f"epoch000_{pair.name}_real_A.png",
-                "real_B": f"epoch000_{pair.name}_real_B.png",
-                "fake_B": f"{_label(progress)}_{pair.name}_fake_B.png",
-                "error_map": f"{_label(progress)}_{pair.name}_error.png",
-            }
-            if self._pictures:
-                folder = self._run.preview_images
-                target = pair.target.astype(prediction.dtype)
-                images.write_png(folder / names["fake_B"], images.levels_to_file(prediction))
-                images.write_png(folder / names["error_map"], error_map(prediction, target))
-                for label, rgb in (("real_A", pair.source), ("real_B", pair.target)):
-                    if progress.step == 0 or not (folder / names[label]).exists():
-                        images.write_png(folder / names[label], rgb)
-            shown.append(
-                PreviewPair(
-                    name=pair.name,
-                    real_A=f"images/{names['real_A']}",
-                    fake_B=f"images/{names['fake_B']}",
-                    real_B=f"images/{names['real_B']}",
-                    error_map=f"images/{names['error_map']}",
-                    level_error=error.level_error,
-                    identity_error=error.identity_error,
-                    recovered_share=error.recovered_share,
-                    exact_pixels=error.exact_pixels,
-                )
-            )
-        return shown
+    def _shown(self, progress: Progress, fit: Fit, last: bool) -> Iterator[PreviewPair]:
+        large = self._large_pairs(fit)
+        looks = self._looks(large, progress, fit, last)
+        for pair in self._pairs:
+            if pair.name in large:
+                yield self._shown_in_parts(progress, large[pair.name], looks[pair.name])
+            elif not (is_large(pair) and is_local(fit.generator)):
+                yield self._shown_whole(progress, fit, pair)
+
+    def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
+        ((_, prediction, error),) = evaluate(fit.generator, [pair])
+        names = _names(_label(progress), pair.name)
+        target = pair.target.astype(prediction.dtype)
+        self._write(names["fake_B"], lambda: images.levels_to_file(prediction))
+        self._write(names["error_map"], lambda: error_map(prediction, target))
+        self._write_once(names["real_A"], lambda: pair.source, progress)
+        self._write_once(names["real_B"], lambda: pair.target, progress)
+        return PreviewPair(
+            name=pair.name,
+            real_A=f"images/{names['real_A']}",
+            fake_B=f"images/{names['fake_B']}",
+            real_B=f"images/{names['real_B']}",
+            error_map=f"images/{names['error_map']}",
+            level_error=error.level_error,
+            identity_error=error.identity_error,
+            recovered_share=error.recovered_share,
+            exact_pixels=error.exact_pixels,
+        )
+
+    def _large_pairs(self, fit: Fit) -> dict[str, LargePair]:
+        """Return the large pairs that are shown, by name; looked at whole the first time."""
+        if self._large is None:
+            large = [p for p in self._pairs if is_large(p) and is_local(fit.generator)]
+            chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
+            made = {}
+            for number, pair in enumerate(chosen):
+                tiles = MOST_TILES // len(chosen)
+                made[pair.name] = LargePair(pair, fit.generator, tiles, self._seed, number)
+            self._large = made
+        return self._large
+
+    def _looks(
+        self,
+        large: dict[str, LargePair],
+        progress: Progress,
+        fit: Fit,
+        last: bool,
+    ) -> dict[str, Look]:
+        net = fit.generator
+        if does_nothing(net):
+            return {name: pair.untouched() for name, pair in large.items()}
+        looks = {name: pair.in_tiles(net) for name, pair in large.items()}
+        if last and self._whole_s() <= _most_whole_s(progress):
+            return {name: large[name].whole(net, look) for name, look in looks.items()}
+        return looks
+
+    def _whole_s(self) -> float:
+        """Return the seconds that predicting the whole of the large pairs is to be expected to
+        take; 0 before any part was predicted."""
+        return sum(pair.whole_s() for pair in (self._large or {}).values())
+
+    def _shown_in_parts(self, progress: Progress, large: LargePair, look: Look) -> PreviewPair:
+        pair, seen, error = large.pair, large.seen, look.error
+        names = _names(_label(progress), pair.name)
+        self._write_once(names["real_A"], lambda: seen.source, progress, EFFORT)
+        self._write_once(names["real_B"], lambda: seen.target, progress, EFFORT)
+        whole = look.whole
+        if whole is not None:
+            self._write(names["fake_B"], lambda: whole.prediction, EFFORT)
+            self._write(names["error_map"], lambda: _cells_map(whole.errors), EFFORT)
+        return PreviewPair(
+            name=pair.name,
+            real_A=f"images/{names['real_A']}",
+            fake_B=f"images/{names['fake_B']}" if whole else "",
+            real_B=f"images/{names['real_B']}",
+            error_map=f"images/{names['error_map']}" if whole else None,
+            level_error=error.level_error,
+            identity_error=error.identity_error,
+            recovered_share=error.recovered_share,
+            exact_pixels=error.exact_pixels,
+            estimated=error.estimated,
+            sampled_tiles=look.sampled_tiles,
+            size=(pair.shape[1], pair.shape[0]),
+            places=tuple(self._shown_place(progress, pair, place) for place in look.places),
+        )
+
+    def _shown_place(self, progress: Progress, pair: Pair, place: Place) -> PreviewPlace:
+        window = place.window
+        where = f"x{window.left}_y{window.top}"
+        names = _names(f"{_label(progress)}_{where}", pair.name, f"epoch000_{where}")
+        target = place.target.astype(np.float32)
+        self._write(names["fake_B"], lambda: images.levels_to_file(place.prediction), EFFORT)
+        self._write(names["error_map"], lambda: error_map(place.prediction, target), EFFORT)
+        self._write_once(names["real_A"], lambda: place.source, progress, EFFORT)
+        self._write_once(names["real_B"], lambda: place.target, progress, EFFORT)
+        return PreviewPlace(
+            kind=place.kind,
+            left=window.left,
+            top=window.top,
+            width=window.width,
+            height=window.height,
+            real_A=f"images/{names['real_A']}",
+            fake_B=f"images/{names['fake_B']}",
+            real_B=f"images/{names['real_B']}",
+            error_map=f"images/{names['error_map']}",
+            level_error=place.level_error,
+            identity_error=place.identity_error,
+        )
+
+    def _write(self, name: str, picture: Callable[[], NDArray[np.uint8]], effort: int = 6) -> None:
+        if self._pictures:
+            images.write_png(self._run.preview_images / name, picture(), effort)
+
+    def _write_once(
+        self,
+        name: str,
+        picture: Callable[[], NDArray[np.uint8]],
+        progress: Progress,
+        effort: int = 6,
+    ) -> None:
+        """Write what stays the same; a fresh run writes it over what an earlier one left."""
+        if progress.step == 0 or not (self._run.preview_images / name).exists():
+            self._write(name, picture, effort)
 
     def _room(self, newest: Preview) -> int:
         """Return how many previews as large as the newest fit on the page."""
         files = [
-            self._run.web / name for p in newest.pairs for name in (p.fake_B, p.error_map or "")
+            self._run.web / name
+            for pair in newest.pairs
+            for part in _parts(pair)
+            for name in (part.fake_B, part.error_map)
+            if name
         ]
         size = sum(file.stat().st_size for file in files if file.is_file())
-        return min(PREVIEWS_KEPT, PAGE_BYTES // max(1, size))
+        return int(min(PREVIEWS_KEPT, PAGE_BYTES // max(1, size)))
 
     def _write_record(self) -> None:
         durable.write_text(
@@ -139,12 +278,19 @@ class Previews:
             name.removeprefix("images/")
             for preview in self.taken
             for pair in preview.pairs
-            for name in (pair.real_A, pair.fake_B, pair.real_B, pair.error_map)
+            for part in _parts(pair)
+            for name in (part.real_A, part.fake_B, part.real_B, part.error_map)
             if name
         }
         for picture in self._run.preview_images.glob("epoch*.png"):
             if picture.name not in kept:
                 durable.remove(picture)
+
+
+def _most_whole_s(progress: Progress) -> float:
+    """Return the seconds that predicting large pairs whole may take at the end of a run."""
+    most = max(WHOLE_S, WHOLE_SHARE * progress.elapsed)
+    return most if progress.budget_s is None else min(most, WHOLE_OF_BUDGET * progress.budget_s)
 
 
 def _label(progress: Progress) -> str:
@@ -154,13 +300,40 @@ def _label(progress: Progress) -> str:
     return f"epoch{progress.epoch:03d}_step{progress.step}"
 
 
+def _parts(pair: PreviewPair) -> list[PreviewPair | PreviewPlace]:
+    """Return all that has pictures of a pair: itself and its places."""
+    return [pair, *pair.places]
+
+
+def _names(label: str, name: str, first: str = "epoch000") -> dict[str, str]:
+    """Return the files of a pair's pictures; the real ones bear the label `first` for ever."""
+    return {
+        "real_A": f"{first}_{name}_real_A.png",
+        "real_B": f"{first}_{name}_real_B.png",
+        "fake_B": f"{label}_{name}_fake_B.png",
+        "error_map": f"{label}_{name}_error.png",
+    }
+
+
+def _cells_map(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the error map of a reduced picture, whose errors were averaged and not its colours."""
+    error = cells[..., None]
+    return error_map(error, np.zeros_like(error))
+
+
 def _read(run: RunDir) -> list[Preview]:
     return [p for r in history.read_records(run.previews).records if (p := _preview(r))]
 
 
 def _preview(record: dict[str, Any]) -> Preview | None:
     try:
-        pairs = tuple(PreviewPair(**pair) for pair in record["pairs"])
+        pairs = tuple(_pair(pair) for pair in record["pairs"])
         return Preview(step=int(record["step"]), epoch=int(record["epoch"]), pairs=pairs)
     except (KeyError, TypeError, ValueError):
         return None  # written by another version: the page goes without it
+
+
+def _pair(record: dict[str, Any]) -> PreviewPair:
+    places = tuple(PreviewPlace(**place) for place in record.get("places", ()))
+    size = record.get("size")
+    return PreviewPair(**{**record, "places": places, "size": tuple(size) if size else None})

@@ -36,7 +36,7 @@ def early_end(
         return "target_reached"
     if settings.minutes is None:
         return ""
-    if all(pair.exact_pixels == 1 for pair in newest):
+    if all(pair.exact_pixels == 1 and not pair.estimated for pair in newest):
         return "every_pixel_exact"
     since = previews[-1].step - PATIENCE * total_steps
     before = [p for p in previews if p.step <= since]

@@ -63,7 +63,6 @@ def train(
     ProcessLostError, and DataError for a pair that has changed or gone.
     """
     saver = Saver(run, settings, fit, progress)
-    log_every = rhythm.log_every(progress.total_steps)
     final_step = _cut_for_tests(progress.step)
     status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
     told: list[float] = []
@@ -80,10 +79,10 @@ def train(
             )
         )
 
-    def take_preview() -> None:
+    def take_preview(last: bool = False) -> None:
         try:
             with progress.aside(), stop.abandonable():
-                previews.take(progress, fit)
+                previews.take(progress, fit, last)
         except Abandoned:  # `stop` knows
             previews.abandon()
         leave_room()
@@ -97,7 +96,7 @@ def train(
         if progress.budget_s is not None:
             progress.ending_s = sum(
                 rhythm.kept_for_the_last(cost, progress.budget_s)
-                for cost in (previews.cost_s, saver.cost_s)
+                for cost in (previews.last_cost_s, saver.cost_s)
             )
 
     def tell_pauses() -> None:
@@ -116,7 +115,7 @@ def train(
                 watcher.tell(f"step {progress.step}: {update.note}")
                 history.write_event(run, "note", step=progress.step, said=update.note)
             tell_pauses()
-            if progress.log_due(settings.print_freq, log_every):
+            if progress.log_due(settings.print_freq, rhythm.log_every(progress.total_steps)):
                 progress.log(run, update)
             if progress.has_room(previews.cost_s):
                 if saver.numbered_due() and previews.affordable(progress):
@@ -131,14 +130,14 @@ def train(
                 began = progress.elapsed
                 show("running")
                 status_clock.spent(progress.elapsed, progress.elapsed - began)
-        fits = progress.fits_a_last(previews.cost_s)
+        fits = progress.fits_a_last(previews.last_cost_s)
         save()
         tell_pauses()
         if stop.asked is None and fits:
-            take_preview()
+            take_preview(last=True)
         elif stop.asked is None:
             watcher.tell(
-                f"no last preview: it would take about {in_words(previews.cost_s)}, more than is "
+                f"no last preview: it would take about {in_words(previews.last_cost_s)}, more than is "
                 "left of the time"
             )
         reason = _asked(stop) or reason

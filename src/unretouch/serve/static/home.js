@@ -28,10 +28,11 @@
     image.hidden = !url;
     if (url && image.getAttribute("src") !== url) image.src = url;
     const facts = [];
-    if (run.level_error !== null) facts.push(Page.say("run_error", { value: Page.say("levels_value", { value: Page.level(run.level_error) }) }));
+    const about = run.estimated ? "≈ " : "";
+    if (run.level_error !== null) facts.push(Page.say("run_error", { value: about + Page.say("levels_value", { value: Page.level(run.level_error) }) }));
     if (run.recovered !== null) {
       facts.push(run.recovered < 0 ? Page.say("run_harms")
-        : Page.say("run_recovered", { value: Page.percent(run.recovered) }));
+        : Page.say("run_recovered", { value: about + Page.percent(run.recovered) }));
     }
     const active = run.state === "running" || run.state === "starting";
     if (active && run.left_s !== null) facts.push(Page.say("run_left", { time: Page.duration(run.left_s) }));

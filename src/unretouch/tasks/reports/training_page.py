@@ -18,6 +18,7 @@ from unretouch.base import durable
 from unretouch.base.errors import DiskError
 from unretouch.base.run_status import (
     Preview,
+    PreviewPair,
     TrainingStatus,
     of_whole_pictures,
     recent,
@@ -110,8 +111,18 @@ def _training_error(status: TrainingStatus) -> float:
 
 
 def _preview(preview: Preview) -> dict[str, Any]:
-    pairs = [{k: v for k, v in vars(pair).items() if v is not None} for pair in preview.pairs]
+    pairs = [_pair(pair) for pair in preview.pairs]
     return {"step": preview.step, "epoch": preview.epoch, "pairs": pairs}
+
+
+def _pair(pair: PreviewPair) -> dict[str, Any]:
+    told = {k: v for k, v in vars(pair).items() if v is not None}
+    if pair.size is None:
+        for name in ("estimated", "sampled_tiles", "places"):
+            del told[name]  # many pairs, and each would say the same
+    else:
+        told["places"] = [vars(place) for place in pair.places]
+    return told
 
 
 def _affordable(previews: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,6 +146,7 @@ def _rows(previews: Sequence[Preview]) -> tuple[Preview, ...]:
     for preview in reversed(previews):
         if room <= 0:
             break
-        rows.append(dataclasses.replace(preview, pairs=tuple(preview.pairs[:room])))
-        room -= len(preview.pairs)
+        pairs = tuple(preview.pairs[:room])
+        rows.append(dataclasses.replace(preview, pairs=pairs))
+        room -= sum(1 + len(pair.places) for pair in pairs)
     return tuple(rows)

@@ -45,6 +45,30 @@ WORDS: dict[str, tuple[str, str]] = {
         "+와 −로 배율을 바꾸고, 0으로 전체를 봐요",
     ),
     "error_map": ("error map, in grey levels", "오차 지도(단계)"),
+    # Large pairs: the whole reduced, and places at 1:1
+    "looks": ("Part of the picture", "사진에서 볼 부분"),
+    "look_whole": ("Whole, reduced", "전체(축소)"),
+    "look_strongest": ("Strongest retouch {number}", "가장 강한 리터칭 {number}"),
+    "look_worst": ("Largest error elsewhere", "그 밖에서 가장 큰 오차"),
+    "whole_note": (
+        "{width} × {height} pixels, shown reduced.",
+        "{width} × {height} 픽셀을 줄여서 보여 줘요.",
+    ),
+    "whole_note_between": (
+        "{width} × {height} pixels, shown reduced. fake_B of the whole is made at the start and, "
+        "if time allows, at the end.",
+        "{width} × {height} 픽셀을 줄여서 보여 줘요. 전체 fake_B는 처음에, 그리고 시간이 되면 "
+        "끝날 때 만들어요.",
+    ),
+    "place_note": (
+        "{width} × {height} pixels at x {left}, y {top}. Error there {error}, doing nothing "
+        "{identity}.",
+        "x {left}, y {top}에서 {width} × {height} 픽셀이에요. 이곳의 오차는 {error}, 그대로 두면 "
+        "{identity}이에요.",
+    ),
+    "place_at": ("x {left}, y {top}", "x {left}, y {top}"),
+    "estimated_from": ("estimated from", "추정 근거"),
+    "sampled_tiles": ("{count} sampled tiles", "표본 타일 {count}개"),
     # Live page: state
     "state_starting": ("Starting", "준비 중"),
     "state_running": ("Training", "학습 중"),
@@ -112,6 +136,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "while training; doing nothing costs {value}",
         "학습 중에 잰 값, 그대로 두면 {value}",
     ),
+    "identity_estimated": (
+        "estimated from sampled tiles; doing nothing costs {value}",
+        "표본 타일로 추정한 값, 그대로 두면 {value}",
+    ),
     "recovered_help": (
         "0% did nothing, 100% is perfect",
         "0%\u2060는 그대로, 100%\u2060는 완벽",
@@ -129,9 +157,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "chart_error_help": (
         "Mean distance from real_B. Below the dashed line it is better than leaving the photo "
         "as it is. While training it is measured on the parts trained on, by what doing nothing "
-        "costs there; in previews on whole pictures.",
+        "costs there; in previews on whole pictures, of large ones mostly estimated from sampled "
+        "tiles.",
         "real_B와의 평균 차이예요. 점선보다 낮으면 사진을 그대로 두는 것보다 나아요. 학습 중에는 "
-        "학습한 부분에서 그대로 둘 때와 견주어 재고, 미리보기에서는 사진 전체로 재요.",
+        "학습한 부분에서 그대로 둘 때와 견주어 재고, 미리보기에서는 사진 전체로 재요. 큰 사진은 "
+        "대개 표본 타일로 추정해요.",
     ),
     "chart_weighted": ("G_L1", "G_L1"),
     "chart_weighted_help": (

@@ -56,14 +56,19 @@ const Pairs = (() => {
       this.visible = false;
       this.slider = this.node.querySelector("img-comparison-slider");
       this.tiles = this.node.querySelector(".tiles");
+      this.looks = this.node.querySelector(".looks");
       this.listenToSlider();
       this.listenToLoupe();
       new ResizeObserver(() => this.look()).observe(this.tiles);
     }
 
     // shot: {name, pictures: {label: file}, error_map, figures..., version}; optional: sides (the
-    // two labels compared first), at ({x, y, zoom}: where the loupe looks first), notes (by label)
-    show(shot) {
+    // two labels compared first), at ({x, y, zoom}: where the loupe looks first), notes (by label),
+    // looks (parts of the pair, each with a key, pictures and an error_map of its own; title() and
+    // note() word it), first (the key of the one that is shown first)
+    show(given) {
+      this.given = given;
+      const shot = { ...given, ...this.choose(given) };
       if (!this.shot && shot.at) {
         this.place = { x: shot.at.x, y: shot.at.y };
         this.zoom = shot.at.zoom;
@@ -78,12 +83,37 @@ const Pairs = (() => {
       if (this.visible) this.paint();
     }
 
+    // Return the look that was asked for, where there is one, and offer the others.
+    choose({ looks = [], first }) {
+      const keys = looks.map((look) => look.key);
+      const box = this.looks.querySelector(".choice");
+      this.looks.hidden = !looks.length;
+      if (String(keys) !== String([...box.children].map((button) => button.look.key))) {
+        box.replaceChildren(...looks.map(() => element("button")));
+      }
+      looks.forEach((look, index) => {
+        const button = box.children[index];
+        button.type = "button";
+        button.look = look;
+        button.onclick = () => this.lookAt(look.key);
+      });
+      const key = [this.wanted, first, keys[0]].find((one) => keys.includes(one));
+      return looks.find((look) => look.key === key);
+    }
+
+    lookAt(key) {
+      this.wanted = key;
+      this.place = { x: 0.5, y: 0.5 };
+      this.show(this.given);
+    }
+
     build(labels, hasMap, wanted) {
       this.tiles.replaceChildren(...labels.map((label) => this.tile(label)));
       if (hasMap) this.tiles.append(this.tile("error_map"));
       const sides = labels.length === 3
         ? [[labels[0], labels[1]], [labels[1], labels[2]], [labels[0], labels[2]]] : [labels];
-      this.sides = wanted || sides[0].slice(0, 2);
+      const asked = this.asked?.every((label) => labels.includes(label)) && this.asked;
+      this.sides = wanted || asked || sides[0].slice(0, 2);
       const box = this.node.querySelector(".sides");
       box.hidden = labels.length < 3;
       box.classList.toggle("lists", labels.length > 3);
@@ -128,7 +158,7 @@ const Pairs = (() => {
     }
 
     compare(pair) {
-      this.sides = pair;
+      this.sides = this.asked = pair;
       this.describe();
       this.paint();
     }
@@ -154,6 +184,12 @@ const Pairs = (() => {
       const { shot } = this;
       const [left, right] = this.sides;
       Page.translate(this.node);
+      for (const button of this.looks.querySelectorAll("button")) {
+        button.textContent = button.look.title();
+        button.setAttribute("aria-pressed", String(button.look.key === shot.key));
+      }
+      this.looks.querySelector(".help").textContent = shot.note?.() ?? "";
+      const title = shot.title ? `${this.name}, ${shot.title()}` : this.name;
       this.node.querySelector(".tag.left").textContent = left;
       this.node.querySelector(".tag.right").textContent = right;
       this.slider.setAttribute("aria-label", `${this.name}: ${Page.say("compare_slider", { left, right })}`);
@@ -167,25 +203,29 @@ const Pairs = (() => {
           const ticks = element("span", "ticks");
           ticks.append(...Page.errorScale.map((level) => element("span", "", String(level))));
           line.replaceChildren(element("span", "", Page.say("error_map")), element("span", "ramp"), ticks);
-          tile.querySelector("img").alt = `${this.name}, ${Page.say("error_map")}`;
+          tile.querySelector("img").alt = `${title}, ${Page.say("error_map")}`;
         } else {
           line.replaceChildren(element("strong", "", label), ` ${meaning(shot, label)}`);
-          tile.querySelector("img").alt = `${this.name}, ${caption(shot, label)}`;
+          tile.querySelector("img").alt = `${title}, ${caption(shot, label)}`;
         }
       }
       this.slider.querySelectorAll(".view img").forEach((image, side) => {
-        image.alt = `${this.name}, ${caption(shot, this.sides[side])}`;
+        image.alt = `${title}, ${caption(shot, this.sides[side])}`;
       });
       this.node.querySelector(".figures").replaceChildren(...this.figures(shot));
     }
 
     figures(shot) {
       if (shot.level_error === null || shot.level_error === undefined) return [];
+      const about = shot.estimated ? "≈ " : "";
       const rows = [
-        ["level_error", Page.say("levels_value", { value: Page.level(shot.level_error) })],
+        ["level_error", about + Page.say("levels_value", { value: Page.level(shot.level_error) })],
         ["identity", `${Page.level(shot.identity_error)}`],
-        ["recovered", Page.percent(shot.recovered_share)],
+        ["recovered", about + Page.percent(shot.recovered_share)],
       ];
+      if (shot.estimated) {
+        rows.push(["estimated_from", Page.say("sampled_tiles", { count: shot.sampled_tiles })]);
+      }
       if (shot.exact_pixels !== null && shot.exact_pixels !== undefined) {
         rows.push(["exact", Page.percent(shot.exact_pixels)]);
       }

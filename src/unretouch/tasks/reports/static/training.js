@@ -57,11 +57,42 @@
     if (!preview) return;
     const shots = preview.pairs.map((pair) => ({
       ...pair,
-      pictures: { real_A: pair.real_A, fake_B: pair.fake_B, real_B: pair.real_B },
+      ...(pair.size ? { looks: looksOf(pair), first: "strongest1" } : { pictures: picturesOf(pair) }),
       version: preview.step,
     }));
     Pairs.show(document.getElementById("pairs"), shots);
     showTimeValue();
+  }
+
+  function picturesOf({ real_A, fake_B, real_B }) {
+    return fake_B ? { real_A, fake_B, real_B } : { real_A, real_B };
+  }
+
+  // A large pair: the whole reduced, and places at 1:1.
+  function looksOf(pair) {
+    const [width, height] = pair.size.map((side) => Page.number(side, 0));
+    const whole = {
+      key: "whole",
+      pictures: picturesOf(pair),
+      error_map: pair.error_map,
+      title: () => Page.say("look_whole"),
+      note: () => Page.say(pair.fake_B ? "whole_note" : "whole_note_between", { width, height }),
+    };
+    let strongest = 0;
+    return [whole, ...pair.places.map((place) => {
+      const number = place.kind === "strongest" ? ++strongest : "";
+      return {
+        key: `${place.kind}${number}`,
+        pictures: picturesOf(place),
+        error_map: place.error_map,
+        title: () => (number ? Page.say("look_strongest", { number }) : Page.say("look_worst")),
+        note: () => Page.say("place_note", {
+          width: place.width, height: place.height, left: Page.number(place.left, 0),
+          top: Page.number(place.top, 0), error: Page.level(place.level_error),
+          identity: Page.level(place.identity_error),
+        }),
+      };
+    })];
   }
 
   function showTimeValue() {
@@ -96,19 +127,22 @@
     word.dataset.word = `state_${status.state}`;
     if (word.textContent !== Page.say(word.dataset.word)) word.textContent = Page.say(word.dataset.word);
 
-    // The newest preview is measured as the test is: every pair, whole, nothing random. Where the
-    // next one is long in coming, what was measured while training is nearer to the truth.
+    // The newest preview is measured as the test is: every pair, nothing random, whole or, where
+    // that would take long, by tiles. Where the next one is long in coming, what was measured while training is nearer to the truth.
     const shown = status.previews.at(-1);
     const old = shown && running && shown.step < FRESH * status.step;
     const training = old && Number.isFinite(status.training_error);
     const error = training ? status.training_error
       : shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
     const identity = shown ? mean(shown.pairs.map((pair) => pair.identity_error)) : null;
-    Page.setText("error-now", Page.level(error));
-    Page.setText("identity", identity === null ? "" : Page.say(training ? "identity_training" : "identity_is", {
+    const estimated = !training && shown?.pairs.some((pair) => pair.estimated);
+    const about = estimated ? "≈ " : "";
+    const aside = training ? "identity_training" : estimated ? "identity_estimated" : "identity_is";
+    Page.setText("error-now", about + Page.level(error));
+    Page.setText("identity", identity === null ? "" : Page.say(aside, {
       value: Page.say("levels_value", { value: Page.level(identity) }),
     }));
-    Page.setText("recovered", identity ? Page.percent(1 - error / identity) : "–");
+    Page.setText("recovered", identity ? about + Page.percent(1 - error / identity) : "–");
 
     document.getElementById("left-label").dataset.word = running ? "left" : "took";
     Page.setText("left-label", Page.say(running ? "left" : "took"));

@@ -1,0 +1,236 @@
+"""Large pairs, looked at without a picture's worth of numbers: reduced, and in a few tiles.
+
+A picture of 24 megapixels takes minutes to predict, so while a run trains only some tiles of it
+are: where the retouch is strongest, and others drawn in proportion to it, from which the error of
+the whole is estimated. They are drawn once, by the seed, so that two previews differ by what was
+learnt between them and not by where one looked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unretouch.base import seeding
+from unretouch.pixels.pairs import Pair
+from unretouch.training.evaluation import Window
+
+LARGE_PIXELS = 1_500_000
+"""Pairs of more pixels are shown reduced and measured by tiles; others whole."""
+LONG_SIDE = 1024
+"""Pixels of a reduced picture at most."""
+TILE = 320
+"""Pixels a side of a tile, to within the factor by which the picture is reduced."""
+FLOOR = 0.25
+"""Of the mean difference, added to that of every tile: what is equal now may go wrong."""
+STRIP_ROWS = 256
+"""Rows that are worked on at a time."""
+
+Reduced = NDArray[np.float32]
+
+
+def is_large(pair: Pair) -> bool:
+    """Whether the pair is too large to be predicted whole while a run trains."""
+    return math.prod(pair.shape) > LARGE_PIXELS
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one look at the whole of a pair tells. Cells are squares of `factor` pixels."""
+
+    shape: tuple[int, int]
+    """(H, W) of the pair"""
+    factor: int
+    source: NDArray[np.uint8]
+    """the mean of every cell, file space"""
+    target: NDArray[np.uint8]
+    difference: Reduced
+    """mean |source - target| of every cell, grey levels, (H / factor, W / factor) rounded up"""
+    identity_error: float
+    """the same of the whole picture, exact"""
+    equal_pixels: float
+    """share of pixels in which source and target are equal"""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile that is looked at, and how likely that was."""
+
+    window: Window
+    probability: float
+    """of being drawn"""
+    strongest: bool
+    """whether it is one of those where the retouch is strongest"""
+
+
+def survey(pair: Pair) -> Survey:
+    """Look at a pair strip by strip."""
+    source, target = pair.source, pair.target
+    height, width = pair.shape
+    factor = -(-max(height, width) // LONG_SIDE)
+    total = equal = 0
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for rows in _strips(height, factor):
+        a, b = source[rows], target[rows]
+        difference = np.maximum(a, b) - np.minimum(a, b)  # uint8 stays uint8
+        levels = difference.sum(axis=2, dtype=np.uint16)
+        total += int(levels.sum(dtype=np.int64))
+        equal += int(np.count_nonzero(levels == 0))
+        means = reduced((levels / np.float32(3)).astype(np.float32), factor)
+        parts.append((reduced(a, factor), reduced(b, factor), means))
+    a, b, means = (np.concatenate(side) for side in zip(*parts, strict=True))
+    pixels = height * width
+    return Survey(pair.shape, factor, a, b, means, total / (3 * pixels), equal / pixels)
+
+
+def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
+    """Yield the parts of a picture of `shape` (H, W), of `side` pixels but at its ends."""
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            yield Window(top, left, min(side, shape[0] - top), min(side, shape[1] - left))
+
+
+def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Return the means of cells of `factor` pixels; cells at the right and below may be smaller.
+
+    `picture` is uint8 (H, W, 3), whose means are rounded, or float32 (H, W).
+    """
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.array(image.reduce(factor)) if factor > 1 else picture
+
+
+def _strips(height: int, factor: int) -> Iterator[slice]:
+    rows = max(1, STRIP_ROWS // factor) * factor
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
+
+
+def strongest(cells: Reduced, factor: int, shape: tuple[int, int]) -> Window:
+    """Return the tile in which `cells`, errors or differences, are largest.
+
+    By their squares: a spot that was healed counts for more than faint noise everywhere.
+    """
+    height, width = (min(_side(factor), size) for size in cells.shape)
+    squares = np.pad(np.square(cells, dtype=np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = (
+        squares[height:, width:] - squares[:-height, width:]
+        - squares[height:, :-width] + squares[:-height, :-width]
+    )  # fmt: skip
+    top, left = (int(n) for n in np.unravel_index(int(sums.argmax()), sums.shape))
+    return _window(top, top + height, left, left + width, factor, shape)
+
+
+def _side(factor: int) -> int:
+    """Return the side of a tile, in cells."""
+    return max(1, round(TILE / factor))
+
+
+def _window(
+    top: int, bottom: int, left: int, right: int, factor: int, shape: tuple[int, int]
+) -> Window:
+    """Return the window of these cells, cut to the picture."""
+    top, left = top * factor, left * factor
+    return Window(
+        top, left, min(bottom * factor, shape[0]) - top, min(right * factor, shape[1]) - left
+    )
+
+
+def chosen_tiles(seen: Survey, count: int, *seeds: int) -> list[Tile]:
+    """Return at most `count` tiles, at least 2, to measure and show a pair by.
+
+    First those where the retouch is strongest: two, or one of few. The others are drawn from
+    `seeds`, in proportion to the difference in them.
+    """
+    first = strongest(seen.difference, seen.factor, seen.shape)
+    rows, columns = (
+        _cuts(start // seen.factor, _side(seen.factor), cells)
+        for start, cells in zip((first.top, first.left), seen.difference.shape, strict=True)
+    )
+    grid = [
+        _window(top, bottom, left, right, seen.factor, seen.shape)
+        for top, bottom in rows
+        for left, right in columns
+    ]
+    energy = _grid_sums(np.square(seen.difference), rows, columns)
+    sure = [grid.index(first)]
+    if count >= 4 and len(grid) > 1:
+        energy[sure[0]] = -1.0
+        sure.append(int(energy.argmax()))
+    weights = _grid_sums(seen.difference, rows, columns)
+    areas = np.array([window.pixels for window in grid], np.float64)
+    mean = float(weights.sum() / areas.sum()) or 1.0
+    drawn = drawn_tiles(weights + FLOOR * mean * areas, areas, sure, count, *seeds)
+    return [Tile(grid[index], probability, index in sure) for index, probability in drawn]
+
+
+def _cuts(start: int, side: int, length: int) -> list[tuple[int, int]]:
+    """Return the parts of an axis, of `side` cells or fewer at its ends, one of them at `start`."""
+    return list(itertools.pairwise(sorted({0, *range(start % side, length, side), length})))
+
+
+def _grid_sums(
+    cells: Reduced, rows: Sequence[tuple[int, int]], columns: Sequence[tuple[int, int]]
+) -> NDArray[np.float64]:
+    """Return the sum of every tile of the grid, row by row."""
+    by_rows = np.add.reduceat(cells, [top for top, _ in rows], axis=0, dtype=np.float64)
+    return np.add.reduceat(by_rows, [left for left, _ in columns], axis=1).ravel()
+
+
+def drawn_tiles(
+    weights: NDArray[np.float64],
+    areas: NDArray[np.float64],
+    sure: Sequence[int],
+    count: int,
+    *seeds: int,
+) -> list[tuple[int, float]]:
+    """Return at most `count` tiles, (index, probability): those that are `sure`, and drawn others.
+
+    Each of them is drawn with a probability in proportion to its weight, systematically in the
+    order of weights for an area, so that weakly and strongly retouched tiles have their share.
+    """
+    probabilities = np.zeros(len(weights))
+    probabilities[list(sure)] = 1.0
+    while True:  # a weight so large that it would be drawn twice is drawn for sure
+        open_ones = probabilities < 1
+        left = count - int((~open_ones).sum())
+        total = float(weights[open_ones].sum())
+        if left <= 0 or total <= 0:
+            break
+        shares = weights * (left / total)
+        certain = open_ones & (shares >= 1 - 1e-9)
+        if not certain.any():
+            probabilities[open_ones] = shares[open_ones]
+            break
+        probabilities[certain] = 1.0
+    order = [i for i in np.argsort(weights / areas, kind="stable") if 0 < probabilities[i] < 1]
+    running = np.cumsum(probabilities[order])
+    start = seeding.mix(*seeds) / 2**64
+    marks = start + np.arange(max(0, round(float(running[-1])) if order else 0))
+    hits = [order[i] for i in np.searchsorted(running, marks, side="right") if i < len(order)]
+    others = [int(i) for i in np.flatnonzero(probabilities == 1) if i not in sure]
+    return [(int(i), float(probabilities[i])) for i in [*sure, *others, *hits]]
+
+
+def estimated_error(
+    errors: Sequence[float],
+    identities: Sequence[float],
+    probabilities: Sequence[float],
+    identity: float,
+) -> float:
+    """Return an estimate of the sum of the errors of a whole picture, from those of drawn tiles.
+
+    `errors` and `identities` are sums over each tile, `identity` the sum of the latter over the
+    whole, which is known. Horvitz and Thompson's estimate of the errors is corrected by what the
+    same tiles say of the differences: at once right where every tile has kept the same share.
+    """
+    weights = 1 / np.asarray(probabilities)
+    error = float(np.dot(weights, errors))
+    told = float(np.dot(weights, identities))
+    return error * identity / told if told else error

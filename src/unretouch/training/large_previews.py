@@ -1,0 +1,212 @@
+"""How a large pair looks in a preview: its figures, and what of it is shown.
+
+Before the first update the prediction is the source, so all is known without the network. While a
+run trains a few tiles are predicted; at its end the whole, part by part, where time allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from unretouch.base.run_status import PlaceKind
+from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.pixels import images
+from unretouch.pixels.pairs import Pair
+from unretouch.training.evaluation import PairError, Window, predicted_window, surroundings
+from unretouch.training.large_pairs import (
+    TILE,
+    Reduced,
+    chosen_tiles,
+    estimated_error,
+    reduced,
+    strongest,
+    survey,
+    windows,
+)
+
+CORE = 768
+"""Pixels a side, about, of what is predicted at a time of a whole picture."""
+WITH_SURROUNDINGS = 1.5
+"""Pixels that the network sees of a whole picture, in all its parts, for each pixel of it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a pair at 1:1, predicted."""
+
+    kind: PlaceKind
+    window: Window
+    source: NDArray[np.uint8]
+    target: NDArray[np.uint8]
+    prediction: NDArray[np.float32]
+    """levels"""
+    level_error: float
+    identity_error: float
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole prediction, reduced."""
+
+    prediction: NDArray[np.uint8]
+    """file space"""
+    errors: Reduced
+    """mean of every cell, grey levels"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a preview of a large pair found."""
+
+    error: PairError
+    places: Sequence[Place]
+    """to be shown"""
+    whole: Whole | None = None
+    """None where only tiles were predicted"""
+    sampled_tiles: int = 0
+
+
+class LargePair:
+    """A large pair on the page. Of its pictures only small parts are kept."""
+
+    def __init__(self, pair: Pair, generator: nn.Module, tiles: int, *seeds: int) -> None:
+        """`tiles` are predicted in a preview; `seeds` decide which."""
+        self.pair, self.seen = pair, survey(pair)
+        self.seconds_a_pixel = 0.0
+        """that the newest prediction took; 0 before it"""
+        self._tiles = chosen_tiles(self.seen, tiles, *seeds)
+        source, target = pair.source, pair.target
+        self._cuts = [self._cut(generator, tile.window, source, target) for tile in self._tiles]
+
+    def untouched(self) -> Look:
+        """Return what there is before the first update, where the prediction is the source."""
+        places = [
+            cut.place("strongest", cut.inner().astype(np.float32))
+            for tile, cut in zip(self._tiles, self._cuts, strict=True)
+            if tile.strongest
+        ]
+        error = self._error(self.seen.identity_error, self.seen.equal_pixels)
+        return Look(error, places, Whole(self.seen.source, self.seen.difference))
+
+    def in_tiles(self, generator: nn.Module) -> Look:
+        """Return estimates from the tiles, and those of them to show."""
+        places = []
+        for tile, cut in zip(self._tiles, self._cuts, strict=True):
+            kind: PlaceKind = "strongest" if tile.strongest else "worst"
+            places.append(cut.place(kind, self._predicted(generator, cut)))
+        pixels = [place.window.pixels for place in places]
+        whole = self.pair.shape[0] * self.pair.shape[1]
+        estimate = estimated_error(
+            [place.level_error * n for place, n in zip(places, pixels, strict=True)],
+            [place.identity_error * n for place, n in zip(places, pixels, strict=True)],
+            [tile.probability for tile in self._tiles],
+            self.seen.identity_error * whole,
+        )
+        shown = [place for place in places if place.kind == "strongest"]
+        others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
+        if others:
+            shown.append(max(others, key=lambda place: place.level_error))
+        return Look(self._error(estimate / whole, None), shown, sampled_tiles=len(places))
+
+    def whole(self, generator: nn.Module, tiles: Look) -> Look:
+        """Return exact figures and the whole prediction, part by part.
+
+        Where the retouch is strongest it looks as in `tiles`, taken at the same step.
+        """
+        source, target = self.pair.source, self.pair.target
+        factor, shape = self.seen.factor, self.pair.shape
+        total = equal = 0.0
+        picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
+        for window in windows(shape, max(1, CORE // factor) * factor):
+            cut = self._cut(generator, window, source, target)
+            prediction = self._predicted(generator, cut)
+            errors = np.abs(prediction - cut.target).mean(axis=2)
+            total += float(errors.sum(dtype=np.float64))
+            equal += exact_pixels(prediction, cut.target.astype(np.float32)) * window.pixels
+            here = window.in_cells(factor)
+            here.of(cells)[:] = reduced(errors, factor)
+            here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
+        places = [place for place in tiles.places if place.kind == "strongest"]
+        elsewhere = cells.copy()
+        for place in places:
+            place.window.in_cells(factor).of(elsewhere)[:] = 0
+        cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
+        places.append(cut.place("worst", self._predicted(generator, cut)))
+        pixels = shape[0] * shape[1]
+        error = self._error(total / pixels, equal / pixels)
+        return Look(error, places, Whole(picture, cells))
+
+    def whole_s(self) -> float:
+        """Return the seconds that `whole` is to be expected to take; 0 before a measure."""
+        return self.seconds_a_pixel * WITH_SURROUNDINGS * self.pair.shape[0] * self.pair.shape[1]
+
+    def _cut(
+        self,
+        generator: nn.Module,
+        window: Window,
+        source: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+    ) -> _Cut:
+        around = surroundings(generator, window, self.pair.shape)
+        return _Cut(window, around, around.of(source).copy(), window.of(target).copy())
+
+    def _predicted(self, generator: nn.Module, cut: _Cut) -> NDArray[np.float32]:
+        began = time.monotonic()
+        prediction = predicted_window(generator, cut.source, cut.within)
+        self.seconds_a_pixel = (time.monotonic() - began) / cut.around.pixels
+        return prediction
+
+    def _error(self, level_error: float, exact: float | None) -> PairError:
+        identity = self.seen.identity_error
+        return PairError(
+            name=self.pair.name,
+            level_error=level_error,
+            identity_error=identity,
+            recovered_share=1 - level_error / identity if identity else None,
+            exact_pixels=exact,
+        )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window of a pair, cut out with what its prediction depends on."""
+
+    window: Window
+    around: Window
+    source: NDArray[np.uint8]
+    """of `around`"""
+    target: NDArray[np.uint8]
+    """of `window`"""
+
+    @property
+    def within(self) -> Window:
+        """`window`, counted from where `around` begins."""
+        top, left = self.window.top - self.around.top, self.window.left - self.around.left
+        return Window(top, left, self.window.height, self.window.width)
+
+    def inner(self) -> NDArray[np.uint8]:
+        """Return the source of `window`."""
+        return np.ascontiguousarray(self.within.of(self.source))
+
+    def place(self, kind: PlaceKind, prediction: NDArray[np.float32]) -> Place:
+        """Return this window with its prediction, levels, and its errors."""
+        source = self.inner()
+        return Place(
+            kind, self.window, source, self.target, prediction,
+            _mean_difference(prediction, self.target), _mean_difference(source, self.target),
+        )  # fmt: skip
+
+
+def _mean_difference(a: NDArray[np.uint8 | np.float32], b: NDArray[np.uint8]) -> float:
+    return float(np.abs(a.astype(np.float32) - b).mean(dtype=np.float64))
+
+
+def _is_wide(window: Window) -> bool:
+    """Whether the window is worth a look: at the borders of a picture some are slivers."""
+    return min(window.height, window.width) >= TILE // 2
