@@ -159,14 +159,16 @@ def _backdrop(height: int, width: int, random: Random) -> Plane:
 
 def _cloth(height: int, width: int, random: Random) -> Plane:
     """Return woven cloth with folds: its threads are a few pixels wide."""
-    folds = 12 * _slow_noise(height, width, 420, random)
-    for size, weight in ((300, 26.0), (110, 12.0)):
-        # Where a slow noise goes through zero, a crease: long, since it is squeezed across.
+    folds = 10 * _slow_noise(height, width, 420, random)
+    for size, weight in ((340, 16.0), (130, 8.0)):
+        # Squeezed across, so that folds are long; bent sharply where it goes through zero.
         squeezed = _slow_noise(height // 3, width, size / 3, random)
-        bent = np.asarray(
+        heights = np.asarray(
             Image.fromarray(squeezed).resize((width, height), Image.Resampling.BICUBIC)
         )
-        folds += weight * (np.exp(-((bent / 0.22) ** 2)) - 0.4)
+        slopes = np.gradient(np.hypot(heights, 0.05), axis=(0, 1))
+        shade = ndimage.gaussian_filter(slopes[0] + 0.6 * slopes[1], 3)
+        folds += weight * shade / shade.std()
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle, period = random.uniform(0, math.pi), random.uniform(3.2, 6.5)
     bent = 2.5 * _slow_noise(height, width, 90, random)
@@ -246,7 +248,7 @@ class _Retouch:
         mean = ndimage.uniform_filter(small, 5)
         rough = np.sqrt(np.maximum(ndimage.uniform_filter(small**2, 5) - mean**2, 0))
         self._rough = rough
-        weight = np.where(rough < 1.2, 0.15, np.where(rough < 14, 1.0, 0.25))
+        weight = np.where(rough < 1.2, 0.04, np.where(rough < 14, 1.0, 0.25))
         weight *= np.clip((250 - mean) / 20, 0.05, 1)
         return np.indices(small.shape).reshape(2, -1).T, weight.ravel().cumsum()
 
@@ -332,8 +334,11 @@ def _oval(work: _Retouch, radius: float, longest: float) -> tuple[tuple[slice, s
     stretch = float(work.random.uniform(1, longest))
     angle = work.random.uniform(0, math.pi)
     reach = math.ceil(radius * stretch)
-    # Of a few places the one with the fewest contours: nobody paints across an eye.
-    y, x = min((work.somewhere() for _ in range(4)), key=lambda at: work.contours(*at, radius))
+    y, x = work.somewhere()
+    for _ in range(12):  # nobody paints across an eye
+        if work.contours(y, x, radius) < 2:
+            break
+        y, x = work.somewhere()
     place = work.window(y, x, reach)
     rows = np.arange(place[0].start, place[0].stop, dtype=np.float32)[:, None] - y
     columns = np.arange(place[1].start, place[1].stop, dtype=np.float32) - x
@@ -345,7 +350,7 @@ def _oval(work: _Retouch, radius: float, longest: float) -> tuple[tuple[slice, s
 def _dodge(work: _Retouch, at_most: float) -> int:
     """Lighten or darken softly over a few hundred pixels, mostly towards evenness."""
     random = work.random
-    amount, flatness = 8 * float(random.uniform(0.0625, 1)) ** 0.5, float(random.uniform(1, 3))
+    amount, flatness = 8 * float(random.uniform(0.14, 1)) ** 0.5, float(random.uniform(1, 3))
     # In sigmas: beyond, it rounds to nothing.
     rim = math.sqrt(2 * math.log(amount / 0.4) ** (1 / flatness))
     longest = 2.5
@@ -386,7 +391,7 @@ def _smooth(work: _Retouch, at_most: float) -> int:
     pores_stay = random.random() < 0.6
     change = blurred(3 * sigma) - blurred(1.5) if pores_stay else blurred(sigma) - levels
     contour = np.abs(ndimage.gaussian_filter(change.mean(2), 2)) / 14
-    strength = float(random.uniform(0.6, 0.95)) * brush / (1 + contour**2)
+    strength = float(random.uniform(0.6, 0.95)) * brush * np.exp(-(contour**2) / 2)
     return work.add(place, strength[..., None] * change)
 
 
