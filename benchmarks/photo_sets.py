@@ -193,7 +193,7 @@ def _slow_noise(height: int, width: int, size: float, random: Random) -> Plane:
 
 SPOTS_SHARE = 0.06
 """Of the retouched pixels, at most, healed spots; the rest is shared by the two below."""
-LIGHT_SHARE = 0.6
+LIGHT_SHARE = 0.72
 """Of that rest, dodged and burnt; what is left over is smoothed."""
 SPOTS = 12.5
 """Healed spots a megapixel."""
@@ -350,7 +350,7 @@ def _oval(work: _Retouch, radius: float, longest: float) -> tuple[tuple[slice, s
 def _dodge(work: _Retouch, at_most: float) -> int:
     """Lighten or darken softly over a few hundred pixels, mostly towards evenness."""
     random = work.random
-    amount, flatness = 8 * float(random.uniform(0.14, 1)) ** 0.5, float(random.uniform(1, 3))
+    amount, flatness = 8 * float(random.uniform(0.2, 1)) ** 0.5, float(random.uniform(1, 3))
     # In sigmas: beyond, it rounds to nothing.
     rim = math.sqrt(2 * math.log(amount / 0.4) ** (1 / flatness))
     longest = 2.5
@@ -371,7 +371,7 @@ def _dodge(work: _Retouch, at_most: float) -> int:
 
 
 def _smooth(work: _Retouch, at_most: float) -> int:
-    """Smooth a crease or a patch: contours stay, and in every second one the pores, too."""
+    """Smooth a crease or a patch: contours stay, and in most of them the pores, too."""
     random = work.random
     longest = 5.0 if random.random() < 0.6 else 1.5
     largest = math.sqrt(at_most / (math.pi * (1 + longest) / 2))
@@ -379,20 +379,32 @@ def _smooth(work: _Retouch, at_most: float) -> int:
     radius = smallest * max(1.0, min(600 / 2 / longest, largest) / smallest) ** float(
         random.uniform(0.2, 1)
     )
-    place, distance = _oval(work, radius, longest)
-    brush = np.clip((1 - distance) / 0.35, 0, 1).astype(np.float32)
-    brush *= brush * (3 - 2 * brush)
     sigma = min(2 * 6 ** float(random.uniform(0, 1)), radius / 4)
-    levels = work.levels(place)
+    pores_stay = random.random() < 0.75
+    best = None
+    for _ in range(3):  # where there is something to smooth
+        place, distance = _oval(work, radius, longest)
+        brush = np.clip((1 - distance) / 0.35, 0, 1).astype(np.float32)
+        brush *= brush * (3 - 2 * brush)
+        levels = work.levels(place)
+        change = _without(levels, sigma, pores_stay)
+        contour = np.abs(ndimage.gaussian_filter(change.mean(2), 2)) / 14
+        change *= (float(random.uniform(0.7, 1)) * brush * np.exp(-(contour**2) / 2))[..., None]
+        amount = float(np.abs(change).mean())
+        if best is None or amount > best[0]:
+            best = (amount, place, change)
+    assert best is not None
+    return work.add(*best[1:])
+
+
+def _without(levels: Plane, sigma: float, pores_stay: bool) -> Plane:
+    """Return the change that takes out what is finer than `sigma` pixels; where pores stay, what
+    is between them and three times as large."""
 
     def blurred(size: float) -> Plane:
         return np.asarray(ndimage.gaussian_filter(levels, (size, size, 0)), np.float32)
 
-    pores_stay = random.random() < 0.6
-    change = blurred(3 * sigma) - blurred(1.5) if pores_stay else blurred(sigma) - levels
-    contour = np.abs(ndimage.gaussian_filter(change.mean(2), 2)) / 14
-    strength = float(random.uniform(0.6, 0.95)) * brush * np.exp(-(contour**2) / 2)
-    return work.add(place, strength[..., None] * change)
+    return blurred(3 * sigma) - blurred(1.5) if pores_stay else blurred(sigma) - levels
 
 
 def dense(before: Rgb, photo: Photo) -> tuple[Rgb, Mask]:
