@@ -248,8 +248,15 @@ class _Retouch:
         mean = ndimage.uniform_filter(small, 5)
         rough = np.sqrt(np.maximum(ndimage.uniform_filter(small**2, 5) - mean**2, 0))
         self._rough = rough
-        weight = np.where(rough < 1.2, 0.04, np.where(rough < 14, 1.0, 0.25))
+        # A backdrop is flat, or has one slope.
+        bent = np.sqrt(ndimage.uniform_filter((small - mean) ** 2, 5))
+        weight = np.where(bent < 0.5, 0.02, np.where(rough < 14, 1.0, 0.25))
         weight *= np.clip((250 - mean) / 20, 0.05, 1)
+        for rows, columns in self._tiles:  # the borders of tiles are no contours
+            for edge in (rows.start, rows.stop):
+                weight[max(0, edge // self._reduced - 3) : edge // self._reduced + 3] = 0
+            for edge in (columns.start, columns.stop):
+                weight[:, max(0, edge // self._reduced - 3) : edge // self._reduced + 3] = 0
         return np.indices(small.shape).reshape(2, -1).T, weight.ravel().cumsum()
 
     def somewhere(self) -> tuple[int, int]:
@@ -265,7 +272,7 @@ class _Retouch:
         reach = max(1, round(radius / self._reduced))
         y, x = y // self._reduced, x // self._reduced
         around = self._rough[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
-        return float(np.maximum(around - 6, 0).mean())
+        return float(np.maximum(around - 12, 0).mean())
 
     def window(self, y: int, x: int, reach: int) -> tuple[slice, slice]:
         """Return the window around a place, within its tile."""
@@ -336,7 +343,7 @@ def _oval(work: _Retouch, radius: float, longest: float) -> tuple[tuple[slice, s
     reach = math.ceil(radius * stretch)
     y, x = work.somewhere()
     for _ in range(12):  # nobody paints across an eye
-        if work.contours(y, x, radius) < 2:
+        if work.contours(y, x, radius) < 4:
             break
         y, x = work.somewhere()
     place = work.window(y, x, reach)
