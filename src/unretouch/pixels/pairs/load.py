@@ -46,7 +46,7 @@ class Reading:
 
     pairs: int
     largest: int
-    """pixels of the largest file"""
+    """pixels of the largest side"""
     decoded: int
     """bytes of all pictures together, decoded"""
     kept: int
@@ -117,10 +117,11 @@ def load_pairs(
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
     """Return what is to be read, by the files' headers; bad files are told of later."""
-    pixels = [images.pixels_of(path) for pair in chosen for path in pair.files]
-    decoded = 3 * sum(pixels)
+    pixels = [[images.pixels_of(path) for path in pair.files] for pair in chosen]
+    largest = max((sum(files) // 2 for files in pixels), default=0)
+    decoded = 3 * sum(map(sum, pixels))
     kept = decoded if cache is None else min(decoded, cache.limit)
-    return Reading(len(chosen), max(pixels, default=0), decoded, kept)
+    return Reading(len(chosen), largest, decoded, kept)
 
 
 def _decoded(
