@@ -461,6 +461,20 @@ class _HalfFull:
         self._full()
 
 
+def memory_left(arguments: list[Any]) -> None:
+    """[bytes, told]: the process gets only so many bytes more; untold, it cannot find out."""
+    import resource
+
+    from unretouch.base import memory
+
+    count, told = arguments
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + count
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if not told:
+        memory.free_bytes = lambda swap=False: None
+
+
 def free_space(count: int) -> None:
     """The disk says that so many bytes are free."""
     from unretouch.base import durable
@@ -633,7 +647,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
         crash_at, steps, signal_in_step, signal_between_steps, slow_steps, slower_steps,
         slow_preview, slow_save, stuck_in_picture, stuck_before_training, remove_run_in_step,
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
-        disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
+        memory_left, disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
     )
 }  # fmt: skip

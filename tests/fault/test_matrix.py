@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-ROWS = {"C": 11, "R": 5, "N": 3, "D": 4, "L": 4, "T": 4, "I": 6, "P": 3, "S": 6, "E": 2}
+ROWS = {"C": 11, "R": 5, "N": 3, "D": 4, "L": 4, "T": 4, "M": 2, "I": 6, "P": 3, "S": 6, "E": 2}
 
 
 def names_of_tests() -> set[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unretouch.pixels.pairs import Pair
-from unretouch.training.capacity import EXACT_ERROR, Capacity, capacity
+from unretouch.training.capacity import EXACT_ERROR, SAMPLED, Capacity, capacity
 
 
 def pair(noise: int, side: int = 64) -> Pair:
@@ -67,3 +67,16 @@ def test_a_generator_that_is_too_small_is_told() -> None:
     assert "--size m holds more" in capacity([pair(15)], 10, 1).sentence("s")
     assert "holds more" not in capacity([pair(15)], 10, 1).sentence("l")
     assert "too little" not in capacity([pair(15)], 10**6, 1).sentence("s")
+
+
+def test_a_large_picture_is_sampled_all_over() -> None:
+    """What is retouched only far below is found all the same, and about as much of it."""
+    random = np.random.default_rng(0)
+    source = np.full((4000, 900, 3), 100, np.uint8)
+    target = source.copy()
+    target[3500:] += random.integers(0, 16, target[3500:].shape, dtype=np.uint8)
+    assert source.size > 3 * SAMPLED
+    found = capacity([Pair("p", source, target, ())], 1, 1)
+    values = target[3500:].size
+    assert found.residual_bits == pytest.approx(4 * values, rel=0.1)
+    assert found.values == pytest.approx(values * 15 / 16, rel=0.05)

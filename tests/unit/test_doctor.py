@@ -110,7 +110,7 @@ def test_a_folder_that_takes_no_file_is_trouble() -> None:
 
 
 def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_free_memory", lambda: 10**9)
+    monkeypatch.setattr(machine.memory, "free_bytes", lambda: 10**9)
     memory = machine._memory()
     assert memory.state == "note"
     assert "--size s" in memory.advice

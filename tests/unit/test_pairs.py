@@ -289,3 +289,43 @@ def test_pictures_of_kinds_that_are_not_read_are_told_of(tmp_path: Path) -> None
     (unread,) = load_pairs(tmp_path, "train").warnings
     assert "phone.HEIC" in unread
     assert "notes.txt" not in unread
+
+
+@pytest.mark.parametrize("height", [3, 64, 65, 66, 67, 130, 200])
+def test_figures_in_strips_are_those_of_the_whole_picture(
+    height: int, portrait: np.ndarray
+) -> None:
+    a = portrait[:height, :300]
+    b = ndimage.gaussian_filter(a, (1, 1, 0))
+    b[height // 2 :] = a[height // 2 :]
+    apart = a.astype(float) - b
+    assert check.mean_difference(a, b) == pytest.approx(np.abs(apart).mean())
+    luma = [check.luma(side).astype(float) for side in (a, b)]
+    assert check.likeness(a, b) == pytest.approx(np.corrcoef(*(x.ravel() for x in luma))[0, 1])
+    kernel = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
+    changed = (a != b).any(2)[1:-1, 1:-1]
+    if changed.any():
+        fine = [ndimage.convolve(x, kernel)[1:-1, 1:-1][changed] for x in luma]
+        expected = np.sqrt((fine[0] ** 2).sum() / (fine[1] ** 2).sum())
+        assert check.detail_ratio(a, b) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_doing_nothing_would_leave_is_known_of_each_pair(tmp_path: Path) -> None:
+    put(tmp_path, "train/one.png", "train/two.png", rgb=AB)
+    loaded = load_pairs(tmp_path, "train")
+    assert loaded.identity == {"one": 10, "two": 10}
+
+
+def test_two_sides_in_one_file_may_have_twice_the_pixels_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "MAX_PIXELS", A[..., 0].size)
+    put(tmp_path / "one", "train/a.png", rgb=AB)
+    put(tmp_path / "two", "trainA/a.png")
+    put(tmp_path / "two", "trainB/a.png", rgb=B)
+    for folder in ("one", "two"):
+        assert load_pairs(tmp_path / folder, "train").pairs[0].shape == A.shape[:2]
+    monkeypatch.setattr(images, "MAX_PIXELS", A[..., 0].size - 1)
+    for folder in ("one", "two"):
+        with pytest.raises(ManyDataErrors, match="million pixels, more than"):
+            load_pairs(tmp_path / folder, "train")

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
 
+ROWS = 64
+"""Rows of a picture that are handled at a time where a copy of all would take memory: a strip of a
+large photograph stays in the processor's cache."""
+
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
 """The decoders of Pillow that may run. Not AVIF and JPEG 2000: they hide that they cut to 8 bit."""
 
@@ -116,8 +120,9 @@ def decode(
             _refuse_size(image, where, max_pixels)
             _refuse_kind(image, where)
             image.load()
-            return _to_picture(ImageOps.exif_transpose(image), where)
-    except DataError:
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_picture(image, where)
+    except (DataError, MemoryError):  # too little memory is no fault of the file
         raise
     except Image.DecompressionBombError as error:
         raise DataError(
@@ -179,14 +184,27 @@ def _to_picture(image: Image.Image, where: object) -> Picture:
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
         raise DataError(f"is in the colour mode {image.mode}", where, "Save it as 8-bit RGB")
     if not image.has_transparency_data:
-        return Picture(np.array(image.convert("RGB")), profile, ())
+        return Picture(_pixels(image), profile, ())
     image = image.convert("RGBA")
     clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
     if clear == 0:
-        return Picture(np.array(image.convert("RGB")), profile, ())
+        return Picture(_pixels(image), profile, ())
     white = Image.new("RGBA", image.size, "white")
     note = f"transparency ({clear:.1%} of the pixels) was laid over white"
-    return Picture(np.array(Image.alpha_composite(white, image).convert("RGB")), profile, (note,))
+    return Picture(_pixels(Image.alpha_composite(white, image)), profile, (note,))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Return `image` as uint8 (H, W, 3) RGB, copied some rows at a time.
+
+    Pillow hands out a whole picture by way of two more copies of it.
+    """
+    width, height = image.size
+    rgb = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, ROWS):
+        rows = image.crop((0, top, width, min(height, top + ROWS)))
+        rgb[top : top + ROWS] = np.asarray(rows.convert("RGB"))
+    return rgb
 
 
 def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, where: object) -> NDArray[np.uint8]:

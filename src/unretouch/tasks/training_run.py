@@ -16,7 +16,7 @@ from unretouch import __version__
 from unretouch.base import config, durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
-from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
+from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.tasks.console import RunDisplay, error_table, say
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
@@ -33,6 +33,7 @@ from unretouch.training import (
 from unretouch.training.capacity import capacity
 from unretouch.training.evaluation import evaluate
 from unretouch.training.fast_fit import FastFit
+from unretouch.training.memory_need import MemoryCheck
 from unretouch.training.previews import Previews
 from unretouch.training.run_lock import run_lock
 from unretouch.training.rundir import RunDir
@@ -44,6 +45,8 @@ from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
+QUICKLY_READ = 150_000_000
+"""Bytes of decoded pictures that are read within about two seconds: more is announced."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,21 +75,44 @@ def train_run(
     `options_text` is what train_opt.txt shall hold; without `report` no table is printed at the
     end. Raises the errors of errors.py: those of data and of usage before anything is written.
     """
-    run = RunDir(settings.checkpoints_dir, settings.name)
     if settings.recipe == "fast":
         fast_fit.require_settings(settings)
+    where = team.device or device.choose(settings.device)
+    check = MemoryCheck(settings, on_gpu=where.type == "cuda")
+    with check.told():
+        return _run(settings, continuation, console, options_text, report, team, where, check)
+
+
+def _run(
+    settings: TrainSettings,
+    continuation: Continuation,
+    console: Console,
+    options_text: str | None,
+    report: bool,
+    team: Team,
+    where: torch.device,
+    check: MemoryCheck,
+) -> ExitCode:
+    run = RunDir(settings.checkpoints_dir, settings.name)
+
+    def before(reading: Reading) -> None:
+        check.before(reading)
+        if reading.decoded > QUICKLY_READ:
+            say(console, _reading_line(reading))
+
     loaded = load_pairs(
         Path(settings.dataroot),
         settings.phase,
         settings.direction,
         settings.max_dataset_size,
         PictureCache(large_sets.cache_bytes(settings)),
+        before,
     )
     _say_notes(console, loaded)
-    where = team.device or device.choose(settings.device)
     device.prepare(where)
     settings = dataclasses.replace(settings, precision=device.precision(settings.precision, where))
     pairs = prepared_pairs(settings, loaded.pairs)
+    loaded = dataclasses.replace(loaded, pairs=pairs)  # those as they were read are let go
     if not continuation.continue_train:
         _set_aside(run, console)
     run.prepare()
@@ -119,6 +145,11 @@ def train_run(
             if len(shown) < len(pairs):
                 say(console, f"measured on {len(shown)} of the {len(pairs)} pairs, drawn by --seed")
     return outcome.exit_code
+
+
+def _reading_line(reading: Reading) -> str:
+    each = f" of up to {reading.largest / 1e6:.0f} megapixels" if reading.largest >= 10**6 else ""
+    return f"reading {reading.pairs} {'pair' if reading.pairs == 1 else 'pairs'}{each}"
 
 
 def _say_notes(console: Console, loaded: LoadedPairs) -> None:

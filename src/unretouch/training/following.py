@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode, NonFiniteError, UsageError
 from unretouch.pixels.pairs import Pair
@@ -120,5 +122,6 @@ def _fingerprint(pairs: Sequence[Pair]) -> int:
     for pair in pairs:
         summary.update(f"{pair.name} {pair.shape};".encode())
     for pair in pairs[:3]:
-        summary.update(pair.source.tobytes() + pair.target.tobytes())
+        for side in (pair.source, pair.target):
+            summary.update(np.ascontiguousarray(side).data)
     return int.from_bytes(summary.digest()[:8], "big") >> 2

@@ -136,9 +136,9 @@ def train(
         if stop.asked is None and fits:
             take_preview(last=True)
         elif stop.asked is None:
+            took = in_words(previews.last_cost_s)
             watcher.tell(
-                f"no last preview: it would take about {in_words(previews.last_cost_s)}, more than is "
-                "left of the time"
+                f"no last preview: it would take about {took}, more than is left of the time"
             )
         reason = _asked(stop) or reason
         show("stopped" if stop.asked else "finished", reason)

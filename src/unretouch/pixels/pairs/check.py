@@ -6,8 +6,12 @@ and a set in which every pair has two equal sides. Everything else is a warning:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+
+from unretouch.pixels.images import ROWS
 
 Rgb = NDArray[np.uint8]
 
@@ -21,11 +25,13 @@ SWAPPED = 1.1
 """Ratio of fine detail from which the input counts as the more detailed side."""
 ALIKE = 0.8
 """Correlation of the sides below which they are hardly the same picture."""
+FLAT = 1e-4
+"""Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
 
 def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
     """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size."""
-    if np.array_equal(a, b):
+    if all(np.array_equal(*strips) for strips in _strips(a, b)):
         return ["A and B are the same picture, so there is nothing to learn from this pair"]
     moved = shift(a, b)
     if moved is None and (alike := likeness(a, b)) < ALIKE:
@@ -57,7 +63,7 @@ def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
     whose place between pixels a parabola through the logarithms finds. Fine texture, which a
     retouch takes away, is damped most.
     """
-    first, second = _middle(luma(a)), _middle(luma(b))
+    first, second = luma(_middle(a)), luma(_middle(b))
     height, width = first.shape
     if min(height, width) < 32:
         return None
@@ -89,9 +95,9 @@ def _between(line: NDArray[np.float64], at: int) -> float:
     return float(place + offset) + 0.0  # never minus zero
 
 
-def _middle(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    top, left = (max(0, (length - WINDOW) // 2) for length in plane.shape)
-    return plane[top : top + WINDOW, left : left + WINDOW]
+def _middle(rgb: Rgb) -> Rgb:
+    top, left = (max(0, (length - WINDOW) // 2) for length in rgb.shape[:2])
+    return rgb[top : top + WINDOW, left : left + WINDOW]
 
 
 def detail_ratio(source: Rgb, target: Rgb) -> float:
@@ -100,11 +106,13 @@ def detail_ratio(source: Rgb, target: Rgb) -> float:
     Fine detail is the root mean square of the Laplacian of luma. 0 to infinity; a retouched source
     is below 1. 1 where nothing differs.
     """
-    changed = (source != target).any(2)[1:-1, 1:-1]
-    energies = [
-        float(np.square(_laplacian(luma(side)), dtype=np.float64)[changed].sum())
-        for side in (source, target)
-    ]
+    energies = [0.0, 0.0]
+    for strips in _strips(source, target, around=1):
+        red, green, blue = np.moveaxis(strips[0] != strips[1], 2, 0)
+        changed = (red | green | blue)[1:-1, 1:-1]
+        for number, strip in enumerate(strips):
+            fine = _laplacian(luma(strip)) * changed
+            energies[number] += float(np.square(fine).sum(dtype=np.float64))
     if energies[0] == energies[1]:
         return 1.0
     return float(np.sqrt(energies[0] / energies[1])) if energies[1] else float("inf")
@@ -116,15 +124,34 @@ def _laplacian(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def likeness(a: Rgb, b: Rgb) -> float:
-    """Return the correlation of the two lumas, -1 to 1; 1 for two flat pictures."""
-    first, second = (plane - plane.mean() for plane in (luma(a), luma(b)))
-    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / size if size else 1.0
+    """Return the correlation of the two lumas, -1 to 1; 1 where one of them is of one colour."""
+    sums, products = np.zeros(2), np.zeros((2, 2))
+    for strips in _strips(a, b):
+        planes = [luma(strip).astype(np.float64) for strip in strips]
+        sums += [plane.sum() for plane in planes]
+        products += [[np.einsum("ij,ij", x, y) for y in planes] for x in planes]
+    pixels = a.shape[0] * a.shape[1]
+    covariance = products / pixels - np.outer(sums, sums) / pixels**2
+    variances = covariance.diagonal()
+    return float(covariance[0, 1] / np.sqrt(variances.prod())) if min(variances) > FLAT else 1.0
 
 
 def mean_difference(a: Rgb, b: Rgb) -> float:
     """Return the mean absolute difference in grey levels: the error of doing nothing."""
-    return float(np.abs(a.astype(np.int16) - b).mean())
+    total = 0
+    for one, other in _strips(a, b):
+        total += int((np.maximum(one, other) - np.minimum(one, other)).sum(dtype=np.uint64))
+    return total / a.size
+
+
+def _strips(a: Rgb, b: Rgb, around: int = 0) -> Iterator[tuple[Rgb, Rgb]]:
+    """Yield both pictures some rows at a time, with so many rows `around` them.
+
+    The rows within `around` of the upper and lower border of the picture have none of their own.
+    """
+    for top in range(around, a.shape[0] - around, ROWS):
+        rows = slice(top - around, min(top + ROWS, a.shape[0] - around) + around)
+        yield a[rows], b[rows]
 
 
 def luma(rgb: Rgb) -> NDArray[np.float32]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images
 from unretouch.pixels.pairs import check
 from unretouch.pixels.pairs.find import PairFiles, search
-from unretouch.pixels.pairs.lazy import LazyPair, PictureCache
+from unretouch.pixels.pairs.lazy import THREADS, LazyPair, PictureCache
 from unretouch.pixels.pairs.pair import Pair
 
 
@@ -32,12 +34,29 @@ class LoadedPairs:
     """what is doubtful, each a line that names the pair"""
     manifest: list[dict[str, Any]]
     """a record a file: pair, file (relative to dataroot), sha256, width, height"""
+    identity: dict[str, float]
+    """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
     """whether they are decoded when they are looked at, since all do not fit the cache"""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What is about to be decoded, by the headers of the files."""
+
+    pairs: int
+    largest: int
+    """pixels of the largest side"""
+    decoded: int
+    """bytes of all pictures together, decoded"""
+    kept: int
+    """bytes of them that are kept in memory"""
+
+
 SAMPLE = 100
 """Pairs of a set that does not fit memory whose alignment is measured; all are decoded once."""
+AHEAD = 1
+"""Pairs that are decoded while another one is looked at."""
 
 
 def load_pairs(
@@ -46,14 +65,15 @@ def load_pairs(
     direction: Direction = "AtoB",
     max_dataset_size: float = math.inf,
     cache: PictureCache | None = None,
+    before: Callable[[Reading], None] | None = None,
 ) -> LoadedPairs:
     """Return the first `max_dataset_size` pairs of `phase` below `dataroot`, decoded and checked.
 
     AtoB takes A for the source, BtoA takes B. Where all together are larger than the `cache`, they
-    are decoded one by one to be checked, and again when they are looked at. Raises ManyDataErrors
-    naming every file that is damaged, has no partner, cannot be halved or differs in size from its
-    partner, or telling that all pairs have equal sides; DataError when no pair is found. Warnings:
-    see pairs/check.py.
+    are decoded one by one to be checked, and again when they are looked at. `before` is told what
+    is going to be read; it may raise. Raises ManyDataErrors naming every file that is damaged, has
+    no partner, cannot be halved or differs in size from its partner, or telling that all pairs have
+    equal sides; DataError when no pair is found. Warnings: see pairs/check.py.
     """
     root = Path(dataroot)
     try:
@@ -63,69 +83,134 @@ def load_pairs(
         raise DataError(f"cannot be read: {reason}", error.filename or root) from error
     problems = list(found.problems)
     chosen = found.pairs[: int(min(max_dataset_size, len(found.pairs)))]
-    if cache is not None and _decoded_bytes(chosen) <= cache.limit:
-        cache = None
+    if cache is not None or before is not None:
+        reading = _reading(chosen, cache)
+        if cache is not None and reading.decoded <= cache.limit:
+            cache = None
+        if before is not None:
+            before(reading)
     aligned = range(len(chosen))
     if cache is not None:
         aligned = range(0, len(chosen), -(-len(chosen) // SAMPLE))
-    pairs: list[Pair] = []
     unread = images.passed_over(path for pair in found.pairs for path in pair.files)
-    warnings = [unread] if unread else []
-    manifest: list[dict[str, Any]] = []
-    digests: list[tuple[str, str, str]] = []
-    for number, files in enumerate(chosen):
-        pictures = [read_or_report(path, problems) for path in files.files]
-        whole = [picture for picture in pictures if picture is not None]
-        if len(whole) < len(pictures):
-            continue
+    checked: list[_Checked] = []
+    for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
-            a, b = sides(files, whole)
+            checked.append(_checked(files, pictures, direction, number in aligned, root, cache))
         except DataError as problem:
             problems.append(problem)
-            continue
-        doubts = colour_doubts(whole)
-        if number in aligned:
-            doubts += check.warnings_for(a, b, direction)
-        warnings += [f"{files.name}: {doubt}" for doubt in doubts]
-        source, target = (a, b) if direction == "AtoB" else (b, a)
-        digests.append((files.name, _digest(source), _digest(target)))
-        pair = Pair(files.name, source, target, files.files)
-        pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
-        manifest += [
-            _record(files.name, path, root, picture)
-            for path, picture in zip(files.files, whole, strict=True)
-        ]
-    if not problems and all(source == target for _, source, target in digests):
+        del pictures  # a combined picture, as large as both sides
+    if not problems and all(pair.digests[0] == pair.digests[1] for pair in checked):
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
-    return LoadedPairs(pairs, warnings + _repeated(digests), manifest, lazy=cache is not None)
+    doubts = [f"{one.pair.name}: {doubt}" for one in checked for doubt in one.doubts]
+    repeated = _repeated([(one.pair.name, *one.digests) for one in checked])
+    return LoadedPairs(
+        pairs=[one.pair for one in checked],
+        warnings=([unread] if unread else []) + doubts + repeated,
+        manifest=[record for one in checked for record in one.manifest],
+        identity={one.pair.name: one.identity for one in checked},
+        lazy=cache is not None,
+    )
 
 
-def _decoded_bytes(chosen: Sequence[PairFiles]) -> int:
-    """Return what the pictures take in memory, by their headers; bad files are told of later."""
-    return sum(3 * images.pixels_of(path) for pair in chosen for path in pair.files)
+def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
+    """Return what is to be read, by the files' headers; bad files are told of later."""
+    pixels = [[images.pixels_of(path) for path in pair.files] for pair in chosen]
+    largest = max((sum(files) // 2 for files in pixels), default=0)
+    decoded = 3 * sum(map(sum, pixels))
+    kept = decoded if cache is None else min(decoded, cache.limit)
+    return Reading(len(chosen), largest, decoded, kept)
+
+
+def _decoded(
+    chosen: Sequence[PairFiles], problems: list[DataError]
+) -> Iterator[tuple[PairFiles, list[images.Picture]]]:
+    """Yield the pairs with their pictures, in order; files that cannot be read are put to
+    `problems` and their pairs left out.
+
+    Files are decoded by THREADS at once: decoders release the interpreter.
+    """
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="decode")
+    waiting: deque[tuple[PairFiles, list[Future[images.Picture]]]] = deque()
+    todo = iter(chosen)
+    try:
+        while True:
+            for files in islice(todo, 1 + AHEAD - len(waiting)):
+                futures = [pool.submit(_read, files, path) for path in files.files]
+                waiting.append((files, futures))
+            if not waiting:
+                return
+            files, futures = waiting.popleft()
+            pictures = []
+            for future in futures:
+                try:
+                    pictures.append(future.result())
+                except DataError as problem:
+                    problems.append(problem)
+            whole = len(pictures) == len(futures)
+            del future, futures
+            if whole:
+                yield files, pictures
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(files: PairFiles, path: Path) -> images.Picture:
+    # Both sides side by side may have twice as many pixels as one.
+    return images.read(path, images.MAX_PIXELS * (3 - len(files.files)))
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A pair, and what was found in it."""
+
+    pair: Pair
+    doubts: list[str]
+    digests: tuple[str, str]
+    """of source and target"""
+    identity: float
+    manifest: list[dict[str, Any]]
+
+
+def _checked(
+    files: PairFiles,
+    pictures: list[images.Picture],
+    direction: Direction,
+    aligned: bool,
+    root: Path,
+    cache: PictureCache | None,
+) -> _Checked:
+    """Look at a decoded pair, where `aligned` at its alignment too. Raises what `sides` raises."""
+    a, b = sides(files, pictures)
+    doubts = colour_doubts(pictures)
+    if aligned:
+        doubts += check.warnings_for(a, b, direction)
+    source, target = (a, b) if direction == "AtoB" else (b, a)
+    pair = Pair(files.name, source, target, files.files)
+    return _Checked(
+        pair=pair if cache is None else _lazy(files, pair.shape, direction, cache),
+        doubts=doubts,
+        digests=(_digest(source), _digest(target)),
+        identity=check.mean_difference(a, b),
+        manifest=[
+            _record(files.name, path, root, picture)
+            for path, picture in zip(files.files, pictures, strict=True)
+        ],
+    )
 
 
 def _lazy(
     files: PairFiles, shape: tuple[int, int], direction: Direction, cache: PictureCache
 ) -> LazyPair:
     def decode() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        a, b = sides(files, [images.read(path) for path in files.files])
+        a, b = sides(files, [_read(files, path) for path in files.files])
         if a.shape[:2] != shape:
             raise DataError("has changed since the run began", files.files[0])
         return (a, b) if direction == "AtoB" else (b, a)
 
     return LazyPair(files.name, files.files, shape, decode, cache)
-
-
-def read_or_report(path: Path, problems: list[DataError]) -> images.Picture | None:
-    """Return the picture at `path`, or None after adding what is wrong to `problems`."""
-    try:
-        return images.read(path)
-    except DataError as problem:
-        problems.append(problem)
-        return None
 
 
 def sides(
@@ -209,4 +294,6 @@ def _repeated(digests: list[tuple[str, str, str]]) -> list[str]:
 
 
 def _digest(rgb: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(repr(rgb.shape).encode() + rgb.tobytes()).hexdigest()
+    digest = hashlib.sha256(repr(rgb.shape).encode())
+    digest.update(np.ascontiguousarray(rgb).data)
+    return digest.hexdigest()

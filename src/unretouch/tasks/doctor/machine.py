@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from unretouch.base import memory
 from unretouch.base.durable import megabytes
 from unretouch.tasks.doctor.finding import Finding
 
 LITTLE_MEMORY = 3 * 10**9
 """Bytes below which the guide's presets may not fit: unet_256 at 512 pixels takes 2.3 GB."""
-
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def examine() -> Iterator[Finding]:
@@ -61,7 +58,7 @@ def _cores() -> Finding:
 
 
 def _memory() -> Finding:
-    total, free = _total_memory(), _free_memory()
+    total, free = memory.total_bytes(), memory.free_bytes()
     if total is None:
         return Finding("memory", "unknown")
     value = megabytes(total) + (f", {megabytes(free)} free" if free is not None else "")
@@ -69,28 +66,3 @@ def _memory() -> Finding:
         advice = "Close other programs, or train with --preset fast --size s, which needs 1 GB"
         return Finding("memory", value, "note", advice)
     return Finding("memory", value)
-
-
-def _total_memory() -> int | None:
-    with contextlib.suppress(ValueError, OSError, AttributeError):
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return min(total, _cgroup("memory.max") or total)
-    return None
-
-
-def _free_memory() -> int | None:
-    """Return the bytes that programs can still get, on Linux; None elsewhere."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        line = next(line for line in lines if line.startswith("MemAvailable:"))
-        free = int(line.split()[1]) * 1024
-        limit, used = _cgroup("memory.max"), _cgroup("memory.current")
-        return free if limit is None or used is None else min(free, max(0, limit - used))
-    return None
-
-
-def _cgroup(file: str) -> int | None:
-    """Return a limit that a container sets, or None."""
-    with contextlib.suppress(OSError, ValueError):
-        return int((_CGROUP / file).read_text("ascii"))
-    return None
