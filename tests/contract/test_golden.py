@@ -26,9 +26,10 @@ DECAY_AFTER = 2  # the rate goes down after so many steps
 LOSSES_RELATIVE = 1e-4
 WEIGHTS = 1e-4
 WEIGHTS_BEYOND = 1e-4
-"""Share of weights that may lie further off, by one full step at most. Where a gradient is nearly
-zero Adam makes a whole step of its rounding: of the 46,866 weights of resnet_9blocks one is off by
-1.06e-4 with one thread, 0.73e-4 with two, and 1.5e-4 when everything is computed in float64."""
+"""Share of weights that may lie further off, by one full step the other way at most. Where a gradient
+is nearly zero Adam makes a whole step of its rounding: of the 46,866 weights of resnet_9blocks one is
+off by 1.06e-4 with one thread, 0.73e-4 with two, and 1.5e-4 when everything is computed in float64;
+of unet_256, at half that rate, one by 1.02e-4 on another processor."""
 FIRST_PREDICTION = 1e-5
 HALF_PRECISION = 5e-4  # the last predictions are stored as float16: 2**-11 near 1
 
@@ -129,7 +130,7 @@ def test_four_steps(golden: Golden) -> None:
     for key, value in generator.state_dict().items():
         difference = (value.double() - expected[key].double()).abs()
         # Four steps at full rate in opposite directions is the most that noise can make.
-        bound = 2 * STEPS * rate if key in without_effect else max(rate, WEIGHTS)
+        bound = 2 * STEPS * rate if key in without_effect else max(2 * rate, WEIGHTS)
         assert difference.max().item() <= bound, f"{key} is off by {difference.max().item()}"
         if key not in without_effect:
             beyond += int((difference > WEIGHTS).sum())

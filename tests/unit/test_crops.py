@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,10 @@ from hypothesis import strategies as st
 from unretouch.networks.predict import SMALLEST
 from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
+
+
+def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
+    return crops.crop_table(pairs, crops.pair_maps(pairs), *sizes, **given)
 
 
 def pair(height: int, width: int, seed: int = 0, changed: slice = slice(None)) -> Pair:
@@ -31,7 +37,7 @@ def left_out(table: crops.CropTable, index: int) -> np.ndarray:
 def test_crops_lie_inside_and_on_the_grid(
     height: int, width: int, multiple: int, crop: int
 ) -> None:
-    table = crops.crop_table([pair(height, width)], crop, multiple)
+    table = table_of([pair(height, width)], crop, multiple)
     assert table.crop % multiple == 0
     assert 0 < table.crop <= max(crop, 16)
     padded = np.array([-(-max(side, SMALLEST) // multiple) * multiple for side in (height, width)])
@@ -43,7 +49,7 @@ def test_crops_lie_inside_and_on_the_grid(
 
 def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
     one = pair(48, 64)
-    table = crops.crop_table([one], 16, 8)
+    table = table_of([one], 16, 8)
     batch = crops.sample_crops(table, 1, 2, 3)
     for i, (_, top, left) in enumerate(crops.drawn_places(table, 1, 2, 3)):
         for found, side in ((batch.source, one.source), (batch.target, one.target)):
@@ -52,8 +58,8 @@ def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
 
 
 def test_draws_depend_on_seed_and_step_alone() -> None:
-    table = crops.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
-    again = crops.crop_table([pair(64, 64), pair(64, 96, 1)], 16, 8)
+    table = table_of([pair(64, 64), pair(64, 96, 1)], 16, 8)
+    again = table_of([pair(64, 64), pair(64, 96, 1)], 16, 8)
     crops.sample_crops(again, 0, 0, 7)
     first, second = (crops.drawn_places(t, 4, 10**9, 8) for t in (table, again))
     assert (first == second).all()
@@ -62,7 +68,7 @@ def test_draws_depend_on_seed_and_step_alone() -> None:
 
 
 def test_changed_areas_are_drawn_more_often_and_all_are_drawn() -> None:
-    table = crops.crop_table([pair(64, 256, changed=slice(128, 256))], 16, 8)
+    table = table_of([pair(64, 256, changed=slice(128, 256))], 16, 8)
     lefts = crops.drawn_places(table, 0, 0, 4000)[:, 2]
     in_change = (lefts >= 128).mean()
     assert 0.75 < in_change < 0.95
@@ -70,13 +76,13 @@ def test_changed_areas_are_drawn_more_often_and_all_are_drawn() -> None:
 
 
 def test_pairs_of_different_sizes_share_the_smallest_crop() -> None:
-    table = crops.crop_table([pair(20, 200), pair(300, 64, 1)], 128, 8)
+    table = table_of([pair(20, 200), pair(300, 64, 1)], 128, 8)
     batch = crops.sample_crops(table, 0, 0, 4)
     assert batch.source.shape == batch.target.shape == (4, 3, 24, 24)
 
 
 def test_turned_crops_are_the_eight_positions_of_the_same_pixels() -> None:
-    table = crops.crop_table([pair(64, 64)], 16, 8)
+    table = table_of([pair(64, 64)], 16, 8)
     places = np.repeat(crops.drawn_places(table, 0, 0, 1), 8, axis=0)
     turned = crops.crops_at(table, places, range(8))
     flat = {tuple(one.flatten().tolist()) for one in turned.source}
@@ -99,7 +105,7 @@ def test_turned_crops_are_the_eight_positions_of_the_same_pixels() -> None:
 def test_left_out_blocks_are_about_the_share_and_never_more_than_half(
     height: int, width: int, share: float, seed: int
 ) -> None:
-    table = crops.crop_table([pair(height, width)], 64, 8, left_out=share, seed=seed)
+    table = table_of([pair(height, width)], 64, 8, left_out=share, seed=seed)
     mask = left_out(table, 0)
     assert mask.mean() <= 0.5
     if min(height, width) >= 256:
@@ -107,13 +113,13 @@ def test_left_out_blocks_are_about_the_share_and_never_more_than_half(
 
 
 def test_nothing_is_left_out_unless_asked() -> None:
-    table = crops.crop_table([pair(128, 128)], 64, 8)
+    table = table_of([pair(128, 128)], 64, 8)
     assert not left_out(table, 0).any()
     assert len(crops.left_out_places(table, 16)) == 0
 
 
 def test_what_was_left_out_is_shown_by_the_crops_that_judge() -> None:
-    table = crops.crop_table([pair(256, 192), pair(128, 256, 1)], 96, 8, left_out=0.1, seed=3)
+    table = table_of([pair(256, 192), pair(128, 256, 1)], 96, 8, left_out=0.1, seed=3)
     places = crops.left_out_places(table, 100)
     masks = [left_out(table, index) for index in range(2)]
     shown = [np.zeros_like(mask) for mask in masks]

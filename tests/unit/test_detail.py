@@ -21,9 +21,9 @@ def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
     )
 
 
-def awake(seed: int = 0) -> nn.Module:
+def awake(seed: int = 0, size: str = "s") -> nn.Module:
     """A network whose last layer is not zero, as after training."""
-    net = build(seed=seed)
+    net = build(size, seed)
     nn.init.normal_(net.head.weight, std=0.05)  # type: ignore[union-attr,arg-type]
     return net
 
@@ -48,11 +48,17 @@ def test_before_any_update_the_output_is_the_input(
     assert torch.equal(prediction, source)
 
 
-@pytest.mark.parametrize("size", ["s", "m", "l"])
+@pytest.mark.parametrize("size", ["s", "m", "l", "deep"])
 def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
-    count = {s: sum(p.numel() for p in build(s).parameters()) for s in ("s", "m", "l")}
+    count = {s: sum(p.numel() for p in build(s).parameters()) for s in detail.WIDTHS}
     assert count["s"] < count["m"] < count["l"] < 20e6
     assert size == "l" or count[size] < 8e6
+
+
+@pytest.mark.parametrize("size", list(detail.WIDTHS))
+def test_weights_tell_their_size(size: str) -> None:
+    weights = build(size).state_dict()
+    assert detail.size_of(weights["stem.weight"], weights.keys()) == size
 
 
 def test_the_table_of_generators_has_it() -> None:
@@ -87,9 +93,10 @@ def test_equal_calls_give_equal_bits_in_training_and_evaluation_mode() -> None:
         assert torch.equal(net.train()(source), net.eval()(source))
 
 
-def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
-    net = awake()
-    margin, multiple = detail.MARGIN, net.size_multiple
+@pytest.mark.parametrize("size", ["s", "deep"])
+def test_a_pixel_sees_at_most_margin_pixels_far(size: str) -> None:
+    net = awake(size=size)
+    margin, multiple = net.margin, net.size_multiple
     source = torch.rand(1, 3, multiple, 2 * (margin // multiple + 4) * multiple) * 2 - 1
     middle = source.shape[3] // 2
     other = source.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ from unretouch.training.early_choice import EarlyChoice
 HERE = torch.device("cpu")
 
 
+def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
+    return crops.crop_table(pairs, crops.pair_maps(pairs), *sizes, **given)
+
+
 @pytest.fixture
 def table() -> crops.CropTable:
     """Pairs whose source lacks what the target has: two levels of light."""
     target = np.random.default_rng(0).integers(60, 190, (96, 96, 3), dtype=np.uint8)
-    return crops.crop_table([Pair("one", target - 2, target, ())], 64, 8, left_out=0.2)
+    return table_of([Pair("one", target - 2, target, ())], 64, 8, left_out=0.2)
 
 
 def network(levels: float) -> nn.Module:

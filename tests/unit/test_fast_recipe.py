@@ -7,6 +7,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,10 @@ from unretouch.training import crops
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe
 from unretouch.training.muon import orthogonal
+
+
+def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
+    return crops.crop_table(pairs, crops.pair_maps(pairs), *sizes, **given)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +83,7 @@ def small() -> nn.Module:
 def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None = None) -> Tensor:
     numbers = FastRecipe(crop=32, warm_up=5)
     optimizer = optimizer or recipe.make_optimizer(net, numbers)
-    table = crops.crop_table([pair(64, 64)], 32, 8)
+    table = table_of([pair(64, 64)], 32, 8)
     for step in steps:
         recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
         batch = crops.sample_crops(table, 0, step, 2)
@@ -110,7 +115,7 @@ def test_where_little_was_changed_the_outer_layers_learn_in_small_steps() -> Non
     }
     assert rates[1.8] == rates[18.0] == [numbers.rate, numbers.adam_rate]
     assert rates[0.18] == pytest.approx([numbers.rate, 0.1 * numbers.adam_rate])
-    table = crops.crop_table([pair(64, 64, changed=slice(0, 8)), pair(40, 64, seed=1)], 32, 8)
+    table = table_of([pair(64, 64, changed=slice(0, 8)), pair(40, 64, seed=1)], 32, 8)
     drawn = crops.crops_at(table, crops.drawn_places(table, 0, 0, 4000))
     asked = 127.5 * (drawn.target - drawn.source).abs().mean()
     assert table.residual == pytest.approx(float(asked), rel=0.1)
@@ -180,3 +185,13 @@ def test_the_sizes_build_from_settings() -> None:
     optimizer = recipe.make_optimizer(net, FastRecipe())
     counted = sum(len(group["params"]) for group in optimizer.param_groups)
     assert counted == len(list(net.parameters()))
+
+
+def test_a_sparse_retouch_gets_smaller_crops_and_smaller_steps() -> None:
+    dense, sparse = (recipe.recipe_for("fit", share) for share in (0.7, 0.05))
+    assert dense is recipe.RECIPES["fit"]
+    assert sparse.crop < dense.crop
+    assert sparse.batch * sparse.crop**2 == pytest.approx(dense.batch * dense.crop**2, rel=0.02)
+    assert (sparse.rate, sparse.adam_rate) < (dense.rate, dense.adam_rate)
+    assert recipe.crops_a_step(sparse.crop, sparse) == sparse.batch
+    assert recipe.recipe_for("texture", 0.05).texture == recipe.RECIPES["texture"].texture

@@ -19,7 +19,7 @@ from torch import nn
 
 from unretouch import networks
 from unretouch.base.config import TrainSettings
-from unretouch.networks.detail import MARGIN, Detail
+from unretouch.networks.detail import Detail
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.console import error_table
 from unretouch.training import large_pairs, previews
@@ -120,7 +120,7 @@ def test_a_preview_of_24_megapixels_predicts_a_dozen_tiles(tmp_path: Path) -> No
     assert pixels == []
     pixels = seen_by(net := tiny())
     assert take(taken, 1, net).pairs[0].estimated is True
-    around = TILE + 2 * MARGIN + 3 * net.size_multiple
+    around = TILE + 2 * net.margin + 3 * net.size_multiple
     assert 0 < sum(pixels) <= MOST_TILES * around**2 < 24_000_000 / 8
 
 

@@ -24,6 +24,7 @@ LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
+SizeName = Literal["auto", "s", "m", "l", "deep"]
 AimName = Literal["fit", "restore", "texture"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
@@ -65,8 +66,9 @@ class TrainSettings:
 
     netG: GeneratorName = "unet_256"
     """generator"""
-    size: Literal["s", "m", "l"] = "m"
-    """size of the generator `detail`"""
+    size: SizeName = "m"
+    """size of the generator `detail`: s, m, l; deep sees twice as far, for large photographs; auto
+    takes it above 2 megapixels, else m"""
     ngf: int = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"

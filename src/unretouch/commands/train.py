@@ -14,6 +14,7 @@ from unretouch.base.config import (
     PrecisionName,
     Preprocess,
     RecipeName,
+    SizeName,
     TrainSettings,
 )
 from unretouch.base.names import run_name
@@ -45,6 +46,9 @@ class TrainOptions(TrainSettings):
     """always so here: pairs are not mirrored"""
     netG: GeneratorName = "detail"
     """generator"""
+    size: SizeName = "auto"
+    """size of the generator `detail`: s, m, l; deep sees twice as far, for large photographs; auto
+    takes it above 2 megapixels, else m"""
     no_dropout: bool = False
     """always so here: no dropout in the generator"""
     recipe: RecipeName = "fast"

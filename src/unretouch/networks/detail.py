@@ -9,6 +9,7 @@ positions, so the result does not depend on the batch or on where a tile was cut
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from typing import Final
 
 import torch
@@ -21,17 +22,16 @@ WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
     "m": (64, 128, 192),
     "l": (128, 256, 384),
+    "deep": (48, 96, 192, 384),
 }
-"""Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution."""
+"""Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution. `deep` has a
+level more: it sees twice as far, for the large changes of large photographs."""
 
 RESIDUAL_UNIT: Final = 4 / 127.5
 """The last layer's unit in network space: 4 grey levels, the usual size of a retouch."""
 
 HIGH_PASS_UNIT: Final = 4 / 127.5
 """Unit of the high-passed source: makes single grey levels visible to a bf16 network."""
-
-MARGIN: Final = 72
-"""Pixels: what lies further away than this does not change a pixel of the prediction."""
 
 
 class Block(nn.Module):
@@ -58,7 +58,8 @@ class Detail(nn.Module):
     """The generator `detail`.
 
     `forward` takes (N, input_nc, H, W) in network space, H and W multiples of `size_multiple`, and
-    returns (N, output_nc, H, W) float32 in network space, not clamped.
+    returns (N, output_nc, H, W) float32 in network space, not clamped. What lies further away than
+    `margin` pixels does not change a pixel of the prediction.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Detail(nn.Module):
     ) -> None:
         super().__init__()
         self.size_multiple = 2 ** len(widths)
+        self.margin = margin(len(widths), blocks)
         self.input_nc, self.output_nc = input_nc, output_nc
         self.stem = nn.Conv2d(2 * input_nc * 4, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
@@ -108,6 +110,24 @@ class Detail(nn.Module):
         return (source * luma).sum(1, keepdim=True)
 
 
+def margin(levels: int, blocks: int = 1) -> int:
+    """Return how many pixels around a pixel its prediction depends on, for so many levels."""
+    # A 3 x 3 convolution at 1 / n of the resolution reaches n pixels: two a block on the way down,
+    # as many on the way up, twice as many blocks at the bottom, and the first and last layer.
+    reach = 2 * 2 + sum(4 * blocks * 2 ** (level + 1) for level in range(levels))
+    blur, halving = 2, 2**levels - 1
+    return int(-(-(reach + blur + halving) // 2**levels) * 2**levels)
+
+
+def size_of(stem: Tensor, weights: Collection[str]) -> str | None:
+    """Return the size whose weights these are, by the first layer's and the names of all."""
+    levels = 1 + sum(f"down.{level}.weight" in weights for level in range(8))
+    for size, widths in WIDTHS.items():
+        if (stem.shape[0], levels) == (widths[0], len(widths)):
+            return size
+    return None
+
+
 def _blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
@@ -123,6 +143,7 @@ def build(settings: TrainSettings) -> nn.Module:
     The weights come from torch's global random state. The network is in channels_last layout, which
     convolutions on CPU and GPU prefer; saved weights do not depend on it.
     """
-    net = Detail(WIDTHS[settings.size], input_nc=settings.input_nc, output_nc=settings.output_nc)
+    size = "m" if settings.size == "auto" else settings.size
+    net = Detail(WIDTHS[size], input_nc=settings.input_nc, output_nc=settings.output_nc)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net

@@ -108,6 +108,11 @@ class PairMap:
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
         return np.asarray(found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread)))
 
+    def block_rows(self, rows: slice) -> NDArray[np.uint8]:
+        """Return `blocks` for these rows of the picture, 1 or 0, (rows, W, 1)."""
+        chosen = self.blocks[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
+        return np.asarray(chosen[:, : self.shape[1], None], np.uint8)
+
     @property
     def identity_error(self) -> float:
         """Mean absolute difference of the sides, grey levels: what doing nothing costs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.tasks.console import RunDisplay, error_table, say
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
 from unretouch.training import (
@@ -43,6 +45,8 @@ from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
+LARGE_PIXELS = 2_000_000
+"""Above so many pixels a picture is large: the generator has a level more."""
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
 QUICKLY_READ = 150_000_000
@@ -113,6 +117,7 @@ def _run(
     settings = dataclasses.replace(settings, precision=device.precision(settings.precision, where))
     pairs = prepared_pairs(settings, loaded.pairs)
     loaded = dataclasses.replace(loaded, pairs=pairs)  # those as they were read are let go
+    settings = _size(settings, pairs, run, continuation.continue_train)
     if not continuation.continue_train:
         _set_aside(run, console)
     run.prepare()
@@ -127,6 +132,9 @@ def _run(
             return ExitCode.OK
         plan = saving.disk_plan(opened.fit, settings.keep_gb)
         say(console, plan.sentence())
+        if isinstance(opened.fit, FastFit):
+            for line in _difference_lines([p.name for p in pairs], opened.fit.maps)[:MOST_NOTES]:
+                say(console, line)
         if isinstance(opened.fit, FastFit) and settings.aim == "fit" and not loaded.lazy:
             say(console, _capacity(settings, opened, opened.fit, pairs))
         saving.require_room(run, plan)
@@ -170,9 +178,32 @@ def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Seq
     steps: float = opened.progress.total_steps
     if settings.minutes is not None:
         steps = settings.minutes * 60 / fit.seconds_a_step()
-    pixels = sum(pair.shape[0] * pair.shape[1] for pair in pairs)
     parameters = sum(p.numel() for p in fit.generator.parameters())
-    return capacity(pairs, parameters, steps * fit.pixels_a_step / pixels).sentence(settings.size)
+    held = capacity(pairs, parameters, steps * fit.passes_a_step, fit.maps)
+    return held.sentence(settings.size)
+
+
+def _difference_lines(names: Sequence[str], maps: Sequence[PairMap]) -> list[str]:
+    """Return what of each pair's difference is the retouch, where the two are not the same."""
+    return [
+        f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
+        f"retouch, {known.identity_error - known.retouch_error:.2f} compression or noise; "
+        f"{known.blocks.mean():.0%} of the picture is retouched"
+        for name, known in zip(names, maps, strict=True)
+        if not known.lossless
+    ]
+
+
+def _size(
+    settings: TrainSettings, pairs: Sequence[Pair], run: RunDir, continues: bool
+) -> TrainSettings:
+    """Return the settings with the size of the generator that `auto` means."""
+    if settings.size != "auto":
+        return settings
+    if continues and run.config.exists():
+        return dataclasses.replace(settings, size=config.load(run.config).size)
+    pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
+    return dataclasses.replace(settings, size="deep" if pixels > LARGE_PIXELS else "m")
 
 
 def _report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import lzma
 import math
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.check import mean_difference
+from unretouch.pixels.retouched_area import PairMap
 
 BITS_A_PARAMETER = 2.0
 """What a weight comes to hold when it is trained long enough (Allen-Zhu and Li 2024, Physics of
@@ -90,15 +92,27 @@ class Capacity:
         )
 
 
-def capacity(pairs: Sequence[Pair], parameters: int, passes: float) -> Capacity:
-    """Return the capacity of a network of so many `parameters` for `pairs` seen `passes` times."""
+def capacity(
+    pairs: Sequence[Pair],
+    parameters: int,
+    passes: float,
+    maps: Sequence[PairMap] | None = None,
+) -> Capacity:
+    """Return the capacity of a network of so many `parameters` for `pairs` seen `passes` times.
+
+    `maps` tell the retouch, which is to be remembered, from noise, which is not.
+    """
     bits, values, errors = 0.0, 0, []
-    for pair in pairs:
+    for pair, known in zip(pairs, maps or itertools.repeat(None), strict=False):
         source, target = pair.source, pair.target
-        errors.append(mean_difference(source, target))
+        noisy = known is not None and not known.lossless
+        errors.append(known.retouch_error if known and noisy else mean_difference(source, target))
         # Modulo 256 nothing is lost beside the source, and a value is one byte.
         sample = np.concatenate(
-            [target[rows] - source[rows] for rows in _strips(source.shape, SAMPLED // len(pairs))]
+            [
+                (target[rows] - source[rows]) * (known.block_rows(rows) if known and noisy else 1)
+                for rows in _strips(source.shape, SAMPLED // len(pairs))
+            ]
         )
         share = source.size / sample.size
         values += round(share * np.count_nonzero(sample))

@@ -94,10 +94,31 @@ class Crops:
         return Crops(*(x.to(device) for x in (self.source, self.target, self.left_out)))
 
 
+def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:
+    """Return what is known of the difference of each pair."""
+    maps = []
+    for index, pair in enumerate(pairs):
+        fetch(pairs[index : index + AHEAD])
+        maps.append(pair_map(pair.source, pair.target))
+    return maps
+
+
+def retouched_share(maps: Sequence[PairMap]) -> float:
+    """Return the share of all pictures that was retouched, 0 to 1."""
+    sizes = [known.blocks.size for known in maps]
+    return sum(int(np.count_nonzero(known.blocks)) for known in maps) / max(1, sum(sizes))
+
+
 def crop_table(
-    pairs: Sequence[Pair], crop: int, multiple: int, left_out: float = 0.0, seed: int = 0
+    pairs: Sequence[Pair],
+    maps: Sequence[PairMap],
+    crop: int,
+    multiple: int,
+    left_out: float = 0.0,
+    seed: int = 0,
 ) -> CropTable:
     """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
+    `maps` are what pair_maps says of them.
 
     A crop is drawn in proportion to its mean absolute residual where the retouch stands out, and a
     little everywhere (see UNTOUCHED). Crops are moved inwards at the borders, so border pixels are
@@ -107,17 +128,14 @@ def crop_table(
     Pairs that are decoded lazily stay so: only maps, places and weights are kept of them.
     """
     crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
-    maps, places, weights, kept_out = [], [], [], []
-    for index, pair in enumerate(pairs):
-        fetch(pairs[index : index + AHEAD])
-        known = pair_map(pair.source, pair.target)
+    places, weights, kept_out = [], [], []
+    for index, (pair, known) in enumerate(zip(pairs, maps, strict=True)):
         height, width = _padded(pair.shape, multiple)
         total = _running_sum(known, height // BLOCK, width // BLOCK)
         tops, lefts = _starts(height, width, crop, multiple)
         weights.append(_sums(total, tops[:, None], lefts[None, :], crop).ravel())
         grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         places.append(np.insert(grid, 0, index, axis=1).astype(np.int32))
-        maps.append(known)
         at_random = seeding.mix(seed, index, _LEFT_OUT)
         kept_out.append(_left_out(total, height, width, multiple, left_out, at_random))
     asked = np.concatenate(weights)

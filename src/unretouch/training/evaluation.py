@@ -14,7 +14,7 @@ from unretouch import networks
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
-from unretouch.networks.detail import MARGIN, Detail
+from unretouch.networks.detail import Detail
 from unretouch.networks.predict import PredictMode
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
@@ -91,14 +91,14 @@ def surroundings(generator: nn.Module, window: Window, shape: tuple[int, int]) -
 
     It begins where the network's cells of `size_multiple` pixels do, as in the whole picture.
     """
-    multiple = int(generator.size_multiple)  # type: ignore[arg-type]
+    multiple, margin = int(generator.size_multiple), int(generator.margin)  # type: ignore[arg-type]
     spans = []
     for start, length, end in (
         (window.top, window.height, shape[0]),
         (window.left, window.width, shape[1]),
     ):
-        low = max(0, start - MARGIN) // multiple * multiple
-        high = -(-(start + length + MARGIN) // multiple) * multiple
+        low = max(0, start - margin) // multiple * multiple
+        high = -(-(start + length + margin) // multiple) * multiple
         spans.append((low, min(end, high) - low))
     (top, height), (left, width) = spans
     return Window(top, left, height, width)

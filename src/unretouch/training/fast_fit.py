@@ -19,11 +19,10 @@ from unretouch.pixels.pairs import Pair
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops
 from unretouch.training.early_choice import EarlyChoice
-from unretouch.training.fast_recipe import RECIPES
+from unretouch.training.fast_recipe import recipe_for
 from unretouch.training.fit import Update
 from unretouch.training.muon import Muon
 from unretouch.training.optimiser_state import remembered, restore_optimiser
-from unretouch.training.stuck import Attempt
 from unretouch.training.team import ALONE, Team
 
 
@@ -61,13 +60,14 @@ class FastFit:
     ):
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
-        self._recipe = RECIPES[settings.aim]
-        self._attempt = Attempt()
+        self.maps = crops.pair_maps(pairs)
+        self._recipe = recipe_for(settings.aim, crops.retouched_share(self.maps))
         self._net = self._fresh_net()
         self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
         self._names = [pair.name for pair in pairs]
         self._table = crops.crop_table(
             pairs,
+            self.maps,
             self._recipe.crop,
             int(self._net.size_multiple),  # type: ignore[arg-type]
             self._recipe.left_out,
@@ -87,14 +87,22 @@ class FastFit:
     def pixels_a_step(self) -> int:
         return self._batch * self._table.crop**2
 
+    @property
+    def passes_a_step(self) -> float:
+        """How often all that was retouched is seen in a step."""
+        asked = sum(
+            (known.identity_error if known.lossless else known.retouch_error)
+            * known.shape[0] * known.shape[1]
+            for known in self.maps
+        )  # fmt: skip
+        return self.pixels_a_step * self._table.residual / max(asked, 1e-9)
+
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
         batch = self._drawn(step)
         data_s = time.monotonic() - began
-        since = step - self._attempt.begun_at
-        factor = fast_recipe.rate_factor(progress, since, self._recipe)
-        # What did not leave the identity at this rate is tried at half of it.
-        fast_recipe.set_rate(self._optimiser, factor * 0.5**self._attempt.number)
+        factor = fast_recipe.rate_factor(progress, step, self._recipe)
+        fast_recipe.set_rate(self._optimiser, factor)
         prediction = self._backward(batch, progress)
         share = self._team.share(self._batch)
         self._team.average_gradients(self._net, share)
@@ -102,9 +110,10 @@ class FastFit:
         error = self._mean_distance(prediction, batch.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
         self._optimiser.step()
-        fast_recipe.update_average(self._average, self._net, since, self._recipe)
+        fast_recipe.update_average(self._average, self._net, step, self._recipe)
         identity = self._mean_distance(batch.source, batch.target)
-        note = self._look_after(step + 1, error, identity)
+        if self._choice is not None and fast_recipe.judge_due(step + 1, self._recipe):
+            self._choice.consider(self._average)
         return Update(
             G_GAN=0.0,
             G_L1=error * self._settings.lambda_L1,
@@ -114,7 +123,6 @@ class FastFit:
             identity=identity,
             pairs=self._pairs(step),
             data_s=data_s,
-            note=note,
         )
 
     def seconds_a_step(self) -> float:
@@ -149,7 +157,6 @@ class FastFit:
         found: dict[str, Any] = {
             "weights": {"G": self._net.state_dict(), "average": self._average.state_dict()},
             "optimiser": remembered(self._optimiser),
-            "attempt": self._attempt.state(),
         }
         if self._choice is not None:
             found["choice"] = self._choice.state()
@@ -161,12 +168,11 @@ class FastFit:
         networks.load_weights(self._net, state["weights"]["G"], where)
         networks.load_weights(self._average, state["weights"]["average"], where)
         restore_optimiser(self._optimiser, state["optimiser"], where)
-        self._attempt = Attempt(**state["attempt"])
         if self._choice is not None:
             self._choice.restore(state["choice"], where)
 
     def _fresh_net(self) -> nn.Module:
-        torch.manual_seed(seeding.torch_seed(self._settings.seed, self._attempt.number))
+        torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         return networks.build_generator(self._settings).to(self._device)
 
     def _fresh_optimiser(self) -> Muon:
@@ -197,23 +203,6 @@ class FastFit:
         self._optimiser.zero_grad()
         torch.autograd.backward(loss)
         return prediction.detach()
-
-    def _look_after(self, steps: int, error: float, identity: float) -> str:
-        """After `steps` updates: begin anew where nothing moves, else judge where that is due.
-
-        Returns what the person is to be told, mostly nothing.
-        """
-        self._attempt = self._attempt.after(steps - 1, error, identity)
-        if self._attempt.is_stuck(steps):
-            self._attempt = self._attempt.next(steps)
-            fresh = self._fresh_net()
-            for net in (self._net, self._average):
-                net.load_state_dict(fresh.state_dict())
-            self._optimiser = self._fresh_optimiser()
-            return "nothing was learnt so far: begun anew with other weights at half the rate"
-        if self._choice is not None and fast_recipe.judge_due(steps, self._recipe):
-            self._choice.consider(self._average)
-        return ""
 
     def _pairs(self, step: int) -> tuple[str, ...]:
         chosen = crops.drawn_places(self._table, self._settings.seed, step, self._batch)

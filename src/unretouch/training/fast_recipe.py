@@ -6,6 +6,7 @@ uninterrupted one would have done; crops.py does the same for what is seen.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +60,24 @@ RECIPES: Final[dict[AimName, FastRecipe]] = {
 them, in large crops: few of their pixels lack their surroundings. The others are for portraits that
 were never seen, which needs many different crops rather than large ones."""
 
+SPARSE = 0.25
+"""Share of the pictures; a retouch of less is sparse."""
+
+
+def recipe_for(aim: AimName, retouched: float) -> FastRecipe:
+    """Return the recipe of an aim for pairs of which the share `retouched` was changed, 0 to 1.
+
+    In sparse work most of a large crop asks for nothing. Smaller crops, and more of them, hold more
+    of it; rates as for a retouch of the whole skin would stir the rest by more than there is to
+    undo, so that hardly anything is learnt before they have fallen.
+    """
+    recipe = RECIPES[aim]
+    if retouched >= SPARSE:
+        return recipe
+    return dataclasses.replace(
+        recipe, crop=96, batch=7, rate=0.01, adam_rate=8e-4, huber=max(2.0, recipe.huber)
+    )
+
 
 # --- crops -----------------------------------------------------------------------------------
 
@@ -69,7 +88,8 @@ MOST_CROPS = 4
 def crops_a_step(side: int, recipe: FastRecipe) -> int:
     """Return how many crops a step takes where the pictures leave them but `side` pixels a side:
     as many pixels as otherwise, within MOST_CROPS."""
-    return min(MOST_CROPS, recipe.batch * max(1, recipe.crop // side) ** 2)
+    most = max(MOST_CROPS, recipe.batch)
+    return min(most, recipe.batch * max(1, recipe.crop // side) ** 2)
 
 
 # --- loss ------------------------------------------------------------------------------------

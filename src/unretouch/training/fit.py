@@ -29,8 +29,6 @@ class Update:
     """names of the pairs it saw"""
     data_s: float
     """seconds for making the batch"""
-    note: str = ""
-    """what the person is to be told of this update, mostly nothing"""
 
 
 class Fit(Protocol):

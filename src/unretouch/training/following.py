@@ -70,6 +70,7 @@ def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[
         {
             "code": None,
             "precision": settings.precision,
+            "size": settings.size,
             "fit": opened.fit.state(),
             "progress": opened.progress.state(),
         }
@@ -98,7 +99,7 @@ def follow(settings: TrainSettings, pairs: Sequence[Pair], team: Processes) -> E
         return ExitCode(told["code"])
     assert team.device is not None
     device.prepare(team.device)
-    settings = dataclasses.replace(settings, precision=told["precision"])
+    settings = dataclasses.replace(settings, precision=told["precision"], size=told["size"])
     opened = session.start(settings, padded_pairs(settings, pairs), team.device, team=team)
     opened.fit.restore(told["fit"], "state of the first process")
     opened.progress.restore(told["progress"], 0.0)

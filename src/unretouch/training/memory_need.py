@@ -44,7 +44,8 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
 
 def _step(settings: TrainSettings, largest: int) -> int:
     kind = settings.netG.partition("_")[0]
-    width = WIDTHS[settings.size][0] if kind == "detail" else settings.ngf
+    size = "m" if settings.size == "auto" else settings.size
+    width = WIDTHS[size][0] if kind == "detail" else settings.ngf
     of_weights, of_pixels = STEP[kind]
     return of_weights * width**2 + of_pixels * width * _pixels_a_step(settings, largest)
 

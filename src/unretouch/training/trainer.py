@@ -111,9 +111,6 @@ def train(
         show("running")
         while not (reason := _end(settings, progress, previews, stop, final_step, team)):
             update = progress.update(fit)
-            if update.note:
-                watcher.tell(f"step {progress.step}: {update.note}")
-                history.write_event(run, "note", step=progress.step, said=update.note)
             tell_pauses()
             if progress.log_due(settings.print_freq, rhythm.log_every(progress.total_steps)):
                 progress.log(run, update)

@@ -104,17 +104,9 @@ def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
         per_picture=normalises_by_picture(net),
         sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
         trained_aspect=aspect,
-        margin=_margin(settings),
+        margin=getattr(net, "margin", None),
     )
     return net, settings, info
-
-
-def _margin(settings: TrainSettings) -> int | None:
-    if settings.netG != "detail":
-        return None
-    from unretouch.networks import detail
-
-    return detail.MARGIN
 
 
 def _settings(
@@ -159,9 +151,9 @@ def recognised(weights: Mapping[str, torch.Tensor], path: Path) -> TrainSettings
     base = TrainSettings(dataroot="", preprocess="none", netG="detail")
     stem = weights.get("stem.weight")
     if stem is not None:
-        for size, widths in detail.WIDTHS.items():
-            if stem.shape[0] == widths[0]:
-                return dataclasses.replace(base, size=size)  # type: ignore[arg-type]
+        size = detail.size_of(stem, weights.keys())
+        if size is not None:
+            return dataclasses.replace(base, size=size)  # type: ignore[arg-type]
     found = networks.describe_weights(weights)
     if found is None or found.netG not in networks.GENERATORS:
         raise CheckpointError(
