@@ -70,6 +70,7 @@ class At:
 
     batch_size = 1
     done = time_up = epoch_ended = False
+    budget_s = None
     elapsed = 100.0
 
     def __init__(self, step: int) -> None:
