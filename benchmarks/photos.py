@@ -295,7 +295,7 @@ def measure_area(made: Sequence[Made], portraits: Path) -> dict[str, Any]:
 
 def measure_train(data: Path, made: Sequence[Made], runs: Path, words: list[str]) -> dict[str, Any]:
     """Train for so many minutes, then compare predictions with the truth."""
-    minutes, size, aim = (*words, *("10", "m", "fit")[len(words) :])
+    minutes, size, aim = (*words, *("10", "auto", "fit")[len(words) :])
     flags = ["--minutes", minutes, "--size", size, "--aim", aim]
     run, ended = trained(data, runs, "_".join(["train", minutes, size, aim]), *flags)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
