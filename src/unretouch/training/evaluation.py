@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,14 @@ from unretouch import networks
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
+from unretouch.metrics.tiling import tiles_of
+from unretouch.networks.detail import MARGIN, Detail
 from unretouch.networks.predict import PredictMode
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+
+WHOLE = 1_500_000
+"""Pixels up to which a picture goes through the network whole; of larger ones, those of a tile."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,35 @@ class PairError:
 def predicted(
     generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
-    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded."""
+    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded.
+
+    Pictures larger than WHOLE go through `detail` tile by tile, with its margin around each: the
+    same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The classic
+    generators normalise over the picture, and take it whole.
+    """
+    height, width = rgb.shape[:2]
+    if not isinstance(generator, Detail) or height * width <= WHOLE:
+        return _predicted(generator, rgb, mode)
+    # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
+    multiple = generator.size_multiple
+    margin = -(-MARGIN // multiple) * multiple
+    side = (math.isqrt(WHOLE) - 2 * margin) // multiple * multiple
+    prediction = np.empty((height, width, 3), np.float32)
+    for tile in tiles_of(height, width, margin, side):
+        prediction[tile.own] = _predicted(generator, rgb[tile.around], mode)[tile.inner]
+    return prediction
+
+
+def _predicted(
+    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode
+) -> NDArray[np.float32]:
     source = images.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
     return images.to_levels(networks.predict(generator, source, mode))
 
 
 def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
     """Return the figures of `prediction` (levels) for `pair`."""
-    source, target = pair.source.astype(np.float32), pair.target.astype(np.float32)
+    source, target = pair.source, pair.target
     identity = level_error(source, target)
     return PairError(
         name=pair.name,
