@@ -14,10 +14,11 @@ from rich.console import Console
 from unretouch.base import durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode
-from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.metrics import Figure, Levels, noise_level, recovered_share, retouched_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.tasks.verify.figures import NOISY
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.stopping import StoppedNow
@@ -83,5 +84,9 @@ def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, fol
 
 
 def _share(model: Model, pair: Pair) -> Figure:
-    source, target = pair.source.astype(np.float32), pair.target.astype(np.float32)
-    return recovered_share(model.predict(pair.source), target, source)
+    """Return the recovered share by which the pair is judged."""
+    noise = noise_level(pair.source, pair.target)
+    area = retouched_area(pair.source, pair.target, noise) if noise > NOISY else None
+    if area is not None and not area.any():
+        return None
+    return recovered_share(model.predict(pair.source), pair.target, pair.source, area)

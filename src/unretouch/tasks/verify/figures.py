@@ -19,10 +19,12 @@ from unretouch.metrics import (
     retouched_area,
     weighted_l1,
 )
+from unretouch.metrics.coarse_bands import CoarseBand, coarse_bands
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
 from unretouch.metrics.octave_bands import band_values
 from unretouch.metrics.pictures import check
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
+from unretouch.metrics.recovered_share import error_sums
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.tiling import Tile, tiles_of
 from unretouch.tasks.verify.places import Place, worst_and_typical
@@ -32,6 +34,12 @@ PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
+NOISY = 0.5
+"""Grey levels (RMS) of noise above which a pair is taken for two files compressed apart: more than
+the rounding of both can do."""
+STRAY = 5e-5
+"""Part of the frame that may pass for retouch where there is none: a few pixels in a hundred
+thousand that differ by more than the noise."""
 
 Figures = dict[str, Figure]
 
@@ -108,6 +116,37 @@ class PairFigures:
     skin: Part | None = None
     """None where no mask of the skin was given"""
     elsewhere: Part | None = None
+    added_outside: Figure = None
+    """mean |prediction - source| outside the retouched area, where nothing should change, in grey
+    levels; None where all was retouched"""
+    identity_retouch: float = 0.0
+    """what of the error of doing nothing over the whole frame is the retouch: that in its area"""
+    identity_noise: float = 0.0
+    """the rest of it: two files compressed apart, which no model can bring back"""
+    coarse: tuple[CoarseBand, ...] = ()
+    """what of the retouch is larger than pores; as many bands as the frame is large enough for"""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether source and target differ by more than rounding where nothing was retouched: then
+        the figures of the whole frame are those of the noise, and the retouched area decides."""
+        return self.noise > NOISY
+
+    @property
+    def nothing_to_judge(self) -> bool:
+        """Whether noise is all that there is between source and target."""
+        return self.noisy and self.area_share <= STRAY
+
+    @property
+    def judged(self) -> Figures:
+        """The prediction's figures over that part of the frame by which it is judged."""
+        return self.prediction.area if self.noisy else self.prediction.frame
+
+    @property
+    def judged_G_L1(self) -> float:
+        """G_L1 over that part of the frame."""
+        error = self.judged["level_error"]
+        return self.G_L1 if error is None else weighted_l1(error, self.lambda_L1)
 
 
 def figures_of_pair(
@@ -133,13 +172,15 @@ def figures_of_pair(
     found = _added(source, prediction, target, area, skin, grain)
     worst, typical = worst_and_typical(prediction, target, area)
     more = _extra(extra, source, prediction, target, area)
-    error = _part(found, "frame", area.size).level_error
+    frame, inside = (_part(found, where, area.size) for where in ("frame", "area"))
+    nothing = frame.identity_error or 0.0
+    retouch = (inside.identity_error or 0.0) * inside.share_of_frame
     return PairFigures(
         name=name,
         width=target.shape[1],
         height=target.shape[0],
         lambda_L1=lambda_L1,
-        G_L1=weighted_l1(error or 0.0, lambda_L1),
+        G_L1=weighted_l1(frame.level_error or 0.0, lambda_L1),
         noise=noise,
         area_share=float(area.mean()),
         prediction=_candidate(found, "prediction", more),
@@ -151,6 +192,10 @@ def figures_of_pair(
         typical=typical,
         skin=None if skin is None else _part(found, "skin", area.size),
         elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
+        added_outside=_part(found, "outside", area.size).level_error,
+        identity_retouch=retouch,
+        identity_noise=max(0.0, nothing - retouch),
+        coarse=coarse_bands(prediction, target, source, area),
     )
 
 
@@ -181,6 +226,10 @@ def _added(
         sums: _Added = {}
         for where, inside in _parts(tile, area, skin):
             shared: dict[Hashable, Any] = {}
+            if where == "outside":  # where the answer is the source itself
+                view = View(answers["prediction"], before, before, frame, inside)
+                sums["prediction", where, "recovered_share"] = error_sums(view)
+                continue
             for answer, patch in answers.items():
                 first = grain.detail if grain is not None else None
                 view = View(patch, true, before, frame, inside, first, shared)
@@ -205,7 +254,7 @@ def _parts(
 ) -> Iterator[tuple[str, Area | None]]:
     """Yield the parts of the frame, of which this tile holds any, each with its pixels."""
     yield "frame", None
-    parts = {"area": area[tile.own]}
+    parts = {"area": area[tile.own], "outside": ~area[tile.own]}
     if skin is not None:
         parts["skin"] = skin[tile.own] > 0.5
         parts["elsewhere"] = ~parts["skin"]
