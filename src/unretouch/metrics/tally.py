@@ -161,7 +161,8 @@ def in_order(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
     if threads == 1:
         yield from map(work, jobs)
         return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="measure")
+    # One thread each, or those of torch would come on top.
+    pool = ThreadPoolExecutor(threads, "measure", torch.set_num_threads, (1,))
     waiting: deque[Future[Result]] = deque()
     try:
         for job in jobs:
@@ -172,3 +173,4 @@ def in_order(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)

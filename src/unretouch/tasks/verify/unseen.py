@@ -16,8 +16,8 @@ WORDS = ("harmful", "does not hold", "holds in part", "holds")
 
 @dataclass(frozen=True)
 class UnseenThresholds:
-    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed apart that over
-    the retouched area."""
+    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed
+    apart that over the retouched area."""
 
     recovered_share: float = 0.5
     """`holds` from here up, on every held-out pair"""
@@ -56,9 +56,8 @@ def unseen_verdict(
     mean = mean_share(heldout)
     if mean is None:
         words = {pair.name: UNKNOWN for pair in heldout}
-        said = Phrase(
-            "no_retouch" if any(p.nothing_to_judge for p in heldout) else "unseen_unknown"
-        )
+        bare = any(pair.nothing_to_judge for pair in heldout)
+        said = Phrase("no_retouch" if bare else "unseen_unknown")
         return Verdict("unseen", UNKNOWN, (said,), None, words)
     known = [pair for pair in heldout if _share(pair) is not None]
     gap = None if seen is None else seen - mean
