@@ -17,7 +17,8 @@ WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 def luma(levels: Levels) -> Layer:
     """Return the luma of levels (H, W, 3): float32 (H, W), 0 to 255."""
-    return np.einsum("hwc,c->hw", levels, WEIGHTS, dtype=np.float32)
+    # Not a product of matrices: the threads of BLAS would get into the way of those of the tiles.
+    return np.asarray(np.einsum("hwc,c->hw", levels, WEIGHTS), dtype=np.float32)
 
 
 def luma_of(patch: Patch) -> Layer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import nn
 
 from unretouch import networks
 from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.metrics.identity_parts import identity_parts
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
 from unretouch.metrics.tiling import tiles_of
@@ -34,6 +36,9 @@ class PairError:
     recovered_share: float | None
     """None where source and target are equal"""
     exact_pixels: float
+    identity_parts: tuple[float, float] | None = None
+    """what of `identity_error` is retouch, and what two files compressed apart; None for lossless
+    pairs, and where it was not asked for"""
 
 
 def predicted(
@@ -76,6 +81,11 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
         recovered_share=recovered_share(prediction, target, source) if identity else None,
         exact_pixels=exact_pixels(prediction, target),
     )
+
+
+def told_apart(error: PairError, pair: Pair) -> PairError:
+    """Return `error` with what of doing nothing is retouch, and what compression."""
+    return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
 
 
 def evaluate(

@@ -14,11 +14,11 @@ from rich.console import Console
 from unretouch.base import durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode
-from unretouch.metrics import Figure, Levels, noise_level, recovered_share, retouched_area
+from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.training_run import Continuation, train_run
-from unretouch.tasks.verify.figures import NOISY
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.stopping import StoppedNow
@@ -85,8 +85,8 @@ def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, fol
 
 def _share(model: Model, pair: Pair) -> Figure:
     """Return the recovered share by which the pair is judged."""
-    noise = noise_level(pair.source, pair.target)
-    area = retouched_area(pair.source, pair.target, noise) if noise > NOISY else None
-    if area is not None and not area.any():
+    noise, area = noise_and_area(pair.source, pair.target)
+    if noise > NOISY and not area.any():
         return None
-    return recovered_share(model.predict(pair.source), pair.target, pair.source, area)
+    judged = area if noise > NOISY else None
+    return recovered_share(model.predict(pair.source), pair.target, pair.source, judged)

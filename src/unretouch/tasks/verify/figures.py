@@ -15,13 +15,12 @@ from unretouch.metrics import (
     Figure,
     Metric,
     Picture,
-    noise_level,
-    retouched_area,
     weighted_l1,
 )
 from unretouch.metrics.coarse_bands import CoarseBand, coarse_bands
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.octave_bands import band_values
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
+from unretouch.metrics.octave_bands import PARTS, band_values
 from unretouch.metrics.pictures import check
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.recovered_share import error_sums
@@ -34,9 +33,6 @@ PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
-NOISY = 0.5
-"""Grey levels (RMS) of noise above which a pair is taken for two files compressed apart: more than
-the rounding of both can do."""
 STRAY = 5e-5
 """Part of the frame that may pass for retouch where there is none: a few pixels in a hundred
 thousand that differ by more than the noise."""
@@ -133,6 +129,11 @@ class PairFigures:
         return self.noise > NOISY
 
     @property
+    def identity_parts(self) -> tuple[float, float] | None:
+        """What of the error of doing nothing is retouch and what noise; None of lossless pairs."""
+        return (self.identity_retouch, self.identity_noise) if self.noisy else None
+
+    @property
     def nothing_to_judge(self) -> bool:
         """Whether noise is all that there is between source and target."""
         return self.noisy and self.area_share <= STRAY
@@ -166,8 +167,7 @@ def figures_of_pair(
     shapes differ.
     """
     check(source, prediction, target)
-    noise = noise_level(source, target)
-    area = retouched_area(source, target, noise)
+    noise, area = noise_and_area(source, target)
     grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
     found = _added(source, prediction, target, area, skin, grain)
     worst, typical = worst_and_typical(prediction, target, area)
@@ -197,6 +197,18 @@ def figures_of_pair(
         identity_noise=max(0.0, nothing - retouch),
         coarse=coarse_bands(prediction, target, source, area),
     )
+
+
+def retouch_shares(pair: PairFigures) -> dict[str, float]:
+    """Return the share of each band, fine and coarse, in the energy of the retouch, by its name
+    such as `2_4`; nothing where there is no retouch."""
+    if pair.bands is None:
+        return {}
+    pixels = pair.area_share * pair.width * pair.height
+    energies = {part: one * pixels for part, one in zip(PARTS, pair.bands.removed, strict=True)}
+    energies |= {f"{band.low}_{band.high}": band.removed for band in pair.coarse}
+    whole = sum(energies.values())
+    return {part: energy / whole for part, energy in energies.items()} if whole else {}
 
 
 _Key = tuple[str, str, str]
