@@ -30,7 +30,7 @@ def detail_energy(view: View) -> Sums:
     """Return the energy of the target's detail, added up over the pixels that count, and their
     number."""
     values = view.own(view.target.made(detail_of))
-    return np.array([np.square(values).sum(dtype=np.float64), values.size])
+    return np.array([np.square(values).sum(), values.size], dtype=np.float64)
 
 
 def _sums(view: View) -> Sums:
@@ -42,7 +42,7 @@ def _sums(view: View) -> Sums:
     similar = similarity(ours, theirs, SPREADS * float(energy) ** 0.5)
     _, own = view.target.near(WINDOW // 2)
     values = view.counted(similar[own])
-    return np.array([values.sum(dtype=np.float64), values.size])
+    return np.array([values.sum(), values.size], dtype=np.float64)
 
 
 def _moments(patch: Patch) -> Moments:

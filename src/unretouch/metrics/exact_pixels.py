@@ -20,8 +20,7 @@ def exact_pixels(prediction: Picture, target: Picture, area: Area | None = None)
 
 
 def _sums(view: View) -> Sums:
-    ours, true = (patch.made(_rounded) for patch in (view.prediction, view.target))
-    equal = view.own((ours == true).all(axis=-1))
+    equal = view.counted(view.prediction.made_with(view.target, _equal))
     return np.array([np.count_nonzero(equal), equal.size], dtype=np.float64)
 
 
@@ -29,8 +28,14 @@ def _figures(sums: Sums) -> tuple[Figure, ...]:
     return (float(sums[0] / sums[1]),)
 
 
+def _equal(one: Patch, other: Patch) -> Area:
+    """Return which of the tile's own pixels have one colour once they are saved."""
+    red, green, blue = np.moveaxis(one.made(_rounded) == other.made(_rounded), 2, 0)
+    return np.asarray(red & green & blue)
+
+
 def _rounded(patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return _eight_bit(patch.levels)
+    return _eight_bit(patch.levels[patch.tile.inner])
 
 
 def _eight_bit(levels: Levels) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

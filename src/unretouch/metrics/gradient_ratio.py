@@ -27,7 +27,7 @@ def gradient_ratio(prediction: Picture, target: Picture, area: Area | None = Non
 
 def _sums(view: View) -> Sums:
     slopes = [view.made(_slope, patch) for patch in (view.prediction, view.target)]
-    return np.array([*(slope.sum(dtype=np.float64) for slope in slopes), slopes[0].size])
+    return np.array([*(slope.sum() for slope in slopes), slopes[0].size], dtype=np.float64)
 
 
 def _slope(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

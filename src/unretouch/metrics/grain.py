@@ -117,8 +117,10 @@ def _noisy_tiles(area: Area, seed: int) -> Iterator[tuple[Tile, White | None]]:
     for tile in tiles_of(height, width, HALO, SIDE):
         first, last = tile.around[0].start, tile.around[0].stop
         if last > drawn:
-            more = [s.standard_normal((last - drawn, width), dtype=np.float32) for s in sources]
-            rows = np.concatenate([rows[:, first - top :], np.stack(more)], axis=1)
-            top, drawn = first, last
+            more = np.empty((len(BANDS), last - first, width), np.float32)
+            more[:, : drawn - first] = rows[:, first - top :]
+            for source, band in zip(sources, more, strict=True):
+                source.standard_normal(out=band[drawn - first :], dtype=np.float32)
+            rows, top, drawn = more, first, last
         held = rows[:, first - top : last - top, tile.around[1]]
         yield tile, held if area[tile.own].any() else None

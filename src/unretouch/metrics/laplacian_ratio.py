@@ -27,7 +27,7 @@ def laplacian_ratio(prediction: Picture, target: Picture, area: Area | None = No
 
 def _sums(view: View) -> Sums:
     squares = [view.made(_squares, patch) for patch in (view.prediction, view.target)]
-    return np.array([*(square.sum(dtype=np.float64) for square in squares), squares[0].size])
+    return np.array([*(square.sum() for square in squares), squares[0].size], dtype=np.float64)
 
 
 def _squares(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

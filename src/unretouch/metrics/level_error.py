@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from unretouch.metrics.metric import Area, Figure, Metric, Picture, check
-from unretouch.metrics.tally import Sums, Tally, View
+from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 PERCENTILES = (95, 99)
 BINS = 1024
@@ -43,11 +44,17 @@ def level_error_spread(
     return LEVEL_ERROR.over(prediction, target, target, area)
 
 
+def absolute_error(view: View, patch: Patch) -> npt.NDArray[np.float32]:
+    """Return |patch - target| of all colour values that count, (n,)."""
+    error = np.subtract(patch.levels[patch.tile.inner], view.target.levels[patch.tile.inner])
+    return view.counted(np.abs(error, out=error)).ravel()
+
+
 def _sums(view: View) -> Sums:
-    error = np.abs(view.own(view.prediction.levels) - view.own(view.target.levels)).ravel()
+    error = view.made(absolute_error, view.prediction)
     places = np.minimum(np.rint(error * BINS), 255 * BINS).astype(np.intp)
     histogram = np.bincount(places, minlength=255 * BINS + 1)
-    return np.concatenate([[error.sum(dtype=np.float64)], histogram])
+    return np.concatenate([[error.sum()], histogram], dtype=np.float64)
 
 
 def _figures(sums: Sums) -> tuple[Figure, ...]:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unretouch.metrics.level_error import absolute_error
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Sums, Tally, View
 
@@ -25,8 +26,8 @@ def psnr(prediction: Picture, target: Picture, area: Area | None = None) -> Figu
 
 
 def _sums(view: View) -> Sums:
-    error = view.own(view.prediction.levels) - view.own(view.target.levels)
-    return np.array([np.square(error, out=error).sum(dtype=np.float64), error.size])
+    error = view.made(absolute_error, view.prediction)
+    return np.array([np.square(error).sum(), error.size], dtype=np.float64)
 
 
 def _figures(sums: Sums) -> tuple[Figure, ...]:

@@ -7,15 +7,19 @@ times as long on a processor; tests hold it to the values of torchmetrics and of
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import torch
 
 from unretouch.metrics.luma import Layer
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 11
-"""Pixels across the Gaussian window, whose standard deviation is 1.5."""
+"""Pixels across the Gaussian window."""
+SIGMA = 1.5
+"""Its standard deviation, in pixels."""
 K1, K2 = 0.01, 0.03
+_STRIP = 32
+"""Pixels that are blurred together."""
 
 Moments = tuple[Layer, Layer, Layer]
 """A layer, its mean and its mean square in the window around each pixel."""
@@ -36,9 +40,7 @@ def _sums(view: View) -> Sums:
         return np.zeros(2)
     layers = view.prediction.made_with(view.target, _coloured)
     values = [view.counted(layer) for layer in layers]
-    return np.array(
-        [sum(value.sum(dtype=np.float64) for value in values), 3 * values[0].size], dtype=np.float64
-    )
+    return np.array([sum(value.sum() for value in values), 3 * values[0].size], dtype=np.float64)
 
 
 def mean_of(sums: Sums) -> tuple[Figure, ...]:
@@ -80,8 +82,34 @@ def similarity(ours: Moments, theirs: Moments, data_range: float) -> Layer:
 
 
 def _blurred(layer: Layer) -> Layer:
-    blurred = ndimage.gaussian_filter(layer, 1.5, radius=WINDOW // 2, mode="mirror")
-    return np.asarray(blurred, dtype=np.float32)
+    """Return the mean in the window around each pixel, reflected at the border."""
+    height, width = layer.shape
+    down, across = (-(-length // _STRIP) * _STRIP for length in layer.shape)
+    half = WINDOW // 2
+    padded = np.pad(layer, half, mode="reflect")
+    room = np.zeros((down + 2 * half, across + 2 * half), np.float32)
+    room[: height + 2 * half, : width + 2 * half] = padded
+    # Strip by strip a product with a banded matrix: twice as fast as a filter.
+    size, step = _STRIP + 2 * half, room.shape[1]
+    strips = torch.from_numpy(room).as_strided(
+        (down // _STRIP, size, step), (_STRIP * step, step, 1)
+    )
+    rows = torch.matmul(_BANDED, strips).reshape(down, step)
+    strips = rows.as_strided((across // _STRIP, down, size), (_STRIP, step, 1))
+    blurred = torch.matmul(strips, _BANDED.T).permute(1, 0, 2).reshape(down, across)
+    return np.asarray(blurred[:height, :width].numpy())
+
+
+def _banded() -> torch.Tensor:
+    """Return the matrix that takes the Gaussian means of _STRIP values from those around them."""
+    weights = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * SIGMA**2))
+    matrix = np.zeros((_STRIP, _STRIP + WINDOW - 1), np.float32)
+    for place in range(_STRIP):
+        matrix[place, place : place + WINDOW] = weights / weights.sum()
+    return torch.from_numpy(matrix)
+
+
+_BANDED = _banded()
 
 
 SSIM = Metric(

@@ -45,10 +45,11 @@ class Patch:
         return cast(Made, self._made[how])
 
     def made_with(self, other: Patch, how: Callable[[Patch, Patch], Made]) -> Made:
-        """Return `how(self, other)`, made at the first call only."""
-        if (how, other) not in self._made:
-            self._made[how, other] = how(self, other)
-        return cast(Made, self._made[how, other])
+        """Return `how(self, other)`, made at the first call only; `other` lives as long as this."""
+        key = (how, id(other))  # not itself: patches that hold each other are freed late
+        if key not in self._made:
+            self._made[key] = how(self, other)
+        return cast(Made, self._made[key])
 
     def near(self, reach: int) -> tuple[Window, Window]:
         """Return the tile's own part with `reach` pixels around it, within the patch, and the own

@@ -41,6 +41,9 @@ from unretouch.training.training_pairs import at_scale, sizing
 from unretouch.training.weights_file import load_weights
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
+KEPT = 128_000_000
+"""Bytes of the largest tensor whose memory is kept: one of `detail` in a tile is smaller. That of
+large pictures goes back to the system."""
 _ROWS = 256
 """Of a picture, looked at together."""
 _FROM_RUN = (
@@ -90,7 +93,7 @@ def generator_of(
     weights = load_weights(path)
     settings = test_settings(config_file, request, weights, path)
     where = device.choose(request.device)
-    device.prepare(where)
+    device.prepare(where, KEPT)
     generator = networks.build_generator(settings).to(where)
     networks.load_weights(generator, weights, path)
     torch.manual_seed(request.seed)

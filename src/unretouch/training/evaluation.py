@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
+from unretouch.base.memory import give_back
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.metrics.identity_parts import identity_parts
 from unretouch.metrics.level_error import level_error
@@ -23,7 +24,9 @@ from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 
 WHOLE = 1_500_000
-"""Pixels up to which a picture goes through the network whole; of larger ones, those of a tile."""
+"""Pixels up to which a picture goes through the network whole."""
+TILE = 900_000
+"""Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,12 @@ def predicted(
     # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
     multiple = generator.size_multiple
     margin = -(-MARGIN // multiple) * multiple
-    side = (math.isqrt(WHOLE) - 2 * margin) // multiple * multiple
+    side = (math.isqrt(TILE) - 2 * margin) // multiple * multiple
+    give_back()
     prediction = np.empty((height, width, 3), np.float32)
     for tile in tiles_of(height, width, margin, side):
         prediction[tile.own] = _predicted(generator, rgb[tile.around], mode)[tile.inner]
+    give_back()
     return prediction
 
 

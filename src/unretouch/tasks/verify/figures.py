@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from unretouch.base.memory import give_back
 from unretouch.metrics import (
     METRICS,
     Area,
@@ -168,6 +169,7 @@ def figures_of_pair(
     """
     check(source, prediction, target)
     noise, area = noise_and_area(source, target)
+    give_back()
     grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
     found = _added(source, prediction, target, area, skin, grain)
     worst, typical = worst_and_typical(prediction, target, area)

@@ -40,7 +40,8 @@ def worst_and_typical(
     for row in range(0, height, _ROWS):
         rows = slice(row, min(row + _ROWS, height))
         off = np.subtract(prediction[rows], target[rows], dtype=np.float32)
-        off = np.abs(off, out=off).mean(axis=2, dtype=np.float64)
+        red, green, blue = np.moveaxis(np.abs(off, out=off), 2, 0)
+        off = np.divide(red + green + blue, 3, dtype=np.float64)
         for sums, layer in ((error, off), (retouched, area[rows].astype(np.float64))):
             behind = np.cumsum(np.pad(layer, ((0, 0), (1, 0))), axis=1)
             sums[rows.start + 1 : rows.stop + 1] = behind[:, lefts + side] - behind[:, lefts]
