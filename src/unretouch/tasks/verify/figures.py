@@ -168,10 +168,13 @@ def figures_of_pair(
     shapes differ.
     """
     check(source, prediction, target)
+    give_back()
     noise, area = noise_and_area(source, target)
     give_back()
     grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
+    give_back()
     found = _added(source, prediction, target, area, skin, grain)
+    give_back()
     worst, typical = worst_and_typical(prediction, target, area)
     more = _extra(extra, source, prediction, target, area)
     frame, inside = (_part(found, where, area.size) for where in ("frame", "area"))
