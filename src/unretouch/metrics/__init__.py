@@ -16,7 +16,7 @@ from unretouch.metrics.grain import grain_overlay
 from unretouch.metrics.laplacian_ratio import LAPLACIAN_RATIO, laplacian_ratio
 from unretouch.metrics.level_error import LEVEL_ERROR, level_error, level_error_spread
 from unretouch.metrics.local_contrast import LOCAL_CONTRAST_DISTANCE, local_contrast_distance
-from unretouch.metrics.metric import Area, Figure, Levels, Metric
+from unretouch.metrics.metric import Area, Figure, Levels, Metric, Picture
 from unretouch.metrics.psnr import PSNR, psnr
 from unretouch.metrics.radial_spectrum import (
     SPECTRUM_DISTANCE,
@@ -34,6 +34,7 @@ __all__ = [
     "Figure",
     "Levels",
     "Metric",
+    "Picture",
     "band_energy",
     "detail_coherence",
     "detail_recovered",

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 
-from unretouch.metrics.luma import luma
-from unretouch.metrics.metric import Area, Figure, Levels, Metric, check
-from unretouch.metrics.octave_bands import NOTHING, PARTS, band_products
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
+from unretouch.metrics.tally import Sums, Tally
 
 
-def band_energy(prediction: Levels, target: Levels, area: Area | None = None) -> tuple[Figure, ...]:
+def band_energy(
+    prediction: Picture, target: Picture, area: Area | None = None
+) -> tuple[Figure, ...]:
     """Return energy of the prediction / energy of the target, for the four bands, finest first.
 
     1 is right, below smooth, above noise. Of luma, inside the area. None for a band in which the
     target holds nothing. Raises ValueError when the shapes differ or the area is empty.
     """
-    check(prediction, target, area=area)
-    gram = band_products([luma(prediction), luma(target)], area)
-    return tuple(float(band[0, 0] / band[1, 1]) if band[1, 1] > NOTHING else None for band in gram)
+    return BAND_ENERGY.over(prediction, target, target, area)
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
+    return tuple(
+        band["prediction"] / band["target"] if band["target"] > NOTHING else None
+        for band in band_values(sums)
+    )
 
 
 BAND_ENERGY = Metric(
@@ -31,7 +38,7 @@ BAND_ENERGY = Metric(
         "below 1 is too smooth, above 1 is noise."
     ),
     formula="mean square of the prediction's luma / the target's, in octave bands",
-    measure=lambda prediction, target, _source, area: band_energy(prediction, target, area),
+    measure=Tally(band_sums, _figures),
     parts=PARTS,
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from unretouch.metrics.efficientnet_lite0 import REACH, STRIDES, EarlyStages
-from unretouch.metrics.metric import Area, Levels, check
+from unretouch.metrics.pictures import Area, Picture, check
 
 _CELL = STRIDES[-1]
 TILE = 512 + _CELL
@@ -26,7 +26,7 @@ _Places = npt.NDArray[np.intp]
 
 
 def deep_distance(
-    stages: EarlyStages, prediction: Levels, target: Levels, area: Area | None = None
+    stages: EarlyStages, prediction: Picture, target: Picture, area: Area | None = None
 ) -> float:
     """Return how far apart the features of the two pictures are over the area, 0 to 4.
 
@@ -72,10 +72,11 @@ def _inside(shape: tuple[int, ...], area: Area | None, rows: _Places, columns: _
 
 
 def _features(
-    stages: EarlyStages, picture: Levels, rows: _Places, columns: _Places
+    stages: EarlyStages, picture: Picture, rows: _Places, columns: _Places
 ) -> list[Tensor]:
     height, width = picture.shape[:2]
     patch = picture[np.ix_(_mirrored(rows, height), _mirrored(columns, width))]
+    patch = patch.astype(np.float32, copy=False)
     # Channels last in memory, as the patch lies: a quarter faster.
     levels = torch.from_numpy(patch).permute(2, 0, 1)[None]
     with torch.inference_mode():

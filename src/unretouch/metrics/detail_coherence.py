@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from unretouch.metrics.luma import luma
-from unretouch.metrics.metric import Area, Figure, Levels, Metric, check
-from unretouch.metrics.octave_bands import NOTHING, PARTS, band_products
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
+from unretouch.metrics.tally import Sums, Tally
 
 
 def detail_coherence(
-    prediction: Levels, target: Levels, source: Levels, area: Area | None = None
+    prediction: Picture, target: Picture, source: Picture, area: Area | None = None
 ) -> tuple[Figure, ...]:
     """Return how what was put back agrees with what was taken away, for the four bands.
 
@@ -19,14 +21,15 @@ def detail_coherence(
     0 where light and dark are swapped. None for a band from which the retouch took nothing. Raises
     ValueError when the shapes differ or the area is empty.
     """
-    check(prediction, target, source, area=area)
-    before = luma(source)
-    gram = band_products([luma(prediction) - before, luma(target) - before], area)
-    return tuple(_correlation(band) for band in gram)
+    return DETAIL_COHERENCE.over(prediction, target, source, area)
 
 
-def _correlation(band: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Figure:
-    restored, removed, product = band[0, 0], band[1, 1], band[0, 1]
+def _figures(sums: Sums) -> tuple[Figure, ...]:
+    return tuple(_correlation(band) for band in band_values(sums))
+
+
+def _correlation(band: Mapping[str, float]) -> Figure:
+    restored, removed, product = band["restored"], band["removed"], band["agreement"]
     if not removed > NOTHING:
         return None
     if not restored > 0:
@@ -49,7 +52,7 @@ DETAIL_COHERENCE = Metric(
         "<R, D> / sqrt(<R, R> <D, D>) in octave bands of luma, R = prediction - source, "
         "D = target - source; the zero-lag form of spectral coherence"
     ),
-    measure=detail_coherence,
+    measure=Tally(band_sums, _figures),
     parts=PARTS,
     invariances=frozenset({"brightness", "mirror", "quarter_turn"}),
 )

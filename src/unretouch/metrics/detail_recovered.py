@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from unretouch.metrics.luma import luma
-from unretouch.metrics.metric import Area, Figure, Levels, Metric, check
-from unretouch.metrics.octave_bands import NOTHING, PARTS, band_products
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
+from unretouch.metrics.tally import Sums, Tally
 
 
 def detail_recovered(
-    prediction: Levels, target: Levels, source: Levels, area: Area | None = None
+    prediction: Picture, target: Picture, source: Picture, area: Area | None = None
 ) -> tuple[Figure, ...]:
     """Return the recovered share of the energy of the removed detail, for the four bands.
 
@@ -18,11 +18,13 @@ def detail_recovered(
     the wrong place scores -1. Luma, inside the area. None for a band from which the retouch took
     nothing. Raises ValueError when the shapes differ or the area is empty.
     """
-    check(prediction, target, source, area=area)
-    true = luma(target)
-    gram = band_products([luma(prediction) - true, luma(source) - true], area)
+    return DETAIL_RECOVERED.over(prediction, target, source, area)
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
     return tuple(
-        1 - float(band[0, 0] / band[1, 1]) if band[1, 1] > NOTHING else None for band in gram
+        1 - band["missing"] / band["removed"] if band["removed"] > NOTHING else None
+        for band in band_values(sums)
     )
 
 
@@ -39,7 +41,7 @@ DETAIL_RECOVERED = Metric(
     formula=(
         "1 - energy of prediction - target / energy of source - target, in octave bands of luma"
     ),
-    measure=detail_recovered,
+    measure=Tally(band_sums, _figures),
     parts=PARTS,
     invariances=frozenset({"brightness", "mirror", "quarter_turn"}),
 )

@@ -7,30 +7,41 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from unretouch.metrics.luma import Layer, luma
-from unretouch.metrics.metric import Area, Figure, Levels, Metric, check
+from unretouch.metrics.luma import luma_of
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 FLAT = 1e-3
 """Grey levels a pixel below which the target counts as flat."""
 
 
-def gradient_ratio(prediction: Levels, target: Levels, area: Area | None = None) -> Figure:
+def gradient_ratio(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
     """Return the prediction's mean slope of luma over the target's, Sobel's slope.
 
     1 is right, below soft, above harsh. None where the target is flat. Raises ValueError
     when the shapes differ or the area is empty.
     """
-    check(prediction, target, area=area)
-    ours, theirs = _mean_slope(luma(prediction), area), _mean_slope(luma(target), area)
-    return ours / theirs if theirs > FLAT else None
+    (ratio,) = GRADIENT_RATIO.over(prediction, target, target, area)
+    return ratio
 
 
-def _mean_slope(picture: Layer, area: Area | None) -> float:
+def _sums(view: View) -> Sums:
+    slopes = [view.made(_slope, patch) for patch in (view.prediction, view.target)]
+    return np.array([*(slope.sum() for slope in slopes), slopes[0].size], dtype=np.float64)
+
+
+def _slope(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    window, own = patch.near(1)
+    picture = patch.made(luma_of)[window]
     across = ndimage.sobel(picture, axis=1, mode="mirror")
     slope = np.hypot(across, ndimage.sobel(picture, axis=0, mode="mirror"), out=across)
-    values = slope if area is None else slope[area]
+    return view.counted(slope[own])
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
     # A unit ramp gives Sobel 8.
-    return float(values.mean(dtype=np.float64)) / 8
+    ours, theirs = sums[:2] / sums[2] / 8
+    return (float(ours / theirs) if theirs > FLAT else None,)
 
 
 GRADIENT_RATIO = Metric(
@@ -44,6 +55,6 @@ GRADIENT_RATIO = Metric(
         "above 1 is harsh."
     ),
     formula="mean gradient magnitude of luma, prediction / target, by the Sobel operator",
-    measure=lambda prediction, target, _source, area: (gradient_ratio(prediction, target, area),),
+    measure=Tally(_sums, _figures),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from unretouch.metrics.luma import Layer, luma
-from unretouch.metrics.metric import Area, Levels, Metric, check
+from unretouch.metrics.luma import Layer, luma_of
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 7
 """Pixels across the square whose standard deviation is the contrast at its centre."""
+BINS = 1024
+"""Of the histograms, in one grey level: the distance is off by 0.001 at most."""
+_HIGHEST = 128
+"""Above any contrast."""
 
 
 def local_contrast(picture: Layer) -> Layer:
@@ -23,20 +28,35 @@ def local_contrast(picture: Layer) -> Layer:
     return np.asarray(np.sqrt(variance, out=variance), dtype=np.float32)
 
 
-def local_contrast_distance(prediction: Levels, target: Levels, area: Area | None = None) -> float:
+def local_contrast_distance(
+    prediction: Picture, target: Picture, area: Area | None = None
+) -> Figure:
     """Return how far the contrasts of the area must be moved to be distributed as the target's.
 
     The first Wasserstein distance of the two histograms, in grey levels; where in the area a
     contrast stands does not matter. Raises ValueError when the shapes differ or the area is
     empty.
     """
-    check(prediction, target, area=area)
-    ours, theirs = (
-        np.sort(contrast.ravel() if area is None else contrast[area])
-        for contrast in (local_contrast(luma(prediction)), local_contrast(luma(target)))
-    )
-    # Of two samples of one size, without bins: the mean distance of the sorted values.
-    return float(np.abs(ours - theirs).mean(dtype=np.float64))
+    (distance,) = LOCAL_CONTRAST_DISTANCE.over(prediction, target, target, area)
+    return distance
+
+
+def _sums(view: View) -> Sums:
+    histograms = [view.made(_histogram, patch) for patch in (view.prediction, view.target)]
+    return np.concatenate(histograms).astype(np.float64)
+
+
+def _histogram(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    window, own = patch.near(WINDOW // 2)
+    contrast = view.counted(local_contrast(patch.made(luma_of)[window])[own])
+    places = np.minimum(np.rint(contrast * BINS), _HIGHEST * BINS).astype(np.intp)
+    return np.bincount(places, minlength=_HIGHEST * BINS + 1)
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
+    ours, theirs = np.split(sums, 2)
+    behind = np.cumsum(ours - theirs)
+    return (float(np.abs(behind).sum() / BINS / ours.sum()),)
 
 
 LOCAL_CONTRAST_DISTANCE = Metric(
@@ -52,8 +72,6 @@ LOCAL_CONTRAST_DISTANCE = Metric(
     formula=(
         "Wasserstein-1 distance of the histograms of the standard deviation of luma in 7 px squares"
     ),
-    measure=lambda prediction, target, _source, area: (
-        local_contrast_distance(prediction, target, area),
-    ),
+    measure=Tally(_sums, _figures),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )

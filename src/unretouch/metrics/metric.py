@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
+from unretouch.metrics.pictures import Area as Area
+from unretouch.metrics.pictures import Figure as Figure
+from unretouch.metrics.pictures import Levels as Levels
+from unretouch.metrics.pictures import Picture as Picture
+from unretouch.metrics.pictures import check as check
+from unretouch.metrics.pictures import check_shapes
+from unretouch.metrics.tally import Tally, tallied
 
-Levels = npt.NDArray[np.float32]
-"""A picture in grey levels: float32 (H, W, 3), 0 to 255, a prediction not rounded."""
-Area = npt.NDArray[np.bool_]
-"""The pixels that count: bool (H, W)."""
-Figure = float | None
-"""A measured number; None where it has no meaning."""
-Measure = Callable[[Levels, Levels, Levels, Area | None], tuple[Figure, ...]]
+Measure = Callable[[Picture, Picture, Picture, Area | None], tuple[Figure, ...]]
 """(prediction, target, source, area) to one figure for each part."""
 Better = Literal["lower", "higher", "one"]
 """Which way is better; `one`: a ratio, best at 1, below too little and above too much."""
@@ -31,7 +30,8 @@ class Metric:
 
     `parts` name the figures (`band_energy` with part `2_4` gives `band_energy_2_4`); a part without
     a name is the metric's own. `lowest` and `highest` bound every figure. `explanation` is one
-    sentence for a photographer; `formula` says what is computed, and whose idea it is.
+    sentence for a photographer; `formula` says what is computed, and whose idea it is. It is
+    measured by sums over tiles, or by a function of whole pictures.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Metric:
     better: Better
     explanation: str
     formula: str
-    measure: Measure
+    measure: Tally | Measure
     parts: tuple[str, ...] = ("",)
     invariances: frozenset[Invariance] = frozenset()
 
@@ -50,38 +50,33 @@ class Metric:
         """The names of the figures, in the order of `parts`."""
         return tuple(f"{self.name}_{part}" if part else self.name for part in self.parts)
 
+    def named(self, figures: tuple[Figure, ...]) -> dict[str, Figure]:
+        """Return the figures, one for each part, by name."""
+        return dict(zip(self.keys, figures, strict=True))
+
     def figures(
-        self, prediction: Levels, target: Levels, source: Levels, area: Area | None = None
+        self, prediction: Picture, target: Picture, source: Picture, area: Area | None = None
     ) -> dict[str, Figure]:
         """Return the figures by name, over `area` or, without one, the whole frame.
 
         All None over an empty area. Raises ValueError when the shapes differ.
         """
-        _check_shapes(prediction, target, source, area=area)
+        check_shapes(prediction, target, source, area=area)
         if area is not None and not area.any():
             return dict.fromkeys(self.keys)
-        return dict(zip(self.keys, self.measure(prediction, target, source, area), strict=True))
+        return self.named(self.over(prediction, target, source, area))
+
+    def over(
+        self, prediction: Picture, target: Picture, source: Picture, area: Area | None = None
+    ) -> tuple[Figure, ...]:
+        """Return one figure for each part. Raises ValueError for an empty area too."""
+        check(prediction, target, source, area=area)
+        if isinstance(self.measure, Tally):
+            return tallied(self.measure, prediction, target, source, area)
+        return self.measure(prediction, target, source, area)
 
     def badness(self, figure: float) -> float:
         """Return how far a figure is on the bad side: it grows as the figure gets worse."""
         if self.better == "one":
             return abs(math.log2(figure)) if figure > 0 else math.inf
         return figure if self.better == "lower" else -figure
-
-
-def check(*pictures: Levels, area: Area | None = None) -> None:
-    """Raise ValueError unless all pictures are (H, W, 3) of one size, and `area` bool (H, W) and
-    not empty: a mean over nothing is no number."""
-    _check_shapes(*pictures, area=area)
-    if area is not None and not area.any():
-        raise ValueError("the area is empty")
-
-
-def _check_shapes(*pictures: Levels, area: Area | None) -> None:
-    shape = pictures[0].shape
-    if len(shape) != 3 or shape[2] != 3:
-        raise ValueError(f"a picture is (H, W, 3), not {shape}")
-    if any(picture.shape != shape for picture in pictures):
-        raise ValueError(f"shapes differ: {[picture.shape for picture in pictures]}")
-    if area is not None and (area.shape != shape[:2] or area.dtype != np.bool_):
-        raise ValueError(f"the area is bool {shape[:2]}, not {area.dtype} {area.shape}")

@@ -2,7 +2,7 @@
 
 The filters are radial, so an eyelash counts alike at every angle, and add up to 1 between octaves:
 half a cosine squared on each side of a centre, over log frequency (the radial part of the steerable
-pyramid of Simoncelli and Freeman, 1995). They are applied to the whole frame and their energy is
+pyramid of Simoncelli and Freeman, 1995). They are applied to tiles that overlap and their energy is
 summed over the area alone, so no window has to fit into it.
 """
 
@@ -13,67 +13,94 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import fft
 
-from unretouch.metrics.luma import Layer
-from unretouch.metrics.metric import Area
-from unretouch.metrics.tiling import tiles_of
+from unretouch.metrics.luma import Layer, luma_of
+from unretouch.metrics.tally import HALO, Patch, Sums, View
 
 BANDS = ((2, 4), (4, 8), (8, 16), (16, 32))
 """Periods in pixels, from and to. The finest also holds what is finer still on the diagonals."""
 PARTS = tuple(f"{low}_{high}" for low, high in BANDS)
-HALO = 64
-"""Pixels around a tile that its filters look at: two periods of the coarsest detail."""
 NOTHING = 1e-4
 """Mean square in grey levels squared below which a band holds nothing: 0.01 grey levels RMS, far
 below the 0.29 of 8-bit rounding, far above that of float32."""
 
-Gram = npt.NDArray[np.float64]
-"""Mean products by band: (bands, pictures, pictures), in grey levels squared."""
+PRODUCTS = ("prediction", "target", "source", "restored", "removed", "missing", "agreement")
+"""What `band_sums` adds up in every band: the energies of the three pictures, of prediction -
+source, target - source and prediction - target; and the product of the first two differences."""
 
 
-def band_layers(picture: Layer) -> Iterator[Layer]:
-    """Yield the four bands of a picture (H, W), each float32 (H, W) with a mean of about 0.
+def band_layers(picture: Layer, wanted: Sequence[int] = range(len(BANDS))) -> Iterator[Layer]:
+    """Yield the bands `wanted` of a picture (H, W), each float32 (H, W) with a mean of about 0.
 
     The picture is continued by reflection. A sine wave of the period 2.83, 5.66, 11.3 or 22.6 px
     is in one band alone, one on a border in both its neighbours with half the amplitude.
     """
     shape, window, spectrum = _spectrum(picture)
-    for gain in _gains(shape):
-        layer = fft.irfft2(spectrum * gain, s=shape, overwrite_x=True)
-        yield np.asarray(layer[window], dtype=np.float32)
+    gains = _gains(shape)
+    for index in wanted:
+        yield _inverse(spectrum * gains[index], shape)[window]
 
 
-def detail_layer(picture: Layer) -> Layer:
-    """Return all detail with periods below 32 px, float32 (H, W): the sum of the four bands."""
-    height, width = picture.shape
-    detail = np.empty((height, width), dtype=np.float32)
-    for tile in tiles_of(height, width, HALO):
-        shape, window, spectrum = _spectrum(picture[tile.around])
-        layer = fft.irfft2(spectrum * sum(_gains(shape)), s=shape, overwrite_x=True)
-        detail[tile.own] = layer[window][tile.inner]
-    return detail
+def mixed(pictures: Sequence[Layer] | npt.NDArray[np.float32], strengths: Sequence[float]) -> Layer:
+    """Return the sum of the finest band of the first picture, the next of the second and so on,
+    each times its strength: float32 (H, W)."""
+    spectra = [_spectrum(picture) for picture in pictures]
+    shape, window, _ = spectra[0]
+    whole = sum(
+        np.float32(strength) * gain * spectrum
+        for strength, gain, (_, _, spectrum) in zip(strengths, _gains(shape), spectra, strict=True)
+    )
+    return _inverse(np.asarray(whole), shape)[window]
 
 
-def band_products(pictures: Sequence[Layer], area: Area | None = None) -> Gram:
-    """Return the mean over the area of the products of every two pictures, by band.
+def bands_of(patch: Patch) -> tuple[Layer, ...]:
+    """Return the four bands of a tile with its surroundings."""
+    return tuple(band_layers(patch.made(luma_of)))
 
-    Pictures are (H, W) of one size; the result (4, n, n) holds energies on its diagonal.
-    Works in tiles: memory beyond the pictures is that of 1152 px squares.
-    """
-    height, width = pictures[0].shape
-    count = height * width if area is None else int(np.count_nonzero(area))
-    gram = np.zeros((len(BANDS), len(pictures), len(pictures)))
-    for tile in tiles_of(height, width, HALO):
-        inside = None if area is None else area[tile.own]
-        if inside is not None and not inside.any():
-            continue
-        by_picture = [band_layers(picture[tile.around]) for picture in pictures]
-        for index, layers in enumerate(zip(*by_picture, strict=True)):
-            owned = [layer[tile.inner] for layer in layers]
-            values = np.stack([o.ravel() if inside is None else o[inside] for o in owned])
-            gram[index] += np.einsum("ip,jp->ij", values, values, dtype=np.float64)
-    return gram / count
+
+def detail_of(patch: Patch) -> Layer:
+    """Return all detail of a tile with periods below 32 px: the sum of its four bands."""
+    return np.asarray(sum(patch.made(bands_of)), dtype=np.float32)
+
+
+def band_sums(view: View) -> Sums:
+    """Return PRODUCTS of the pixels that count, band after band, then their number: see
+    band_values."""
+    return view.made(_sums, view.prediction)
+
+
+def band_values(sums: Sums) -> list[dict[str, float]]:
+    """Return the mean over the area of each of PRODUCTS, in grey levels squared, by band."""
+    means = sums[:-1].reshape(len(BANDS), len(PRODUCTS)) / sums[-1]
+    return [dict(zip(PRODUCTS, map(float, band), strict=True)) for band in means]
+
+
+def band_energies(view: View, patch: Patch) -> Sums:
+    """Return the energy of a picture in every band, added up over the pixels that count."""
+    return np.array([_product(values, values) for values in view.made(_counted, patch)])
+
+
+def _sums(view: View, prediction: Patch) -> Sums:
+    sums: list[float] = []
+    for ours, true, before in zip(
+        *(view.made(_counted, p) for p in (prediction, view.target, view.source)), strict=True
+    ):
+        restored, removed, missing = ours - before, true - before, ours - true
+        for values in (ours, true, before, restored, removed, missing):
+            sums.append(_product(values, values))
+        sums.append(_product(restored, removed))
+    return np.array([*sums, len(view.made(_counted, prediction)[0])], dtype=np.float64)
+
+
+def _product(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    # Not numpy.dot: the threads of BLAS would get into the way of those that share the tiles.
+    return float(np.einsum("n,n->", one, other))
+
+
+def _counted(view: View, patch: Patch) -> list[npt.NDArray[np.float64]]:
+    return [view.own(layer).astype(np.float64) for layer in patch.made(bands_of)]
 
 
 def _spectrum(
@@ -86,6 +113,12 @@ def _spectrum(
     return (padded.shape[0], padded.shape[1]), (window[0], window[1]), fft.rfft2(padded)
 
 
+def _inverse(spectrum: npt.NDArray[np.complex64], shape: tuple[int, int]) -> Layer:
+    # Twice as fast as scipy's.
+    layer: Layer = torch.fft.irfft2(torch.from_numpy(spectrum), s=shape).numpy()
+    return layer
+
+
 def _continued(length: int) -> tuple[tuple[int, int], slice]:
     """Return how far a side is continued before and after, and where it then lies."""
     before = HALO if length > 1 else 0
@@ -93,7 +126,7 @@ def _continued(length: int) -> tuple[tuple[int, int], slice]:
     return (before, after), slice(before, before + length)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _gains(shape: tuple[int, int]) -> tuple[Layer, ...]:
     """Return the filter of each band for the real spectrum of a picture of this shape."""
     rows = np.fft.fftfreq(shape[0]).astype(np.float32)

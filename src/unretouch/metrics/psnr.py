@@ -6,25 +6,33 @@ import math
 
 import numpy as np
 
-from unretouch.metrics.metric import Area, Levels, Metric, check
+from unretouch.metrics.level_error import absolute_error
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.tally import Sums, Tally, View
 
 HIGHEST = 150.0
 """Decibels that stand for equality: more than one grey level in one value of 24 megapixels costs,
 which is 127 dB."""
 
 
-def psnr(prediction: Levels, target: Levels, area: Area | None = None) -> float:
+def psnr(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
     """Return 20 log10(255 / RMS error) in decibels, at most HIGHEST.
 
     The mean square is over R, G and B. Raises ValueError when the shapes differ or the
     area is empty.
     """
-    check(prediction, target, area=area)
-    if area is not None:
-        prediction, target = prediction[area], target[area]
-    error = np.subtract(prediction, target, dtype=np.float32)
-    mean_square = float(np.square(error, out=error).mean(dtype=np.float64))
-    return min(HIGHEST, 10 * math.log10(255**2 / mean_square)) if mean_square else HIGHEST
+    (figure,) = PSNR.over(prediction, target, target, area)
+    return figure
+
+
+def _sums(view: View) -> Sums:
+    error = view.made(absolute_error, view.prediction)
+    return np.array([np.square(error).sum(), error.size], dtype=np.float64)
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
+    mean_square = float(sums[0] / sums[1])
+    return (min(HIGHEST, 10 * math.log10(255**2 / mean_square)) if mean_square else HIGHEST,)
 
 
 PSNR = Metric(
@@ -38,6 +46,6 @@ PSNR = Metric(
         "finer than the steps of a file."
     ),
     formula=f"10 log10(255^2 / mean square error over R, G and B), at most {HIGHEST:.0f}",
-    measure=lambda prediction, target, _source, area: (psnr(prediction, target, area),),
+    measure=Tally(_sums, _figures),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "shuffle", "source"}),
 )

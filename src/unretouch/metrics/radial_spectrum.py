@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from unretouch.metrics.luma import Layer, luma
-from unretouch.metrics.metric import Area, Levels, Metric, check
+from unretouch.metrics.luma import luma_of
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.tally import Patch, Sums, Tally, View, total
 
 PATCH = 64
 """Pixels across one window; half of it is the step from one to the next."""
@@ -17,72 +18,109 @@ QUANTISATION = 1 / 12
 """Variance of 8-bit rounding, in grey levels squared: differences of power below it are void."""
 FIRST_BIN = 2
 """The coarsest bin compared: a period of 32 px."""
-
-_AT_ONCE = 512
-"""Windows transformed together."""
+FREQUENCIES = np.arange(1, PATCH // 2 + 1) / PATCH
+"""Cycles a pixel."""
 
 
 def radial_spectrum(
-    picture: Layer, area: Area | None = None
+    picture: Picture, area: Area | None = None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return frequencies in cycles a pixel, and the power at each in decibels.
 
-    32 values each, 1/64 to 1/2 cycles a pixel. The picture is luma, (H, W). Power is that of one
-    pixel's variance: white noise of standard deviation s is flat at 20 log10 s. Never below that of
-    8-bit rounding.
+    32 values each, 1/64 to 1/2 cycles a pixel. The picture's luma is looked at. Power is that of
+    one pixel's variance: white noise of standard deviation s is flat at 20 log10 s. Never below
+    that of 8-bit rounding.
     """
-    power = _power(picture, area)
-    rings = _rings()
-    inside = (rings >= 1) & (rings <= PATCH // 2)
-    total = np.bincount(rings[inside], weights=power[inside], minlength=PATCH // 2 + 1)
-    number = np.bincount(rings[inside], minlength=PATCH // 2 + 1)
-    mean = total[1:] / number[1:]
-    return np.arange(1, PATCH // 2 + 1) / PATCH, 10 * np.log10(np.maximum(mean, QUANTISATION))
+    sums = total(lambda view: power_sums(view, view.target), picture, picture, picture, area)
+    return FREQUENCIES, decibels(sums)
 
 
-def spectrum_distance(prediction: Levels, target: Levels, area: Area | None = None) -> float:
+def spectrum_distance(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
     """Return the RMS difference, in decibels, of the two radial spectra from 32 to 2 px.
 
     Every octave counts the same. Raises ValueError when the shapes differ or the area is
     empty.
     """
-    check(prediction, target, area=area)
-    frequency, ours = radial_spectrum(luma(prediction), area)
-    _, theirs = radial_spectrum(luma(target), area)
-    compared = slice(FIRST_BIN - 1, None)
-    weights = 1 / frequency[compared]
-    squares = np.square(ours - theirs)[compared]
-    return math.sqrt(float(np.average(squares, weights=weights)))
+    (distance,) = SPECTRUM_DISTANCE.over(prediction, target, target, area)
+    return distance
 
 
-def _power(picture: Layer, area: Area | None) -> npt.NDArray[np.float64]:
-    """Return the mean power of all windows, each by its share in the area (Welch 1967)."""
-    half = PATCH // 2
-    margins = [(half, half + -length % half) for length in picture.shape]
-    padded = np.pad(picture, margins, mode="reflect" if min(picture.shape) > 1 else "edge")
+def power_sums(view: View, patch: Patch) -> Sums:
+    """Return the power of the windows that reach into the tile, each times its share in the pixels
+    that count, added up (Welch 1967), and the sum of the shares.
+
+    A window on the border of two tiles is looked at in both, for each by the pixels of that one.
+    """
+    rows, columns = (
+        _places(own, around, length)
+        for own, around, length in zip(patch.tile.own, patch.tile.around, view.frame, strict=True)
+    )
+    patches = _windows(patch.made(luma_of)[np.ix_(rows, columns)])
+    shares = _windows(_counting(view, patch, rows, columns))
     taper = np.hanning(PATCH + 1)[:PATCH].astype(np.float32)
     window = taper[:, None] * taper[None, :]
-    if area is None:
-        area = np.ones(picture.shape, dtype=np.bool_)
-    inside = np.pad(area.astype(np.float32), margins)
-    patches, shares = _windows(padded), _windows(inside)
-    power = np.zeros((PATCH, half + 1))
+    power = np.zeros((PATCH, PATCH // 2 + 1))
     weight = 0.0
     for row_patches, row_shares in zip(patches, shares, strict=True):
-        for start in range(0, len(row_patches), _AT_ONCE):
-            some = row_patches[start : start + _AT_ONCE]
-            share = np.einsum(
-                "nij,ij->n", row_shares[start : start + _AT_ONCE], window**2, dtype=np.float64
-            )
-            mean = np.einsum("nij,ij->n", some, window) / window.sum()
-            spectrum = fft.rfft2((some - mean[:, None, None]) * window)
-            energy = np.square(spectrum.real) + np.square(spectrum.imag)
-            power += np.einsum("n,nij->ij", share, energy, dtype=np.float64)
-            weight += float(share.sum())
-    return power / (weight * float(np.square(window).sum()))
+        share = np.einsum("nij,ij->n", row_shares, window**2, dtype=np.float64)
+        if not share.any():
+            continue
+        some = row_patches[share > 0]
+        mean = np.einsum("nij,ij->n", some, window) / window.sum()
+        spectrum = fft.rfft2((some - mean[:, None, None]) * window)
+        energy = np.square(spectrum.real) + np.square(spectrum.imag)
+        power += np.einsum("n,nij->ij", share[share > 0], energy, dtype=np.float64)
+        weight += float(share.sum())
+    return np.append(power.ravel(), weight * float(np.square(window).sum()))
 
 
-def _windows(picture: Layer) -> npt.NDArray[np.float32]:
+def decibels(sums: Sums) -> npt.NDArray[np.float64]:
+    """Return the radial spectrum that the sums come to, in decibels."""
+    power = sums[:-1].reshape(PATCH, PATCH // 2 + 1) / sums[-1]
+    rings = _rings()
+    inside = (rings >= 1) & (rings <= PATCH // 2)
+    added = np.bincount(rings[inside], weights=power[inside], minlength=PATCH // 2 + 1)
+    number = np.bincount(rings[inside], minlength=PATCH // 2 + 1)
+    mean = added[1:] / number[1:]
+    return np.asarray(10 * np.log10(np.maximum(mean, QUANTISATION)))
+
+
+def _sums(view: View) -> Sums:
+    return np.stack([view.made(power_sums, p) for p in (view.prediction, view.target)]).ravel()
+
+
+def _figures(sums: Sums) -> tuple[Figure, ...]:
+    ours, theirs = (decibels(part) for part in np.split(sums, 2))
+    compared = slice(FIRST_BIN - 1, None)
+    squares = np.square(ours - theirs)[compared]
+    return (math.sqrt(float(np.average(squares, weights=1 / FREQUENCIES[compared]))),)
+
+
+def _places(own: slice, around: slice, length: int) -> npt.NDArray[np.intp]:
+    """Return the rows of a patch that the windows look at, reflected at the frame's border.
+
+    Windows stand on a grid of half their size, the first one's middle on the frame's first pixel.
+    """
+    half = PATCH // 2
+    wanted = np.arange(own.start - half, -(-own.stop // half) * half + half)
+    period = max(2 * (length - 1), 1)
+    folded = wanted % period
+    places = np.minimum(folded, period - folded) if length > 1 else folded * 0
+    return np.asarray(places - around.start, dtype=np.intp)
+
+
+def _counting(
+    view: View, patch: Patch, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Return which of the pixels that the windows look at count: 0 or 1."""
+    half = PATCH // 2
+    counting = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    own = tuple(slice(half, half + part.stop - part.start) for part in patch.tile.own)
+    counting[own] = 1 if view.inside is None else view.inside
+    return counting
+
+
+def _windows(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return all windows as a view: (rows, columns, PATCH, PATCH)."""
     step = PATCH // 2
     views = np.lib.stride_tricks.sliding_window_view(picture, (PATCH, PATCH))
@@ -109,8 +147,6 @@ SPECTRUM_DISTANCE = Metric(
         "RMS difference of radially averaged log power spectra of luma, Welch's method with Hann "
         "windows of 64 px weighted by their share in the area, every octave alike"
     ),
-    measure=lambda prediction, target, _source, area: (
-        spectrum_distance(prediction, target, area),
-    ),
+    measure=Tally(_sums, _figures),
     invariances=frozenset({"brightness", "source"}),
 )

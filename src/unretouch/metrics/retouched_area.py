@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from unretouch.metrics.metric import Area, check
+from unretouch.metrics.pictures import Area, Picture, check
 from unretouch.pixels import retouched_area as areas
 from unretouch.pixels.retouched_area import PairMap, Rgb
-
-Picture = NDArray[Any]
-"""File space or levels, (H, W, 3): 0 to 255 in both."""
 
 
 def measured(source: Picture, target: Picture) -> PairMap:
@@ -42,6 +36,6 @@ def retouched_area(source: Picture, target: Picture, known: PairMap | None = Non
 
 def _rgb(picture: Picture) -> Rgb:
     if picture.dtype == np.uint8:
-        return picture
+        return np.asarray(picture, np.uint8)
     rounded: Rgb = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
     return rounded

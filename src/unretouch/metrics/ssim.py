@@ -7,55 +7,73 @@ times as long on a processor; tests hold it to the values of torchmetrics and of
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import torch
 
 from unretouch.metrics.luma import Layer
-from unretouch.metrics.metric import Area, Figure, Levels, Metric, check
-from unretouch.metrics.tiling import tiles_of
+from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 11
-"""Pixels across the Gaussian window, whose standard deviation is 1.5."""
+"""Pixels across the Gaussian window."""
+SIGMA = 1.5
+"""Its standard deviation, in pixels."""
 K1, K2 = 0.01, 0.03
+_STRIP = 32
+"""Pixels that are blurred together."""
+
+Moments = tuple[Layer, Layer, Layer]
+"""A layer, its mean and its mean square in the window around each pixel."""
 
 
-def ssim(prediction: Levels, target: Levels, area: Area | None = None) -> Figure:
+def ssim(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
     """Return the mean structural similarity of R, G and B over the area, -1 to 1.
 
     With an area its pixels are averaged, each judged with its whole window. None for a frame
     smaller than one window. Raises ValueError when the shapes differ or the area is empty.
     """
-    check(prediction, target, area=area)
-    return mean_ssim(prediction, target, area, data_range=255.0)
+    (similarity,) = SSIM.over(prediction, target, target, area)
+    return similarity
 
 
-def mean_ssim(prediction: Levels, target: Levels, area: Area | None, data_range: float) -> Figure:
-    """Return the mean SSIM of pictures (H, W, C) whose values span `data_range`; see ssim."""
-    height, width, channels = prediction.shape
-    count = height * width if area is None else int(np.count_nonzero(area))
-    if min(height, width) < WINDOW:
-        return None
-    total = 0.0
-    for tile in tiles_of(height, width, halo=WINDOW):
-        inside = None if area is None else area[tile.own]
-        if inside is not None and not inside.any():
-            continue
-        for channel in range(channels):
-            ours, theirs = (
-                np.ascontiguousarray(picture[tile.around][:, :, channel])
-                for picture in (prediction, target)
-            )
-            layer = _similarity(ours, theirs, data_range)[tile.inner]
-            total += float((layer if inside is None else layer[inside]).sum(dtype=np.float64))
-    return float(total / (count * channels))
+def _sums(view: View) -> Sums:
+    if min(view.frame) < WINDOW:
+        return np.zeros(2)
+    layers = view.prediction.made_with(view.target, _coloured)
+    values = [view.counted(layer) for layer in layers]
+    return np.array([sum(value.sum() for value in values), 3 * values[0].size], dtype=np.float64)
 
 
-def _similarity(one: Layer, other: Layer, data_range: float) -> Layer:
-    """Return the similarity of the windows around each pixel, reflected at the border."""
-    mean, other_mean = _blurred(one), _blurred(other)
+def mean_of(sums: Sums) -> tuple[Figure, ...]:
+    """Return the mean of a sum and a number; None of nothing."""
+    return (float(sums[0] / sums[1]) if sums[1] else None,)
+
+
+def _coloured(ours: Patch, theirs: Patch) -> list[Layer]:
+    """Return the similarity of the tile's own pixels in R, G and B."""
+    _, own = ours.near(WINDOW // 2)
+    both = zip(ours.made(_moments), theirs.made(_moments), strict=True)
+    return [similarity(one, other, 255.0)[own] for one, other in both]
+
+
+def _moments(patch: Patch) -> list[Moments]:
+    window, _ = patch.near(WINDOW // 2)
+    return [moments(channel) for channel in np.moveaxis(patch.levels[window], 2, 0)]
+
+
+def moments(layer: Layer) -> Moments:
+    """Return the moments of a layer, reflected at its border."""
+    layer = np.ascontiguousarray(layer)
+    return layer, _blurred(layer), _blurred(layer**2)
+
+
+def similarity(ours: Moments, theirs: Moments, data_range: float) -> Layer:
+    """Return the similarity of the windows around each pixel of two layers whose values span
+    `data_range`."""
+    (one, mean, square), (other, other_mean, other_square) = ours, theirs
     both = mean * other_mean
     squares = mean**2 + other_mean**2
     covariance = _blurred(one * other) - both
-    variances = _blurred(one**2 + other**2) - squares
+    variances = square + other_square - squares
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     light = (2 * both + c1) / (squares + c1)
     # Rounding may leave a variance of flat parts a little below 0.
@@ -64,8 +82,34 @@ def _similarity(one: Layer, other: Layer, data_range: float) -> Layer:
 
 
 def _blurred(layer: Layer) -> Layer:
-    blurred = ndimage.gaussian_filter(layer, 1.5, radius=WINDOW // 2, mode="mirror")
-    return np.asarray(blurred, dtype=np.float32)
+    """Return the mean in the window around each pixel, reflected at the border."""
+    height, width = layer.shape
+    down, across = (-(-length // _STRIP) * _STRIP for length in layer.shape)
+    half = WINDOW // 2
+    padded = np.pad(layer, half, mode="reflect")
+    room = np.zeros((down + 2 * half, across + 2 * half), np.float32)
+    room[: height + 2 * half, : width + 2 * half] = padded
+    # Strip by strip a product with a banded matrix: twice as fast as a filter.
+    size, step = _STRIP + 2 * half, room.shape[1]
+    strips = torch.from_numpy(room).as_strided(
+        (down // _STRIP, size, step), (_STRIP * step, step, 1)
+    )
+    rows = torch.matmul(_BANDED, strips).reshape(down, step)
+    strips = rows.as_strided((across // _STRIP, down, size), (_STRIP, step, 1))
+    blurred = torch.matmul(strips, _BANDED.T).permute(1, 0, 2).reshape(down, across)
+    return np.asarray(blurred[:height, :width].numpy())
+
+
+def _banded() -> torch.Tensor:
+    """Return the matrix that takes the Gaussian means of _STRIP values from those around them."""
+    weights = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * SIGMA**2))
+    matrix = np.zeros((_STRIP, _STRIP + WINDOW - 1), np.float32)
+    for place in range(_STRIP):
+        matrix[place, place : place + WINDOW] = weights / weights.sum()
+    return torch.from_numpy(matrix)
+
+
+_BANDED = _banded()
 
 
 SSIM = Metric(
@@ -79,6 +123,6 @@ SSIM = Metric(
         "small loupe: 1 is the same."
     ),
     formula="SSIM of Wang et al. 2004, Gaussian window 11 px, K1 0.01, K2 0.03",
-    measure=lambda prediction, target, _source, area: (ssim(prediction, target, area),),
+    measure=Tally(_sums, mean_of),
     invariances=frozenset({"mirror", "quarter_turn", "source"}),
 )

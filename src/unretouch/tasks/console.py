@@ -86,12 +86,21 @@ def error_table(title: str, groups: dict[str, list[PairError]]) -> Table:
             table.add_row(
                 group,
                 Text(error.name),  # square brackets in it are no markup
-                f"{error.identity_error:.3f}",
+                doing_nothing(error.identity_error, error.identity_parts),
                 f"{about}{error.level_error:.3f}",
                 "-" if share is None else f"{about}{share:.1%}",
                 "-" if exact is None else f"{exact:.1%}",
             )
     return table
+
+
+def doing_nothing(error: float, parts: tuple[float, float] | None, digits: int = 3) -> str:
+    """Return the error of doing nothing, of two files compressed apart with what it consists of."""
+    text = f"{error:.{digits}f}"
+    if parts is None:
+        return text
+    retouch, noise = (f"{part:.{digits}f}" for part in parts)
+    return f"{text}: {retouch} retouch, {noise} compression"
 
 
 def _place(status: TrainingStatus) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +35,17 @@ from unretouch.tasks.verify.brief import (
     trained_on,
 )
 from unretouch.training import device
-from unretouch.training.evaluation import PairError, pair_error, predicted
+from unretouch.training.evaluation import PairError, pair_error, predicted, told_apart
 from unretouch.training.rundir import RunDir
 from unretouch.training.training_pairs import at_scale, sizing
 from unretouch.training.weights_file import load_weights
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
+KEPT = 128_000_000
+"""Bytes of the largest tensor whose memory is kept: one of `detail` in a tile is smaller. That of
+large pictures goes back to the system."""
+_ROWS = 256
+"""Of a picture, looked at together."""
 _FROM_RUN = (
     "direction", "netG", "norm", "ngf", "no_dropout", "input_nc", "output_nc",
     "preprocess", "load_size", "crop_size",
@@ -87,7 +93,7 @@ def generator_of(
     weights = load_weights(path)
     settings = test_settings(config_file, request, weights, path)
     where = device.choose(request.device)
-    device.prepare(where)
+    device.prepare(where, KEPT)
     generator = networks.build_generator(settings).to(where)
     networks.load_weights(generator, weights, path)
     torch.manual_seed(request.seed)
@@ -163,7 +169,7 @@ class _Task:
         for pair in loaded.pairs:
             scaled = at_scale(self.settings, pair)
             prediction = predicted(self.generator, scaled.source, request.mode)
-            errors.append(pair_error(scaled, prediction))
+            errors.append(told_apart(pair_error(scaled, prediction), scaled))
             rows.append(self._write_pair(folder, scaled, prediction, errors[-1]))
             if brief_too:
                 figures.append(brief_figures(scaled, prediction, weight))
@@ -187,7 +193,9 @@ class _Task:
             rgb = images.read_rgb(file)
             squashed += self._squashes(rgb)
             source = resized(rgb, sizing(self.settings))
-            prediction = images.levels_to_file(predicted(self.generator, source, request.mode))
+            prediction = in_strips(
+                images.levels_to_file, predicted(self.generator, source, request.mode)
+            )
             row = ResultRow(
                 name=label,
                 source=f"images/{label}_real.png",
@@ -267,17 +275,17 @@ class _Task:
     def _write_pair(
         self, folder: Path, pair: Pair, prediction: NDArray[np.float32], error: PairError
     ) -> ResultRow:
-        target = pair.target.astype(np.float32)
-        pictures = {
-            "real_A": pair.source,
-            "fake_B": images.levels_to_file(prediction),
-            "real_B": pair.target,
-            "error": error_map(prediction, target),
+        pictures: dict[str, Callable[[], NDArray[np.uint8]]] = {
+            "real_A": lambda: pair.source,
+            "fake_B": lambda: in_strips(images.levels_to_file, prediction),
+            "real_B": lambda: pair.target,
+            "error": lambda: in_strips(error_map, prediction, pair.target),
         }
         paths = {label: f"images/{pair.name}_{label}.png" for label in pictures}
-        for label, rgb in pictures.items():
-            images.write_png(folder / paths[label], self._stretched(rgb))
-        figures = {k: v for k, v in dataclasses.asdict(error).items() if k != "name"}
+        for label, made in pictures.items():  # one at a time: each may be large
+            images.write_png(folder / paths[label], self._stretched(made()))
+        shown = ("level_error", "identity_error", "recovered_share", "exact_pixels")
+        figures = {name: getattr(error, name) for name in shown}
         return ResultRow(
             name=pair.name,
             source=paths["real_A"],
@@ -295,6 +303,15 @@ class _Task:
             "dropout": "on" if self.request.mode == "train" else "off",
         }  # fmt: skip
         return write_results_page(folder, f"{self.request.name}: {phase}", rows, facts)
+
+
+def in_strips(make: Callable[..., NDArray[np.uint8]], *pictures: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return `make` of the pictures, (H, W, 3), some rows at a time."""
+    made = np.empty(pictures[0].shape, np.uint8)
+    for top in range(0, len(made), _ROWS):
+        rows = slice(top, top + _ROWS)
+        made[rows] = make(*(picture[rows] for picture in pictures))
+    return made
 
 
 def _problem(file: Path) -> DataError | None:

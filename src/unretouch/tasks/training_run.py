@@ -33,7 +33,7 @@ from unretouch.training import (
     session,
 )
 from unretouch.training.capacity import capacity
-from unretouch.training.evaluation import evaluate
+from unretouch.training.evaluation import evaluate, told_apart
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.memory_need import MemoryCheck
 from unretouch.training.previews import Previews
@@ -212,7 +212,7 @@ def _report(
     errors, figures = [], []
     brief_too = affordable(pairs)
     for pair, prediction, error in evaluate(opened.fit.generator, pairs):
-        errors.append(error)
+        errors.append(told_apart(error, pair))
         if brief_too:
             figures.append(brief_figures(pair, prediction, settings.lambda_L1))
     console.print(error_table("Training pairs", {"trained on": errors}))

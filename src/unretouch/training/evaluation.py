@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +13,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
+from unretouch.base.memory import give_back
 from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.metrics.identity_parts import identity_parts
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
+from unretouch.metrics.tiling import tiles_of
 from unretouch.networks.detail import Detail
 from unretouch.networks.predict import PredictMode
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+
+WHOLE = 1_500_000
+"""Pixels up to which a picture goes through the network whole."""
+TILE = 900_000
+"""Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,9 @@ class PairError:
     """None where source and target are equal"""
     exact_pixels: float | None
     """None for estimates"""
+    identity_parts: tuple[float, float] | None = None
+    """what of `identity_error` is retouch, and what two files compressed apart; None for lossless
+    pairs, and where it was not asked for"""
 
     @property
     def estimated(self) -> bool:
@@ -41,7 +54,29 @@ class PairError:
 def predicted(
     generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
-    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded."""
+    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded.
+
+    Pictures larger than WHOLE go through `detail` tile by tile, with its margin around each: the
+    same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The classic
+    generators normalise over the picture, and take it whole.
+    """
+    height, width = rgb.shape[:2]
+    if not isinstance(generator, Detail) or height * width <= WHOLE:
+        return _predicted(generator, rgb, mode)
+    # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
+    multiple, margin = generator.size_multiple, generator.margin
+    side = (math.isqrt(TILE) - 2 * margin) // multiple * multiple
+    give_back()
+    prediction = np.empty((height, width, 3), np.float32)
+    for tile in tiles_of(height, width, margin, side):
+        prediction[tile.own] = _predicted(generator, rgb[tile.around], mode)[tile.inner]
+    give_back()
+    return prediction
+
+
+def _predicted(
+    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode
+) -> NDArray[np.float32]:
     source = images.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
     return images.to_levels(networks.predict(generator, source, mode))
 
@@ -116,7 +151,7 @@ def predicted_window(
 
 def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
     """Return the figures of `prediction` (levels) for `pair`."""
-    source, target = pair.source.astype(np.float32), pair.target.astype(np.float32)
+    source, target = pair.source, pair.target
     identity = level_error(source, target)
     return PairError(
         name=pair.name,
@@ -125,6 +160,11 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
         recovered_share=recovered_share(prediction, target, source) if identity else None,
         exact_pixels=exact_pixels(prediction, target),
     )
+
+
+def told_apart(error: PairError, pair: Pair) -> PairError:
+    """Return `error` with what of doing nothing is retouch, and what compression."""
+    return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
 
 
 def evaluate(

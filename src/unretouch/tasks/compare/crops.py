@@ -16,6 +16,9 @@ MOST_SIDE = 1024
 PLACE = 96
 """Side in pixels of the square that the loupe looks at first."""
 
+_ROWS = 256
+"""Of a picture, looked at together."""
+
 Kind = TypeVar("Kind", np.uint8, np.float32)
 
 
@@ -42,7 +45,11 @@ def crop_of(pair: Pair) -> Crop:
     """Return the crop around the place where source and target differ most."""
     height, width = pair.source.shape[:2]
     side = min(PLACE, height, width)
-    difference = np.abs(pair.target.astype(np.float32) - pair.source).mean(axis=2)
+    difference = np.empty((height, width), np.float32)
+    for first in range(0, height, _ROWS):
+        strip = slice(first, first + _ROWS)
+        off = np.subtract(pair.target[strip], pair.source[strip], dtype=np.float32)
+        difference[strip] = np.abs(off, out=off).mean(axis=2)
     means = ndimage.uniform_filter(difference, side, mode="constant")
     half = side // 2
     inner = means[half : height - half + 1 or None, half : width - half + 1 or None]

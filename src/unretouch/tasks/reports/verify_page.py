@@ -14,7 +14,7 @@ from unretouch.metrics import METRICS, Metric
 from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 from unretouch.tasks.reports.verify_words import verify_words
 from unretouch.tasks.verify.album import Shown
-from unretouch.tasks.verify.figures import PLAIN, TEXTURE
+from unretouch.tasks.verify.figures import PLAIN, TEXTURE, retouch_shares
 from unretouch.tasks.verify.report import Verification
 from unretouch.tasks.verify.sentences import LANGUAGES, say
 from unretouch.tasks.verify.verdict import Verdict
@@ -109,6 +109,11 @@ def _pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         "words": words,
         "pictures": {"real_A": one.real_A, "fake_B": one.fake_B, "real_B": one.real_B},
         "error_map": one.error_map,
+        "factor": one.factor,
+        "places": one.places,
+        "identity_parts": figures.identity_parts,
+        "noisy": figures.noisy,
+        "retouch_shares": retouch_shares(figures),
         "level_error": frame["level_error"],
         "identity_error": figures.identity.frame["level_error"],
         "recovered_share": frame["recovered_share"],

@@ -63,6 +63,41 @@ WORDS: dict[str, tuple[str, str]] = {
         "수치가 가리키는 곳을 1:1로 잘랐어요. 오차가 가장 큰 곳과, 리터칭된 영역에서 오차가 "
         "중간인 곳이에요. 오차의 색은 위의 오차 지도와 같아요.",
     ),
+    "reduced_note": (
+        "Shown reduced to {small} of {full} pixels, under the loupe too; the two places below are "
+        "at full size.",
+        "{full} 픽셀을 {small}로 줄여서 보여 줘요. 돋보기도 마찬가지예요. 아래 두 곳은 실제 "
+        "크기예요.",
+    ),
+    "look_frame": ("Whole, reduced", "전체(축소)"),
+    "look_place_worst": ("Worst place", "가장 나쁜 곳"),
+    "look_place_typical": ("Typical place", "보통인 곳"),
+    "place_note_full": ("Cut out at full size.", "실제 크기로 잘랐어요."),
+    "identity_parts": (
+        "{retouch} retouch, {compression} compression",
+        "리터칭 {retouch}, 압축 {compression}",
+    ),
+    "noisy_help": (
+        "Source and target are two files compressed apart: doing nothing costs {value}, of it "
+        "{parts}. Compression cannot be brought back, so the verdicts judge the area.",
+        "입력과 정답은 따로 압축한 두 파일이에요. 그대로 두면 {value}이고, 그 가운데 {parts}예요. "
+        "압축은 되돌릴 수 없으니 판정은 영역으로 해요.",
+    ),
+    "added_outside": (
+        "Outside the area, where nothing should change, it changed {value} grey levels.",
+        "아무것도 바뀌지 않아야 할 영역 밖에서는 {value}단계 바꿨어요.",
+    ),
+    "figure_coarse": ("Larger than pores: light and form", "모공보다 큰 것: 빛과 형태"),
+    "explain_coarse": (
+        "How much of what the retouch changed in broad strokes is back, measured on a copy reduced "
+        "by 8; in brackets its part of the whole retouch.",
+        "리터칭이 크게 바꾼 것이 얼마나 돌아왔는지예요. 8분의 1로 줄인 사진에서 쟀고, 괄호 안은 "
+        "전체 리터칭에서 차지하는 몫이에요.",
+    ),
+    "coarse_band": (
+        "{low}–{high} px ({share} of the retouch)",
+        "{low}~{high} px(리터칭의 {share})",
+    ),
     "worst": ("The worst place: off by {value}", "가장 나쁜 곳: 오차 {value}"),
     "typical": ("A typical place: off by {value}", "보통인 곳: 오차 {value}"),
     "error_short": ("error", "오차"),

@@ -15,6 +15,7 @@ from unretouch.base import durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.training_run import Continuation, train_run
@@ -83,5 +84,9 @@ def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, fol
 
 
 def _share(model: Model, pair: Pair) -> Figure:
-    source, target = pair.source.astype(np.float32), pair.target.astype(np.float32)
-    return recovered_share(model.predict(pair.source), target, source)
+    """Return the recovered share by which the pair is judged."""
+    noise, area = noise_and_area(pair.source, pair.target)
+    if noise > NOISY and not area.any():
+        return None
+    judged = area if noise > NOISY else None
+    return recovered_share(model.predict(pair.source), pair.target, pair.source, judged)

@@ -10,7 +10,7 @@ import torch
 
 from unretouch.base.errors import UsageError
 from unretouch.base.extras import install_hint
-from unretouch.metrics import Area, Figure, Levels, Metric
+from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.deep_distance import deep_distance
 from unretouch.metrics.efficientnet_lite0 import EarlyStages
 from unretouch.training.weights_file import load_known_weights
@@ -53,7 +53,7 @@ def _file() -> Path:
 
 
 def _measure(
-    prediction: Levels, target: Levels, _source: Levels, area: Area | None
+    prediction: Picture, target: Picture, _source: Picture, area: Area | None
 ) -> tuple[Figure]:
     return (deep_distance(early_stages(), prediction, target, area),)
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from unretouch.base.memory import give_back
 from unretouch.metrics import (
     METRICS,
     Area,
     Figure,
-    Levels,
     Metric,
-    grain_overlay,
-    level_error,
-    radial_spectrum,
-    recovered_share,
-    retouched_area,
+    Picture,
     weighted_l1,
 )
-from unretouch.metrics.luma import luma
-from unretouch.metrics.octave_bands import band_products
-from unretouch.metrics.retouched_area import measured
+from unretouch.metrics.coarse_bands import CoarseBand, coarse_bands
+from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
+from unretouch.metrics.octave_bands import PARTS, band_values
+from unretouch.metrics.pictures import check
+from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
+from unretouch.metrics.recovered_share import error_sums
+from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
+from unretouch.metrics.tiling import Tile, tiles_of
 from unretouch.tasks.verify.places import Place, worst_and_typical
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
@@ -31,9 +34,10 @@ PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
+STRAY = 5e-5
+"""Part of the frame that may pass for retouch where there is none: a few pixels in a hundred
+thousand that differ by more than the noise."""
 
-Picture = npt.NDArray[np.uint8] | Levels
-"""File space or levels, (H, W, 3): 0 to 255 in both."""
 Figures = dict[str, Figure]
 
 
@@ -109,96 +113,249 @@ class PairFigures:
     skin: Part | None = None
     """None where no mask of the skin was given"""
     elsewhere: Part | None = None
+    added_outside: Figure = None
+    """mean |prediction - source| outside the retouched area, where nothing should change, in grey
+    levels; None where all was retouched"""
+    identity_retouch: float = 0.0
+    """what of the error of doing nothing over the whole frame is the retouch: that in its area"""
+    identity_noise: float = 0.0
+    """the rest of it: two files compressed apart, which no model can bring back"""
+    coarse: tuple[CoarseBand, ...] = ()
+    """what of the retouch is larger than pores; as many bands as the frame is large enough for"""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether source and target differ by more than rounding where nothing was retouched: then
+        the figures of the whole frame are those of the noise, and the retouched area decides."""
+        return self.noise > NOISY
+
+    @property
+    def identity_parts(self) -> tuple[float, float] | None:
+        """What of the error of doing nothing is retouch and what noise; None of lossless pairs."""
+        return (self.identity_retouch, self.identity_noise) if self.noisy else None
+
+    @property
+    def nothing_to_judge(self) -> bool:
+        """Whether noise is all that there is between source and target."""
+        return self.noisy and self.area_share <= STRAY
+
+    @property
+    def judged(self) -> Figures:
+        """The prediction's figures over that part of the frame by which it is judged."""
+        return self.prediction.area if self.noisy else self.prediction.frame
+
+    @property
+    def judged_G_L1(self) -> float:
+        """G_L1 over that part of the frame."""
+        error = self.judged["level_error"]
+        return self.G_L1 if error is None else weighted_l1(error, self.lambda_L1)
 
 
 def figures_of_pair(
     name: str,
     source: Picture,
-    prediction: Levels,
+    prediction: Picture,
     target: Picture,
     lambda_L1: float,
-    skin: npt.NDArray[np.float32] | None = None,
+    skin: npt.NDArray[np.float32] | Area | None = None,
     extra: Iterable[Metric] = (),
 ) -> PairFigures:
     """Measure a prediction, and the two baselines, against the target.
 
-    `source` and `target` are file space or levels, `prediction` levels, not rounded, all (H, W, 3)
-    of one size; `skin` is 0 to 1, (H, W), and splits the error where it crosses 0.5;
-    `extra` are metrics beyond METRICS. Needs about 2.5 GB for 24 megapixels. Raises ValueError when
-    the shapes differ.
+    Pictures are file space or levels, a prediction not rounded, all (H, W, 3) of one size; `skin`
+    is 0 to 1, (H, W), and splits the error where it crosses 0.5; `extra` are metrics beyond
+    METRICS. Works in tiles: needs about 0.3 GB beyond the pictures. Raises ValueError when the
+    shapes differ.
     """
-    before, ours, true = (
-        np.asarray(picture, dtype=np.float32) for picture in (source, prediction, target)
-    )
-    known = measured(before, true)
-    area = retouched_area(before, true, known)
-    grain = grain_overlay(before, true, area, GRAIN_SEED) if area.any() else before
-    worst, typical = worst_and_typical(ours, true, area)
-    metrics = (*METRICS.values(), *extra)
-    inside, outside = (None, None) if skin is None else (skin > 0.5, skin <= 0.5)
+    check(source, prediction, target)
+    give_back()
+    noise, area = noise_and_area(source, target)
+    give_back()
+    grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
+    give_back()
+    found = _added(source, prediction, target, area, skin, grain)
+    give_back()
+    worst, typical = worst_and_typical(prediction, target, area)
+    more = _extra(extra, source, prediction, target, area)
+    frame, inside = (_part(found, where, area.size) for where in ("frame", "area"))
+    nothing = frame.identity_error or 0.0
+    retouch = (inside.identity_error or 0.0) * inside.share_of_frame
     return PairFigures(
         name=name,
-        width=true.shape[1],
-        height=true.shape[0],
+        width=target.shape[1],
+        height=target.shape[0],
         lambda_L1=lambda_L1,
-        G_L1=weighted_l1(level_error(ours, true), lambda_L1),
-        noise=known.noise_level,
+        G_L1=weighted_l1(frame.level_error or 0.0, lambda_L1),
+        noise=noise,
         area_share=float(area.mean()),
-        prediction=_candidate(ours, true, before, area, metrics),
-        identity=_candidate(before, true, before, area, metrics),
-        grain=Candidate({}, _over_area(grain, true, before, area, metrics)),
-        bands=_bands(before, ours, true, area) if area.any() else None,
-        spectra=_spectra(before, ours, true, grain, area) if area.any() else None,
+        prediction=_candidate(found, "prediction", more),
+        identity=_candidate(found, "identity", more),
+        grain=Candidate({}, _candidate(found, "grain" if grain else "identity", more).area),
+        bands=_bands(found) if grain else None,
+        spectra=_spectra(found) if grain else None,
         worst=worst,
         typical=typical,
-        skin=_part(ours, true, before, inside),
-        elsewhere=_part(ours, true, before, outside),
+        skin=None if skin is None else _part(found, "skin", area.size),
+        elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
+        added_outside=_part(found, "outside", area.size).level_error,
+        identity_retouch=retouch,
+        identity_noise=max(0.0, nothing - retouch),
+        coarse=coarse_bands(prediction, target, source, area),
     )
 
 
-def _candidate(
-    answer: Levels, target: Levels, source: Levels, area: Area, metrics: Iterable[Metric]
-) -> Candidate:
-    frame: Figures = {}
-    for name in PLAIN:
-        frame |= METRICS[name].figures(answer, target, source)
-    return Candidate(frame, _over_area(answer, target, source, area, metrics))
+def retouch_shares(pair: PairFigures) -> dict[str, float]:
+    """Return the share of each band, fine and coarse, in the energy of the retouch, by its name
+    such as `2_4`; nothing where there is no retouch."""
+    if pair.bands is None:
+        return {}
+    pixels = pair.area_share * pair.width * pair.height
+    energies = {part: one * pixels for part, one in zip(PARTS, pair.bands.removed, strict=True)}
+    energies |= {f"{band.low}_{band.high}": band.removed for band in pair.coarse}
+    whole = sum(energies.values())
+    return {part: energy / whole for part, energy in energies.items()} if whole else {}
 
 
-def _over_area(
-    answer: Levels, target: Levels, source: Levels, area: Area, metrics: Iterable[Metric]
-) -> Figures:
-    figures: Figures = {}
-    for metric in metrics:
-        figures |= metric.figures(answer, target, source, area)
+_Key = tuple[str, str, str]
+"""Answer, part of the frame, metric."""
+_Added = dict[_Key, Sums]
+"""What the sums of all tiles come to."""
+
+
+def _added(
+    source: Picture,
+    prediction: Picture,
+    target: Picture,
+    area: Area,
+    skin: npt.NDArray[np.float32] | Area | None,
+    grain: Grain | None,
+) -> _Added:
+    """Measure all answers by all metrics, over all parts of the frame, in one go."""
+    frame = (area.shape[0], area.shape[1])
+    tiles = ((tile, None) for tile in tiles_of(*frame, HALO, SIDE))
+
+    def of(job: tuple[Tile, White | None]) -> _Added:
+        tile, white = job
+        before, true = Patch(source, tile), Patch(target, tile)
+        answers = {"prediction": Patch(prediction, tile), "identity": before}
+        if grain is not None and white is not None:
+            answers["grain"] = grain.over(source, tile, white)
+        sums: _Added = {}
+        for where, inside in _parts(tile, area, skin):
+            shared: dict[Hashable, Any] = {}
+            if where == "outside":  # where the answer is the source itself
+                view = View(answers["prediction"], before, before, frame, inside)
+                sums["prediction", where, "recovered_share"] = error_sums(view)
+                continue
+            for answer, patch in answers.items():
+                first = grain.detail if grain is not None else None
+                view = View(patch, true, before, frame, inside, first, shared)
+                for name in _measured(answer, where):
+                    tally = METRICS[name].measure
+                    assert isinstance(tally, Tally)
+                    sums[answer, where, name] = tally.sums(view)
+        return sums
+
+    whole: _Added = {}
+    for sums in in_order(of, tiles if grain is None else grain.tiles()):
+        for key, part in sums.items():
+            if key in whole:
+                whole[key] += part
+            else:
+                whole[key] = part.copy()
+    return whole
+
+
+def _parts(
+    tile: Tile, area: Area, skin: npt.NDArray[np.float32] | Area | None
+) -> Iterator[tuple[str, Area | None]]:
+    """Yield the parts of the frame, of which this tile holds any, each with its pixels."""
+    yield "frame", None
+    parts = {"area": area[tile.own], "outside": ~area[tile.own]}
+    if skin is not None:
+        parts["skin"] = skin[tile.own] > 0.5
+        parts["elsewhere"] = ~parts["skin"]
+    for where, inside in parts.items():
+        if inside.any():
+            yield where, inside
+
+
+def _measured(answer: str, where: str) -> tuple[str, ...]:
+    """Return the metrics by which an answer is measured over a part of the frame."""
+    if where == "area":
+        return tuple(METRICS)
+    if where == "frame":
+        return () if answer == "grain" else PLAIN
+    return ("recovered_share",) if answer == "prediction" else ()
+
+
+def _extra(
+    metrics: Iterable[Metric], source: Picture, prediction: Picture, target: Picture, area: Area
+) -> dict[str, Figures]:
+    """Return the figures of metrics that take whole pictures, over the area, by answer."""
+    asked = tuple(metrics)
+    if not asked:
+        return {}
+    grain = grain_overlay(source, target, area, GRAIN_SEED) if area.any() else source
+    figures: dict[str, Figures] = {}
+    for name, answer in (("prediction", prediction), ("identity", source), ("grain", grain)):
+        figures[name] = {}
+        for metric in asked:
+            figures[name] |= metric.figures(answer, target, source, area)
     return figures
 
 
-def _part(answer: Levels, target: Levels, source: Levels, area: Area | None) -> Part | None:
-    if area is None:
-        return None
-    if not area.any():
+def _candidate(found: _Added, answer: str, more: Mapping[str, Figures]) -> Candidate:
+    frame, area = (_figures(found, answer, where, names) for where, names in _WHERE.items())
+    return Candidate(frame, area | more.get(answer, {}))
+
+
+_WHERE = {"frame": PLAIN, "area": tuple(METRICS)}
+
+
+def _figures(found: _Added, answer: str, where: str, names: Iterable[str]) -> Figures:
+    figures: Figures = {}
+    for name in names:
+        metric = METRICS[name]
+        sums = found.get((answer, where, name))
+        assert isinstance(metric.measure, Tally)
+        known = None if sums is None else metric.measure.figures(sums)
+        figures |= dict.fromkeys(metric.keys) if known is None else metric.named(known)
+    return figures
+
+
+def _part(found: _Added, where: str, pixels: int) -> Part:
+    sums = found.get(("prediction", where, "recovered_share"))
+    if sums is None:
         return Part(0.0, None, None, None)
+    ours, nothing, values = map(float, sums)
     return Part(
-        share_of_frame=float(area.mean()),
-        level_error=level_error(answer, target, area),
-        identity_error=level_error(source, target, area),
-        recovered_share=recovered_share(answer, target, source, area),
+        share_of_frame=values / 3 / pixels,
+        level_error=ours / values,
+        identity_error=nothing / values,
+        recovered_share=1 - ours / nothing if nothing else None,
     )
 
 
-def _bands(source: Levels, prediction: Levels, target: Levels, area: Area) -> BandEnergies:
-    before, ours, true = luma(source), luma(prediction), luma(target)
-    pictures = [before, true, ours, true - before]
-    energies = np.diagonal(band_products(pictures, area), axis1=1, axis2=2)
-    return BandEnergies(*(tuple(float(value) for value in column) for column in energies.T))
+def _bands(found: _Added) -> BandEnergies:
+    means = band_values(found["prediction", "area", "band_energy"])
+    return BandEnergies(
+        *(
+            tuple(band[name] for band in means)
+            for name in ("source", "target", "prediction", "removed")
+        )
+    )
 
 
-def _spectra(
-    source: Levels, prediction: Levels, target: Levels, grain: Levels, area: Area
-) -> Spectra:
-    powers = []
-    for picture in (source, prediction, target, grain):
-        frequency, power = radial_spectrum(luma(picture), area)
-        powers.append(tuple(float(value) for value in power))
-    return Spectra(tuple(float(value) for value in frequency), *powers)
+def _spectra(found: _Added) -> Spectra:
+    def power(answer: str, number: int) -> tuple[float, ...]:
+        both = np.split(found[answer, "area", "spectrum_distance"], 2)
+        return tuple(float(value) for value in decibels(both[number]))
+
+    return Spectra(
+        tuple(float(value) for value in FREQUENCIES),
+        source=power("identity", 0),
+        prediction=power("prediction", 0),
+        target=power("prediction", 1),
+        grain=power("grain", 0),
+    )

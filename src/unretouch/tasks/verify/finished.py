@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from unretouch.base import names
 from unretouch.base.config import Direction
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.metrics import Levels
+from unretouch.metrics import Picture
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair, load_pairs
 
@@ -22,9 +20,9 @@ CLASSIC_ENDING = "_fake_B"
 
 def finished_pictures(
     predictions: Path, pairs: Path, phase: str = "", direction: Direction = "AtoB"
-) -> Iterator[tuple[Pair, Levels]]:
-    """Yield the pairs in `pairs`, each with the picture in `predictions` that belongs to it, as
-    levels.
+) -> Iterator[tuple[Pair, Picture]]:
+    """Yield the pairs in `pairs`, each with the picture in `predictions` that belongs to it, in
+    file space.
 
     A picture belongs to the pair of its name, whatever the ending; where any is called
     `NAME_fake_B`, as in a classic results folder, only such count. An empty `phase` takes the
@@ -78,7 +76,7 @@ def _stems(pair: Pair) -> list[str]:
     return list(dict.fromkeys(_key(file.stem) for file in pair.files))
 
 
-def _of_its_size(file: Path, pair: Pair) -> Levels:
+def _of_its_size(file: Path, pair: Pair) -> Picture:
     prediction = images.read_rgb(file)
     if prediction.shape != pair.target.shape:
         height, width = pair.target.shape[:2]
@@ -87,7 +85,7 @@ def _of_its_size(file: Path, pair: Pair) -> Levels:
             file,
             "Compare pictures of one size: resizing would itself change the texture",
         )
-    return prediction.astype(np.float32)
+    return prediction
 
 
 def _key(name: str) -> str:

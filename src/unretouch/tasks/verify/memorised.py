@@ -34,27 +34,33 @@ class MemorisedThresholds:
 def memorised_verdict(
     pairs: Sequence[PairFigures], thresholds: MemorisedThresholds | None = None
 ) -> Verdict:
-    """Judge the training pairs over the whole frame; the worst pair decides.
+    """Judge the training pairs over the whole frame, those compressed apart over the retouched
+    area; the worst pair decides.
 
-    UNKNOWN without pairs.
+    UNKNOWN without pairs, and where all hold nothing but noise.
     """
     limits = thresholds or MemorisedThresholds()
     if not pairs:
         return Verdict("memorised", UNKNOWN, (Phrase("memorised_unknown"),), None, {})
     words = {pair.name: _word(pair, limits) for pair in pairs}
-    last = max(pairs, key=lambda p: (-WORDS.index(words[p.name]), _shortfall(p, limits)))
+    known = [pair for pair in pairs if words[pair.name] != UNKNOWN]
+    if not known:
+        return Verdict("memorised", UNKNOWN, (Phrase("no_retouch"),), None, words)
+    last = max(known, key=lambda p: (-WORDS.index(words[p.name]), _shortfall(p, limits)))
     word = words[last.name]
     return Verdict(
         "memorised",
         word,
-        _phrases(word, last, len(pairs), limits),
+        _phrases(word, last, len(known), limits),
         None if word == WORDS[-1] else last.name,
         words,
     )
 
 
 def _word(pair: PairFigures, limits: MemorisedThresholds) -> str:
-    share, weighted = pair.prediction.frame["recovered_share"], pair.G_L1
+    if pair.nothing_to_judge:
+        return UNKNOWN
+    share, weighted = pair.judged["recovered_share"], pair.judged_G_L1
     if share is None:
         # Source and target are one picture: all that can be done is to leave it alone.
         return "memorised" if weighted <= limits.G_L1 else "harmful"
@@ -71,9 +77,9 @@ def _word(pair: PairFigures, limits: MemorisedThresholds) -> str:
 
 def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
     """How many times over the limit the further of the two figures is."""
-    share = pair.prediction.frame["recovered_share"]
+    share = pair.judged["recovered_share"]
     missing = 0.0 if share is None else (1 - share) / max(1 - limits.recovered_share, 1e-9)
-    return max(missing, pair.G_L1 / max(limits.G_L1, 1e-9))
+    return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
 
 
 def _phrases(
@@ -91,10 +97,13 @@ def _phrases(
 
 
 def _stands(pair: PairFigures) -> Phrase:
-    error, share = pair.prediction.frame["level_error"], pair.prediction.frame["recovered_share"]
-    values = {
-        "weighted": f"{pair.G_L1:.3g}", "lambda_L1": f"{pair.lambda_L1:g}", "error": f"{error:.3g}"
-    }  # fmt: skip
+    error, share = pair.judged["level_error"], pair.judged["recovered_share"]
+    values: dict[str, str | Phrase] = {
+        "weighted": f"{pair.judged_G_L1:.3g}",
+        "lambda_L1": f"{pair.lambda_L1:g}",
+        "error": f"{error:.3g}",
+    }
     if share is None:
         return Phrase("stands_equal", values)
-    return Phrase("stands", {**values, "share": f"{share:.2f}"})
+    where = "stands_area" if pair.noisy else "stands"
+    return Phrase(where, {**values, "share": f"{share:.2f}"})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from unretouch.metrics import Area, Levels
+from unretouch.metrics import Area, Picture
+
+_ROWS = 256
+"""Looked at together."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Place:
 
 
 def worst_and_typical(
-    prediction: Levels, target: Levels, area: Area, side: int = 128
+    prediction: Picture, target: Picture, area: Area, side: int = 128
 ) -> tuple[Place, Place]:
     """Return the square with the largest mean error, and one whose error is the median.
 
@@ -33,9 +35,21 @@ def worst_and_typical(
     side = min(side, height, width)
     step = max(side // 4, 1)
     tops, lefts = _grid(height - side, step), _grid(width - side, step)
-    error = np.abs(prediction - target).mean(axis=2)
-    means = _square_means(error, side)[np.ix_(tops, lefts)]
-    touched = _square_means(area.astype(np.float32), side)[np.ix_(tops, lefts)] > 0
+    error, retouched = np.empty((2, height + 1, len(lefts)))
+    error[0] = retouched[0] = 0
+    for row in range(0, height, _ROWS):
+        rows = slice(row, min(row + _ROWS, height))
+        off = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        red, green, blue = np.moveaxis(np.abs(off, out=off), 2, 0)
+        off = np.divide(red + green + blue, 3, dtype=np.float64)
+        for sums, layer in ((error, off), (retouched, area[rows].astype(np.float64))):
+            behind = np.cumsum(np.pad(layer, ((0, 0), (1, 0))), axis=1)
+            sums[rows.start + 1 : rows.stop + 1] = behind[:, lefts + side] - behind[:, lefts]
+    means, touched = (
+        np.diff(np.cumsum(sums, axis=0)[[tops, tops + side]], axis=0)[0]
+        for sums in (error, retouched)
+    )
+    means, touched = means / side**2, touched > 0.5
     if not touched.any():
         touched[:] = True
     ranked = sorted(np.argwhere(touched).tolist(), key=lambda place: means[tuple(place)])
@@ -49,10 +63,3 @@ def worst_and_typical(
 def _grid(last: int, step: int) -> np.ndarray:
     """Return the starts 0, step, 2 step ... and the last possible one."""
     return np.unique(np.append(np.arange(0, last + 1, step), last))
-
-
-def _square_means(layer: np.ndarray, side: int) -> np.ndarray:
-    """Return the mean of the square that starts at each place."""
-    origin = -(side // 2)
-    means = ndimage.uniform_filter(layer, side, output=np.float64, mode="constant", origin=origin)
-    return np.asarray(means)

@@ -142,7 +142,7 @@ def _share(predict: Predict, source: Rgb, target: Rgb, change: Change, amount: i
     if change == "crop" and 4 * amount > min(source.shape[:2]):
         return None
     before, true = (changed(picture, change, amount) for picture in (source, target))
-    return recovered_share(predict(before), _levels(true), _levels(before))
+    return recovered_share(predict(before), true, before)
 
 
 def changed(picture: Rgb, change: Change, amount: int) -> Rgb:
@@ -160,7 +160,3 @@ def changed(picture: Rgb, change: Change, amount: int) -> Rgb:
     if change == "crop":
         return picture[amount:-amount, amount:-amount].copy()
     return picture
-
-
-def _levels(picture: Rgb) -> Levels:
-    return picture.astype(np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.metrics import METRICS, Figure, Metric
-from unretouch.tasks.verify.figures import Figures, PairFigures
+from unretouch.tasks.verify.figures import Figures, PairFigures, retouch_shares
 from unretouch.tasks.verify.memorised import MemorisedThresholds, memorised_verdict
 from unretouch.tasks.verify.probe import ProbePoint, ProbeThresholds, probe_verdict
 from unretouch.tasks.verify.self_test import self_test_verdict
@@ -143,7 +143,12 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _conclusions(pair: PairFigures) -> dict[str, Any]:
-    return {"beaten": beaten(pair), "harmed": harmed_parts(pair)}
+    return {
+        "beaten": beaten(pair),
+        "harmed": harmed_parts(pair),
+        "judged_by": "area" if pair.noisy else "frame",
+        "retouch_shares": retouch_shares(pair),
+    }
 
 
 def _description(metric: Metric) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from unretouch.base import durable, names
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
-from unretouch.metrics import Levels
+from unretouch.metrics import Picture
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.tasks.console import say
 from unretouch.tasks.reports.verify_page import write_verify_page
@@ -54,6 +54,7 @@ def verify(request: VerifyRequest, console: Console) -> Verified:
     )
     path = made.folder / "report.json"
     durable.write_json(path, report(made.verification, made.subject))
+    made.album.tidy()
     for shown in renderables(made.verification):
         console.print(shown)
     say(console, f"report: {path}")
@@ -208,7 +209,7 @@ def _measured(
 
 
 def _judged(
-    album: Album, group: Group, answers: Iterable[tuple[Pair, Levels]], console: Console
+    album: Album, group: Group, answers: Iterable[tuple[Pair, Picture]], console: Console
 ) -> list[PairFigures]:
     with console.status("measuring"):
         return [album.add(group, pair, prediction) for pair, prediction in answers]

@@ -41,6 +41,16 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{share}",
         "lambda {lambda_L1}에서 G_L1 {weighted}(오차 {error}단계), 복원율 {share}",
     ),
+    "stands_area": (
+        "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
+        "levels), recovered share {share}",
+        "리터칭된 영역에서 lambda {lambda_L1}에 G_L1 {weighted}(오차 {error}단계), 복원율 {share}",
+    ),
+    "no_retouch": (
+        "There is no retouch to judge: source and target differ only as two files do that were "
+        "compressed apart.",
+        "판정할 리터칭이 없어요. 입력과 정답은 따로 압축한 두 파일만큼만 달라요.",
+    ),
     "stands_equal": (
         "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), nothing to recover",
         "lambda {lambda_L1}에서 G_L1 {weighted}(오차 {error}단계), 복원할 것이 없음",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
-from unretouch.tasks.verify.figures import Candidate, PairFigures, Part
+from unretouch.tasks.console import doing_nothing
+from unretouch.tasks.verify.figures import Candidate, PairFigures, Part, retouch_shares
 from unretouch.tasks.verify.probe import ProbePoint
 from unretouch.tasks.verify.report import CrossRuns, Verification
 from unretouch.tasks.verify.verdict import Tone, Verdict
@@ -29,6 +31,7 @@ def renderables(verification: Verification) -> list[RenderableType]:
         shown += [verdict_line(verdicts["memorised"])]
         shown += [texture_table("Is the texture back?", verification.training)]
         shown += [verdict_line(verdicts["texture"])]
+        shown += _coarse("Larger than pores: light and form", verification.training)
         shown += _extra(verification.extra, verification.training)
     if verification.heldout:
         title = "Does it hold on unseen portraits?"
@@ -36,6 +39,7 @@ def renderables(verification: Verification) -> list[RenderableType]:
         shown += [verdict_line(verdicts["unseen"])]
         shown += [texture_table("The texture of unseen portraits", verification.heldout)]
         shown += [verdict_line(verdicts["unseen_texture"])]
+        shown += _coarse("Larger than pores on unseen portraits", verification.heldout)
         shown += _extra(verification.extra, verification.heldout)
     else:
         shown += [verdict_line(verdicts["unseen"])]
@@ -74,13 +78,25 @@ def memorised_table(title: str, pairs: Sequence[PairFigures]) -> Table:
             *("share", "exact", "PSNR", "SSIM"),
         ),
         "Errors in grey levels of 255; idle: that of doing nothing; share: the recovered one; "
-        "area: what was retouched.",
+        "area: what was retouched; added outside: what was changed where nothing should be."
+        + "".join(_told_apart(pair) for pair in pairs),
     )
     for pair in pairs:
         weighted = f"{pair.G_L1:.2f}"
         _add(table, pair.name, "frame", _likeness(pair, "frame", weighted))
-        _add(table, "", f"area {pair.area_share:.0%}", _likeness(pair, "area", ""))
+        in_area = f"{pair.judged_G_L1:.2f}" if pair.noisy else ""
+        _add(table, "", f"area {pair.area_share:.0%}", _likeness(pair, "area", in_area))
+        outside = ("", _text(pair.added_outside), *[""] * 8)
+        _add(table, "", "added outside", outside)
     return table
+
+
+def _told_apart(pair: PairFigures) -> str:
+    if pair.identity_parts is None:
+        return ""
+    told = doing_nothing(sum(pair.identity_parts), pair.identity_parts, 2)
+    name = escape(pair.name)  # the caption is markup
+    return f"\n{name} is two files compressed apart: doing nothing {told}; judged by its area."
 
 
 def texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
@@ -98,6 +114,33 @@ def texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
         _add(table, pair.name, "prediction", _texture(pair.prediction))
         _add(table, "", "idle", _texture(pair.identity))
         _add(table, "", "grain", _texture(pair.grain))
+    return table
+
+
+def _coarse(title: str, pairs: Sequence[PairFigures]) -> list[RenderableType]:
+    if not any(pair.coarse for pair in pairs):
+        return []
+    return [coarse_table(title, pairs), Text()]
+
+
+def coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+    """Return of each coarse band its share of the retouch, and how much of it was recovered."""
+    bands = max((pair.coarse for pair in pairs), key=len)
+    table = _table(
+        title,
+        ("pair",),
+        (*(f"{band.low}-{band.high} px" for band in bands), "all finer"),
+        "By size, in the retouched area: recovered energy / share of the retouch's energy.",
+    )
+    for pair in pairs:
+        shares = retouch_shares(pair)
+        cells = [
+            f"{_text(band.recovered, 2)} / {shares[f'{band.low}_{band.high}']:.0%}"
+            for band in pair.coarse
+        ]
+        cells += ["-"] * (len(bands) - len(cells))
+        finer = sum(shares[part] for part in PARTS) if shares else None
+        table.add_row(Text(pair.name), *cells, "-" if finer is None else f"{finer:.0%}")
     return table
 
 

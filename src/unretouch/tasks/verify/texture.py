@@ -71,7 +71,9 @@ def texture_verdict(
     judged = [j for pair in pairs if (j := _judge(pair, limits)) is not None]
     words = {pair.name: UNKNOWN for pair in pairs} | {j.pair.name: j.word for j in judged}
     if not judged:
-        return Verdict("texture", UNKNOWN, (Phrase("texture_unknown"),), None, words)
+        bare = bool(pairs) and all(pair.nothing_to_judge for pair in pairs)
+        said = Phrase("no_retouch" if bare else "texture_unknown")
+        return Verdict("texture", UNKNOWN, (said,), None, words)
     last = min(judged, key=lambda j: (WORDS.index(j.word), j.band.recovered))
     held_back_by = None if last.word == WORDS[-1] else last.pair.name
     return Verdict("texture", last.word, (_phrase(last),), held_back_by, words)
@@ -91,7 +93,7 @@ def beaten(pair: PairFigures) -> dict[str, bool]:
 
 
 def _judge(pair: PairFigures, limits: TextureThresholds) -> _Judged | None:
-    if pair.bands is None or sum(pair.bands.removed) <= NOTHING:
+    if pair.nothing_to_judge or pair.bands is None or sum(pair.bands.removed) <= NOTHING:
         return None
     bands = [_band(pair, pair.bands, index) for index in range(len(PARTS))]
     removed = [band for band in bands if band.removed >= limits.band_matters]

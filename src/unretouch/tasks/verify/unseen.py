@@ -16,7 +16,8 @@ WORDS = ("harmful", "does not hold", "holds in part", "holds")
 
 @dataclass(frozen=True)
 class UnseenThresholds:
-    """Where the words begin; the recovered share is that over the whole frame."""
+    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed
+    apart that over the retouched area."""
 
     recovered_share: float = 0.5
     """`holds` from here up, on every held-out pair"""
@@ -37,7 +38,7 @@ def generalisation_gap(seen: Figure, heldout: Sequence[PairFigures]) -> Figure:
 
 
 def mean_share(pairs: Sequence[PairFigures]) -> Figure:
-    """Return the mean recovered share over the whole frames, or None without one."""
+    """Return the mean of the recovered shares by which pairs are judged, or None without one."""
     shares = [share for pair in pairs if (share := _share(pair)) is not None]
     return sum(shares) / len(shares) if shares else None
 
@@ -55,7 +56,9 @@ def unseen_verdict(
     mean = mean_share(heldout)
     if mean is None:
         words = {pair.name: UNKNOWN for pair in heldout}
-        return Verdict("unseen", UNKNOWN, (Phrase("unseen_unknown"),), None, words)
+        bare = any(pair.nothing_to_judge for pair in heldout)
+        said = Phrase("no_retouch" if bare else "unseen_unknown")
+        return Verdict("unseen", UNKNOWN, (said,), None, words)
     known = [pair for pair in heldout if _share(pair) is not None]
     gap = None if seen is None else seen - mean
     words = {pair.name: _word(pair, limits) for pair in heldout}
@@ -84,7 +87,7 @@ def _harm(part: Part) -> float:
 
 
 def _share(pair: PairFigures) -> Figure:
-    return pair.prediction.frame["recovered_share"]
+    return None if pair.nothing_to_judge else pair.judged["recovered_share"]
 
 
 def _word(pair: PairFigures, limits: UnseenThresholds) -> str:

@@ -15,9 +15,19 @@
     return made;
   }
 
+  // What of doing nothing is the retouch, in a pair of two files compressed apart.
+  function told(pair) {
+    const [retouch, compression] = pair.identity_parts.map((part) => Page.level(part));
+    return Page.say("identity_parts", { retouch, compression });
+  }
+
   function showVerdicts() {
     document.querySelectorAll(".verdict .said").forEach((said, index) => {
       said.textContent = data.verdicts[index].said[language()];
+    });
+    const parted = data.pairs.filter((pair) => pair.identity_parts);
+    document.querySelectorAll("small.parts").forEach((small, index) => {
+      small.textContent = told(parted[index]);
     });
     if (!data.cross) return;
     byId("cross").hidden = false;
@@ -118,8 +128,14 @@
     body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
     const headings = ["figure", "frame", "identity", "area", "identity", "best"];
     fill("likeness", headings, body);
-    byId("likeness").querySelector(".help").textContent =
-      Page.say("likeness_help", { share: Page.percent(pair.area_share, 0) });
+    const said = [Page.say("likeness_help", { share: Page.percent(pair.area_share, 0) })];
+    if (!missing(pair.added_outside)) {
+      said.push(Page.say("added_outside", { value: Page.level(pair.added_outside) }));
+    }
+    if (pair.noisy) {
+      said.push(Page.say("noisy_help", { value: Page.level(pair.identity_error), parts: told(pair) }));
+    }
+    byId("likeness").querySelector(".help").textContent = said.join(" ");
   }
 
   function showTexture(pair) {
@@ -135,8 +151,22 @@
       [best(figure), "best"],
     ];
     const headings = ["figure", "prediction", "identity", "grain", "best"];
-    fill("texture", headings, rows(data.texture, cells));
+    fill("texture", headings, [...rows(data.texture, cells), ...coarse(pair)]);
     showSpectrum(pair.spectra);
+  }
+
+  // What of the retouch is larger than pores; nothing for a small picture.
+  function coarse(pair) {
+    if (!pair.coarse.length) return [];
+    const first = row("first", Page.say("figure_coarse"), []);
+    first.firstChild.colSpan = 5;
+    return [first, explained(Page.say("explain_coarse"), 4), ...pair.coarse.map((band) => {
+      const share = pair.retouch_shares[`${band.low}_${band.high}`];
+      const title = Page.say("coarse_band", { low: band.low, high: band.high, share: Page.percent(share, 0) });
+      return row("sub", title, [
+        [Page.percent(band.recovered), "ours"], [Page.percent(0, 0), ""], ["–", ""], [Page.percent(1, 0), "best"],
+      ]);
+    })];
   }
 
   function showParts(pair) {
@@ -158,7 +188,10 @@
 
   function showPlace(pair, name) {
     const place = pair[name];
-    const files = { ...pair.pictures, error_short: pair.error_map };
+    const cut = pair.places[name];
+    const files = cut
+      ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error_short: cut.error }
+      : { ...pair.pictures, error_short: pair.error_map };
     const crops = element("div", "crops");
     crops.append(...Object.entries(files).map(([word, file]) => {
       const figure = element("figure", "crop");
@@ -167,8 +200,8 @@
       const image = element("img");
       image.src = Page.pictureUrl(file);
       image.alt = `${pair.name}, ${Page.say(word)}`;
-      image.style.left = `${-place.left}px`;
-      image.style.top = `${-place.top}px`;
+      image.style.left = cut ? "0" : `${-place.left}px`;
+      image.style.top = cut ? "0" : `${-place.top}px`;
       view.append(image);
       const caption = element("figcaption");
       if (word !== "error_short") caption.append(element("strong", "", word), " ");
@@ -178,6 +211,27 @@
     }));
     const value = Page.say("levels_value", { value: Page.level(place.level_error) });
     byId(`place-${name}`).replaceChildren(element("h3", "", Page.say(name, { value })), crops);
+  }
+
+  function reduced(pair) {
+    const size = (length) => Math.floor(length / pair.factor);
+    return Page.say("reduced_note", {
+      small: `${size(pair.width)} × ${size(pair.height)}`, full: `${pair.width} × ${pair.height}`,
+    });
+  }
+
+  // A large pair is shown reduced; the places that were cut out of it at full size can be chosen.
+  function looks(pair) {
+    if (pair.factor === 1) return undefined;
+    const whole = {
+      key: "whole", pictures: pair.pictures, error_map: pair.error_map,
+      title: () => Page.say("look_frame"), note: () => reduced(pair),
+    };
+    const places = Object.entries(pair.places).map(([name, { error, ...pictures }]) => ({
+      key: name, pictures, error_map: error, title: () => Page.say(`look_place_${name}`),
+      note: () => Page.say("place_note_full"),
+    }));
+    return [whole, ...places];
   }
 
   // --- plots
@@ -236,7 +290,9 @@
     const pair = data.pairs[chosen];
     if (!pair) return;
     picks.forEach((pick, index) => pick.setAttribute("aria-pressed", String(index === chosen)));
-    Pairs.show(byId("pairs"), [{ ...pair, name: shownName(pair) }]);
+    byId("reduced").hidden = pair.factor === 1;
+    byId("reduced").textContent = reduced(pair);
+    Pairs.show(byId("pairs"), [{ ...pair, name: shownName(pair), looks: looks(pair) }]);
     for (const place of ["worst", "typical"]) showPlace(pair, place);
     showLikeness(pair);
     showTexture(pair);
