@@ -130,12 +130,12 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
     """Return, for each seed, the updates after which the crops of the last ten had LEFT of their
     retouch undone; None where that did not happen while the fit had patience."""
     import torch
+    from unretouch.training.stuck import PATIENCE
 
     from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
     from unretouch.training import device
     from unretouch.training.fast_fit import FastFit
-    from unretouch.training.stuck import PATIENCE
 
     where = torch.device("cpu")
     device.prepare(where)

@@ -97,7 +97,7 @@ def begun(folder: Path, pairs: list[Pair]) -> Previews:
 
 
 def take(taken: Previews, step: int, net: nn.Module, **given: Any) -> Any:
-    taken.take(At(step), SimpleNamespace(generator=net), **given)  # type: ignore[arg-type]
+    taken.take(At(step), SimpleNamespace(generator=net, known=lambda name: None), **given)  # type: ignore[arg-type]
     return taken.taken[-1] if taken.taken else None
 
 

@@ -108,6 +108,18 @@ class PairMap:
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
         return np.asarray(found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread)))
 
+    def asked_rows(self, rows: slice) -> Plane:
+        """Return what is asked for in these rows of the picture, grey levels, (rows, W): the mean
+        absolute difference of the block, 0 where only noise differs."""
+        asked = self.absolute if self.lossless else self.absolute * self.blocks
+        by_row = asked[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
+        return np.asarray(by_row[:, : self.shape[1]])
+
+    @property
+    def asked_error(self) -> float:
+        """What doing nothing costs of what is asked for, grey levels."""
+        return self.identity_error if self.lossless else self.retouch_error
+
     def block_rows(self, rows: slice) -> NDArray[np.uint8]:
         """Return `blocks` for these rows of the picture, 1 or 0, (rows, W, 1)."""
         chosen = self.blocks[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
@@ -141,6 +153,18 @@ class PairMap:
         return np.asarray(
             found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
         )
+
+    def asked(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Rgb:
+        """Return the answer that is asked for in a window of the pair, uint8 (rows, columns, 3).
+
+        It is the target where the pair was retouched, and elsewhere the source: noise can be
+        neither learnt nor recovered. `source` and `target` are the whole pictures.
+        """
+        answer = target[rows, columns]
+        if self.lossless:
+            return answer
+        retouched = self.mask(source, target, rows, columns)
+        return np.where(retouched[..., None], answer, source[rows, columns])
 
     def _tile(self, source: Rgb, target: Rgb, row: int, column: int) -> Mask:
         height, width = (
@@ -275,9 +299,10 @@ def _measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32
     losses, of_means = [zero] * len(QUALITIES), [zero] * len(QUALITIES)
     textures, brightness = [], zero
     for side in (before, after):
-        means = _means(side)
+        levels = side.astype(np.float32)
+        means = _means(levels)
         brightness = brightness + means.mean(2) / 2
-        textures.append(_mean_squares(side) - np.square(means).mean(2))
+        textures.append(_mean_squares(levels) - np.square(means).mean(2))
         for number, quality in enumerate(QUALITIES):
             lost = _difference(images.compressed_again(side, quality, BLOCK // 2), side)
             losses[number] = losses[number] + _mean_squares(lost) - _squares_of_means(lost)
@@ -375,26 +400,21 @@ def _difference(x: Rgb, y: Rgb) -> Plane:
     return np.subtract(x, y, dtype=np.int16).astype(np.float32)
 
 
-def _sums(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return the sums over blocks, channel by channel: (H, W, 3) to (h, w, 3)."""
+def _means(values: Plane) -> Plane:
+    """Return the means of blocks, (H, W, C) to (h, w, C)."""
     height, width, channels = values.shape
-    rows = values.reshape(height // BLOCK, BLOCK, width * channels).sum(1, dtype=dtype)
-    columns = rows.reshape(height // BLOCK, width // BLOCK, BLOCK, channels)
-    return columns.sum(2, dtype=dtype)  # type: ignore[no-any-return]
+    rows = values.reshape(height // BLOCK, BLOCK, width * channels).sum(1)
+    # A product of matrices: numpy adds up short rows slowly.
+    columns = rows.reshape(-1, BLOCK * channels) @ np.tile(
+        np.eye(channels, dtype=np.float32), (BLOCK, 1)
+    )
+    means: Plane = columns.reshape(height // BLOCK, width // BLOCK, channels) / np.float32(BLOCK**2)
+    return means
 
 
-def _means(values: NDArray[Any]) -> Plane:
-    """Return the means of blocks, (h, w, 3)."""
-    kind = np.uint32 if values.dtype == np.uint8 else np.float32
-    return _sums(values, kind).astype(np.float32) / np.float32(BLOCK**2)
-
-
-def _mean_squares(values: NDArray[Any]) -> Plane:
+def _mean_squares(values: Plane) -> Plane:
     """Return the mean squares of blocks over all channels, (h, w)."""
-    whole = values.dtype == np.uint8
-    squares = np.square(values, dtype=np.uint16 if whole else np.float32)
-    sums = _sums(squares, np.uint32 if whole else np.float32).astype(np.float32)
-    found: Plane = sums.mean(2) / np.float32(BLOCK**2)
+    found: Plane = _means(np.square(values)).mean(2)
     return found
 
 

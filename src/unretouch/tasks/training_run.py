@@ -17,6 +17,7 @@ from unretouch import __version__
 from unretouch.base import config, durable
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
+from unretouch.base.run_status import Preview
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
@@ -33,13 +34,14 @@ from unretouch.training import (
     session,
 )
 from unretouch.training.capacity import capacity
-from unretouch.training.evaluation import evaluate, told_apart
+from unretouch.training.evaluation import PairError, asked_of, evaluate, is_local
 from unretouch.training.fast_fit import FastFit
+from unretouch.training.large_pairs import is_large
 from unretouch.training.memory_need import MemoryCheck
 from unretouch.training.previews import Previews
 from unretouch.training.run_lock import run_lock
 from unretouch.training.rundir import RunDir
-from unretouch.training.session import Session
+from unretouch.training.session import AnyFit, Session
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
@@ -142,14 +144,14 @@ def _run(
         try:
             following.begin(team, settings, opened, pairs)
             shown = large_sets.shown_pairs(pairs, settings.seed, loaded.lazy)
-            outcome = _train(run, settings, opened, shown, console, team)
+            outcome, taken = _train(run, settings, opened, shown, console, team)
             following.dismiss(team, outcome.exit_code)
         except StoppedNow as stopped:
             say(console, f"stopped at once; the last save in {run.root} is whole")
             return stopped.exit_code
         say(console, _ending(run, opened, outcome))
         if report and outcome.exit_code == ExitCode.OK:
-            _report(run, settings, opened, shown, console)
+            _report(run, settings, opened.fit, shown, taken[-1] if taken else None, console)
             if len(shown) < len(pairs):
                 say(console, f"measured on {len(shown)} of the {len(pairs)} pairs, drawn by --seed")
     return outcome.exit_code
@@ -207,17 +209,44 @@ def _size(
 
 
 def _report(
-    run: RunDir, settings: TrainSettings, opened: Session, pairs: Sequence[Pair], console: Console
+    run: RunDir,
+    settings: TrainSettings,
+    fit: AnyFit,
+    pairs: Sequence[Pair],
+    last: Preview | None,
+    console: Console,
 ) -> None:
+    """Print what the training pairs came to: of large ones what the `last` preview measured."""
     errors, figures = [], []
+    measured = {pair.name: pair for pair in last.pairs} if last else {}
     brief_too = affordable(pairs)
-    for pair, prediction, error in evaluate(opened.fit.generator, pairs):
-        errors.append(told_apart(error, pair))
-        if brief_too:
-            figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+    for pair in pairs:
+        known = fit.known(pair.name)
+        shown = measured.get(pair.name)
+        if shown is not None and is_large(pair) and is_local(fit.generator):
+            error = PairError(
+                pair.name, shown.level_error, shown.identity_error, shown.recovered_share,
+                shown.exact_pixels,
+            )  # fmt: skip
+        else:
+            asked = asked_of(pair, known)
+            ((_, prediction, error),) = evaluate(fit.generator, [asked])
+            if brief_too:
+                figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+        errors.append(error if known is None else _told_apart(error, known))
     console.print(error_table("Training pairs", {"trained on": errors}))
     for line in brief_verdicts(figures, run):
         console.print(line, soft_wrap=True)
+
+
+def _told_apart(error: PairError, known: PairMap) -> PairError:
+    """Return an error of what is asked for beside what doing nothing consists of."""
+    if known.lossless:
+        return error
+    nothing, retouch = known.identity_error, known.retouch_error
+    return dataclasses.replace(
+        error, identity_error=nothing, identity_parts=(retouch, nothing - retouch)
+    )
 
 
 def _open(
@@ -351,13 +380,15 @@ def _train(
     pairs: Sequence[Pair],
     console: Console,
     team: Team,
-) -> Outcome:
+) -> tuple[Outcome, Sequence[Preview]]:
+    """Train; return how it ended, and the previews that were taken."""
     web = None if settings.no_html else run.web
     if web is not None:
         say(console, f"page: {web / 'index.html'}")
     previews = Previews(run, settings, pairs)
     with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
-        return train(run, settings, opened.fit, opened.progress, previews, display, stop, team)
+        outcome = train(run, settings, opened.fit, opened.progress, previews, display, stop, team)
+    return outcome, previews.taken
 
 
 def _ending(run: RunDir, opened: Session, outcome: Outcome) -> str:

@@ -19,6 +19,7 @@ from unretouch.base.errors import CheckpointError, NonFiniteError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.training.fit import Update
 from unretouch.training.optimiser_state import remembered, restore_optimiser
 from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch
@@ -97,6 +98,10 @@ class ClassicFit:
     def after_epoch(self, mean_l1: float) -> None:
         if self._settings.lr_policy == "plateau":
             self._plateau = self._plateau.after_epoch(mean_l1)
+
+    def known(self, name: str) -> PairMap | None:
+        """All that differs is asked for, as in the classic program."""
+        return None
 
     def learning_rate(self) -> float:
         return self._rate

@@ -198,9 +198,7 @@ def _asked(
         slice(start, min(start + table.crop, length))
         for start, length in zip((top, left), pair.shape, strict=True)
     )
-    source, target = (side[rows, columns] for side in whole)
-    if not known.lossless:
-        target = np.where(known.mask(*whole, rows, columns)[..., None], target, source)
+    source, target = whole[0][rows, columns], known.asked(*whole, rows, columns)
     missing = [(0, table.crop - length) for length in source.shape[:2]]
     if any(after for _, after in missing):
         # At the right and bottom, as `networks.predict` pads a picture.

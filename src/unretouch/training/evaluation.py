@@ -23,6 +23,7 @@ from unretouch.networks.detail import Detail
 from unretouch.networks.predict import PredictMode
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import PairMap
 
 WHOLE = 1_500_000
 """Pixels up to which a picture goes through the network whole."""
@@ -104,6 +105,11 @@ class Window:
     def pixels(self) -> int:
         return self.height * self.width
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
 
 def is_local(generator: nn.Module) -> bool:
     """Whether a pixel of the prediction depends on its surroundings alone (see Detail).
@@ -160,6 +166,15 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
         recovered_share=recovered_share(prediction, target, source) if identity else None,
         exact_pixels=exact_pixels(prediction, target),
     )
+
+
+def asked_of(pair: Pair, known: PairMap | None) -> Pair:
+    """Return the pair with the answer that is asked for in place of its target."""
+    if known is None or known.lossless:
+        return pair
+    whole = (slice(0, length) for length in pair.shape)
+    source, target = pair.source, pair.target
+    return Pair(pair.name, source, known.asked(source, target, *whole), pair.files)
 
 
 def told_apart(error: PairError, pair: Pair) -> PairError:

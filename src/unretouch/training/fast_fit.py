@@ -16,6 +16,7 @@ from unretouch.base import seeding
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops
 from unretouch.training.early_choice import EarlyChoice
@@ -90,11 +91,7 @@ class FastFit:
     @property
     def passes_a_step(self) -> float:
         """How often all that was retouched is seen in a step."""
-        asked = sum(
-            (known.identity_error if known.lossless else known.retouch_error)
-            * known.shape[0] * known.shape[1]
-            for known in self.maps
-        )  # fmt: skip
+        asked = sum(known.asked_error * known.shape[0] * known.shape[1] for known in self.maps)
         return self.pixels_a_step * self._table.residual / max(asked, 1e-9)
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
@@ -139,6 +136,9 @@ class FastFit:
 
     def after_epoch(self, mean_l1: float) -> None:
         """The rate of this recipe follows progress, not the loss."""
+
+    def known(self, name: str) -> PairMap | None:
+        return self.maps[self._names.index(name)]
 
     def learning_rate(self) -> float:
         return float(self._optimiser.param_groups[0]["lr"])

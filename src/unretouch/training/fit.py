@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from unretouch.pixels.retouched_area import PairMap
+
 
 @dataclass(frozen=True)
 class Update:
@@ -51,6 +53,10 @@ class Fit(Protocol):
 
     def after_epoch(self, mean_l1: float) -> None:
         """Take note of the mean reconstruction loss (network space) of an epoch that was done."""
+
+    def known(self, name: str) -> PairMap | None:
+        """Return what is known of the difference of the pair of this name; None where all of the
+        difference is asked for."""
 
     def learning_rate(self) -> float:
         """Return the rate of the last update."""

@@ -20,6 +20,7 @@ from PIL import Image
 
 from unretouch.base import seeding
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.training.evaluation import Window
 
 LARGE_PIXELS = 1_500_000
@@ -70,8 +71,8 @@ class Tile:
     """whether it is one of those where the retouch is strongest"""
 
 
-def survey(pair: Pair) -> Survey:
-    """Look at a pair strip by strip."""
+def survey(pair: Pair, known: PairMap | None = None) -> Survey:
+    """Look at a pair strip by strip; `known` tells what of its difference is asked for."""
     source, target = pair.source, pair.target
     height, width = pair.shape
     factor = -(-max(height, width) // LONG_SIDE)
@@ -83,11 +84,15 @@ def survey(pair: Pair) -> Survey:
         levels = difference.sum(axis=2, dtype=np.uint16)
         total += int(levels.sum(dtype=np.int64))
         equal += int(np.count_nonzero(levels == 0))
-        means = reduced((levels / np.float32(3)).astype(np.float32), factor)
+        asked = levels / np.float32(3) if known is None else known.asked_rows(rows)
+        means = reduced(asked.astype(np.float32), factor)
         parts.append((reduced(a, factor), reduced(b, factor), means))
     a, b, means = (np.concatenate(side) for side in zip(*parts, strict=True))
     pixels = height * width
-    return Survey(pair.shape, factor, a, b, means, total / (3 * pixels), equal / pixels)
+    identity, same = total / (3 * pixels), equal / pixels
+    if known is not None and not known.lossless:
+        identity, same = known.retouch_error, 1 - float(known.blocks.mean())
+    return Survey(pair.shape, factor, a, b, means, identity, same)
 
 
 def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:

@@ -18,6 +18,7 @@ from unretouch.base.run_status import PlaceKind
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.training.evaluation import PairError, Window, predicted_window, surroundings
 from unretouch.training.large_pairs import (
     TILE,
@@ -75,9 +76,16 @@ class Look:
 class LargePair:
     """A large pair on the page. Of its pictures only small parts are kept."""
 
-    def __init__(self, pair: Pair, generator: nn.Module, tiles: int, *seeds: int) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        known: PairMap | None,
+        generator: nn.Module,
+        tiles: int,
+        *seeds: int,
+    ) -> None:
         """`tiles` are predicted in a preview; `seeds` decide which."""
-        self.pair, self.seen = pair, survey(pair)
+        self.pair, self.seen, self._known = pair, survey(pair, known), known
         self.seconds_a_pixel = 0.0
         """that the newest prediction took; 0 before it"""
         self._tiles = chosen_tiles(self.seen, tiles, *seeds)
@@ -154,7 +162,10 @@ class LargePair:
         target: NDArray[np.uint8],
     ) -> _Cut:
         around = surroundings(generator, window, self.pair.shape)
-        return _Cut(window, around, around.of(source).copy(), window.of(target).copy())
+        answer = window.of(target).copy()
+        if self._known is not None:
+            answer = self._known.asked(source, target, *window.slices)
+        return _Cut(window, around, around.of(source).copy(), answer)
 
     def _predicted(self, generator: nn.Module, cut: _Cut) -> NDArray[np.float32]:
         began = time.monotonic()

@@ -28,7 +28,7 @@ from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.training import history, rhythm
-from unretouch.training.evaluation import does_nothing, evaluate, is_local
+from unretouch.training.evaluation import asked_of, does_nothing, evaluate, is_local
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import is_large
 from unretouch.training.large_previews import LargePair, Look, Place
@@ -138,9 +138,10 @@ class Previews:
                 yield self._shown_whole(progress, fit, pair)
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
-        ((_, prediction, error),) = evaluate(fit.generator, [pair])
+        asked = asked_of(pair, fit.known(pair.name))
+        ((_, prediction, error),) = evaluate(fit.generator, [asked])
         names = _names(_label(progress), pair.name)
-        target = pair.target.astype(prediction.dtype)
+        target = asked.target.astype(prediction.dtype)
         self._write(names["fake_B"], lambda: images.levels_to_file(prediction))
         self._write(names["error_map"], lambda: error_map(prediction, target))
         self._write_once(names["real_A"], lambda: pair.source, progress)
@@ -165,7 +166,9 @@ class Previews:
             made = {}
             for number, pair in enumerate(chosen):
                 tiles = MOST_TILES // len(chosen)
-                made[pair.name] = LargePair(pair, fit.generator, tiles, self._seed, number)
+                made[pair.name] = LargePair(
+                    pair, fit.known(pair.name), fit.generator, tiles, self._seed, number
+                )
             self._large = made
         return self._large
 
