@@ -277,7 +277,7 @@ def test_one_update_costs_little(tmp_path: Path) -> None:
         began = time.process_time()
         write_status(tmp_path, long)
         took.append(time.process_time() - began)
-    assert min(took) < 0.02, "seconds of processor time for one write_status"
+    assert min(took) < 0.04, "seconds of processor time for one write_status"
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=300), st.integers(1, 50))

@@ -346,6 +346,8 @@ def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.f
     fit = ~same & _like_noise(found, texture)
     if fit.sum() < FEWEST_LIKE_NOISE * (~same).sum():
         fit = ~same
+    if not fit.any():
+        return np.zeros(len(USUAL)), 0.0
     weights = USUAL
     scale = float(np.quantile(found[fit] / _expected(causes[fit], weights), 0.1)) * 1.3
     for _ in range(25):
