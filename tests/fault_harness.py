@@ -621,6 +621,34 @@ def say_if_touched(_: bool) -> None:
         kind.update = watched(kind.update)  # type: ignore[method-assign]
 
 
+def signal_in_verify(arguments: list[Any]) -> None:
+    """[where, signal]: the signal arrives with the second tile that is predicted or measured."""
+    from unretouch.tasks.verify import figures
+    from unretouch.training import evaluation
+
+    where, number = arguments
+    module, name = (evaluation, "_predicted") if where == "predicted" else (figures, "Patch")
+    made, calls = getattr(module, name), itertools.count()
+
+    def making(*given: Any) -> Any:
+        if next(calls) == (1 if where == "predicted" else 20):
+            print(f"signal at {time.monotonic()}", flush=True)
+            _signal(number)
+        return made(*given)
+
+    setattr(module, name, making)
+
+
+def only_predict(_: bool) -> None:
+    """Verify ends when everything is predicted."""
+    from unretouch.tasks.verify import pair_work
+
+    def judging(*_: Any) -> Any:
+        sys.exit(0)
+
+    pair_work.judge = judging
+
+
 def tiny_detail(_: bool) -> None:
     """Make the generator `detail` as small as the others here."""
     from unretouch.networks import detail
@@ -649,6 +677,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
         memory_left, disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
+        signal_in_verify, only_predict,
     )
 }  # fmt: skip
 
@@ -661,16 +690,18 @@ def _serve() -> None:
     import torch
 
     from unretouch import cli
-    from unretouch.commands import train  # noqa: F401
+    from unretouch.commands import train, verify  # noqa: F401
     from unretouch.compat import test as classic_test
     from unretouch.compat import train as classic_train
     from unretouch.tasks import training_run
+    from unretouch.tasks.verify import run as verify_run
 
     assert training_run
+    assert verify_run
     for late in ("torch._dynamo", "tyro"):  # imported at their first use
         importlib.import_module(late)
     torch.set_num_threads(1)
-    programs = {"train": classic_train.main, "test": classic_test.main}
+    programs = {"train": classic_train.main, "test": classic_test.main, "verify": verify.main}
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)

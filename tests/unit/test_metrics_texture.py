@@ -26,6 +26,7 @@ from unretouch.metrics import (
     spectrum_distance,
     ssim,
 )
+from unretouch.metrics.coarse_bands import coarse_bands, reduced
 from unretouch.metrics.luma import Layer, luma
 from unretouch.metrics.octave_bands import band_energies, band_layers
 from unretouch.metrics.tally import total
@@ -311,3 +312,35 @@ def test_detail_ssim_sees_skin_where_ssim_sees_only_light() -> None:
     assert detail is not None
     assert plain > 0.9
     assert detail < 0.5
+
+
+# --- coarse bands
+
+
+def large_wave(period: float, height: int = 768, width: int = 1024) -> Levels:
+    across = np.sin(2 * np.pi * np.arange(width) / period)
+    return grey(128 + 10 * np.broadcast_to(across, (height, width)))
+
+
+def test_what_is_larger_than_pores_is_found_in_its_band() -> None:
+    source, target = np.full((768, 1024, 3), 128, np.uint8), large_wave(2**5.5)
+    area = np.ones((768, 1024), np.bool_)
+    half = (source + (target - source) / 2).astype(np.float32)
+    (band,) = coarse_bands(half, target, source, area)
+    assert (band.low, band.high) == (32, 64)
+    assert band.recovered == pytest.approx(0.75, abs=0.01)
+    assert band.removed == pytest.approx(area.size * 10**2 / 2, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("side", "count"), [(512, 0), (723, 0), (725, 1), (1449, 2), (2897, 3), (4000, 3)]
+)
+def test_bands_follow_the_scale_of_the_picture(side: int, count: int) -> None:
+    flat = np.zeros((side, side, 3), np.uint8)
+    assert len(coarse_bands(flat, flat, flat, np.ones((side, side), np.bool_))) == count
+
+
+def test_a_reduced_picture_is_the_mean_of_its_squares() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (43, 50, 3), dtype=np.uint8)
+    expected = picture[:40, :48].reshape(5, 8, 6, 8, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(reduced(picture, 8), expected, rtol=1e-5)

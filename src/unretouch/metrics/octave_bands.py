@@ -79,17 +79,19 @@ def band_values(sums: Sums) -> list[dict[str, float]]:
 
 def band_energies(view: View, patch: Patch) -> Sums:
     """Return the energy of a picture in every band, added up over the pixels that count."""
-    return np.array([_product(values, values) for values in view.made(_counted, patch)])
+    counted = (values.astype(np.float64) for values in view.made(_counted, patch))
+    return np.array([_product(values, values) for values in counted])
 
 
 def _sums(view: View, prediction: Patch) -> Sums:
     sums: list[float] = []
-    for ours, true, before in zip(
+    for values in zip(
         *(view.made(_counted, p) for p in (prediction, view.target, view.source)), strict=True
     ):
+        ours, true, before = (one.astype(np.float64) for one in values)
         restored, removed, missing = ours - before, true - before, ours - true
-        for values in (ours, true, before, restored, removed, missing):
-            sums.append(_product(values, values))
+        for one in (ours, true, before, restored, removed, missing):
+            sums.append(_product(one, one))
         sums.append(_product(restored, removed))
     return np.array([*sums, len(view.made(_counted, prediction)[0])], dtype=np.float64)
 
@@ -99,8 +101,8 @@ def _product(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> fl
     return float(np.einsum("n,n->", one, other))
 
 
-def _counted(view: View, patch: Patch) -> list[npt.NDArray[np.float64]]:
-    return [view.own(layer).astype(np.float64) for layer in patch.made(bands_of)]
+def _counted(view: View, patch: Patch) -> list[npt.NDArray[np.float32]]:
+    return [view.own(layer) for layer in patch.made(bands_of)]
 
 
 def _spectrum(
