@@ -48,7 +48,8 @@ def is_shortage(error: BaseException) -> bool:
 def _left_in_machine(swap: bool) -> int | None:
     names = ("MemAvailable:", "SwapFree:") if swap else ("MemAvailable:",)
     with contextlib.suppress(OSError, ValueError, KeyError):
-        text = Path("/proc/meminfo").read_text("ascii")
+        # By the one codec that is always loaded: a process may have no file handle to spare.
+        text = Path("/proc/meminfo").read_text("utf-8")
         sizes = dict(line.split()[:2] for line in text.splitlines())
         return sum(int(sizes[name]) for name in names) * 1024
     return None
@@ -59,7 +60,7 @@ def _left_in_container() -> int | None:
     if limit is None or used is None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError):  # files that are only kept for speed
-        text = (CONTAINER / "memory.stat").read_text("ascii")
+        text = (CONTAINER / "memory.stat").read_text("utf-8")
         sizes = dict(line.split() for line in text.splitlines())
         used -= int(sizes["inactive_file"]) + int(sizes["active_file"])
     return max(0, limit - used)
@@ -71,7 +72,7 @@ def _left_of_addresses() -> int | None:
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY:
-            pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+            pages = int(Path("/proc/self/statm").read_text("utf-8").split()[0])
             return max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))
     return None
 
@@ -79,7 +80,7 @@ def _left_of_addresses() -> int | None:
 def _container(file: str) -> int | None:
     """Return a number that a container tells, None where it is no container or has no limit."""
     with contextlib.suppress(OSError, ValueError):
-        return int((CONTAINER / file).read_text("ascii"))
+        return int((CONTAINER / file).read_text("utf-8"))
     return None
 
 
