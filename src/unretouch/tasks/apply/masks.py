@@ -14,6 +14,7 @@ from unretouch.base.errors import DataError
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
+from unretouch.pixels.retouched_area import pair_map
 from unretouch.tasks.apply.stretched import Stretched
 
 Floats = NDArray[np.float32]
@@ -65,14 +66,21 @@ def learn(pairs: Sequence[Pair]) -> LearntMask:
     """Return the mask that the pairs teach: colours by how much of their area was changed.
 
     A pixel counts as changed where the mean difference around it is more than half of the
-    picture's mean difference. The least share that any colour is changed by is taken for chance.
+    picture's mean difference, that of noise left out. The least share that any colour is changed
+    by is taken for chance.
     """
     changed = np.zeros((BINS,) * 3, np.float64)
     all_pixels = np.zeros((BINS,) * 3, np.float64)
     for pair in pairs:
         source, target = _shrunk(pair.source), _shrunk(pair.target)
         # The difference at full size: reduced pictures have lost the texture it is made of.
-        difference = np.abs(pair.source.astype(np.int16) - pair.target).mean(2, dtype=np.float32)
+        known = pair_map(pair.source, pair.target)
+        if known.lossless:
+            difference = np.abs(np.subtract(pair.source, pair.target, dtype=np.int16)).mean(
+                2, dtype=np.float32
+            )
+        else:
+            difference = known.asked_rows(slice(0, len(pair.source)))
         around = _shrunk_plane(difference, source.shape[1], source.shape[0])
         around = _blurred(around, _unit(source.shape[:2]) * 2)
         hit = around > 0.5 * around.mean()
