@@ -18,7 +18,7 @@ import torch
 from unretouch.metrics.pictures import Area, Figure, Levels, Picture
 from unretouch.metrics.tiling import Tile, Window, tiles_of
 
-SIDE = 512
+SIDE = 384
 """Side of a tile's own part: small enough that a sparse retouch leaves most tiles out."""
 HALO = 64
 """Pixels around it that metrics look at: two periods of the coarsest octave band."""

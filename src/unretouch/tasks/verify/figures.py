@@ -37,7 +37,7 @@ GRAIN_SEED = 0
 STRAY = 1.5e-4
 """Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
 some that differ by more than the noise."""
-_TRIMMED = 16
+_TRIMMED = 32
 """Tiles after which what threads have freed is given back, lest it pile up."""
 
 Figures = dict[str, Figure]
