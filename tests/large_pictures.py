@@ -55,7 +55,7 @@ def run(words: list[str], printed: Path, reached: Callable[[], bool] = lambda: F
         **os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "2", "COLUMNS": "200",
         "UNRETOUCH_TEST_STEPS": "2",
     }  # fmt: skip
-    until = None
+    until, most = None, 0
     with printed.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, *words], env=environment, stdout=file, stderr=subprocess.STDOUT
@@ -63,13 +63,21 @@ def run(words: list[str], printed: Path, reached: Callable[[], bool] = lambda: F
     while True:
         if until is None and reached():
             until = _seconds(process.pid)
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        most = max(most, _most_resident(process.pid))
+        pid, status = os.waitpid(process.pid, os.WNOHANG)
         if pid:
             break
         time.sleep(0.05)
     process.returncode = os.waitstatus_to_exitcode(status)
     out = printed.read_text("utf-8", errors="replace")
-    return Ran(process.returncode, out, usage.ru_maxrss * 1024 / 10**9, until)
+    return Ran(process.returncode, out, most * 1024 / 10**9, until)
+
+
+def _most_resident(pid: int) -> int:
+    """Return the peak of a process, kB. Not as the kernel accounts for children: that starts with
+    what their parent held when it made them."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) if "VmHWM" in status else 0
 
 
 def _seconds(pid: int) -> float:

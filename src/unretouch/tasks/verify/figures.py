@@ -34,7 +34,7 @@ PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
-STRAY = 1.5e-4
+STRAY = 1e-3
 """Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
 some that differ by more than the noise."""
 _TRIMMED = 32
