@@ -359,13 +359,18 @@ def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.f
             break
         weights, _ = nnls(causes[fit][near] / expected[near, None], ratio[near])
     ratio = np.log(found[fit] / _expected(causes[fit], weights) + 1e-3)
-    low, high = np.quantile(ratio[ratio < np.log(2.2)], (0.2, 0.8)) if near.any() else (0, 0)
+    explained = ratio[ratio < np.log(2.2)]
+    low, high = np.quantile(explained, (0.2, 0.8)) if len(explained) else (0.0, 0.0)
     spread = float(high - low)
+    # By noise of such strength hardly a block could have stayed as it was.
+    here = (
+        float(np.median(causes[same] @ weights)) if identical > 0.05 or same.mean() > 0.45 else 0.0
+    )
+    if same.mean() > 0.45 and here > 12:
+        return np.zeros(len(USUAL)), 0.0
     if spread < LOOSE:
         return weights, spread
-    # The fit explains little: perhaps it followed the retouch itself. By noise of this strength
-    # hardly a block could have stayed as it was.
-    here = float(np.median(causes[same & textured] @ weights)) if identical > 0.05 else 0.0
+    # The fit explains little: perhaps it followed the retouch itself.
     if here > 1.5 or (here > 0.25 and spread > VERY_LOOSE):
         return np.zeros(len(USUAL)), 0.0
     if spread < VERY_LOOSE:
