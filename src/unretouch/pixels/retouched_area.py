@@ -104,16 +104,18 @@ class PairMap:
         from scipy import ndimage
 
         found = self.difference > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * self.noise)
-        spread = np.sqrt(ndimage.gaussian_filter(self.noise_of_means, 2.0) + 1e-4)
+        spread = np.sqrt(self._around_means + 1e-4)
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
         return np.asarray(found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread)))
 
+    @cached_property
+    def asked_blocks(self) -> Plane:
+        """(h, w): `absolute` where something is asked for, 0 where only noise differs."""
+        return self.absolute if self.lossless else self.absolute * self.blocks
+
     def asked_rows(self, rows: slice) -> Plane:
-        """Return what is asked for in these rows of the picture, grey levels, (rows, W): the mean
-        absolute difference of the block, 0 where only noise differs."""
-        asked = self.absolute if self.lossless else self.absolute * self.blocks
-        by_row = asked[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
-        return np.asarray(by_row[:, : self.shape[1]])
+        """Return `asked_blocks` for these rows of the picture, grey levels, (rows, W)."""
+        return self._rows(self.asked_blocks, rows)
 
     @property
     def asked_error(self) -> float:
@@ -122,8 +124,12 @@ class PairMap:
 
     def block_rows(self, rows: slice) -> NDArray[np.uint8]:
         """Return `blocks` for these rows of the picture, 1 or 0, (rows, W, 1)."""
-        chosen = self.blocks[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
-        return np.asarray(chosen[:, : self.shape[1], None], np.uint8)
+        return np.asarray(self._rows(self.blocks, rows)[..., None], np.uint8)
+
+    def _rows(self, blocks: NDArray[Any], rows: slice) -> NDArray[Any]:
+        """Return the blocks' values for the pixels of these rows."""
+        by_row = blocks[np.arange(rows.start, rows.stop) // BLOCK].repeat(BLOCK, 1)
+        return np.asarray(by_row[:, : self.shape[1]])
 
     @property
     def identity_error(self) -> float:
@@ -195,6 +201,14 @@ class PairMap:
         around: Plane = ndimage.maximum_filter(self.noise, 3)
         return around * np.float32(0.25) + self.noise * np.float32(0.75)
 
+    @cached_property
+    def _around_means(self) -> Plane:
+        """The noise of a block's mean difference, over the blocks around it."""
+        from scipy import ndimage
+
+        smooth: Plane = ndimage.gaussian_filter(self.noise_of_means, 2.0)
+        return smooth
+
     def _found(self, source: Rgb, target: Rgb, top: int, left: int) -> Mask:
         """Return the mask of a window that begins at a block's corner."""
         from scipy import ndimage
@@ -202,10 +216,7 @@ class PairMap:
         height, width = source.shape[:2]
         residual = _difference(target, source)
         squared = np.einsum("hwc,hwc->hw", residual, residual) / np.float32(3)
-        spread = ndimage.maximum_filter(self.noise, 3) * np.float32(0.25) + self.noise * np.float32(
-            0.75
-        )
-        noise = _window(spread, top, left, height, width)
+        noise = _window(self._around, top, left, height, width)
         near = ndimage.uniform_filter(squared, NEAR, mode="mirror")
         found = near > np.maximum(ROUNDING**2, self._times(NEAR_MARGIN) * noise)
         around = ndimage.uniform_filter(squared, AROUND, mode="mirror")
@@ -221,8 +232,7 @@ class PairMap:
         height, width = light.shape
         even = np.pad(light, ((0, height % 2), (0, width % 2)), mode="edge")
         cells = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-        smooth = ndimage.gaussian_filter(self.noise_of_means, 2.0)
-        spread = np.sqrt(_window(smooth, top, left, *even.shape)[::2, ::2] + 1e-4)
+        spread = np.sqrt(_window(self._around_means, top, left, *even.shape)[::2, ::2] + 1e-4)
         small = np.abs(ndimage.gaussian_filter(cells, 1.5))
         large = np.abs(ndimage.gaussian_filter(cells, 4.0))
         limit = np.maximum(FAINT, MEAN_MARGIN / 2 * spread)

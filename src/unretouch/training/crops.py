@@ -277,8 +277,7 @@ def _left_out(
 def _running_sum(known: PairMap, rows: int, columns: int) -> NDArray[np.int64]:
     """Return (rows + 1, columns + 1) sums of the absolute residual above and to the left of each
     block: of what is asked for, which where there is noise is the retouch alone."""
-    asked = known.absolute if known.lossless else known.absolute * known.blocks
-    values = np.rint(asked.astype(np.float64) * (3 * BLOCK**2)).astype(np.int64)
+    values = np.rint(known.asked_blocks.astype(np.float64) * (3 * BLOCK**2)).astype(np.int64)
     missing = (rows - values.shape[0], columns - values.shape[1])
     values = np.pad(values, [(0, n) for n in missing], mode="edge")
     total: NDArray[np.int64] = np.pad(values.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
