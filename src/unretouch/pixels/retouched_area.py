@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels import images
+from unretouch.pixels.jpeg_traces import jpeg_traces
 
 Rgb = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -42,6 +43,9 @@ QUALITIES = (94, 75)
 """Of JPEG: what is lost at these spans what is lost in between."""
 USUAL = np.array([0.55, 0.07, 0.1, 0.0])
 """Where the fit begins: two compressions at quality 92, on grids of their own."""
+USUAL_COARSENESS, USUAL_SPREAD = 0.17, 0.55
+"""How coarse such files are (see JpegTraces), and how uneven their noise is."""
+NO_NOISE = np.zeros(len(USUAL)), 0.0
 
 ROUNDING = 0.5
 """Grey levels that two 8-bit pictures of one scene may differ (RMS) through rounding alone: each
@@ -63,6 +67,8 @@ LOOSE, VERY_LOOSE = 0.88, 1.05
 """Spread of the logarithm of difference over noise from which on a fit explains little."""
 SAMPLED = 40_000
 """Blocks that the fit looks at, at most."""
+CLEAR_TRACES = 0.25
+"""Of JPEG, in both sides, without which a retouch of the whole frame is taken as lossless."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -253,6 +259,8 @@ def pair_map(source: Rgb, target: Rgb) -> PairMap:
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     weights, spread = _fitted(losses, own, unlike)
+    if weights.any():
+        weights, spread = _bounded(weights, spread, source, target, losses, own, unlike)
     of_means = losses_of_means @ weights
     noise = losses @ weights + of_means
     if _like_noise(own, unlike).mean() < FEWEST_LIKE_NOISE:
@@ -330,6 +338,23 @@ def _measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32
     )
 
 
+def _compressed_apart(source: Rgb, target: Rgb, changed: Mask) -> float:
+    """Return how coarsely both sides were compressed (see JpegTraces), 0 if one was not.
+
+    Looked at are the blocks that `changed`: the retouch of a JPEG keeps its traces elsewhere.
+    """
+    rows, columns = np.nonzero(changed)
+    some = slice(None, None, max(1, len(rows) // SAMPLED))
+    coarseness = []
+    for side in (source, target):
+        blocks = _whole_blocks(side).reshape(len(changed), BLOCK, -1, BLOCK, 3).swapaxes(1, 2)
+        traces = jpeg_traces(blocks[rows[some], columns[some]])
+        if traces.clearness < CLEAR_TRACES:
+            return 0.0
+        coarseness.append(traces.coarseness)
+    return float(np.mean(coarseness))
+
+
 def _like_noise(variance: NDArray[Any], unlike: NDArray[Any]) -> Mask:
     """Return which blocks may differ by noise alone: noise takes no texture from either side."""
     return np.asarray((unlike < 0.7) | (variance == 0))
@@ -352,12 +377,12 @@ def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.f
     textured = causes[:, 0] >= np.median(causes[:, 0])
     identical = float(same[textured].mean())
     if identical > 0.5:
-        return np.zeros(len(USUAL)), 0.0
+        return NO_NOISE
     fit = ~same & _like_noise(found, texture)
     if fit.sum() < FEWEST_LIKE_NOISE * (~same).sum():
         fit = ~same
     if not fit.any():
-        return np.zeros(len(USUAL)), 0.0
+        return NO_NOISE
     weights = USUAL
     scale = float(np.quantile(found[fit] / _expected(causes[fit], weights), 0.1)) * 1.3
     for _ in range(25):
@@ -377,15 +402,42 @@ def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.f
         float(np.median(causes[same] @ weights)) if identical > 0.05 or same.mean() > 0.45 else 0.0
     )
     if same.mean() > 0.45 and here > 12:
-        return np.zeros(len(USUAL)), 0.0
+        return NO_NOISE
     if spread < LOOSE:
         return weights, spread
     # The fit explains little: perhaps it followed the retouch itself.
     if here > 1.5 or (here > 0.25 and spread > VERY_LOOSE):
-        return np.zeros(len(USUAL)), 0.0
+        return NO_NOISE
     if spread < VERY_LOOSE:
         return weights, spread
     return _at_most_usual(causes, found, weights), VERY_LOOSE
+
+
+def _bounded(
+    weights: NDArray[np.float64],
+    spread: float,
+    source: Rgb,
+    target: Rgb,
+    losses: Plane,
+    variance: Plane,
+    unlike: Plane,
+) -> tuple[NDArray[np.float64], float]:
+    """Return the noise, no stronger than the compression that is seen in the pictures can make.
+
+    Where the whole frame was retouched, hardly a block differs as noise would, and the fit follows
+    the retouch. Unless both sides were compressed, such a difference is retouch and no more.
+    """
+    changed = variance > 0
+    coarseness = _compressed_apart(source, target, changed)
+    if not coarseness:
+        like_noise = _like_noise(variance, unlike)[changed].mean()
+        explains_little = like_noise < FEWEST_LIKE_NOISE or spread >= LOOSE
+        return NO_NOISE if explains_little else (weights, spread)
+    usual = USUAL * (coarseness / USUAL_COARSENESS) ** 0.85
+    causes = losses[changed]
+    if np.median(causes @ weights) > 1.3 * np.median(causes @ usual):
+        return usual, USUAL_SPREAD
+    return weights, spread
 
 
 def _at_most_usual(
