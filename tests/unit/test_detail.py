@@ -48,7 +48,7 @@ def test_before_any_update_the_output_is_the_input(
     assert torch.equal(prediction, source)
 
 
-@pytest.mark.parametrize("size", ["s", "m", "l", "deep"])
+@pytest.mark.parametrize("size", ["s", "m", "l"])
 def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
     count = {s: sum(p.numel() for p in build(s).parameters()) for s in detail.WIDTHS}
     assert count["s"] < count["m"] < count["l"] < 20e6
@@ -58,7 +58,7 @@ def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
 @pytest.mark.parametrize("size", list(detail.WIDTHS))
 def test_weights_tell_their_size(size: str) -> None:
     weights = build(size).state_dict()
-    assert detail.size_of(weights["stem.weight"], weights.keys()) == size
+    assert detail.size_of(weights["stem.weight"]) == size
 
 
 def test_the_table_of_generators_has_it() -> None:
@@ -93,9 +93,8 @@ def test_equal_calls_give_equal_bits_in_training_and_evaluation_mode() -> None:
         assert torch.equal(net.train()(source), net.eval()(source))
 
 
-@pytest.mark.parametrize("size", ["s", "deep"])
-def test_a_pixel_sees_at_most_margin_pixels_far(size: str) -> None:
-    net = awake(size=size)
+def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
+    net = awake()
     margin, multiple = net.margin, net.size_multiple
     source = torch.rand(1, 3, multiple, 2 * (margin // multiple + 4) * multiple) * 2 - 1
     middle = source.shape[3] // 2

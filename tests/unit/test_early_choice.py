@@ -13,9 +13,7 @@ from torch import nn
 from unretouch.networks import detail
 from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
-from unretouch.training.early_choice import EarlyChoice
-
-HERE = torch.device("cpu")
+from unretouch.training.early_choice import EarlyChoice, Sample
 
 
 def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
@@ -27,6 +25,13 @@ def table() -> crops.CropTable:
     """Pairs whose source lacks what the target has: two levels of light."""
     target = np.random.default_rng(0).integers(60, 190, (96, 96, 3), dtype=np.uint8)
     return table_of([Pair("one", target - 2, target, ())], 64, 8, left_out=0.2)
+
+
+def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
+    judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
+    found = crops.crops_at(table, judged)
+    sample = Sample(found.source, found.target, found.left_out)
+    return EarlyChoice(net, sample, lambda net, sample: net(sample.source), "restore")
 
 
 def network(levels: float) -> nn.Module:
@@ -44,20 +49,20 @@ def added(choice: EarlyChoice) -> float:
 
 
 def test_the_best_of_all_is_kept(table: crops.CropTable) -> None:
-    choice = EarlyChoice(network(0), table, "restore", HERE)
+    choice = choice_of(network(0), table)
     for levels in (1.0, 2.0, 3.0, 9.0):
         choice.consider(network(levels))
     assert added(choice) == pytest.approx(2, abs=0.01)
 
 
 def test_what_is_worse_than_doing_nothing_is_never_kept(table: crops.CropTable) -> None:
-    choice = EarlyChoice(network(0), table, "restore", HERE)
+    choice = choice_of(network(0), table)
     choice.consider(network(5))
     assert added(choice) == 0
 
 
 def test_weights_of_another_run_are_judged_before_any_other(table: crops.CropTable) -> None:
-    choice = EarlyChoice(network(0), table, "restore", HERE)
+    choice = choice_of(network(0), table)
     choice.net.load_state_dict(network(9).state_dict())
     choice.begin()
     choice.consider(network(5))
@@ -65,9 +70,9 @@ def test_weights_of_another_run_are_judged_before_any_other(table: crops.CropTab
 
 
 def test_it_goes_on_from_its_state(table: crops.CropTable) -> None:
-    choice = EarlyChoice(network(0), table, "restore", HERE)
+    choice = choice_of(network(0), table)
     choice.consider(network(1.5))
-    other = EarlyChoice(network(0), table, "restore", HERE)
+    other = choice_of(network(0), table)
     other.restore(copy.deepcopy(choice.state()), "state")
     other.consider(network(1))
     assert added(other) == pytest.approx(1.5, abs=0.01)

@@ -24,7 +24,7 @@ LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
-SizeName = Literal["auto", "s", "m", "l", "deep"]
+SizeName = Literal["auto", "s", "m", "l", "pyramid"]
 AimName = Literal["fit", "restore", "texture"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
@@ -67,7 +67,7 @@ class TrainSettings:
     netG: GeneratorName = "unet_256"
     """generator"""
     size: SizeName = "m"
-    """size of the generator `detail`: s, m, l; deep sees twice as far, for large photographs; auto
+    """size of the generator `detail`: s, m, l; pyramid is made for large photographs; auto
     takes it above 2 megapixels, else m"""
     ngf: int = 64
     """filters in the last layer of a classic generator"""

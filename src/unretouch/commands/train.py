@@ -47,7 +47,7 @@ class TrainOptions(TrainSettings):
     netG: GeneratorName = "detail"
     """generator"""
     size: SizeName = "auto"
-    """size of the generator `detail`: s, m, l; deep sees twice as far, for large photographs; auto
+    """size of the generator `detail`: s, m, l; pyramid is made for large photographs; auto
     takes it above 2 megapixels, else m"""
     no_dropout: bool = False
     """always so here: no dropout in the generator"""

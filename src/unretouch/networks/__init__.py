@@ -12,7 +12,7 @@ from collections.abc import Callable
 from torch import nn
 
 from unretouch.base.config import DiscriminatorName, GeneratorName, TrainSettings
-from unretouch.networks import detail, patch, pixel, resnet, unet
+from unretouch.networks import detail, patch, pixel, pyramid, resnet, unet
 from unretouch.networks.initial import initialise
 from unretouch.networks.predict import predict
 from unretouch.networks.state import describe_weights, load_weights
@@ -33,7 +33,9 @@ GENERATORS: dict[GeneratorName, Callable[[TrainSettings], nn.Module]] = {
     "unet_128": unet.build_128,
     "resnet_9blocks": resnet.build_9,
     "resnet_6blocks": resnet.build_6,
-    "detail": detail.build,
+    "detail": lambda settings: (
+        pyramid.build(settings) if settings.size == "pyramid" else detail.build(settings)
+    ),
 }
 
 DISCRIMINATORS: dict[DiscriminatorName, Callable[[TrainSettings], nn.Module]] = {

@@ -9,7 +9,6 @@ positions, so the result does not depend on the batch or on where a tile was cut
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
 from typing import Final
 
 import torch
@@ -22,10 +21,8 @@ WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
     "m": (64, 128, 192),
     "l": (128, 256, 384),
-    "deep": (48, 96, 192, 384),
 }
-"""Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution. `deep` has a
-level more: it sees twice as far, for the large changes of large photographs."""
+"""Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution."""
 
 RESIDUAL_UNIT: Final = 4 / 127.5
 """The last layer's unit in network space: 4 grey levels, the usual size of a retouch."""
@@ -84,6 +81,11 @@ class Detail(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, source: Tensor) -> Tensor:
+        # A bf16 step near 1 is half a grey level: the sum must be float32 under autocast too.
+        return in_channels(source.float(), self.output_nc) + RESIDUAL_UNIT * self.residual(source)
+
+    def residual(self, source: Tensor) -> Tensor:
+        """Return what is added to the source, in units of RESIDUAL_UNIT, float32."""
         source = source.float()
         x = torch.cat([source, (source - _blur(source)) / HIGH_PASS_UNIT], dim=1)
         x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
@@ -96,18 +98,18 @@ class Detail(nn.Module):
         x = self.bottom(x)
         for after, up in zip(reversed(self.after), reversed(self.up), strict=True):
             x = after(kept.pop() + up(x))
-        residual = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
-        # A bf16 step near 1 is half a grey level: the sum must be float32 under autocast too.
-        return self._base(source) + RESIDUAL_UNIT * residual.float()
+        residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
+        return residual.float()
 
-    def _base(self, source: Tensor) -> Tensor:
-        """Return what the residual is added to: the source in as many channels as the output."""
-        if self.input_nc == self.output_nc:
-            return source
-        if self.input_nc == 1:
-            return source.expand(-1, self.output_nc, -1, -1)
-        luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
-        return (source * luma).sum(1, keepdim=True)
+
+def in_channels(source: Tensor, channels: int) -> Tensor:
+    """Return a picture, grey or RGB, in as many `channels`, 1 or 3."""
+    if source.shape[1] == channels:
+        return source
+    if source.shape[1] == 1:
+        return source.expand(-1, channels, -1, -1)
+    luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
+    return (source * luma).sum(1, keepdim=True)
 
 
 def margin(levels: int, blocks: int = 1) -> int:
@@ -119,13 +121,9 @@ def margin(levels: int, blocks: int = 1) -> int:
     return int(-(-(reach + blur + halving) // 2**levels) * 2**levels)
 
 
-def size_of(stem: Tensor, weights: Collection[str]) -> str | None:
-    """Return the size whose weights these are, by the first layer's and the names of all."""
-    levels = 1 + sum(f"down.{level}.weight" in weights for level in range(8))
-    for size, widths in WIDTHS.items():
-        if (stem.shape[0], levels) == (widths[0], len(widths)):
-            return size
-    return None
+def size_of(stem: Tensor) -> str | None:
+    """Return the size whose first layer's weights these are."""
+    return next((size for size, w in WIDTHS.items() if w[0] == stem.shape[0]), None)
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
@@ -137,13 +135,18 @@ def _blur(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
 
 
-def build(settings: TrainSettings) -> nn.Module:
-    """Return the generator `detail` of the size `settings.size`, freshly initialised.
+def of_size(size: str, input_nc: int = 3, output_nc: int = 3) -> Detail:
+    """Return the generator of a size of WIDTHS, freshly initialised from torch's random state.
 
-    The weights come from torch's global random state. The network is in channels_last layout, which
-    convolutions on CPU and GPU prefer; saved weights do not depend on it.
+    The network is in channels_last layout, which convolutions on CPU and GPU prefer; saved weights
+    do not depend on it.
     """
-    size = "m" if settings.size == "auto" else settings.size
-    net = Detail(WIDTHS[size], input_nc=settings.input_nc, output_nc=settings.output_nc)
+    net = Detail(WIDTHS[size], input_nc=input_nc, output_nc=output_nc)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
+
+
+def build(settings: TrainSettings) -> Detail:
+    """Return the generator of the size `settings.size`, with fresh weights."""
+    size = "m" if settings.size == "auto" else settings.size
+    return of_size(size, settings.input_nc, settings.output_nc)

@@ -4,6 +4,7 @@ lie in now."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def jpeg_traces(blocks: NDArray[np.uint8]) -> JpegTraces:
     return JpegTraces(clearness, float(np.median(steps)) if steps else 0.0)
 
 
-def _clearest(values: NDArray[np.float32]) -> tuple[float, int]:
+def _clearest(values: NDArray[np.floating[Any]]) -> tuple[float, int]:
     """Return how clearly coefficients lie near the multiples of a step, and that step."""
     best = (0.0, 0)
     for step in STEPS:

@@ -205,7 +205,7 @@ def _size(
     if continues and run.config.exists():
         return dataclasses.replace(settings, size=config.load(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return dataclasses.replace(settings, size="deep" if pixels > LARGE_PIXELS else "m")
+    return dataclasses.replace(settings, size="pyramid" if pixels > LARGE_PIXELS else "m")
 
 
 def _report(

@@ -30,9 +30,8 @@ _LEFT_OUT, _TURN = range(2)
 
 LEFT_OUT_BLOCK = 64
 """Pixels a side of a block that is left out: twice the longest period that texture is judged by."""
-UNTOUCHED = 6
-"""One part in so many of the weight of all crops is spread evenly, so that untouched areas are seen
-too."""
+EVENLY = 1 / 6
+"""Of the weight of all crops, spread evenly beside it, so that untouched areas are seen too."""
 MOST_PLACES = 40_000
 """In a picture: the grid of places is coarser in larger ones."""
 AHEAD = 4
@@ -114,16 +113,18 @@ def crop_table(
     maps: Sequence[PairMap],
     crop: int,
     multiple: int,
-    left_out: float = 0.0,
+    left_out: float | Sequence[LeftOut] = 0.0,
     seed: int = 0,
+    evenly: float = EVENLY,
 ) -> CropTable:
     """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
     `maps` are what pair_maps says of them.
 
     A crop is drawn in proportion to its mean absolute residual where the retouch stands out, and a
-    little everywhere (see UNTOUCHED). Crops are moved inwards at the borders, so border pixels are
+    little everywhere (see EVENLY). Crops are moved inwards at the borders, so border pixels are
     seen about as often as others. `crop` shrinks to the smallest picture. The share `left_out` of
-    every picture, in blocks drawn by the same weights from `seed`, is marked as left out.
+    every picture, in blocks drawn by the same weights from `seed`, is marked as left out; or what
+    another table left out.
 
     Pairs that are decoded lazily stay so: only maps, places and weights are kept of them.
     """
@@ -137,9 +138,13 @@ def crop_table(
         grid = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         places.append(np.insert(grid, 0, index, axis=1).astype(np.int32))
         at_random = seeding.mix(seed, index, _LEFT_OUT)
-        kept_out.append(_left_out(total, height, width, multiple, left_out, at_random))
+        kept_out.append(
+            _left_out(total, height, width, multiple, left_out, at_random)
+            if isinstance(left_out, float)
+            else left_out[index]
+        )
     asked = np.concatenate(weights)
-    weight = asked + int(asked.mean()) // UNTOUCHED + 1
+    weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
     return CropTable(pairs, maps, crop, where, running, kept_out, residual)
@@ -152,6 +157,14 @@ def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range)
     for later in range(step + 1, step + 1 + AHEAD):
         places = drawn_places(table, seed, later, batch)[list(part)]
         fetch([table.pairs[int(index)] for index, _, _ in places])
+
+
+def drawn_turns(
+    turn: bool, seed: int, step: int, batch: int, part: range | None = None
+) -> list[int]:
+    """Return into which of eight positions, 0 to 7, the crops of `step` are turned and mirrored:
+    of those whose numbers are in `part`."""
+    return [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in part or range(batch)]
 
 
 def sample_crops(
@@ -169,7 +182,7 @@ def sample_crops(
     `turn` each crop is turned and mirrored into one of its eight positions.
     """
     own = list(part or range(batch))
-    turns = [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in own]
+    turns = drawn_turns(turn, seed, step, batch, part)
     return crops_at(table, drawn_places(table, seed, step, batch)[own], turns)
 
 
@@ -180,26 +193,27 @@ def crops_at(
     sides: list[list[NDArray[Any]]] = [[], [], []]
     for number, (index, top, left) in enumerate(places.tolist()):
         turn = turns[number] if turns else 0
-        source, target = _asked(table, index, top, left)
+        source, target = asked_at(table, index, top, left, table.crop)
         left_out = table.left_out[index].mask(top, left, table.crop)
         for side, window in zip(sides, (source, target, left_out), strict=True):
-            side.append(_turned(window, turn))
+            side.append(turned(window, turn))
     sources, targets, masks = (torch.from_numpy(np.stack(side)) for side in sides)
-    return Crops(_network(sources), _network(targets), masks[:, None])
+    return Crops(in_network_space(sources), in_network_space(targets), masks[:, None])
 
 
-def _asked(
-    table: CropTable, index: int, top: int, left: int
+def asked_at(
+    table: CropTable, index: int, top: int, left: int, side: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return source and answer of a crop, uint8 (S, S, 3): the target where it was retouched."""
+    """Return source and answer of a square window, uint8 (side, side, 3): the target where it was
+    retouched, else the source."""
     pair, known = table.pairs[index], table.maps[index]
     whole = pair.source, pair.target
     rows, columns = (
-        slice(start, min(start + table.crop, length))
+        slice(start, min(start + side, length))
         for start, length in zip((top, left), pair.shape, strict=True)
     )
     source, target = whole[0][rows, columns], known.asked(*whole, rows, columns)
-    missing = [(0, table.crop - length) for length in source.shape[:2]]
+    missing = [(0, side - length) for length in source.shape[:2]]
     if any(after for _, after in missing):
         # At the right and bottom, as `networks.predict` pads a picture.
         source, target = (
@@ -316,11 +330,12 @@ def _starts(
     return tops, lefts
 
 
-def _turned(window: NDArray[Any], turn: int) -> NDArray[Any]:
+def turned(window: NDArray[Any], turn: int) -> NDArray[Any]:
     """Return (S, S) or (S, S, 3) turned by `turn` % 4 quarters, and mirrored from 4 on."""
     turned = np.rot90(window, turn % 4)
     return np.ascontiguousarray(turned[:, ::-1] if turn >= 4 else turned)
 
 
-def _network(stack: Tensor) -> Tensor:
+def in_network_space(stack: Tensor) -> Tensor:
+    """Return uint8 (N, H, W, 3) as float32 (N, 3, H, W) in [-1, 1]."""
     return stack.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)

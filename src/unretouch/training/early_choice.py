@@ -4,6 +4,8 @@ were left out of training."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,10 +14,28 @@ from torch import Tensor, nn
 from unretouch import networks
 from unretouch.base.config import AimName
 from unretouch.losses import l1, local_band_energy
-from unretouch.training.crops import Crops, CropTable, crops_at, left_out_places
 
 MOST_PIXELS = 1 << 18
 """Pixels looked at in one judgement: it must cost little beside the training between two."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a network is to learn, or is judged by."""
+
+    source: Tensor
+    """network space, (N, C, H, W)"""
+    target: Tensor
+    left_out: Tensor
+    """bool (N, 1, H, W): what teaches nothing, and judges"""
+    guide: Tensor | None = None
+    """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
+
+    def one(self, number: int) -> Sample:
+        """Return one of the N."""
+        only = slice(number, number + 1)
+        guide = None if self.guide is None else self.guide[only]
+        return Sample(self.source[only], self.target[only], self.left_out[only], guide)
 
 
 class EarlyChoice:
@@ -25,13 +45,23 @@ class EarlyChoice:
     their texture: the least error would choose the most blurred weights.
     """
 
-    def __init__(self, net: nn.Module, table: CropTable, aim: AimName, device: torch.device):
+    def __init__(
+        self,
+        net: nn.Module,
+        sample: Sample,
+        predict: Callable[[nn.Module, Sample], Tensor],
+        aim: AimName,
+    ):
+        """`predict` returns what a network like `net` makes of a sample."""
         self.net = copy.deepcopy(net)
+        self._sample, self._predict = sample, predict
         self._aim: AimName = aim
-        self._crops = crops_at(
-            table, left_out_places(table, max(1, MOST_PIXELS // table.crop**2))
-        ).to(device)
         self.begin()
+
+    @staticmethod
+    def most(side: int) -> int:
+        """Return how many crops of `side` pixels are judged by at most."""
+        return max(1, MOST_PIXELS // side**2)
 
     def begin(self) -> None:
         """Take the weights as they stand for the best so far. A fresh network does nothing: what
@@ -55,14 +85,14 @@ class EarlyChoice:
 
     @torch.no_grad()
     def _judged(self, net: nn.Module) -> float:
-        source = self._crops.source
-        prediction = torch.cat([net(source[n : n + 1]) for n in range(len(source))])
-        return float(_distance(prediction, self._crops, self._aim))
+        each = (self._sample.one(number) for number in range(len(self._sample.source)))
+        prediction = torch.cat([self._predict(net, one) for one in each])
+        return float(_distance(prediction, self._sample, self._aim))
 
 
-def _distance(prediction: Tensor, crops: Crops, aim: AimName) -> Tensor:
+def _distance(prediction: Tensor, sample: Sample, aim: AimName) -> Tensor:
     # Outside the left-out pixels the prediction is taken for right.
-    judged = torch.where(crops.left_out, prediction, crops.target)
+    judged = torch.where(sample.left_out, prediction, sample.target)
     if aim == "texture":
-        return local_band_energy(judged, crops.target)
-    return l1(judged, crops.target)
+        return local_band_energy(judged, sample.target)
+    return l1(judged, sample.target)

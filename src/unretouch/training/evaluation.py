@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from unretouch import networks
 from unretouch.base.memory import give_back
@@ -18,9 +20,9 @@ from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.metrics.identity_parts import identity_parts
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
-from unretouch.metrics.tiling import tiles_of
 from unretouch.networks.detail import Detail
-from unretouch.networks.predict import PredictMode
+from unretouch.networks.predict import PredictMode, padded
+from unretouch.networks.pyramid import FACTOR, Guided, Pyramid, guide, reduced
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -29,6 +31,8 @@ WHOLE = 1_500_000
 """Pixels up to which a picture goes through the network whole."""
 TILE = 900_000
 """Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
+STRIP = 512
+"""Rows of a picture that are reduced at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,36 +56,6 @@ class PairError:
         return self.exact_pixels is None
 
 
-def predicted(
-    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
-) -> NDArray[np.float32]:
-    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded.
-
-    Pictures larger than WHOLE go through `detail` tile by tile, with its margin around each: the
-    same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The classic
-    generators normalise over the picture, and take it whole.
-    """
-    height, width = rgb.shape[:2]
-    if not isinstance(generator, Detail) or height * width <= WHOLE:
-        return _predicted(generator, rgb, mode)
-    # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
-    multiple, margin = generator.size_multiple, generator.margin
-    side = (math.isqrt(TILE) - 2 * margin) // multiple * multiple
-    give_back()
-    prediction = np.empty((height, width, 3), np.float32)
-    for tile in tiles_of(height, width, margin, side):
-        prediction[tile.own] = _predicted(generator, rgb[tile.around], mode)[tile.inner]
-    give_back()
-    return prediction
-
-
-def _predicted(
-    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode
-) -> NDArray[np.float32]:
-    source = images.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
-    return images.to_levels(networks.predict(generator, source, mode))
-
-
 @dataclass(frozen=True)
 class Window:
     """A rectangle of a picture, in pixels."""
@@ -101,6 +75,10 @@ class Window:
             self.top // side, self.left // side, -(-self.height // side), -(-self.width // side)
         )
 
+    def within(self, around: Window) -> Window:
+        """Return this window counted from where `around` begins."""
+        return Window(self.top - around.top, self.left - around.left, self.height, self.width)
+
     @property
     def pixels(self) -> int:
         return self.height * self.width
@@ -111,20 +89,33 @@ class Window:
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
+def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
+    """Yield the parts of a picture of `shape` (H, W), of `side` pixels but at its ends."""
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            yield Window(top, left, min(side, shape[0] - top), min(side, shape[1] - left))
+
+
 def is_local(generator: nn.Module) -> bool:
-    """Whether a pixel of the prediction depends on its surroundings alone (see Detail).
+    """Whether a pixel of the prediction depends on its surroundings alone, up to a margin.
 
     The classic generators normalise over the picture: a part of it would come out differently.
     """
-    return isinstance(generator, Detail)
+    return isinstance(generator, Detail | Pyramid)
+
+
+def finest(generator: nn.Module) -> nn.Module:
+    """Return the network of a local generator that works at full resolution."""
+    return generator.fine if isinstance(generator, Pyramid) else generator
 
 
 def does_nothing(generator: nn.Module) -> bool:
-    """Whether the prediction is the source as it is: a `detail` before its first update."""
-    if not isinstance(generator, Detail) or generator.input_nc != generator.output_nc:
+    """Whether the prediction is the source as it is: that of a local generator before its first
+    update."""
+    if not is_local(generator) or generator.input_nc != generator.output_nc:
         return False
-    head = generator.head
-    return not any(bool(tensor.any()) for tensor in (head.weight, head.bias) if tensor is not None)
+    heads = [net.head for net in generator.modules() if isinstance(net, Detail)]
+    return not any(bool(weight.any()) for head in heads for weight in head.parameters())
 
 
 def surroundings(generator: nn.Module, window: Window, shape: tuple[int, int]) -> Window:
@@ -152,7 +143,84 @@ def predicted_window(
 
     As levels (H, W, 3), like those of the whole picture. The generator must be local.
     """
-    return np.ascontiguousarray(place.of(predicted(generator, np.ascontiguousarray(around))))
+    return Local(generator, around).at(place)
+
+
+class Local:
+    """What a generator makes of parts of a picture, which depend on their surroundings alone.
+
+    Of a `pyramid` the coarse network looks at the whole picture, once; the fine one at the parts.
+    """
+
+    def __init__(self, generator: nn.Module, rgb: NDArray[np.uint8]) -> None:
+        """The generator must be local (see is_local). `rgb` is file space, (H, W, 3)."""
+        self._generator, self._rgb = generator, rgb
+        self._guide = whole_guide(generator.coarse, rgb) if isinstance(generator, Pyramid) else None
+
+    def at(self, window: Window) -> NDArray[np.float32]:
+        """Return the prediction at `window`, as levels (h, w, 3), like that of the whole."""
+        around = surroundings(finest(self._generator), window, self._rgb.shape[:2])
+        net = self._generator
+        if self._guide is not None:
+            net = Guided(net, self._guide, around.top, around.left)  # type: ignore[arg-type]
+        source = np.ascontiguousarray(around.of(self._rgb))
+        return np.ascontiguousarray(window.within(around).of(_predicted(net, source, "evaluate")))
+
+
+@torch.no_grad()
+def whole_guide(coarse: Detail, rgb: NDArray[np.uint8]) -> Tensor:
+    """Return what the coarse network of a `pyramid` says of a picture, file space.
+
+    See pyramid.guide: (1, C + 1, h, w), for the picture extended by reflection to whole cells of
+    that network.
+    """
+    where = next(coarse.parameters()).device
+    multiple = FACTOR * coarse.size_multiple
+    tops = list(range(0, max(1, len(rgb) - multiple), STRIP))
+    strips = (rgb[top:end] for top, end in itertools.pairwise([*tops, len(rgb)]))
+    cells = [
+        reduced(padded(images.to_network(strip, coarse.input_nc), multiple)) for strip in strips
+    ]
+    return guide(coarse, torch.cat(cells, 2).to(where))
+
+
+def predicted(
+    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+) -> NDArray[np.float32]:
+    """Return the prediction for a picture of any size, as levels (H, W, 3) in 0..255, unrounded.
+
+    Pictures larger than WHOLE go through local generators tile by tile, with their margin around
+    each: the same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The
+    classic generators normalise over the picture, and take it whole.
+    """
+    height, width = rgb.shape[:2]
+    whole = height * width <= WHOLE
+    if isinstance(generator, Pyramid) and whole:  # not extended further than when in tiles
+        return Local(generator, rgb).at(Window(0, 0, height, width))
+    if not is_local(generator) or whole:
+        return _predicted(generator, rgb, mode)
+    give_back()
+    prediction = np.empty((height, width, 3), np.float32)
+    local = Local(generator, rgb)
+    for window in windows((height, width), tile_side(generator)):
+        prediction[window.slices] = local.at(window)
+    give_back()
+    return prediction
+
+
+def tile_side(generator: nn.Module) -> int:
+    """Return the pixels a side of a tile of a local generator, without its margin."""
+    sees = finest(generator)
+    # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
+    multiple, margin = int(sees.size_multiple), int(sees.margin)  # type: ignore[arg-type]
+    return (math.isqrt(TILE) - 2 * margin) // multiple * multiple
+
+
+def _predicted(
+    generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode
+) -> NDArray[np.float32]:
+    source = images.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
+    return images.to_levels(networks.predict(generator, source, mode))
 
 
 def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:

@@ -15,15 +15,13 @@ from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
+from unretouch.networks.pyramid import Pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.training import crops, fast_recipe
-from unretouch.training.crops import Crops
-from unretouch.training.early_choice import EarlyChoice
-from unretouch.training.fast_recipe import recipe_for
+from unretouch.training.early_choice import Sample
 from unretouch.training.fit import Update
-from unretouch.training.muon import Muon
-from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.stages import COARSE_SHARE, FineStage, Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 
@@ -62,55 +60,72 @@ class FastFit:
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
-        self._recipe = recipe_for(settings.aim, crops.retouched_share(self.maps))
         self._net = self._fresh_net()
         self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
         self._names = [pair.name for pair in pairs]
-        self._table = crops.crop_table(
-            pairs,
-            self.maps,
-            self._recipe.crop,
-            int(self._net.size_multiple),  # type: ignore[arg-type]
-            self._recipe.left_out,
-            settings.seed,
+        self._stages = stages_of(
+            self._net, self._average, pairs, self.maps, settings.aim, settings.seed, device
         )
-        self._optimiser = self._fresh_optimiser()
-        self._batch = settings.batch_size * fast_recipe.crops_a_step(self._table.crop, self._recipe)
-        self._choice: EarlyChoice | None = None
-        if self._recipe.left_out:
-            self._choice = EarlyChoice(self._average, self._table, settings.aim, device)
+        self._now = 0
+        self._began = (0, 0.0)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Get the stage of now ready, and those before it."""
+        for stage in self._stages[: self._now + 1]:
+            if isinstance(stage, FineStage):
+                stage.coarse = self._stages[0].kept  # type: ignore[assignment]
+            stage.begin()
+
+    @property
+    def _stage(self) -> Stage:
+        return self._stages[self._now]
+
+    @property
+    def _batch(self) -> int:
+        stage = self._stage
+        return self._settings.batch_size * fast_recipe.crops_a_step(stage.side, stage.recipe)
 
     @property
     def generator(self) -> nn.Module:
-        return self._average if self._choice is None else self._choice.net
+        if len(self._stages) == 1:
+            return self._stage.kept
+        return Pyramid(*(stage.kept for stage in self._stages))  # type: ignore[arg-type]
 
     @property
     def pixels_a_step(self) -> int:
-        return self._batch * self._table.crop**2
+        return self._batch * self._stage.side**2
 
     @property
     def passes_a_step(self) -> float:
-        """How often all that was retouched is seen in a step."""
+        """How often all that was retouched is seen in a step, on average over the run."""
         asked = sum(known.asked_error * known.shape[0] * known.shape[1] for known in self.maps)
-        return self.pixels_a_step * self._table.residual / max(asked, 1e-9)
+        finest = self._stages[-1]
+        seen = finest.side**2 * fast_recipe.crops_a_step(finest.side, finest.recipe)
+        share = 1.0 if len(self._stages) == 1 else 1 - COARSE_SHARE
+        return share * self._settings.batch_size * seen * finest.table.residual / max(asked, 1e-9)
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
-        batch = self._drawn(step)
+        if self._now + 1 < len(self._stages) and progress >= COARSE_SHARE:
+            self._go_on_to_the_fine_network(step, progress)
+        stage = self._stage
+        sample = self._drawn(step)
         data_s = time.monotonic() - began
-        factor = fast_recipe.rate_factor(progress, step, self._recipe)
-        fast_recipe.set_rate(self._optimiser, factor)
-        prediction = self._backward(batch, progress)
+        own_step, own_progress = step - self._began[0], self._own_progress(progress)
+        factor = fast_recipe.rate_factor(own_progress, own_step, stage.recipe)
+        fast_recipe.set_rate(stage.optimiser, factor)
+        prediction = self._backward(sample, own_progress)
         share = self._team.share(self._batch)
-        self._team.average_gradients(self._net, share)
-        norm = fast_recipe.clip_gradient(self._net, self._recipe)
-        error = self._mean_distance(prediction, batch.target)
+        self._team.average_gradients(stage.net, share)
+        norm = fast_recipe.clip_gradient(stage.net, stage.recipe)
+        error = self._mean_distance(prediction, sample.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
-        self._optimiser.step()
-        fast_recipe.update_average(self._average, self._net, step, self._recipe)
-        identity = self._mean_distance(batch.source, batch.target)
-        if self._choice is not None and fast_recipe.judge_due(step + 1, self._recipe):
-            self._choice.consider(self._average)
+        stage.optimiser.step()
+        fast_recipe.update_average(stage.average, stage.net, own_step, stage.recipe)
+        identity = self._mean_distance(sample.source, sample.target)
+        if stage.choice is not None and fast_recipe.judge_due(own_step + 1, stage.recipe):
+            stage.choice.consider(stage.average)
         return Update(
             G_GAN=0.0,
             G_L1=error * self._settings.lambda_L1,
@@ -122,6 +137,20 @@ class FastFit:
             data_s=data_s,
         )
 
+    def _own_progress(self, progress: float) -> float:
+        """Return the share of the stage of now that is done."""
+        begin = self._began[1]
+        end = COARSE_SHARE if self._now + 1 < len(self._stages) else 1.0
+        return (progress - begin) / max(end - begin, 1e-9)
+
+    def _go_on_to_the_fine_network(self, step: int, progress: float) -> None:
+        """Leave the coarse network as it is kept: the fine one is trained beside that."""
+        coarse = self._stage
+        for net in (coarse.net, coarse.average):
+            net.load_state_dict(coarse.kept.state_dict())
+        self._now, self._began = self._now + 1, (step, progress)
+        self._begin()
+
     def seconds_a_step(self) -> float:
         """Return about what an update takes, by a forward and a backward pass that change nothing.
 
@@ -131,7 +160,7 @@ class FastFit:
         for _ in range(2):
             began = time.monotonic()
             self._backward(self._drawn(0), progress=0.0)
-        self._optimiser.zero_grad()
+        self._stage.optimiser.zero_grad()
         return time.monotonic() - began
 
     def after_epoch(self, mean_l1: float) -> None:
@@ -141,71 +170,73 @@ class FastFit:
         return self.maps[self._names.index(name)]
 
     def learning_rate(self) -> float:
-        return float(self._optimiser.param_groups[0]["lr"])
+        return float(self._stage.optimiser.param_groups[0]["lr"])
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         return {"G": self.generator.state_dict()}
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
-        for net in (self._net, self._average, *([self._choice.net] if self._choice else [])):
+        for net in (self._net, self._average, self.generator):
             networks.load_weights(net, weights["G"], where)
-        if self._choice is not None:
-            self._choice.begin()
+        self._begin()
 
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
+        return {
             "weights": {"G": self._net.state_dict(), "average": self._average.state_dict()},
-            "optimiser": remembered(self._optimiser),
+            "stages": [stage.state() for stage in self._stages[: self._now + 1]],
+            "began": list(self._began),
         }
-        if self._choice is not None:
-            found["choice"] = self._choice.state()
-        return found
 
     def restore(self, state: dict[str, Any], where: object) -> None:
         if state["weights"].keys() != {"G", "average"}:
             raise CheckpointError("was trained with another recipe", where)
         networks.load_weights(self._net, state["weights"]["G"], where)
         networks.load_weights(self._average, state["weights"]["average"], where)
-        restore_optimiser(self._optimiser, state["optimiser"], where)
-        if self._choice is not None:
-            self._choice.restore(state["choice"], where)
+        # Version 0.1 knew one stage.
+        stages = state.get("stages", [state])
+        step, progress = state.get("began", (0, 0.0))
+        self._now, self._began = len(stages) - 1, (int(step), float(progress))
+        for stage, remembered in zip(self._stages, stages, strict=False):
+            if isinstance(stage, FineStage):
+                stage.coarse = self._stages[0].kept  # type: ignore[assignment]
+            stage.begin()
+            stage.restore(remembered, where)
 
     def _fresh_net(self) -> nn.Module:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         return networks.build_generator(self._settings).to(self._device)
 
-    def _fresh_optimiser(self) -> Muon:
-        return fast_recipe.make_optimizer(self._net, self._recipe, self._table.residual)
-
-    def _drawn(self, step: int) -> Crops:
-        seed, part = self._settings.seed, self._team.part(self._batch)
-        crops.fetch_ahead(self._table, seed, step, self._batch, part)
-        return crops.sample_crops(self._table, seed, step, self._batch, self._recipe.turn, part).to(
-            self._device
-        )
+    def _drawn(self, step: int) -> Sample:
+        stage, seed, batch = self._stage, self._settings.seed, self._batch
+        part = self._team.part(batch)
+        crops.fetch_ahead(stage.table, seed, step, batch, part)
+        places = crops.drawn_places(stage.table, seed, step, batch)[list(part)]
+        return stage.sample(places, crops.drawn_turns(stage.recipe.turn, seed, step, batch, part))
 
     def _mean_distance(self, x: Tensor, y: Tensor) -> float:
         """Return the mean absolute difference over the whole batch, all processes' parts of it."""
         share = self._team.share(self._batch)
         return float(self._team.average((x - y).abs().mean(), share))
 
-    def _backward(self, batch: Crops, progress: float) -> Tensor:
+    def _backward(self, sample: Sample, progress: float) -> Tensor:
         """Gather the gradient of a batch; return the prediction."""
+        stage = self._stage
         autocast = torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16-mixed"
         )
         with autocast:
-            prediction: Tensor = self._net(batch.source)
+            predicted = stage.predict(stage.net, sample)
+        prediction = predicted.picture
         # What was left out teaches nothing: there the prediction is its own target.
-        target = torch.where(batch.left_out, prediction.detach(), batch.target)
-        loss = fast_recipe.residual_loss(prediction, target, self._recipe, progress)
-        self._optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        target = torch.where(sample.left_out, prediction.detach(), sample.target)
+        loss = fast_recipe.residual_loss(prediction, target, stage.recipe, progress)
+        stage.optimiser.zero_grad()
+        torch.autograd.backward(loss + predicted.further_loss)
         return prediction.detach()
 
     def _pairs(self, step: int) -> tuple[str, ...]:
-        chosen = crops.drawn_places(self._table, self._settings.seed, step, self._batch)
+        chosen = crops.drawn_places(self._stage.table, self._settings.seed, step, self._batch)
         return tuple(sorted({self._names[int(index)] for index, _, _ in chosen}))
 
     def _require_finite(self, step: int, values: dict[str, float]) -> None:

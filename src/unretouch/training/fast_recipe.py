@@ -79,6 +79,16 @@ def recipe_for(aim: AimName, retouched: float) -> FastRecipe:
     )
 
 
+def coarse_recipe(recipe: FastRecipe) -> FastRecipe:
+    """Return the recipe of the coarse network of a `pyramid`, beside that of its fine one.
+
+    Its pixels are cells of the picture: crops of 96 show 768 pixels. Texture is none of its work.
+    """
+    return dataclasses.replace(
+        recipe, crop=96, batch=7, rate=0.03, adam_rate=6e-3, huber=4.0, last_huber=0.2, texture=0.0
+    )
+
+
 # --- crops -----------------------------------------------------------------------------------
 
 MOST_CROPS = 4

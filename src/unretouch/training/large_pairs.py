@@ -95,13 +95,6 @@ def survey(pair: Pair, known: PairMap | None = None) -> Survey:
     return Survey(pair.shape, factor, a, b, means, identity, same)
 
 
-def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
-    """Yield the parts of a picture of `shape` (H, W), of `side` pixels but at its ends."""
-    for top in range(0, shape[0], side):
-        for left in range(0, shape[1], side):
-            yield Window(top, left, min(side, shape[0] - top), min(side, shape[1] - left))
-
-
 def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
     """Return the means of cells of `factor` pixels; cells at the right and below may be smaller.
 

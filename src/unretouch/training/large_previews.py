@@ -19,7 +19,15 @@ from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.training.evaluation import PairError, Window, predicted_window, surroundings
+from unretouch.training.evaluation import (
+    Local,
+    PairError,
+    Window,
+    finest,
+    predicted_window,
+    surroundings,
+    windows,
+)
 from unretouch.training.large_pairs import (
     TILE,
     Reduced,
@@ -28,7 +36,6 @@ from unretouch.training.large_pairs import (
     reduced,
     strongest,
     survey,
-    windows,
 )
 
 CORE = 768
@@ -131,12 +138,12 @@ class LargePair:
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
+        local = Local(generator, source)
         for window in windows(shape, max(1, CORE // factor) * factor):
-            cut = self._cut(generator, window, source, target)
-            prediction = self._predicted(generator, cut)
-            errors = np.abs(prediction - cut.target).mean(axis=2)
+            prediction, answer = local.at(window), self._answer(window, source, target)
+            errors = np.abs(prediction - answer).mean(axis=2)
             total += float(errors.sum(dtype=np.float64))
-            equal += exact_pixels(prediction, cut.target.astype(np.float32)) * window.pixels
+            equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
             here = window.in_cells(factor)
             here.of(cells)[:] = reduced(errors, factor)
             here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
@@ -162,15 +169,22 @@ class LargePair:
         target: NDArray[np.uint8],
     ) -> _Cut:
         around = surroundings(generator, window, self.pair.shape)
-        answer = window.of(target).copy()
-        if self._known is not None:
-            answer = self._known.asked(source, target, *window.slices)
+        answer = self._answer(window, source, target)
         return _Cut(window, around, around.of(source).copy(), answer)
+
+    def _answer(
+        self, window: Window, source: NDArray[np.uint8], target: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Return what is asked for in a window."""
+        if self._known is None:
+            return window.of(target).copy()
+        return self._known.asked(source, target, *window.slices)
 
     def _predicted(self, generator: nn.Module, cut: _Cut) -> NDArray[np.float32]:
         began = time.monotonic()
         prediction = predicted_window(generator, cut.source, cut.within)
-        self.seconds_a_pixel = (time.monotonic() - began) / cut.around.pixels
+        looked_at = surroundings(finest(generator), cut.within, cut.source.shape[:2]).pixels
+        self.seconds_a_pixel = (time.monotonic() - began) / looked_at
         return prediction
 
     def _error(self, level_error: float, exact: float | None) -> PairError:
@@ -198,8 +212,7 @@ class _Cut:
     @property
     def within(self) -> Window:
         """`window`, counted from where `around` begins."""
-        top, left = self.window.top - self.around.top, self.window.left - self.around.left
-        return Window(top, left, self.window.height, self.window.width)
+        return self.window.within(self.around)
 
     def inner(self) -> NDArray[np.uint8]:
         """Return the source of `window`."""

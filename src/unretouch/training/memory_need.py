@@ -10,6 +10,7 @@ from unretouch.base import memory
 from unretouch.base.config import TrainSettings
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
+from unretouch.networks import pyramid
 from unretouch.networks.detail import WIDTHS
 from unretouch.pixels.pairs import Reading
 from unretouch.training.fast_recipe import RECIPES
@@ -44,7 +45,7 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
 
 def _step(settings: TrainSettings, largest: int) -> int:
     kind = settings.netG.partition("_")[0]
-    size = "m" if settings.size == "auto" else settings.size
+    size = {"auto": "m", "pyramid": pyramid.SIZE}.get(settings.size, settings.size)
     width = WIDTHS[size][0] if kind == "detail" else settings.ngf
     of_weights, of_pixels = STEP[kind]
     return of_weights * width**2 + of_pixels * width * _pixels_a_step(settings, largest)

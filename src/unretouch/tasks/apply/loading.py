@@ -149,9 +149,11 @@ def recognised(weights: Mapping[str, torch.Tensor], path: Path) -> TrainSettings
     from unretouch.networks import detail
 
     base = TrainSettings(dataroot="", preprocess="none", netG="detail")
+    if "fine.stem.weight" in weights:
+        return dataclasses.replace(base, size="pyramid")
     stem = weights.get("stem.weight")
     if stem is not None:
-        size = detail.size_of(stem, weights.keys())
+        size = detail.size_of(stem)
         if size is not None:
             return dataclasses.replace(base, size=size)  # type: ignore[arg-type]
     found = networks.describe_weights(weights)

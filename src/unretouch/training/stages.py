@@ -1,0 +1,215 @@
+"""What a fast fit trains at a time: one network, by crops of its own.
+
+A `detail` is trained in one stage. A `pyramid` is trained in two: the coarse network on reduced
+crops, then, with that as it is, the fine one on crops that the coarse one has changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unretouch.base.config import AimName
+from unretouch.networks import pyramid
+from unretouch.networks.detail import Detail
+from unretouch.networks.pyramid import FACTOR, Pyramid
+from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import PairMap
+from unretouch.training import crops, fast_recipe
+from unretouch.training.crops import CropTable
+from unretouch.training.early_choice import EarlyChoice, Sample
+from unretouch.training.evaluation import whole_guide
+from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
+from unretouch.training.muon import Muon
+from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.reduced_crops import ReducedPictures
+
+COARSE_SHARE: Final = 0.5
+"""Of the time, for the coarse network: it has the larger part of the retouch to learn."""
+GATE_WEIGHT: Final = 1.0
+"""Of the cross entropy of the gate, beside the error in grey levels."""
+GATE_SHARE: Final = 0.05
+"""Of a cell's pixels, changed, from which on the gate of it and its neighbours is to be open."""
+EVENLY: Final = 0.3
+"""See crop_table: the gate is learnt everywhere."""
+MOST_GUIDES: Final = 64
+"""Pictures whose guides are kept, 3 MB each for 24 megapixels."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a network made of a sample."""
+
+    picture: Tensor
+    """network space, as the sample's target"""
+    further_loss: Tensor | float = 0.0
+    """beside that of the picture"""
+
+
+class Stage:
+    """A network, its averaged weights, and how it is trained. This one trains a `detail` alone."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        average: nn.Module,
+        table: CropTable,
+        recipe: FastRecipe,
+        aim: AimName,
+        device: torch.device,
+    ) -> None:
+        self.net, self.average, self.table, self.recipe = net, average, table, recipe
+        self._device, self._aim = device, aim
+        self.optimiser = self._fresh_optimiser()
+        self.choice: EarlyChoice | None = None
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of what the network sees of a crop."""
+        return self.table.crop
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network whose weights are kept: the averaged ones, or the best that were judged."""
+        return self.average if self.choice is None else self.choice.net
+
+    def begin(self) -> None:
+        """Get ready; to be called before the first sample, and when weights have been put in."""
+        if not self.recipe.left_out:
+            return
+        if self.choice is None:
+            judged = crops.left_out_places(self.table, EarlyChoice.most(self.side))
+            sample = self.sample(judged, [0] * len(judged))
+            self.choice = EarlyChoice(self.average, sample, self._picture, self._aim)
+        else:
+            self.choice.begin()
+
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
+        """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
+        found = crops.crops_at(self.table, places, turns).to(self._device)
+        return Sample(found.source, found.target, found.left_out)
+
+    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+        """Return what `net`, of this stage's kind, makes of a sample."""
+        return Predicted(net(sample.source))
+
+    def _picture(self, net: nn.Module, sample: Sample) -> Tensor:
+        return self.predict(net, sample).picture
+
+    def _fresh_optimiser(self) -> Muon:
+        return fast_recipe.make_optimizer(self.net, self.recipe, self.table.residual)
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"optimiser": remembered(self.optimiser)}
+        if self.choice is not None:
+            found["choice"] = self.choice.state()
+        return found
+
+    def restore(self, state: dict[str, Any], where: object) -> None:
+        restore_optimiser(self.optimiser, state["optimiser"], where)
+        if self.choice is not None:
+            self.choice.restore(state["choice"], where)
+
+
+class CoarseStage(Stage):
+    """Trains the coarse network of a `pyramid`, on reduced crops: the change, and the gate."""
+
+    @property
+    def side(self) -> int:
+        return self.table.crop // FACTOR
+
+    def begin(self) -> None:
+        self._pictures = ReducedPictures(self.table)
+        super().begin()
+
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
+        windows = [
+            crops.turned(self._pictures.at(*place), turn)
+            for place, turn in zip(places.tolist(), turns, strict=True)
+        ]
+        found = torch.from_numpy(np.stack(windows)).to(self._device).permute(0, 3, 1, 2)
+        source, target, changed, left_out = torch.split(found, [3, 3, 1, 1], 1)
+        gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
+        return Sample(source, target, left_out > 0, gate.float())
+
+    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+        assert isinstance(net, Detail)
+        assert sample.guide is not None
+        change, logit = pyramid.change_and_logit(net, sample.source)
+        picture = sample.source + pyramid.opened(logit) * change
+        wrong = F.binary_cross_entropy_with_logits(logit, sample.guide, reduction="none")
+        return Predicted(picture, GATE_WEIGHT * wrong.where(~sample.left_out, 0.0).mean())
+
+    def _fresh_optimiser(self) -> Muon:
+        # Half the crops are of untouched areas, so the mean residual says little.
+        return fast_recipe.make_optimizer(self.net, self.recipe, USUAL_RESIDUAL)
+
+
+class FineStage(Stage):
+    """Trains the fine network of a `pyramid` on crops that the kept coarse network has changed."""
+
+    coarse: Detail
+    """the kept coarse network, which does not change meanwhile"""
+
+    def begin(self) -> None:
+        self._guides: dict[int, Tensor] = {}
+        super().begin()
+
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
+        found = super().sample(places, turns)
+        windows = []
+        for (index, top, left), turn in zip(places.tolist(), turns, strict=True):
+            side = self.table.crop
+            window = pyramid.guide_at(self._guide(index), top, left, side, side)[0]
+            turned = crops.turned(window.permute(1, 2, 0).cpu().numpy(), turn)
+            windows.append(torch.from_numpy(turned).permute(2, 0, 1))
+        return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
+
+    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+        assert isinstance(net, Detail)
+        assert sample.guide is not None
+        return Predicted(pyramid.refined(net, sample.source, sample.guide))
+
+    def _guide(self, index: int) -> Tensor:
+        """Return the guide of a picture, made when it is first asked for."""
+        if index not in self._guides:
+            if len(self._guides) >= MOST_GUIDES:
+                del self._guides[next(iter(self._guides))]
+            self._guides[index] = whole_guide(self.coarse, self.table.pairs[index].source)
+        return self._guides[index]
+
+
+def stages_of(
+    net: nn.Module,
+    average: nn.Module,
+    pairs: Sequence[Pair],
+    maps: Sequence[PairMap],
+    aim: AimName,
+    seed: int,
+    device: torch.device,
+) -> list[Stage]:
+    """Return the stages in which `net` is trained to pairs, whose `maps` are what pair_maps says.
+
+    `average` is of the same kind.
+    """
+    recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
+    if not (isinstance(net, Pyramid) and isinstance(average, Pyramid)):
+        multiple = int(net.size_multiple)  # type: ignore[arg-type]
+        table = crops.crop_table(pairs, maps, recipe.crop, multiple, recipe.left_out, seed)
+        return [Stage(net, average, table, recipe, aim, device)]
+    of_coarse = fast_recipe.coarse_recipe(recipe)
+    table = crops.crop_table(
+        pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY
+    )
+    judged_by: AimName = "restore" if aim == "texture" else aim
+    coarse = CoarseStage(net.coarse, average.coarse, table, of_coarse, judged_by, device)
+    multiple, left_out = net.fine.size_multiple, table.left_out
+    table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
+    return [coarse, FineStage(net.fine, average.fine, table, recipe, aim, device)]

@@ -1,0 +1,116 @@
+"""A pyramid is fitted in two stages: first the coarse network, then, beside it, the fine one."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from unretouch.base.config import AimName, TrainSettings
+from unretouch.networks import pyramid
+from unretouch.pixels.pairs import Pair
+from unretouch.training.fast_fit import FastFit
+from unretouch.training.stages import COARSE_SHARE
+
+HERE = torch.device("cpu")
+STEPS = 24
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    from unretouch.networks import detail
+
+    monkeypatch.setitem(detail.WIDTHS, "s", (8, 8, 8))  # type: ignore[arg-type]
+
+
+def pairs() -> list[Pair]:
+    """A picture of noise, a square of which was made lighter by 12 levels, and smoother."""
+    random = np.random.default_rng(3)
+    target = random.integers(80, 120, (512, 576, 3), dtype=np.uint8)
+    source = target.copy()
+    source[128:320, 192:448] = (target[128:320, 192:448] // 4 + 87).astype(np.uint8)
+    return [Pair("one", source, target, ())]
+
+
+def fit(aim: AimName = "fit") -> FastFit:
+    settings = TrainSettings(
+        dataroot="-", netG="detail", size="pyramid", recipe="fast", lambda_GAN=0, aim=aim, seed=1
+    )
+    return FastFit(settings, pairs(), HERE)
+
+
+def trained(fitted: FastFit, steps: range) -> FastFit:
+    for step in steps:
+        fitted.update(step, 1, 0, step / STEPS)
+    return fitted
+
+
+def coarse_weights(fitted: FastFit) -> dict[str, torch.Tensor]:
+    return {
+        key: value.clone()
+        for key, value in fitted.generator.state_dict().items()
+        if key.startswith("coarse.")
+    }
+
+
+def test_the_coarse_network_comes_first_and_then_stays_as_it_is() -> None:
+    fitted, half = fit(), int(STEPS * COARSE_SHARE)
+    fresh = fitted.generator.state_dict()
+    fresh = {key: value.clone() for key, value in fresh.items()}
+    trained(fitted, range(half))
+    now = fitted.generator.state_dict()
+    for key, value in now.items():
+        assert torch.equal(value, fresh[key]) == key.startswith("fine."), key
+    before = coarse_weights(fitted)
+    trained(fitted, range(half, STEPS))
+    for key, value in fitted.generator.state_dict().items():
+        if key.startswith("coarse."):
+            assert torch.equal(value, before[key]), key
+        else:
+            assert not torch.equal(value, fresh[key]), key
+
+
+@pytest.mark.parametrize("aim", ["fit", "restore"])
+@pytest.mark.parametrize("stop", [7, 17])
+def test_it_goes_on_bit_for_bit_in_either_stage(aim: AimName, stop: int) -> None:
+    whole = trained(fit(aim), range(STEPS))
+    first = trained(fit(aim), range(stop))
+    state = copy.deepcopy(first.state())
+    second = fit(aim)
+    second.restore(state, "state")
+    trained(second, range(stop, STEPS))
+    ended, resumed = whole.generator.state_dict(), second.generator.state_dict()
+    assert ended.keys() == resumed.keys()
+    for key in ended:
+        assert torch.equal(ended[key], resumed[key]), key
+
+
+def test_what_is_reduced_teaches_the_change_and_where_it_is() -> None:
+    fitted = fit()
+    updates = [fitted.update(step, 1, 0, step / 400) for step in range(int(400 * COARSE_SHARE))]
+    assert updates[-1].mean_error < 0.6 * updates[-1].identity
+    source = torch.from_numpy(pairs()[0].source).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        guide = pyramid.guide(fitted.generator.coarse, pyramid.reduced(source))  # type: ignore[arg-type]
+    gate = guide[0, 3]
+    assert gate[18:38, 26:54].mean() > 0.7
+    assert gate[48:].mean() < 0.2
+
+
+def test_left_out_pixels_are_those_of_both_networks() -> None:
+    coarse, fine = fit("restore")._stages
+    for of_coarse, of_fine in zip(coarse.table.left_out, fine.table.left_out, strict=True):
+        assert of_coarse.block == of_fine.block
+        assert np.array_equal(of_coarse.cells, of_fine.cells)
+    assert coarse.table.left_out[0].cells.any()
+
+
+def test_weights_of_another_run_are_taken_whole() -> None:
+    other = trained(fit(), range(STEPS))
+    begun = fit()
+    begun.load_weights(other.weights(), "net.pth")
+    for key, value in begun.generator.state_dict().items():
+        assert torch.equal(value, other.generator.state_dict()[key]), key
