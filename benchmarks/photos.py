@@ -329,7 +329,7 @@ def drawn_crops(data: Path, aim: str, count: int) -> Iterator[tuple[str, int, in
 
     from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
-    from unretouch.training import crops
+    from unretouch.training import crops, fast_recipe
     from unretouch.training.fast_fit import FastFit
 
     settings = TrainSettings(
@@ -338,7 +338,8 @@ def drawn_crops(data: Path, aim: str, count: int) -> Iterator[tuple[str, int, in
     )  # fmt: skip
     pairs = load_pairs(data, "train").pairs
     fit = FastFit(settings, pairs, torch.device("cpu"))
-    table, batch = fit._table, fit._batch  # the very places that its updates draw from
+    stage = fit._stages[-1]  # the very places that its updates draw from
+    table, batch = stage.table, fast_recipe.crops_a_step(stage.side, stage.recipe)
     for number in range(count):
         place = crops.drawn_places(table, settings.seed, number // batch, batch)[number % batch]
         index, top, left = (int(x) for x in place)
@@ -358,7 +359,7 @@ def measure_crops(data: Path, made: Sequence[Made], aim: str) -> dict[str, Any]:
 
 def measure_verify(data: Path, runs: Path) -> dict[str, Any]:
     """Return what `verify --no_probe` takes on a run of one pair of 24 megapixels."""
-    run, _ = trained(data, runs, "verify", "--minutes", "10", "--size", "m", steps=UPDATES)
+    run, _ = trained(data, runs, "verify", "--minutes", "10", steps=UPDATES)
     return dataclasses.asdict(command(["verify", str(run), "--no_probe"]))
 
 

@@ -45,7 +45,10 @@ class Simple:
         self.info = ModelInfo("simple", "here", "0", 8, False, sizing, None, 16)
         self.seen: list[tuple[int, ...]] = []
 
-    def change(self, picture: Floats) -> Floats:
+    def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
+        pass
+
+    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
         self.seen.append(picture.shape)
         return self._change(picture)
 

@@ -13,7 +13,12 @@ from unretouch.base.config import TrainSettings
 from unretouch.networks import build_generator, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR, Pyramid
+from unretouch.pixels.photos import Photo
+from unretouch.pixels.preprocess import Sizing
 from unretouch.tasks.apply.loading import recognised
+from unretouch.tasks.apply.model import ModelInfo
+from unretouch.tasks.apply.restore import Restorer
+from unretouch.tasks.apply.torch_model import TorchModel
 from unretouch.training import evaluation
 from unretouch.training.evaluation import Window, predicted, predicted_window, surroundings
 
@@ -84,7 +89,7 @@ def test_tiles_and_windows_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatc
     whole = predicted(net, rgb)
     monkeypatch.setattr(evaluation, "WHOLE", 1000)
     monkeypatch.setattr(evaluation, "TILE", 300**2)
-    monkeypatch.setattr(evaluation, "STRIP", 192)
+    monkeypatch.setattr(pyramid, "STRIP", 192)
     np.testing.assert_allclose(predicted(net, rgb), whole, atol=2e-3)
     tall = np.tile(rgb, (3, 1, 1))
     window = Window(960, 320, 90, 100)
@@ -125,3 +130,26 @@ def test_grey_pictures_start_at_the_identity_too(input_nc: int, output_nc: int) 
 def test_weights_tell_that_they_are_a_pyramid() -> None:
     net = build_generator(TrainSettings(dataroot="-", netG="detail", size="pyramid"))
     assert recognised(net.state_dict(), Path("net.pth")).size == "pyramid"
+
+
+def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
+    net, rgb = small(), picture(640, 1000)
+    info = ModelInfo(
+        "pyramid",
+        "here",
+        "0",
+        net.size_multiple,
+        False,
+        Sizing("none", 256, 256),
+        margin=net.margin,
+    )
+    settings = TrainSettings(dataroot="-", netG="detail", size="pyramid")
+    model = TorchModel(net, settings, info, torch.device("cpu"), "32-true")
+    whole, tiled = (
+        Restorer(model, tile=tile).restore(Photo(rgb.copy(), "png", ".png")).photo.pixels
+        for tile in (10**7, 360**2)
+    )
+    expected = np.rint(predicted(net, rgb)).clip(0, 255)
+    assert np.abs(whole.astype(int) - expected).max() <= 1
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+    assert np.abs(whole.astype(int) - rgb).mean() > 0.1

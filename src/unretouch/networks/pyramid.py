@@ -9,6 +9,8 @@ elsewhere the prediction is the source, bit for bit.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import torch
@@ -18,11 +20,14 @@ from torch import Tensor, nn
 from unretouch.base.config import TrainSettings
 from unretouch.networks import detail
 from unretouch.networks.detail import RESIDUAL_UNIT, Detail, in_channels
+from unretouch.networks.predict import padded
 
 FACTOR: Final = 8
 """Pixels a side of a cell of the reduced picture: a block of JPEG, and of the retouched area."""
 SIZE: Final = "s"
 """Of each of the two networks, see detail.WIDTHS."""
+STRIP: Final = 512
+"""Rows of a picture that are reduced at a time."""
 GATE_UNIT: Final = 0.25
 """The last layer's unit for the gate, before its sigmoid."""
 
@@ -83,6 +88,24 @@ def reduced(source: Tensor) -> Tensor:
 def enlarged(cells: Tensor) -> Tensor:
     """Return a guide at the size of the picture, (N, C, h, w) to (N, C, 8 h, 8 w)."""
     return F.interpolate(cells, scale_factor=FACTOR, mode="bilinear")
+
+
+def strips_of(height: int, coarse: Detail) -> Iterator[slice]:
+    """Yield the rows of a picture in strips that begin at a whole cell of the coarse network."""
+    multiple = FACTOR * coarse.size_multiple
+    rows = STRIP // multiple * multiple
+    # The last one is no smaller than what it may have to be extended by.
+    tops = list(range(0, max(1, height - multiple), rows))
+    yield from (slice(*ends) for ends in itertools.pairwise([*tops, height]))
+
+
+@torch.no_grad()
+def guide_of_whole(coarse: Detail, strips: Iterable[Tensor]) -> Tensor:
+    """Return the guide of a picture of any size, (1, C + 1, h, w), from the strips of strips_of,
+    (1, C, H, W) in network space: extended by reflection to whole cells of that network."""
+    multiple = FACTOR * coarse.size_multiple
+    cells = torch.cat([reduced(padded(strip, multiple)) for strip in strips], 2)
+    return guide(coarse, cells.to(next(coarse.parameters()).device))
 
 
 def guide_at(of_whole: Tensor, top: int, left: int, height: int, width: int) -> Tensor:

@@ -78,7 +78,7 @@ class Capacity:
     def sentence(self, size: str) -> str:
         """Return the line that is printed before training."""
         weights = f"{self.parameters / 1e6:.1f} M parameters"
-        too_small = self.residual_bits > 1.5 * self.parameter_bits and size != "l"
+        too_small = self.residual_bits > 1.5 * self.parameter_bits and size in ("s", "m")
         return (
             f"capacity: the retouch holds {self.residual_bits / 1e6:.1f} Mbit, --size {size} "
             f"({weights}) about {self.parameter_bits / 1e6:.1f}"

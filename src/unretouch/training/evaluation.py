@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,8 +19,8 @@ from unretouch.metrics.identity_parts import identity_parts
 from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
 from unretouch.networks.detail import Detail
-from unretouch.networks.predict import PredictMode, padded
-from unretouch.networks.pyramid import FACTOR, Guided, Pyramid, guide, reduced
+from unretouch.networks.predict import PredictMode
+from unretouch.networks.pyramid import Guided, Pyramid, guide_of_whole, strips_of
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -31,8 +29,6 @@ WHOLE = 1_500_000
 """Pixels up to which a picture goes through the network whole."""
 TILE = 900_000
 """Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
-STRIP = 512
-"""Rows of a picture that are reduced at a time."""
 
 
 @dataclass(frozen=True)
@@ -167,21 +163,11 @@ class Local:
         return np.ascontiguousarray(window.within(around).of(_predicted(net, source, "evaluate")))
 
 
-@torch.no_grad()
 def whole_guide(coarse: Detail, rgb: NDArray[np.uint8]) -> Tensor:
-    """Return what the coarse network of a `pyramid` says of a picture, file space.
-
-    See pyramid.guide: (1, C + 1, h, w), for the picture extended by reflection to whole cells of
-    that network.
-    """
-    where = next(coarse.parameters()).device
-    multiple = FACTOR * coarse.size_multiple
-    tops = list(range(0, max(1, len(rgb) - multiple), STRIP))
-    strips = (rgb[top:end] for top, end in itertools.pairwise([*tops, len(rgb)]))
-    cells = [
-        reduced(padded(images.to_network(strip, coarse.input_nc), multiple)) for strip in strips
-    ]
-    return guide(coarse, torch.cat(cells, 2).to(where))
+    """Return what the coarse network of a `pyramid` says of a picture, file space; see
+    pyramid.guide_of_whole."""
+    rows = strips_of(len(rgb), coarse)
+    return guide_of_whole(coarse, (images.to_network(rgb[r], coarse.input_nc) for r in rows))
 
 
 def predicted(

@@ -112,8 +112,17 @@ class Model(Protocol):
     tile: int
     """pixels it takes at once: more would not be faster, and memory grows with it"""
 
-    def change(self, picture: Floats) -> Floats:
-        """Return prediction - source, float32 (H, W, 3)."""
+    def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
+        """Take a look at a picture of so many rows before parts of it are changed.
+
+        `rows` returns its rows in their full width. Only a `pyramid` needs it.
+        """
+
+    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+        """Return prediction - source, float32 (H, W, 3).
+
+        `picture` begins at that row and column of what was looked at.
+        """
 
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:
         """Normalise by the same statistics from now on: those over all `windows` of a picture.

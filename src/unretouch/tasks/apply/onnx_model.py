@@ -57,7 +57,10 @@ class OnnxModel:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CheckpointError(f"is damaged: {reason[:160]}", path) from None
 
-    def change(self, picture: Floats) -> Floats:
+    def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
+        """Nothing to do: what is exported looks at every tile with all its margin."""
+
+    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
         planes = np.ascontiguousarray(picture.transpose(2, 0, 1))[None]
         (prediction,) = self._session.run(None, {self._session.get_inputs()[0].name: planes})

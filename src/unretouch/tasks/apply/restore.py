@@ -111,23 +111,22 @@ class Restorer:
     def _whole(self, picture: Floats) -> Floats:
         """Return the change for a picture in memory, in tiles where it is large."""
         height, width = picture.shape[:2]
+        self._model.look_at(height, lambda rows: picture[rows])
         if self._fits(height, width):
-            return _finite(self._change_alone(picture))
+            self._model.free_statistics()
+            return _finite(self._model.change(picture))
         source = _Plain(picture)
         tiling = self._tiling(source, height, width, [])
-        return tiles.whole(height, width, tiling, lambda r, c: _finite(self._change(picture[r, c])))
+        return tiles.whole(height, width, tiling, lambda r, c: _finite(self._change(source, r, c)))
 
     def _fits(self, height: int, width: int) -> bool:
         return height * width <= self._tile
 
-    def _change_alone(self, picture: Floats) -> Floats:
-        self._model.free_statistics()
-        return self._change(picture)
-
-    def _change(self, picture: Floats) -> Floats:
-        return self._model.change(picture)
+    def _change(self, source: _Source | _Plain, rows: slice, columns: slice) -> Floats:
+        return self._model.change(source.window(rows, columns), rows.start, columns.start)
 
     def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
+        self._model.look_at(height, lambda rows: source.window(rows, slice(0, width)))
         if self._fits(height, width):
             whole = Tiling(max(height, width), 0)
             self._model.free_statistics()
@@ -138,7 +137,7 @@ class Restorer:
     def _window(self, source: _Source, rows: slice, columns: slice) -> Floats:
         if source.untouched(rows, columns):
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
-        return _finite(self._change(source.window(rows, columns)))
+        return _finite(self._change(source, rows, columns))
 
     def _tiling(
         self, source: _Source | _Plain, height: int, width: int, notes: list[str]
@@ -196,7 +195,7 @@ class Restorer:
                 slice(max(0, start - overlap), min(length, start + core + overlap))
                 for start, length in ((top, height), (left, width))
             )
-            window = self._change(source.window(rows, columns))
+            window = self._change(source, rows, columns)
             y, x = top - rows.start, left - columns.start
             return window[
                 max(0, y - counted) : y + core + counted, max(0, x - counted) : x + core + counted

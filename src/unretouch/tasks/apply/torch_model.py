@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from unretouch import networks
 from unretouch.base.config import PrecisionName, TrainSettings
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import PredictMode, padded
+from unretouch.networks.pyramid import FACTOR, Guided, Pyramid, guide_of_whole, strips_of
 from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
 
@@ -30,7 +32,12 @@ class TorchModel:
         where: torch.device,
         precision: PrecisionName = "auto",
     ) -> None:
-        self.info = info
+        # A pyramid sees the whole picture first (look_at): then a tile needs little around it.
+        self.info = (
+            replace(info, multiple=FACTOR, margin=net.fine.margin)
+            if isinstance(net, Pyramid)
+            else info
+        )
         self.tile = TILE
         self._where = where
         if precision == "auto" and settings.netG != "detail":
@@ -40,12 +47,24 @@ class TorchModel:
         self._net = net.to(where, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         _make_instance_norms_fixable(self._net)
         self._mode: PredictMode = "evaluate"
+        self._guide: torch.Tensor | None = None
 
-    def change(self, picture: Floats) -> Floats:
+    def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
+        """Take a look at the picture whose parts `change` is about to see."""
+        if isinstance(self._net, Pyramid):
+            coarse = self._net.coarse
+            strips = (self._network_space(rows(part)) for part in strips_of(height, coarse))
+            with self._precision():
+                self._guide = guide_of_whole(coarse, strips)
+
+    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
         source = self._network_space(picture)
+        net = self._net
+        if isinstance(net, Pyramid) and self._guide is not None:
+            net = Guided(net, self._guide, top, left)
         with torch.inference_mode(), self._precision():
-            prediction = networks.predict(self._net, source, self._mode)
+            prediction = networks.predict(net, source, self._mode)
             change = (prediction - source).mul_(0.5)
         if change.shape[1] == 1:
             change = change.expand(-1, 3, -1, -1)
