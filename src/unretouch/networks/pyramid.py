@@ -90,6 +90,13 @@ def enlarged(cells: Tensor) -> Tensor:
     return F.interpolate(cells, scale_factor=FACTOR, mode="bilinear")
 
 
+def open_cells(of_whole: Tensor) -> Tensor:
+    """Return in which cells a guide, (N, C, h, w), changes anything, bool (N, h, w): those whose
+    gate is open, and their neighbours, since it is interpolated."""
+    gate = (of_whole[:, -1:] > 0).float()
+    return F.max_pool2d(gate, 3, 1, 1)[:, 0] > 0
+
+
 def strips_of(height: int, coarse: Detail) -> Iterator[slice]:
     """Yield the rows of a picture in strips that begin at a whole cell of the coarse network."""
     multiple = FACTOR * coarse.size_multiple

@@ -20,7 +20,14 @@ from unretouch.metrics.level_error import level_error
 from unretouch.metrics.recovered_share import recovered_share
 from unretouch.networks.detail import Detail
 from unretouch.networks.predict import PredictMode
-from unretouch.networks.pyramid import Guided, Pyramid, guide_of_whole, strips_of
+from unretouch.networks.pyramid import (
+    FACTOR,
+    Guided,
+    Pyramid,
+    guide_of_whole,
+    open_cells,
+    strips_of,
+)
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -29,6 +36,9 @@ WHOLE = 1_500_000
 """Pixels up to which a picture goes through the network whole."""
 TILE = 900_000
 """Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
+
+SMALLEST_PART = 128
+"""Pixels a side of a part that is not divided further to leave out what the gate shuts off."""
 
 
 @dataclass(frozen=True)
@@ -145,22 +155,89 @@ def predicted_window(
 class Local:
     """What a generator makes of parts of a picture, which depend on their surroundings alone.
 
-    Of a `pyramid` the coarse network looks at the whole picture, once; the fine one at the parts.
+    Of a `pyramid` the coarse network looks at the whole picture, once; the fine one at those parts
+    where the gate is open, since elsewhere the prediction is the source.
     """
 
     def __init__(self, generator: nn.Module, rgb: NDArray[np.uint8]) -> None:
         """The generator must be local (see is_local). `rgb` is file space, (H, W, 3)."""
         self._generator, self._rgb = generator, rgb
-        self._guide = whole_guide(generator.coarse, rgb) if isinstance(generator, Pyramid) else None
+        self._guide: Tensor | None = None
+        self.open: NDArray[np.bool_] | None = None
+        """(h, w), of a pyramid: the cells of FACTOR pixels that it may change; None: all"""
+        if isinstance(generator, Pyramid):
+            self._guide = whole_guide(generator.coarse, rgb)
+            self.open = open_cells(self._guide)[0].cpu().numpy()
 
     def at(self, window: Window) -> NDArray[np.float32]:
         """Return the prediction at `window`, as levels (h, w, 3), like that of the whole."""
-        around = surroundings(finest(self._generator), window, self._rgb.shape[:2])
+        parts = self._parts(window)
+        if parts == [window]:
+            return self._predicted(window)
+        prediction = window.of(self._rgb).astype(np.float32)
+        for part in parts:
+            part.within(window).of(prediction)[:] = self._predicted(part)
+        return prediction
+
+    def looked_at(self, window: Window) -> int:
+        """Return how many pixels the network sees for the prediction at `window`."""
+        return sum(self._around(part).pixels for part in self._parts(window))
+
+    def _around(self, window: Window) -> Window:
+        return surroundings(finest(self._generator), window, self._rgb.shape[:2])
+
+    def _predicted(self, window: Window) -> NDArray[np.float32]:
+        around = self._around(window)
         net = self._generator
         if self._guide is not None:
             net = Guided(net, self._guide, around.top, around.left)  # type: ignore[arg-type]
         source = np.ascontiguousarray(around.of(self._rgb))
         return np.ascontiguousarray(window.within(around).of(_predicted(net, source, "evaluate")))
+
+    def _parts(self, window: Window) -> list[Window]:
+        """Return the parts of `window` that the network has to see: few pixels, with margins."""
+        if self.open is None:
+            return [window]
+        box = self._open_box(window)
+        if box is None:
+            return []
+        if max(box.height, box.width) < SMALLEST_PART:
+            return [box]
+        parts = [part for half in _halves(box) for part in self._parts(half)]
+        split = sum(self._around(part).pixels for part in parts)
+        return parts if split < self._around(box).pixels else [box]
+
+    def _open_box(self, window: Window) -> Window | None:
+        """Return the smallest part of `window`, in whole cells, outside of which the gate is shut
+        there."""
+        assert self.open is not None
+        top, left = window.top // FACTOR, window.left // FACTOR
+        bottom = -(-(window.top + window.height) // FACTOR)
+        right = -(-(window.left + window.width) // FACTOR)
+        cells = self.open[top:bottom, left:right]
+        rows, columns = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            return None
+        spans = []
+        for first, last, corner, start, length in (
+            (rows[0], rows[-1], top, window.top, window.height),
+            (columns[0], columns[-1], left, window.left, window.width),
+        ):
+            begin = max(start, int(corner + first) * FACTOR)
+            end = min(start + length, int(corner + last + 1) * FACTOR)
+            spans.append((begin, end - begin))
+        (top, height), (left, width) = spans
+        return Window(top, left, height, width)
+
+
+def _halves(window: Window) -> tuple[Window, Window]:
+    """Return the halves of a window, cut across its longer side, at a cell's border."""
+    top, left, height, width = window.top, window.left, window.height, window.width
+    if height >= width:
+        cut = -(-(top + height // 2) // FACTOR) * FACTOR - top
+        return Window(top, left, cut, width), Window(top + cut, left, height - cut, width)
+    cut = -(-(left + width // 2) // FACTOR) * FACTOR - left
+    return Window(top, left, height, cut), Window(top, left + cut, height, width - cut)
 
 
 def whole_guide(coarse: Detail, rgb: NDArray[np.uint8]) -> Tensor:

@@ -7,8 +7,9 @@ run trains a few tiles are predicted; at its end the whole, part by part, where 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from torch import nn
 
 from unretouch.base.run_status import PlaceKind
 from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -38,10 +40,10 @@ from unretouch.training.large_pairs import (
     survey,
 )
 
+Mask = NDArray[np.bool_]
+
 CORE = 768
 """Pixels a side, about, of what is predicted at a time of a whole picture."""
-WITH_SURROUNDINGS = 1.5
-"""Pixels that the network sees of a whole picture, in all its parts, for each pixel of it."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class LargePair:
         self.pair, self.seen, self._known = pair, survey(pair, known), known
         self.seconds_a_pixel = 0.0
         """that the newest prediction took; 0 before it"""
+        self._left_to_see = 0
+        """pixels that the network would have seen for a whole prediction then"""
         self._tiles = chosen_tiles(self.seen, tiles, *seeds)
         source, target = pair.source, pair.target
         self._cuts = [self._cut(generator, tile.window, source, target) for tile in self._tiles]
@@ -111,23 +115,51 @@ class LargePair:
 
     def in_tiles(self, generator: nn.Module) -> Look:
         """Return estimates from the tiles, and those of them to show."""
-        places = []
+        local = Local(generator, self.pair.source) if isinstance(generator, Pyramid) else None
+        began, looked_at = time.monotonic(), 0
+        places, masks = [], []
         for tile, cut in zip(self._tiles, self._cuts, strict=True):
             kind: PlaceKind = "strongest" if tile.strongest else "worst"
-            places.append(cut.place(kind, self._predicted(generator, cut)))
-        pixels = [place.window.pixels for place in places]
-        whole = self.pair.shape[0] * self.pair.shape[1]
-        estimate = estimated_error(
-            [place.level_error * n for place, n in zip(places, pixels, strict=True)],
-            [place.identity_error * n for place, n in zip(places, pixels, strict=True)],
-            [tile.probability for tile in self._tiles],
-            self.seen.identity_error * whole,
+            places.append(cut.place(kind, self._predicted(generator, cut, local)))
+            looked_at += self._looked_at(generator, tile.window, local)
+            masks.append(_opened(local, tile.window))
+        if looked_at:
+            self.seconds_a_pixel = (time.monotonic() - began) / looked_at
+        self._left_to_see = sum(
+            self._looked_at(generator, window, local) for window in self._windows()
         )
+        estimate = self._estimate(places, masks, local)
         shown = [place for place in places if place.kind == "strongest"]
         others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
         if others:
             shown.append(max(others, key=lambda place: place.level_error))
-        return Look(self._error(estimate / whole, None), shown, sampled_tiles=len(places))
+        return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
+
+    def _estimate(
+        self, places: Sequence[Place], masks: Sequence[Mask], local: Local | None
+    ) -> float:
+        """Return the error of the whole, grey levels: known where the prediction is the source,
+        and estimated from the tiles elsewhere."""
+        errors: list[float] = []
+        identities: list[float] = []
+        for place, mask in zip(places, masks, strict=True):
+            for sums, side in ((errors, place.prediction), (identities, place.source)):
+                distances = _distances(side, place.target)[mask]
+                sums.append(float(distances.sum(dtype=np.float64)))
+        pixels = self.pair.shape[0] * self.pair.shape[1]
+        identity, known = self.seen.identity_error * pixels, 0.0
+        if local is not None and local.open is not None and self._known is not None:
+            asked = self._known.asked_blocks
+            is_open = local.open[: asked.shape[0], : asked.shape[1]]
+            share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
+            known, identity = identity * (1 - share), identity * share
+        probabilities = [tile.probability for tile in self._tiles]
+        return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
+
+    def _windows(self) -> Iterator[Window]:
+        """Yield the parts in which the whole is predicted."""
+        factor = self.seen.factor
+        return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
     def whole(self, generator: nn.Module, tiles: Look) -> Look:
         """Return exact figures and the whole prediction, part by part.
@@ -139,7 +171,7 @@ class LargePair:
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
         local = Local(generator, source)
-        for window in windows(shape, max(1, CORE // factor) * factor):
+        for window in self._windows():
             prediction, answer = local.at(window), self._answer(window, source, target)
             errors = np.abs(prediction - answer).mean(axis=2)
             total += float(errors.sum(dtype=np.float64))
@@ -152,14 +184,14 @@ class LargePair:
         for place in places:
             place.window.in_cells(factor).of(elsewhere)[:] = 0
         cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
-        places.append(cut.place("worst", self._predicted(generator, cut)))
+        places.append(cut.place("worst", self._predicted(generator, cut, local)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
         return Look(error, places, Whole(picture, cells))
 
     def whole_s(self) -> float:
         """Return the seconds that `whole` is to be expected to take; 0 before a measure."""
-        return self.seconds_a_pixel * WITH_SURROUNDINGS * self.pair.shape[0] * self.pair.shape[1]
+        return self.seconds_a_pixel * self._left_to_see
 
     def _cut(
         self,
@@ -168,7 +200,8 @@ class LargePair:
         source: NDArray[np.uint8],
         target: NDArray[np.uint8],
     ) -> _Cut:
-        around = surroundings(generator, window, self.pair.shape)
+        # With a pyramid the whole picture is looked at: then this is for the source alone.
+        around = surroundings(finest(generator), window, self.pair.shape)
         answer = self._answer(window, source, target)
         return _Cut(window, around, around.of(source).copy(), answer)
 
@@ -180,12 +213,19 @@ class LargePair:
             return window.of(target).copy()
         return self._known.asked(source, target, *window.slices)
 
-    def _predicted(self, generator: nn.Module, cut: _Cut) -> NDArray[np.float32]:
-        began = time.monotonic()
-        prediction = predicted_window(generator, cut.source, cut.within)
-        looked_at = surroundings(finest(generator), cut.within, cut.source.shape[:2]).pixels
-        self.seconds_a_pixel = (time.monotonic() - began) / looked_at
-        return prediction
+    def _predicted(
+        self, generator: nn.Module, cut: _Cut, local: Local | None
+    ) -> NDArray[np.float32]:
+        """Return the prediction of a cut, by `local` where the whole picture was looked at."""
+        if local is not None:
+            return local.at(cut.window)
+        return predicted_window(generator, cut.source, cut.within)
+
+    def _looked_at(self, generator: nn.Module, window: Window, local: Local | None) -> int:
+        """Return how many pixels the network sees for a window."""
+        if local is not None:
+            return local.looked_at(window)
+        return surroundings(generator, window, self.pair.shape).pixels
 
     def _error(self, level_error: float, exact: float | None) -> PairError:
         identity = self.seen.identity_error
@@ -227,8 +267,24 @@ class _Cut:
         )  # fmt: skip
 
 
-def _mean_difference(a: NDArray[np.uint8 | np.float32], b: NDArray[np.uint8]) -> float:
-    return float(np.abs(a.astype(np.float32) - b).mean(dtype=np.float64))
+def _distances(a: NDArray[Any], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean absolute difference of every pixel, (H, W)."""
+    return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
+
+
+def _mean_difference(a: NDArray[Any], b: NDArray[np.uint8]) -> float:
+    return float(_distances(a, b).mean(dtype=np.float64))
+
+
+def _opened(local: Local | None, window: Window) -> Mask:
+    """Return which pixels of a window a pyramid may change; of other generators all."""
+    if local is None or local.open is None:
+        return np.ones((window.height, window.width), np.bool_)
+    rows, columns = (
+        np.arange(start, start + length) // FACTOR
+        for start, length in ((window.top, window.height), (window.left, window.width))
+    )
+    return np.asarray(local.open[np.ix_(rows, columns)])
 
 
 def _is_wide(window: Window) -> bool:

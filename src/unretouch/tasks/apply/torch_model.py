@@ -15,7 +15,14 @@ from unretouch import networks
 from unretouch.base.config import PrecisionName, TrainSettings
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import PredictMode, padded
-from unretouch.networks.pyramid import FACTOR, Guided, Pyramid, guide_of_whole, strips_of
+from unretouch.networks.pyramid import (
+    FACTOR,
+    Guided,
+    Pyramid,
+    guide_at,
+    guide_of_whole,
+    strips_of,
+)
 from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
 
@@ -62,6 +69,9 @@ class TorchModel:
         source = self._network_space(picture)
         net = self._net
         if isinstance(net, Pyramid) and self._guide is not None:
+            part = guide_at(self._guide, top, left, *picture.shape[:2])
+            if not part[:, -1].any():  # the gate is shut
+                return np.zeros((*picture.shape[:2], 3), np.float32)
             net = Guided(net, self._guide, top, left)
         with torch.inference_mode(), self._precision():
             prediction = networks.predict(net, source, self._mode)
