@@ -135,6 +135,7 @@ class FastFit:
             identity=identity,
             pairs=self._pairs(step),
             data_s=data_s,
+            note=stage.note if own_step == 0 else "",
         )
 
     def _own_progress(self, progress: float) -> float:

@@ -31,6 +31,8 @@ class Update:
     """names of the pairs it saw"""
     data_s: float
     """seconds for making the batch"""
+    note: str = ""
+    """what begins with this update, for people"""
 
 
 class Fit(Protocol):

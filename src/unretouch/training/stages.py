@@ -56,6 +56,9 @@ class Predicted:
 class Stage:
     """A network, its averaged weights, and how it is trained. This one trains a `detail` alone."""
 
+    note = ""
+    """what begins with it, for people"""
+
     def __init__(
         self,
         net: nn.Module,
@@ -121,6 +124,8 @@ class Stage:
 class CoarseStage(Stage):
     """Trains the coarse network of a `pyramid`, on reduced crops: the change, and the gate."""
 
+    note = "first the large changes, at an eighth of the size: errors are those of reduced crops"
+
     @property
     def side(self) -> int:
         return self.table.crop // FACTOR
@@ -155,6 +160,7 @@ class CoarseStage(Stage):
 class FineStage(Stage):
     """Trains the fine network of a `pyramid` on crops that the kept coarse network has changed."""
 
+    note = "now the detail, at full size: errors are those of crops where the retouch is"
     coarse: Detail
     """the kept coarse network, which does not change meanwhile"""
 

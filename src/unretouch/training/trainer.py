@@ -111,6 +111,8 @@ def train(
         show("running")
         while not (reason := _end(settings, progress, previews, stop, final_step, team)):
             update = progress.update(fit)
+            if update.note:
+                watcher.tell(update.note)
             tell_pauses()
             if progress.log_due(settings.print_freq, rhythm.log_every(progress.total_steps)):
                 progress.log(run, update)
