@@ -17,6 +17,7 @@ from unretouch.base import config
 from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, VerificationError
 from unretouch.cli import dispatch, run
+from unretouch.networks.detail import Detail
 from unretouch.tasks.apply.loading import load_model, load_network
 from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.exported_network import Exported
@@ -31,6 +32,7 @@ torch.set_num_threads(1)
 
 KINDS = {
     "detail": {"netG": "detail", "size": "s", "preprocess": "none"},
+    "pyramid": {"netG": "detail", "size": "pyramid", "preprocess": "none"},
     "unet": {"netG": "unet_128", "ngf": 4, "load_size": 128, "crop_size": 128},
     "resnet": {"netG": "resnet_6blocks", "ngf": 4, "norm": "instance"},
     "grey": {"netG": "unet_128", "ngf": 4, "input_nc": 1, "output_nc": 1},
@@ -45,8 +47,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(1)
         told = TrainSettings(dataroot="/home/kim/secret", name=name, **values)  # type: ignore[arg-type]
         net = networks.build_generator(told)
-        if told.netG == "detail":
-            torch.nn.init.normal_(net.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+        for part in net.modules():
+            if isinstance(part, Detail):
+                torch.nn.init.normal_(part.head.weight, std=0.05)
         (root / name).mkdir()
         config.save(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())
