@@ -151,9 +151,10 @@ def _run(
             return stopped.exit_code
         say(console, _ending(run, opened, outcome))
         if report and outcome.exit_code == ExitCode.OK:
-            _report(run, settings, opened.fit, shown, taken[-1] if taken else None, console)
-            if len(shown) < len(pairs):
-                say(console, f"measured on {len(shown)} of the {len(pairs)} pairs, drawn by --seed")
+            last = taken[-1] if taken else None
+            count = _report(run, settings, opened.fit, shown, last, console)
+            if count < len(pairs):
+                say(console, f"measured on {count} of the {len(pairs)} pairs, drawn by --seed")
     return outcome.exit_code
 
 
@@ -215,15 +216,21 @@ def _report(
     pairs: Sequence[Pair],
     last: Preview | None,
     console: Console,
-) -> None:
-    """Print what the training pairs came to: of large ones what the `last` preview measured."""
+) -> int:
+    """Print what the training pairs came to; return how many of them were measured.
+
+    Of large ones, which take long, it is what the `last` preview found of those that it shows.
+    """
     errors, figures = [], []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     brief_too = affordable(pairs)
     for pair in pairs:
         known = fit.known(pair.name)
         shown = measured.get(pair.name)
-        if shown is not None and is_large(pair) and is_local(fit.generator):
+        parts_only = is_large(pair) and is_local(fit.generator)
+        if parts_only and shown is None and measured:
+            continue
+        if parts_only and shown is not None:
             error = PairError(
                 pair.name, shown.level_error, shown.identity_error, shown.recovered_share,
                 shown.exact_pixels,
@@ -237,6 +244,7 @@ def _report(
     console.print(error_table("Training pairs", {"trained on": errors}))
     for line in brief_verdicts(figures, run):
         console.print(line, soft_wrap=True)
+    return len(errors)
 
 
 def _told_apart(error: PairError, known: PairMap) -> PairError:

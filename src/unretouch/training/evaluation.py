@@ -262,9 +262,9 @@ def predicted(
         return Local(generator, rgb).at(Window(0, 0, height, width))
     if not is_local(generator) or whole:
         return _predicted(generator, rgb, mode)
+    local = Local(generator, rgb)
     give_back()
     prediction = np.empty((height, width, 3), np.float32)
-    local = Local(generator, rgb)
     for window in windows((height, width), tile_side(generator)):
         prediction[window.slices] = local.at(window)
     give_back()
