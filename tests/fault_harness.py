@@ -121,7 +121,8 @@ def latest_matches_state(root: Path) -> bool:
 
     fit = checkpoint.load(states(root)[0]).state["fit"]
     weights = fit["weights"].get("average", fit["weights"]["G"])
-    weights = fit["choice"]["weights"] if "choice" in fit else weights
+    for stage in fit.get("stages", ()):
+        weights = stage["choice"]["weights"] if "choice" in stage else weights
     return checkpoint.digest(load_weights(root / "latest_net_G.pth")) == checkpoint.digest(weights)
 
 

@@ -11,8 +11,9 @@ import torch
 from unretouch.base.config import AimName, TrainSettings
 from unretouch.networks import pyramid
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import pair_map
 from unretouch.training.fast_fit import FastFit
-from unretouch.training.stages import COARSE_SHARE
+from unretouch.training.stages import LEAST_SHARE, MOST_SHARE, coarse_share
 
 HERE = torch.device("cpu")
 STEPS = 24
@@ -57,7 +58,8 @@ def coarse_weights(fitted: FastFit) -> dict[str, torch.Tensor]:
 
 
 def test_the_coarse_network_comes_first_and_then_stays_as_it_is() -> None:
-    fitted, half = fit(), int(STEPS * COARSE_SHARE)
+    fitted = fit()
+    half = int(STEPS * fitted._stages[0].ends_at)
     fresh = fitted.generator.state_dict()
     fresh = {key: value.clone() for key, value in fresh.items()}
     trained(fitted, range(half))
@@ -90,7 +92,8 @@ def test_it_goes_on_bit_for_bit_in_either_stage(aim: AimName, stop: int) -> None
 
 def test_what_is_reduced_teaches_the_change_and_where_it_is() -> None:
     fitted = fit()
-    updates = [fitted.update(step, 1, 0, step / 400) for step in range(int(400 * COARSE_SHARE))]
+    end = fitted._stages[0].ends_at
+    updates = [fitted.update(step, 1, 0, step / 200 * end * 0.999) for step in range(200)]
     assert updates[-1].mean_error < 0.6 * updates[-1].identity
     source = torch.from_numpy(pairs()[0].source).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
@@ -114,3 +117,11 @@ def test_weights_of_another_run_are_taken_whole() -> None:
     begun.load_weights(other.weights(), "net.pth")
     for key, value in begun.generator.state_dict().items():
         assert torch.equal(value, other.generator.state_dict()[key]), key
+
+
+def test_time_goes_to_the_network_that_has_more_to_learn() -> None:
+    target = np.random.default_rng(0).integers(80, 160, (256, 256, 3), dtype=np.uint8)
+    lighter = target + np.uint8(20)
+    checks = (target + 12 * (np.indices(target.shape).sum(0) % 2)).astype(np.uint8)
+    shares = [coarse_share([pair_map(source, target)]) for source in (lighter, checks - 6)]
+    assert shares == [MOST_SHARE, LEAST_SHARE]

@@ -425,14 +425,15 @@ def _bounded(
     """Return the noise, no stronger than the compression that is seen in the pictures can make.
 
     Where the whole frame was retouched, hardly a block differs as noise would, and the fit follows
-    the retouch. Unless both sides were compressed, such a difference is retouch and no more.
+    the retouch: it explains little. Unless both sides were compressed, such a difference is retouch
+    and no more.
     """
     changed = variance > 0
+    if spread < LOOSE and _like_noise(variance, unlike)[changed].mean() >= FEWEST_LIKE_NOISE:
+        return weights, spread
     coarseness = _compressed_apart(source, target, changed)
     if not coarseness:
-        like_noise = _like_noise(variance, unlike)[changed].mean()
-        explains_little = like_noise < FEWEST_LIKE_NOISE or spread >= LOOSE
-        return NO_NOISE if explains_little else (weights, spread)
+        return NO_NOISE
     usual = USUAL * (coarseness / USUAL_COARSENESS) ** 0.85
     causes = losses[changed]
     if np.median(causes @ weights) > 1.3 * np.median(causes @ usual):

@@ -21,7 +21,7 @@ from unretouch.pixels.retouched_area import PairMap
 from unretouch.training import crops, fast_recipe
 from unretouch.training.early_choice import Sample
 from unretouch.training.fit import Update
-from unretouch.training.stages import COARSE_SHARE, FineStage, Stage, stages_of
+from unretouch.training.stages import FineStage, Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 
@@ -102,12 +102,12 @@ class FastFit:
         asked = sum(known.asked_error * known.shape[0] * known.shape[1] for known in self.maps)
         finest = self._stages[-1]
         seen = finest.side**2 * fast_recipe.crops_a_step(finest.side, finest.recipe)
-        share = 1.0 if len(self._stages) == 1 else 1 - COARSE_SHARE
+        share = finest.ends_at - sum(stage.ends_at for stage in self._stages[:-1])
         return share * self._settings.batch_size * seen * finest.table.residual / max(asked, 1e-9)
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
-        if self._now + 1 < len(self._stages) and progress >= COARSE_SHARE:
+        if progress >= self._stage.ends_at and self._now + 1 < len(self._stages):
             self._go_on_to_the_fine_network(step, progress)
         stage = self._stage
         sample = self._drawn(step)
@@ -141,8 +141,7 @@ class FastFit:
     def _own_progress(self, progress: float) -> float:
         """Return the share of the stage of now that is done."""
         begin = self._began[1]
-        end = COARSE_SHARE if self._now + 1 < len(self._stages) else 1.0
-        return (progress - begin) / max(end - begin, 1e-9)
+        return (progress - begin) / max(self._stage.ends_at - begin, 1e-9)
 
     def _go_on_to_the_fine_network(self, step: int, progress: float) -> None:
         """Leave the coarse network as it is kept: the fine one is trained beside that."""

@@ -31,8 +31,9 @@ from unretouch.training.muon import Muon
 from unretouch.training.optimiser_state import remembered, restore_optimiser
 from unretouch.training.reduced_crops import ReducedPictures
 
-COARSE_SHARE: Final = 0.5
-"""Of the time, for the coarse network: it has the larger part of the retouch to learn."""
+LEAST_SHARE, MOST_SHARE = 0.1, 0.5
+"""Of the time, for the coarse network: as it has a smaller or larger part of the retouch to learn.
+"""
 GATE_WEIGHT: Final = 1.0
 """Of the cross entropy of the gate, beside the error in grey levels."""
 GATE_SHARE: Final = 0.05
@@ -58,6 +59,8 @@ class Stage:
 
     note = ""
     """what begins with it, for people"""
+    ends_at = 1.0
+    """share of the run that is then done"""
 
     def __init__(
         self,
@@ -192,6 +195,19 @@ class FineStage(Stage):
         return self._guides[index]
 
 
+def coarse_share(maps: Sequence[PairMap]) -> float:
+    """Return the share of the time that the coarse network of a `pyramid` gets.
+
+    Two thirds of what blocks of 8 pixels change as a whole, of all that the retouch changes.
+    """
+    asked = sum(float(known.asked_blocks.sum(dtype=np.float64)) for known in maps)
+    large = sum(
+        float((np.abs(known.light) * (known.asked_blocks > 0)).sum(dtype=np.float64))
+        for known in maps
+    )
+    return min(MOST_SHARE, max(LEAST_SHARE, large / max(asked, 1e-9) / 1.5))
+
+
 def stages_of(
     net: nn.Module,
     average: nn.Module,
@@ -218,4 +234,5 @@ def stages_of(
     coarse = CoarseStage(net.coarse, average.coarse, table, of_coarse, judged_by, device)
     multiple, left_out = net.fine.size_multiple, table.left_out
     table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
+    coarse.ends_at = coarse_share(maps)
     return [coarse, FineStage(net.fine, average.fine, table, recipe, aim, device)]
