@@ -60,6 +60,8 @@ where the noise is the same everywhere, more where it is not (see PairMap.spread
 
 FEWEST_LIKE_NOISE = 0.1
 """Share of the blocks from which the noise can be measured."""
+MOST_LIKE_NOISE = 0.5
+"""Share of the changed blocks from which the noise is beyond doubt."""
 HIGHEST_NOISE = 2.0
 """Grey levels; where hardly a block looks like noise, more is taken as retouching, lest a retouch
 of the whole frame pass for noise."""
@@ -429,11 +431,13 @@ def _bounded(
     and no more.
     """
     changed = variance > 0
-    if spread < LOOSE and _like_noise(variance, unlike)[changed].mean() >= FEWEST_LIKE_NOISE:
+    like_noise = float(_like_noise(variance, unlike)[changed].mean())
+    if spread < LOOSE and like_noise >= MOST_LIKE_NOISE:
         return weights, spread
     coarseness = _compressed_apart(source, target, changed)
     if not coarseness:
-        return NO_NOISE
+        explains_little = spread >= LOOSE or like_noise < FEWEST_LIKE_NOISE
+        return NO_NOISE if explains_little else (weights, spread)
     usual = USUAL * (coarseness / USUAL_COARSENESS) ** 0.85
     causes = losses[changed]
     if np.median(causes @ weights) > 1.3 * np.median(causes @ usual):
