@@ -340,21 +340,21 @@ def _measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32
     )
 
 
-def _compressed_apart(source: Rgb, target: Rgb, changed: Mask) -> float:
-    """Return how coarsely both sides were compressed (see JpegTraces), 0 if one was not.
+def _compressed_apart(source: Rgb, target: Rgb, changed: Mask) -> tuple[float, bool]:
+    """Return how coarsely both sides were compressed (see JpegTraces), 0 if one was not, and
+    whether either was.
 
     Looked at are the blocks that `changed`: the retouch of a JPEG keeps its traces elsewhere.
     """
     rows, columns = np.nonzero(changed)
     some = slice(None, None, max(1, len(rows) // SAMPLED))
-    coarseness = []
+    found = []
     for side in (source, target):
         blocks = _whole_blocks(side).reshape(len(changed), BLOCK, -1, BLOCK, 3).swapaxes(1, 2)
-        traces = jpeg_traces(blocks[rows[some], columns[some]])
-        if traces.clearness < CLEAR_TRACES:
-            return 0.0
-        coarseness.append(traces.coarseness)
-    return float(np.mean(coarseness))
+        found.append(jpeg_traces(blocks[rows[some], columns[some]]))
+    clear = [traces.clearness >= CLEAR_TRACES for traces in found]
+    coarseness = float(np.mean([traces.coarseness for traces in found])) if all(clear) else 0.0
+    return coarseness, any(clear)
 
 
 def _like_noise(variance: NDArray[Any], unlike: NDArray[Any]) -> Mask:
@@ -434,10 +434,10 @@ def _bounded(
     like_noise = float(_like_noise(variance, unlike)[changed].mean())
     if spread < LOOSE and like_noise >= MOST_LIKE_NOISE:
         return weights, spread
-    coarseness = _compressed_apart(source, target, changed)
+    coarseness, either = _compressed_apart(source, target, changed)
     if not coarseness:
-        explains_little = spread >= LOOSE or like_noise < FEWEST_LIKE_NOISE
-        return NO_NOISE if explains_little else (weights, spread)
+        all_retouch = like_noise < FEWEST_LIKE_NOISE and (spread >= LOOSE or not either)
+        return NO_NOISE if all_retouch else (weights, spread)
     usual = USUAL * (coarseness / USUAL_COARSENESS) ** 0.85
     causes = losses[changed]
     if np.median(causes @ weights) > 1.3 * np.median(causes @ usual):

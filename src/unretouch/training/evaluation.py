@@ -34,7 +34,7 @@ from unretouch.pixels.retouched_area import PairMap
 
 WHOLE = 1_500_000
 """Pixels up to which a picture goes through the network whole."""
-TILE = 900_000
+TILE = 700_000
 """Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
 
 SMALLEST_PART = 128
