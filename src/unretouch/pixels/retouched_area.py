@@ -60,6 +60,8 @@ where the noise is the same everywhere, more where it is not (see PairMap.spread
 
 FEWEST_LIKE_NOISE = 0.1
 """Share of the blocks from which the noise can be measured."""
+FLIPPED = 0.15
+"""Share of the changed blocks that look like noise, of two JPEGs with many equal blocks."""
 MOST_LIKE_NOISE = 0.5
 """Share of the changed blocks from which the noise is beyond doubt."""
 HIGHEST_NOISE = 2.0
@@ -261,7 +263,7 @@ def pair_map(source: Rgb, target: Rgb) -> PairMap:
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     weights, spread = _fitted(losses, own, unlike)
-    if weights.any():
+    if (own > 0).any():
         weights, spread = _bounded(weights, spread, source, target, losses, own, unlike)
     of_means = losses_of_means @ weights
     noise = losses @ weights + of_means
@@ -432,15 +434,18 @@ def _bounded(
     """
     changed = variance > 0
     like_noise = float(_like_noise(variance, unlike)[changed].mean())
-    if spread < LOOSE and like_noise >= MOST_LIKE_NOISE:
+    if weights.any() and spread < LOOSE and like_noise >= MOST_LIKE_NOISE:
         return weights, spread
     coarseness, either = _compressed_apart(source, target, changed)
     if not coarseness:
         all_retouch = like_noise < FEWEST_LIKE_NOISE and (spread >= LOOSE or not either)
         return NO_NOISE if all_retouch else (weights, spread)
     usual = USUAL * (coarseness / USUAL_COARSENESS) ** 0.85
-    causes = losses[changed]
-    if np.median(causes @ weights) > 1.3 * np.median(causes @ usual):
+    found, most = (float(np.median(losses[changed] @ w)) for w in (weights, usual))
+    if found < 0.03 * most:
+        # One picture saved twice: most blocks are the same, in others a coefficient fell otherwise.
+        return (usual / 2, USUAL_SPREAD) if like_noise >= FLIPPED else NO_NOISE
+    if found > 1.3 * most:
         return usual, USUAL_SPREAD
     return weights, spread
 
