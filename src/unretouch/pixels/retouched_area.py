@@ -444,7 +444,7 @@ def _bounded(
     found, most = (float(np.median(losses[changed] @ w)) for w in (weights, usual))
     if found < 0.03 * most:
         # One picture saved twice: most blocks are the same, in others a coefficient fell otherwise.
-        return (usual / 2, USUAL_SPREAD) if like_noise >= FLIPPED else NO_NOISE
+        return (usual, USUAL_SPREAD) if like_noise >= FLIPPED else NO_NOISE
     if found > 1.3 * most:
         return usual, USUAL_SPREAD
     return weights, spread
