@@ -406,21 +406,25 @@ def parts_of_a_step(place: Place) -> dict[str, Any]:
 
     free_memory()
     fit = fast_fit(place, place.device, **small(place))
-    batch, recipe = fit._drawn(0), fit._recipe
+    batch, recipe = fit._drawn(0), fit._stage.recipe
     found = {
         "whole update": seconds_of(lambda n: fit.update(n, n // 3 + 1, n % 3, n / 1000), place),
         "crops made": seconds_of(
-            lambda n: crops.sample_crops(fit._table, 0, n, fit._batch, recipe.turn), place
+            lambda n: crops.crops_at(
+                fit._stage.table,
+                *crops.drawn(fit._stage.table, 0, n, fit._batch, recipe.turn),
+            ),
+            place,
         ),
         "crops made and moved": seconds_of(fit._drawn, place),
         "forward and backward": seconds_of(lambda n: fit._backward(batch, 0.5), place),
     }
     # So small a rate that the same gradient can be followed many times.
-    fast_recipe.set_rate(fit._optimiser, 1e-4)
+    fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
 
     def clip_and_step(_: int) -> None:
         fast_recipe.clip_gradient(fit._net, recipe)
-        fit._optimiser.step()
+        fit._stage.optimiser.step()
 
     found["clip and optimiser"] = seconds_of(clip_and_step, place)
     found["average"] = seconds_of(
@@ -446,7 +450,7 @@ def pass_both_ways(fit: Any, net: Any, batch: Any) -> Callable[[int], Any]:
         ):
             prediction = net(batch.source)
         target = torch.where(batch.left_out, prediction.detach(), batch.target)
-        fast_recipe.residual_loss(prediction, target, fit._recipe, 0.5).backward()
+        fast_recipe.residual_loss(prediction, target, fit._stage.recipe, 0.5).backward()
         return prediction.detach()
 
     return both
@@ -511,8 +515,8 @@ def ways_to_step(place: Place) -> dict[str, Any]:
 
     fit = fast_fit(place, place.device, **small(place))
     fit._backward(fit._drawn(0), 0.5)
-    fast_recipe.set_rate(fit._optimiser, 1e-4)
-    hidden = [p.grad.flatten(1) for p in fit._optimiser.param_groups[0]["params"]]
+    fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
+    hidden = [p.grad.flatten(1) for p in fit._stage.optimiser.param_groups[0]["params"]]
     stacks = by_shape(hidden)
 
     def one_by_one(_: int) -> None:
@@ -534,7 +538,7 @@ def ways_to_step(place: Place) -> dict[str, Any]:
             "largest difference of the stacked": apart,
             "Newton-Schulz, one by one": seconds_of(one_by_one, place),
             "Newton-Schulz, stacked by shape": seconds_of(stacked, place),
-            "step": seconds_of(lambda n: fit._optimiser.step(), place),
+            "step": seconds_of(lambda n: fit._stage.optimiser.step(), place),
         }
     return found
 
@@ -575,16 +579,16 @@ def graphed_step(place: Place) -> dict[str, Any]:
 
     fit = fast_fit(place, "cuda", **small(place))
     fit._backward(fit._drawn(0), 0.5)
-    fast_recipe.set_rate(fit._optimiser, 1e-4)
+    fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            fit._optimiser.step()
+            fit._stage.optimiser.step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        fit._optimiser.step()
+        fit._stage.optimiser.step()
     return seconds_of(lambda n: graph.replay(), place)
 
 
@@ -1041,17 +1045,17 @@ def compiled_step(place: Place) -> dict[str, Any]:
 
     fit = fast_fit(place, place.device, **small(place))
     fit._backward(fit._drawn(0), 0.5)
-    fast_recipe.set_rate(fit._optimiser, 1e-4)
+    fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
     plain = muon.orthogonal
     muon.orthogonal = torch.compile(plain, dynamic=False, **compiler_options(place))
     try:
         began = time.perf_counter()
-        fit._optimiser.step()
+        fit._stage.optimiser.step()
         synchronise()
         first = time.perf_counter() - began
         return {
             "seconds of the first": first,
-            **seconds_of(lambda n: fit._optimiser.step(), place),
+            **seconds_of(lambda n: fit._stage.optimiser.step(), place),
         }
     finally:
         muon.orthogonal = plain

@@ -13,7 +13,7 @@ from torch import nn
 from unretouch.networks import detail
 from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
-from unretouch.training.early_choice import EarlyChoice, Sample
+from unretouch.training.early_choice import EarlyChoice
 
 
 def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
@@ -29,8 +29,7 @@ def table() -> crops.CropTable:
 
 def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
     judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
-    found = crops.crops_at(table, judged)
-    sample = Sample(found.source, found.target, found.left_out)
+    sample = crops.crops_at(table, judged)
     return EarlyChoice(net, sample, lambda net, sample: net(sample.source), "restore")
 
 

@@ -86,7 +86,7 @@ def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None 
     table = table_of([pair(64, 64)], 32, 8)
     for step in steps:
         recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
-        batch = crops.sample_crops(table, 0, step, 2)
+        batch = crops.crops_at(table, *crops.drawn(table, 0, step, 2))
         optimizer.zero_grad()
         loss = recipe.residual_loss(net(batch.source), batch.target, numbers, step / 60)
         loss.backward()

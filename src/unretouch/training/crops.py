@@ -7,7 +7,7 @@ the answer of a crop is its source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,10 +87,20 @@ class Crops:
     """network space, (N, 3, H, W)"""
     target: Tensor
     left_out: Tensor
-    """bool (N, 1, H, W)"""
+    """bool (N, 1, H, W): what teaches nothing, and judges"""
+    guide: Tensor | None = None
+    """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
 
     def to(self, device: torch.device) -> Crops:
-        return Crops(*(x.to(device) for x in (self.source, self.target, self.left_out)))
+        return self._each(lambda x: x.to(device))
+
+    def one(self, number: int) -> Crops:
+        """Return one of the N."""
+        return self._each(lambda x: x[number : number + 1])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Crops:
+        guide = None if self.guide is None else change(self.guide)
+        return Crops(change(self.source), change(self.target), change(self.left_out), guide)
 
 
 def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:
@@ -159,31 +169,24 @@ def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range)
         fetch([table.pairs[int(index)] for index, _, _ in places])
 
 
-def drawn_turns(
-    turn: bool, seed: int, step: int, batch: int, part: range | None = None
-) -> list[int]:
-    """Return into which of eight positions, 0 to 7, the crops of `step` are turned and mirrored:
-    of those whose numbers are in `part`."""
-    return [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in part or range(batch)]
-
-
-def sample_crops(
+def drawn(
     table: CropTable,
     seed: int,
     step: int,
     batch: int,
     turn: bool = False,
     part: range | None = None,
-) -> Crops:
-    """Return the `batch` crops of `step`, or only those of them whose numbers are in `part`.
+) -> tuple[NDArray[np.int32], list[int]]:
+    """Return the places, (N, 3), and the positions of the `batch` crops of `step`, or only of those
+    of them whose numbers are in `part`: what crops_at takes.
 
     The draws of a run are one golden-ratio sequence over the weights: successive crops spread
     evenly over pictures and places, which covers everything sooner than independent draws do. With
     `turn` each crop is turned and mirrored into one of its eight positions.
     """
     own = list(part or range(batch))
-    turns = drawn_turns(turn, seed, step, batch, part)
-    return crops_at(table, drawn_places(table, seed, step, batch)[own], turns)
+    turns = [seeding.below(8, seed, step, i, _TURN) if turn else 0 for i in own]
+    return drawn_places(table, seed, step, batch)[own], turns
 
 
 def crops_at(
@@ -223,7 +226,7 @@ def asked_at(
 
 
 def drawn_places(table: CropTable, seed: int, step: int, batch: int) -> NDArray[np.int32]:
-    """Return picture, top and left of the crops that `sample_crops` takes, (batch, 3)."""
+    """Return picture, top and left of the crops of `step`, (batch, 3)."""
     total = int(table.cumulative[-1])
     start = seeding.mix(seed)
     draws = [(start + (step * batch + i) * _GOLDEN) & _MASK for i in range(batch)]

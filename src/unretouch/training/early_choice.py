@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,28 +13,10 @@ from torch import Tensor, nn
 from unretouch import networks
 from unretouch.base.config import AimName
 from unretouch.losses import l1, local_band_energy
+from unretouch.training.crops import Crops
 
 MOST_PIXELS = 1 << 18
 """Pixels looked at in one judgement: it must cost little beside the training between two."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What a network is to learn, or is judged by."""
-
-    source: Tensor
-    """network space, (N, C, H, W)"""
-    target: Tensor
-    left_out: Tensor
-    """bool (N, 1, H, W): what teaches nothing, and judges"""
-    guide: Tensor | None = None
-    """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
-
-    def one(self, number: int) -> Sample:
-        """Return one of the N."""
-        only = slice(number, number + 1)
-        guide = None if self.guide is None else self.guide[only]
-        return Sample(self.source[only], self.target[only], self.left_out[only], guide)
 
 
 class EarlyChoice:
@@ -48,8 +29,8 @@ class EarlyChoice:
     def __init__(
         self,
         net: nn.Module,
-        sample: Sample,
-        predict: Callable[[nn.Module, Sample], Tensor],
+        sample: Crops,
+        predict: Callable[[nn.Module, Crops], Tensor],
         aim: AimName,
     ):
         """`predict` returns what a network like `net` makes of a sample."""
@@ -90,7 +71,7 @@ class EarlyChoice:
         return float(_distance(prediction, self._sample, self._aim))
 
 
-def _distance(prediction: Tensor, sample: Sample, aim: AimName) -> Tensor:
+def _distance(prediction: Tensor, sample: Crops, aim: AimName) -> Tensor:
     # Outside the left-out pixels the prediction is taken for right.
     judged = torch.where(sample.left_out, prediction, sample.target)
     if aim == "texture":

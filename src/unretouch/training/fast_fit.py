@@ -19,7 +19,7 @@ from unretouch.networks.pyramid import Pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.training import crops, fast_recipe
-from unretouch.training.early_choice import Sample
+from unretouch.training.crops import Crops
 from unretouch.training.fit import Update
 from unretouch.training.stages import FineStage, Stage, stages_of
 from unretouch.training.team import ALONE, Team
@@ -68,14 +68,13 @@ class FastFit:
         )
         self._now = 0
         self._began = (0, 0.0)
-        self._begin()
+        self._begin(self._stage)
 
-    def _begin(self) -> None:
-        """Get the stage of now ready, and those before it."""
-        for stage in self._stages[: self._now + 1]:
-            if isinstance(stage, FineStage):
-                stage.coarse = self._stages[0].kept  # type: ignore[assignment]
-            stage.begin()
+    def _begin(self, stage: Stage) -> None:
+        """Get a stage ready, after the one before it."""
+        if isinstance(stage, FineStage):
+            stage.coarse = self._stages[0].kept  # type: ignore[assignment]
+        stage.begin()
 
     @property
     def _stage(self) -> Stage:
@@ -148,8 +147,9 @@ class FastFit:
         coarse = self._stage
         for net in (coarse.net, coarse.average):
             net.load_state_dict(coarse.kept.state_dict())
+        coarse.end()
         self._now, self._began = self._now + 1, (step, progress)
-        self._begin()
+        self._begin(self._stage)
 
     def seconds_a_step(self) -> float:
         """Return about what an update takes, by a forward and a backward pass that change nothing.
@@ -179,7 +179,8 @@ class FastFit:
         """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
         for net in (self._net, self._average, self.generator):
             networks.load_weights(net, weights["G"], where)
-        self._begin()
+        for stage in self._stages[: self._now + 1]:
+            self._begin(stage)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -198,28 +199,25 @@ class FastFit:
         step, progress = state.get("began", (0, 0.0))
         self._now, self._began = len(stages) - 1, (int(step), float(progress))
         for stage, remembered in zip(self._stages, stages, strict=False):
-            if isinstance(stage, FineStage):
-                stage.coarse = self._stages[0].kept  # type: ignore[assignment]
-            stage.begin()
+            self._begin(stage)
             stage.restore(remembered, where)
 
     def _fresh_net(self) -> nn.Module:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         return networks.build_generator(self._settings).to(self._device)
 
-    def _drawn(self, step: int) -> Sample:
+    def _drawn(self, step: int) -> Crops:
         stage, seed, batch = self._stage, self._settings.seed, self._batch
         part = self._team.part(batch)
         crops.fetch_ahead(stage.table, seed, step, batch, part)
-        places = crops.drawn_places(stage.table, seed, step, batch)[list(part)]
-        return stage.sample(places, crops.drawn_turns(stage.recipe.turn, seed, step, batch, part))
+        return stage.sample(*crops.drawn(stage.table, seed, step, batch, stage.recipe.turn, part))
 
     def _mean_distance(self, x: Tensor, y: Tensor) -> float:
         """Return the mean absolute difference over the whole batch, all processes' parts of it."""
         share = self._team.share(self._batch)
         return float(self._team.average((x - y).abs().mean(), share))
 
-    def _backward(self, sample: Sample, progress: float) -> Tensor:
+    def _backward(self, sample: Crops, progress: float) -> Tensor:
         """Gather the gradient of a batch; return the prediction."""
         stage = self._stage
         autocast = torch.autocast(

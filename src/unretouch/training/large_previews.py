@@ -173,7 +173,7 @@ class LargePair:
         local = Local(generator, source)
         for window in self._windows():
             prediction, answer = local.at(window), self._answer(window, source, target)
-            errors = np.abs(prediction - answer).mean(axis=2)
+            errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
             here = window.in_cells(factor)

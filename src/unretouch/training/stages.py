@@ -23,8 +23,8 @@ from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.training import crops, fast_recipe
-from unretouch.training.crops import CropTable
-from unretouch.training.early_choice import EarlyChoice, Sample
+from unretouch.training.crops import Crops, CropTable
+from unretouch.training.early_choice import EarlyChoice
 from unretouch.training.evaluation import whole_guide
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.muon import Muon
@@ -97,16 +97,18 @@ class Stage:
         else:
             self.choice.begin()
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
-        """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
-        found = crops.crops_at(self.table, places, turns).to(self._device)
-        return Sample(found.source, found.target, found.left_out)
+    def end(self) -> None:
+        """Let go of what only its training needs."""
 
-    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
+        """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
+        return crops.crops_at(self.table, places, turns).to(self._device)
+
+    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
         """Return what `net`, of this stage's kind, makes of a sample."""
         return Predicted(net(sample.source))
 
-    def _picture(self, net: nn.Module, sample: Sample) -> Tensor:
+    def _picture(self, net: nn.Module, sample: Crops) -> Tensor:
         return self.predict(net, sample).picture
 
     def _fresh_optimiser(self) -> Muon:
@@ -137,7 +139,10 @@ class CoarseStage(Stage):
         self._pictures = ReducedPictures(self.table)
         super().begin()
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
+    def end(self) -> None:
+        self._pictures = ReducedPictures(self.table)
+
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
         windows = [
             crops.turned(self._pictures.at(*place), turn)
             for place, turn in zip(places.tolist(), turns, strict=True)
@@ -145,9 +150,9 @@ class CoarseStage(Stage):
         found = torch.from_numpy(np.stack(windows)).to(self._device).permute(0, 3, 1, 2)
         source, target, changed, left_out = torch.split(found, [3, 3, 1, 1], 1)
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
-        return Sample(source, target, left_out > 0, gate.float())
+        return Crops(source, target, left_out > 0, gate.float())
 
-    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
         assert isinstance(net, Detail)
         assert sample.guide is not None
         change, logit = pyramid.change_and_logit(net, sample.source)
@@ -171,7 +176,7 @@ class FineStage(Stage):
         self._guides: dict[int, Tensor] = {}
         super().begin()
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Sample:
+    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
         found = super().sample(places, turns)
         windows = []
         for (index, top, left), turn in zip(places.tolist(), turns, strict=True):
@@ -181,7 +186,7 @@ class FineStage(Stage):
             windows.append(torch.from_numpy(turned).permute(2, 0, 1))
         return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
 
-    def predict(self, net: nn.Module, sample: Sample) -> Predicted:
+    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
         assert isinstance(net, Detail)
         assert sample.guide is not None
         return Predicted(pyramid.refined(net, sample.source, sample.guide))

@@ -13,6 +13,7 @@ from torch import nn
 
 from unretouch import networks
 from unretouch.base.config import PrecisionName, TrainSettings
+from unretouch.networks.detail import in_channels
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import PredictMode, padded
 from unretouch.networks.pyramid import (
@@ -130,11 +131,7 @@ class TorchModel:
 
     def _network_space(self, picture: Floats) -> torch.Tensor:
         source = torch.from_numpy(np.ascontiguousarray(picture)).to(self._where)
-        source = source.permute(2, 0, 1)[None].mul(2).sub_(1)
-        if self._inputs == 1:
-            luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
-            source = (source * luma).sum(1, keepdim=True)
-        return source
+        return in_channels(source.permute(2, 0, 1)[None].mul(2).sub_(1), self._inputs)
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unretouch.networks.detail import in_channels
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import SMALLEST
 
@@ -26,10 +27,7 @@ class Exported(nn.Module):
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         height, width = picture.shape[-2:]
-        source = picture * 2 - 1
-        if self.input_nc == 1:
-            luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
-            source = (source * luma).sum(1, keepdim=True)
+        source = in_channels(picture * 2 - 1, self.input_nc)
         extended = _extended(_extended(source, 2, self.multiple), 3, self.multiple)
         prediction = self.net(extended)[:, :, :height, :width]
         if (self.input_nc, self.output_nc) == (3, 3):
