@@ -511,7 +511,7 @@ def ways_to_step(place: Place) -> dict[str, Any]:
     stacked."""
     import torch
 
-    from unretouch.training import fast_recipe, muon
+    from unretouch.training import fast_recipe, optimisers
 
     fit = fast_fit(place, place.device, **small(place))
     fit._backward(fit._drawn(0), 0.5)
@@ -521,7 +521,7 @@ def ways_to_step(place: Place) -> dict[str, Any]:
 
     def one_by_one(_: int) -> None:
         for matrix in hidden:
-            muon.orthogonal(matrix)
+            optimisers.orthogonal(matrix)
 
     def stacked(_: int) -> None:
         for stack in stacks:
@@ -529,7 +529,7 @@ def ways_to_step(place: Place) -> dict[str, Any]:
 
     with torch.no_grad():
         apart = max(
-            float((orthogonal_stack(stack)[0] - muon.orthogonal(stack[0])).abs().max())
+            float((orthogonal_stack(stack)[0] - optimisers.orthogonal(stack[0])).abs().max())
             for stack in stacks
         )
         found: dict[str, Any] = {
@@ -555,7 +555,7 @@ def by_shape(matrices: Sequence[Any]) -> list[Any]:
 
 
 def orthogonal_stack(x: Any) -> Any:
-    """Return what muon.orthogonal makes of each of (N, R, C), all at once."""
+    """Return what optimisers.orthogonal makes of each of (N, R, C), all at once."""
     import torch
 
     a, b, c = 3.4445, -4.7750, 2.0315
@@ -1041,13 +1041,13 @@ def compiled_passes(place: Place) -> dict[str, Any]:
 def compiled_step(place: Place) -> dict[str, Any]:
     import torch
 
-    from unretouch.training import fast_recipe, muon
+    from unretouch.training import fast_recipe, optimisers
 
     fit = fast_fit(place, place.device, **small(place))
     fit._backward(fit._drawn(0), 0.5)
     fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
-    plain = muon.orthogonal
-    muon.orthogonal = torch.compile(plain, dynamic=False, **compiler_options(place))
+    plain = optimisers.orthogonal
+    optimisers.orthogonal = torch.compile(plain, dynamic=False, **compiler_options(place))
     try:
         began = time.perf_counter()
         fit._stage.optimiser.step()
@@ -1058,7 +1058,7 @@ def compiled_step(place: Place) -> dict[str, Any]:
             **seconds_of(lambda n: fit._stage.optimiser.step(), place),
         }
     finally:
-        muon.orthogonal = plain
+        optimisers.orthogonal = plain
 
 
 # --- all of it ---------------------------------------------------------------------------------

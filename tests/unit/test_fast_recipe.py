@@ -20,7 +20,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe
-from unretouch.training.muon import orthogonal
+from unretouch.training.optimisers import Optimiser, orthogonal, remembered, restore_optimiser
 
 
 def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
@@ -80,7 +80,7 @@ def small() -> nn.Module:
     return detail.Detail((8, 8, 8))
 
 
-def train(net: nn.Module, steps: range, optimizer: torch.optim.Optimizer | None = None) -> Tensor:
+def train(net: nn.Module, steps: range, optimizer: Optimiser | None = None) -> Tensor:
     numbers = FastRecipe(crop=32, warm_up=5)
     optimizer = optimizer or recipe.make_optimizer(net, numbers)
     table = table_of([pair(64, 64)], 32, 8)
@@ -130,7 +130,7 @@ def test_a_resumed_optimiser_goes_on_bit_for_bit() -> None:
     resumed = small()
     resumed.load_state_dict(halved.state_dict())
     fresh = recipe.make_optimizer(resumed, numbers)
-    fresh.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    restore_optimiser(fresh, copy.deepcopy(remembered(optimizer)), "state")
     train(resumed, range(4, 8), fresh)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)

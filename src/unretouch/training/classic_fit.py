@@ -21,7 +21,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.training.fit import Update
-from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.optimisers import remembered, restore_optimiser
 from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch
 from unretouch.training.step import (
     Batch,

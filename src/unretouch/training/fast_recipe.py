@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from unretouch.base.config import AimName
 from unretouch.losses import huber, local_band_energy
 from unretouch.losses.huber import GREY_LEVEL
-from unretouch.training.muon import Muon
+from unretouch.training.optimisers import Muon, Optimiser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def judge_due(steps: int, recipe: FastRecipe) -> bool:
     return steps % (10 if steps < recipe.judge_every else recipe.judge_every) == 0
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+def set_rate(optimizer: Optimiser, factor: float) -> None:
     """Set every group's rate to `factor` times its base_lr."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor

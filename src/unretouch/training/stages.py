@@ -27,8 +27,7 @@ from unretouch.training.crops import Crops, CropTable
 from unretouch.training.early_choice import EarlyChoice
 from unretouch.training.evaluation import whole_guide
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
-from unretouch.training.muon import Muon
-from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.optimisers import Muon, remembered, restore_optimiser
 from unretouch.training.reduced_crops import ReducedPictures
 
 LEAST_SHARE, MOST_SHARE = 0.1, 0.5

@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from unretouch.base.config import GanMode, PrecisionName, TrainSettings
 from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, ReconstructionLoss, gradient_penalty, l1
+from unretouch.training.optimisers import Adam, Optimiser
 from unretouch.training.team import ALONE, Team
 
 
@@ -34,8 +34,8 @@ class Nets:
 class Optimisers:
     """The optimisers of the two networks."""
 
-    generator: Optimizer
-    discriminator: Optimizer | None = None
+    generator: Optimiser
+    discriminator: Optimiser | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Losses:
     """mean absolute error in network space; times 127.5 in grey levels"""
 
 
-def adam(net: nn.Module, lr: float, beta1: float) -> torch.optim.Adam:
-    """Return the classic optimiser of `net`: Adam with betas (beta1, 0.999), in its fused form."""
-    return torch.optim.Adam(net.parameters(), lr=lr, betas=(beta1, 0.999), fused=True)
+def adam(net: nn.Module, lr: float, beta1: float) -> Adam:
+    """Return the classic optimiser of `net`: Adam with betas (beta1, 0.999)."""
+    return Adam(net.parameters(), lr, (beta1, 0.999))
 
 
 def loss_weights(settings: TrainSettings) -> LossWeights:
@@ -136,7 +136,7 @@ def _stepped(
     nets: Nets,
     judge: nn.Module | None,
     optimisers: Optimisers,
-    judge_optimiser: Optimizer | None,
+    judge_optimiser: Optimiser | None,
     batch: Batch,
     weights: LossWeights,
     precision: PrecisionName,
@@ -192,7 +192,7 @@ _HINT = "Lower --lr; what was saved is untouched"
 
 def _update_judge(
     judge: nn.Module,
-    optimiser: Optimizer,
+    optimiser: Optimiser,
     batch: Batch,
     picture: torch.Tensor,
     weights: LossWeights,
@@ -260,7 +260,7 @@ class _Undo:
     The copies are small beside a step (33 MB for the classic discriminator with Adam).
     """
 
-    def __init__(self, nets: Nets, judge_optimiser: Optimizer | None) -> None:
+    def __init__(self, nets: Nets, judge_optimiser: Optimiser | None) -> None:
         self.nets, self.judge_optimiser = nets, judge_optimiser
         changing = list(nets.generator.buffers())
         if nets.discriminator is not None:

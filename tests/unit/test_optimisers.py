@@ -1,8 +1,12 @@
-"""What an optimiser remembers is brought back whole, however it lay in memory when it was saved."""
+"""Optimisers update as they say, and what they remember is brought back whole, however it lay in
+memory when it was saved."""
 
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +14,7 @@ import torch
 
 from unretouch.base.errors import CheckpointError
 from unretouch.training.fast_recipe import FastRecipe, make_optimizer
-from unretouch.training.optimiser_state import remembered, restore_optimiser
+from unretouch.training.optimisers import Optimiser, remembered, restore_optimiser
 from unretouch.training.step import adam
 
 KINDS = {
@@ -19,14 +23,14 @@ KINDS = {
 }
 
 
-def made(kind: str) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+def made(kind: str) -> tuple[torch.nn.Module, Optimiser]:
     torch.manual_seed(1)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 4, 3))
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net, KINDS[kind](net)
 
 
-def stepped(net: torch.nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> None:
+def stepped(net: torch.nn.Module, optimiser: Optimiser, seed: int) -> None:
     torch.manual_seed(seed)
     optimiser.zero_grad()
     net(torch.randn(1, 3, 9, 9)).square().mean().backward()
@@ -40,6 +44,29 @@ def plain(state: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
                 for k, v in values.items()}
         for index, values in state.items()
     }  # fmt: skip
+
+
+def test_adam_is_that_of_torch_bit_for_bit() -> None:
+    net, optimiser = made("adam")
+    other = copy.deepcopy(net)
+    theirs = torch.optim.Adam(other.parameters(), lr=0.01, betas=(0.5, 0.999), fused=True)
+    for seed in range(3):
+        stepped(net, optimiser, seed)
+        stepped(other, theirs, seed)
+    for mine, its in zip(net.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, its)
+    assert copy.deepcopy(remembered(optimiser)).keys() == theirs.state_dict()["state"].keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_update_waits_for_the_compiler_of_torch(kind: str) -> None:
+    """Importing it takes longer than everything else a small run does."""
+    program = (
+        "import sys, test_optimisers as own; net, optimiser = own.made(sys.argv[1]); "
+        "own.stepped(net, optimiser, 1); assert 'torch' in sys.modules; "
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, kind], cwd=Path(__file__).parent, check=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
