@@ -121,7 +121,7 @@ def classic(width: int, height: int) -> dict[str, Any]:
     import torch
 
     from unretouch import networks
-    from unretouch.base.config import TrainSettings
+    from unretouch.settings.train import TrainSettings
 
     net = networks.build_generator(TrainSettings(dataroot="", no_dropout=True)).eval()
     sides = [max(256, round(side / 256) * 256) for side in (height, width)]
@@ -158,8 +158,8 @@ def make_weights(root: Path, case: Case) -> Path:
     """Write weights of the generator, random but for their usual size; ONNX in its own process."""
     script = (
         "import torch, sys\nfrom pathlib import Path\nfrom unretouch import networks\n"
-        "from unretouch.base.config import TrainSettings\n"
-        "from unretouch.training.weights_file import save_weights\n"
+        "from unretouch.settings.train import TrainSettings\n"
+        "from unretouch.runs.weights import save_weights\n"
         "from unretouch.tasks.apply.request import ModelRequest\n"
         "from unretouch.tasks.export.export import export\ntorch.manual_seed(0)\n"
         f"n = networks.build_generator(TrainSettings(dataroot='', netG='{case.generator}'))\n"

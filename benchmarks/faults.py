@@ -133,7 +133,7 @@ def flips(bench: Bench) -> dict[str, object]:
     import torch
 
     from unretouch.base.errors import CheckpointError
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
 
     data = harness.states(bench.whole)[0].read_bytes()
     path = bench.folder / "000000030.ckpt"
@@ -187,12 +187,12 @@ def cost(bench: Bench) -> dict[str, object]:
     """Share of the training time that saving takes at its default rhythm, with real networks."""
     import torch
 
-    from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
+    from unretouch.runs.folder import RunDir
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import rhythm, saving
     from unretouch.training.position import Epochs
     from unretouch.training.progress import Progress
-    from unretouch.training.rundir import RunDir
     from unretouch.training.session import build_fit
 
     pairs = load_pairs(harness.make_pairs(bench.folder / "large", 1, 512), "train").pairs

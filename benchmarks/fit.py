@@ -52,7 +52,7 @@ def retouched_anew(pairs_folder: Path, kind: str, out: Path) -> None:
     """Write pairs to `out`: the sides before of `pairs_folder`, and their retouch of this kind."""
     from unretouch.pixels import images
     from unretouch.pixels.pairs import load_pairs
-    from unretouch.tasks.pairing import simulate_pairs
+    from unretouch.tasks.pair import simulate_pairs
 
     for phase in ("train", "heldout"):
         before = out / "before" / phase
@@ -66,8 +66,8 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     """Run one part in this process and return its figures."""
     import torch
 
-    from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import device
     from unretouch.training.classic_fit import ClassicFit
     from unretouch.training.evaluation import evaluate
@@ -132,8 +132,8 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
     import torch
     from unretouch.training.stuck import PATIENCE
 
-    from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import device
     from unretouch.training.fast_fit import FastFit
 

@@ -101,7 +101,7 @@ def fast_settings(place: Place, **changes: Any) -> Any:
     """Return the settings of `unretouch train`, with `changes`."""
     import torch
 
-    from unretouch.base.config import TrainSettings
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import device
 
     values: dict[str, Any] = {
@@ -298,7 +298,7 @@ def detail_net(size: str, source: Any) -> Any:
     import torch
 
     from unretouch import networks
-    from unretouch.base.config import TrainSettings
+    from unretouch.settings.train import TrainSettings
 
     torch.manual_seed(0)
     net = networks.build_generator(TrainSettings(dataroot="", netG="detail", size=size))  # type: ignore[arg-type]
@@ -314,7 +314,7 @@ def classic_net(kind: str) -> Any:
     import torch
 
     from unretouch import networks
-    from unretouch.base.config import TrainSettings
+    from unretouch.settings.train import TrainSettings
 
     torch.manual_seed(0)
     return networks.build_generator(TrainSettings(dataroot="", netG=kind))  # type: ignore[arg-type]
@@ -809,7 +809,7 @@ def weights_of(place: Place) -> Path:
     trained = place.checkpoints / "fast" / "latest_net_G.pth"
     if trained.exists():
         return trained
-    from unretouch.training.weights_file import save_weights
+    from unretouch.runs.weights import save_weights
 
     path = place.work / "random.pth"
     save_weights(path, detail_net("s" if place.dry else "m", picture(place)).state_dict())
@@ -975,7 +975,7 @@ def over(process: subprocess.Popen[bytes], log: Path, end: float) -> None:
 
 def same_state(place: Place, kind: str, other: str, steps: int) -> dict[str, Any]:
     """Return whether a run ended in the very state of the one in one go, or how far from it."""
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
 
     states = []
     for name in ("whole", other):

@@ -23,11 +23,11 @@ import numpy as np
 from rich.console import Console
 from skimage.data import astronaut
 
-from unretouch.base.config import TrainSettings
 from unretouch.pixels.images import resize, write_png
 from unretouch.pixels.retouch import retouch
-from unretouch.tasks import training_run
-from unretouch.tasks.reports import training_page
+from unretouch.report import training_page
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks import train as training_run
 from unretouch.training.previews import Previews
 
 OWN = {

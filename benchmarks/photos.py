@@ -327,8 +327,8 @@ def drawn_crops(data: Path, aim: str, count: int) -> Iterator[tuple[str, int, in
     """Yield the pair's name, top, left and side of the first crops that a fit trains on."""
     import torch
 
-    from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import crops, fast_recipe
     from unretouch.training.fast_fit import FastFit
 
@@ -367,8 +367,8 @@ def measure_window(data: Path, made: Sequence[Made], words: list[str]) -> dict[s
     """Fit the small set for so many updates; return the figures on the way."""
     import torch
 
-    from unretouch.base.config import TrainSettings
     from unretouch.pixels.pairs import load_pairs
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import device
     from unretouch.training.evaluation import predicted
     from unretouch.training.fast_fit import FastFit

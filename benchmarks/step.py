@@ -126,7 +126,7 @@ def plain(source: torch.Tensor, target: torch.Tensor) -> Callable[[int], None]:
 def unretouch(source: torch.Tensor, target: torch.Tensor, variant: str) -> Callable[[int], None]:
     """Return the step as `unretouch train` runs it."""
     from unretouch import networks
-    from unretouch.base.config import TrainSettings
+    from unretouch.settings.train import TrainSettings
     from unretouch.training import device
     from unretouch.training.step import Batch, Nets, Optimisers, adam, loss_weights, train_step
 

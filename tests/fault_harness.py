@@ -84,7 +84,7 @@ def states(root: Path) -> list[Path]:
 
 def digest(root: Path) -> str:
     """Return the digest of the newest state."""
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
 
     return checkpoint.digest(checkpoint.load(states(root)[0]).state)
 
@@ -116,8 +116,8 @@ def events(root: Path, kind: str) -> list[dict[str, Any]]:
 
 def latest_matches_state(root: Path) -> bool:
     """Whether latest_net_G.pth holds the weights of the newest state."""
-    from unretouch.training import checkpoint
-    from unretouch.training.weights_file import load_weights
+    from unretouch.runs import checkpoint
+    from unretouch.runs.weights import load_weights
 
     fit = checkpoint.load(states(root)[0]).state["fit"]
     weights = fit["weights"].get("average", fit["weights"]["G"])
@@ -271,7 +271,7 @@ def slow_preview(seconds: float) -> None:
 
 def slow_save(seconds: float) -> None:
     """Every save of a state takes so much longer."""
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
 
     _slow(checkpoint, "save", seconds)
 
@@ -355,7 +355,7 @@ def _signal(number: int, times: int = 1) -> None:
 
 def signal_in_save(arguments: list[int]) -> None:
     """[step, signal, times]: the signal arrives between the state and the latest weights."""
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
 
     when, number, times = arguments
     save = checkpoint.save
@@ -602,7 +602,7 @@ def _break_gradient(module: Any, what: str, now: list[int], when: int, bad: floa
 def say_if_touched(_: bool) -> None:
     """Print, when an update is refused, whether it left the state as it was."""
     from unretouch.base.errors import NonFiniteError
-    from unretouch.training import checkpoint
+    from unretouch.runs import checkpoint
     from unretouch.training.classic_fit import ClassicFit
     from unretouch.training.fast_fit import FastFit
 
@@ -694,7 +694,7 @@ def _serve() -> None:
     from unretouch.commands import train, verify  # noqa: F401
     from unretouch.compat import test as classic_test
     from unretouch.compat import train as classic_train
-    from unretouch.tasks import training_run
+    from unretouch.tasks import train as training_run
     from unretouch.tasks.verify import run as verify_run
 
     assert training_run

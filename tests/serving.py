@@ -153,11 +153,11 @@ def until(what: Callable[[], Any], seconds: float = 120) -> Any:
 def tiny_run(checkpoints: Path, name: str = "tiny") -> str:
     """Write a run with untrained weights, which change nothing, and return its id."""
     from unretouch import networks
-    from unretouch.base import config
-    from unretouch.base.config import TrainSettings
+    from unretouch.runs.folder import RunDir
+    from unretouch.runs.weights import save_weights
     from unretouch.serve.runs import run_id
-    from unretouch.training.rundir import RunDir
-    from unretouch.training.weights_file import save_weights
+    from unretouch.settings import train as config
+    from unretouch.settings.train import TrainSettings
 
     settings = TrainSettings(
         dataroot="pairs", name=name, checkpoints_dir=str(checkpoints), netG="detail", size="s",

@@ -10,8 +10,8 @@ from PIL import Image
 from rich.console import Console
 from skimage.data import astronaut
 
-from unretouch.base.config import TrainSettings
-from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train import Continuation, train_run
 
 WIDTH, HEIGHT = 56, 48
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base import presets
-from unretouch.base.config import DeviceName, TrainSettings, nearest_hint
 from unretouch.base.errors import ExitCode, ManyDataErrors, UsageError
-from unretouch.base.presets import PresetName
+from unretouch.settings import presets
+from unretouch.settings.presets import PresetName
+from unretouch.settings.train import DeviceName, TrainSettings, nearest_hint
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def train(
     """Learn the way back from the pairs in `dataroot`, as `unretouch train` does.
 
     `preset` is `fast`, or one of the guide's methods: balanced, strong, extreme. `settings` are
-    those of `unretouch.base.config.TrainSettings`, named as the flags, and win over the preset.
+    those of `unretouch.settings.train.TrainSettings`, named as the flags, and win over the preset.
     With `continue_train` the run of this name goes on; without it, it is kept under another name.
     `show` prints what the command prints.
 
@@ -70,8 +70,8 @@ def train(
     pictures, CheckpointError, DiskError, NonFiniteError.
     """
     from unretouch.compat.train import begin
-    from unretouch.tasks.training_run import Continuation
-    from unretouch.training.rundir import RunDir
+    from unretouch.runs.folder import RunDir
+    from unretouch.tasks.train import Continuation
 
     chosen = _settings(dataroot, name, preset, settings)
     how = Continuation(continue_train=continue_train, allow_changed_data=allow_changed_data)

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unretouch import __version__
-from unretouch.base.config import nearest_hint
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+from unretouch.settings.train import nearest_hint
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""

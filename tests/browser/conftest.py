@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.base.run_status import (
+from unretouch.pixels.error_map import error_map
+from unretouch.report.training_page import write_status, write_training_page
+from unretouch.runs.status import (
     LastSave,
     Preview,
     PreviewPair,
     PreviewPlace,
     TrainingStatus,
 )
-from unretouch.pixels.error_map import error_map
-from unretouch.tasks.reports.training_page import write_status, write_training_page
 
 # The switches keep Chromium from looking up its maker's hosts and from needing a sandbox as root.
 SWITCHES = (

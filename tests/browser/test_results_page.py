@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unretouch.tasks.reports.results_page import ResultRow, write_results_page
+from unretouch.report.results_page import ResultRow, write_results_page
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from unretouch.pixels.pairs import Pair
-from unretouch.tasks.reports.verify_page import write_verify_page
+from unretouch.report.verify_page import write_verify_page
 from unretouch.tasks.verify import CrossRuns, Verification, memorisation_probe
 from unretouch.tasks.verify.album import Album
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
-from unretouch.base.test_request import TestRequest
 from unretouch.cli import dispatch, run
 from unretouch.compat import test as classic_test
 from unretouch.compat import train as classic_train
+from unretouch.settings.test import TestRequest
+from unretouch.settings.train import TrainSettings
 
 GUIDE_TRAIN = shlex.split(
     "--dataroot ./portrait_retouch --name portrait_retouch_reverse --model pix2pix "
@@ -59,12 +59,12 @@ class Asked:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     calls = Asked()
-    training: Any = types.ModuleType("unretouch.tasks.training_run")
+    training: Any = types.ModuleType("unretouch.tasks.train")
     training.train_run, training.Continuation = calls.train_run, Continuation
-    testing: Any = types.ModuleType("unretouch.tasks.testing")
+    testing: Any = types.ModuleType("unretouch.tasks.test")
     testing.run_test = calls.run_test
-    monkeypatch.setitem(sys.modules, "unretouch.tasks.training_run", training)
-    monkeypatch.setitem(sys.modules, "unretouch.tasks.testing", testing)
+    monkeypatch.setitem(sys.modules, "unretouch.tasks.train", training)
+    monkeypatch.setitem(sys.modules, "unretouch.tasks.test", testing)
     monkeypatch.chdir(tmp_path)
     return calls
 

@@ -13,7 +13,7 @@ from unretouch.commands.train import TrainOptions
 from unretouch.compat import test as classic_test
 from unretouch.compat import train as classic_train
 from unretouch.compat.options import OURS_TEST, OURS_TRAIN, ClassicTestOptions, ClassicTrainOptions
-from unretouch.parsing import flags_of
+from unretouch.settings.parser import flags_of
 
 GENERATORS = "unet_256|unet_128|resnet_9blocks|resnet_6blocks|detail"
 PREPROCESS = "resize_and_crop|crop|scale_width|scale_width_and_crop|none"

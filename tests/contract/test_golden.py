@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import build_discriminator, build_generator, load_weights, predict
+from unretouch.settings.train import TrainSettings
 from unretouch.training import step
 
 CASES: dict[str, dict[str, Any]] = {

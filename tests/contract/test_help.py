@@ -13,7 +13,7 @@ import pytest
 from unretouch.cli import COMMANDS
 from unretouch.commands.train import TrainOptions
 from unretouch.compat.options import ClassicTestOptions, ClassicTrainOptions
-from unretouch.parsing import flags_of
+from unretouch.settings.parser import flags_of
 
 ROOT = Path(__file__).parents[2]
 TRAIN = [str(ROOT / "train.py")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from unretouch.training import history
-from unretouch.training.rundir import RunDir
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
 
 LINE = re.compile(
     r"^\(epoch: (\d+), iters: (\d+), time: ([\d.]+), data: ([\d.]+)\) "

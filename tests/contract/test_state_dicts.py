@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError
 from unretouch.networks import (
     build_discriminator,
@@ -16,6 +15,7 @@ from unretouch.networks import (
     describe_weights,
     load_weights,
 )
+from unretouch.settings.train import TrainSettings
 
 STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
 

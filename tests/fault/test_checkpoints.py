@@ -22,10 +22,10 @@ from PIL import Image
 
 from unretouch.base.errors import CheckpointError
 from unretouch.pixels import images
-from unretouch.training import checkpoint
-from unretouch.training.checkpoint import Checkpoint
-from unretouch.training.rundir import RunDir
-from unretouch.training.weights_file import load_weights, save_weights
+from unretouch.runs import checkpoint
+from unretouch.runs.checkpoint import Checkpoint
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import load_weights, save_weights
 
 EVERY_STEP = (*CLASSIC, "--n_epochs", "4", "--n_epochs_decay", "1", "--save_latest_freq", "1")
 

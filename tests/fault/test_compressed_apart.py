@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from unretouch.metrics import Area, Levels
 from unretouch.pixels.pairs import Pair
-from unretouch.tasks.console import error_table
+from unretouch.report.console import error_table
 from unretouch.tasks.verify import (
     PairFigures,
     Verification,

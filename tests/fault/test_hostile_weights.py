@@ -17,8 +17,8 @@ from fault_harness import Place, Warm
 from fault_hostile import corpus
 
 from unretouch.base.errors import CheckpointError
-from unretouch.training import checkpoint, pickle_check
-from unretouch.training.weights_file import load_weights, serialise
+from unretouch.runs import checkpoint, pickle_check
+from unretouch.runs.weights import load_weights, serialise
 
 NAMES = list(corpus(Path("canary")))
 

@@ -16,12 +16,12 @@ from fault_harness import Warm
 from PIL import Image
 
 from unretouch import networks
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.pixels.pairs import load_pairs
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import save_weights
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.training.evaluation import predicted
-from unretouch.training.rundir import RunDir
-from unretouch.training.weights_file import save_weights
 
 MOST_MEGABYTES = 1500
 

@@ -15,8 +15,8 @@ import fault_harness as harness
 import pytest
 from fault_harness import Place, Warm
 
-from unretouch.training import history
-from unretouch.training.rundir import RunDir
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
 
 EVERY_STEP = ("--save_latest_freq", "1")
 

@@ -14,7 +14,7 @@ import pytest
 from fault_harness import FAST, Place, Warm
 from test_checkpoints import test_words as words_of_a_test
 
-from unretouch.training.weights_file import load_weights, save_weights
+from unretouch.runs.weights import load_weights, save_weights
 
 WHERE = {
     "G_L1": "G_L1", "G_GAN": "G_GAN", "D_real": "D_real", "D_fake": "D_fake",

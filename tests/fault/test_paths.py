@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, file_stem, run_name, unique_stems
-from unretouch.base.run_status import Preview, PreviewPair, TrainingStatus
-from unretouch.tasks.reports.results_page import ResultRow, write_results_page
-from unretouch.tasks.reports.training_page import write_status, write_training_page
-from unretouch.training.rundir import RunDir
+from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.report.training_page import write_status, write_training_page
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import Preview, PreviewPair, TrainingStatus
 
 REFUSED = (
     "", ".", "..", "../x", "../../x", "a/../b", "a/./b", "a//b", "/etc/x", "/", "a/", "\\x",

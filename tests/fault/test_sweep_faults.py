@@ -12,7 +12,7 @@ import sweeping
 from fault_harness import Place, Warm
 
 from unretouch.cli import dispatch, run
-from unretouch.tasks.engines import local, training
+from unretouch.jobs import local, training
 
 
 @pytest.fixture(scope="module")

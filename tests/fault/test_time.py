@@ -15,8 +15,8 @@ import fault_harness as harness
 import pytest
 from fault_harness import CLASSIC, FAST, Place, Warm
 
-from unretouch.training import history
-from unretouch.training.rundir import RunDir
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
 
 TIMED = (
     *CLASSIC, "--netG", "detail", "--size", "s", "--lambda_GAN", "0", "--lr", "1e-6",
@@ -136,7 +136,7 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
     [
         ("unretouch.pixels.pairs.check", "warnings_for"),
         ("unretouch.training.crops", "crop_table"),
-        ("unretouch.tasks.training_run", "_capacity"),
+        ("unretouch.tasks.train", "_capacity"),
     ],
 )
 def test_T4_ctrl_c_in_the_checks_at_the_start(

@@ -20,7 +20,7 @@ from PIL import Image
 
 from unretouch.pixels import images
 from unretouch.pixels.retouch import retouch
-from unretouch.training.checkpoint import load
+from unretouch.runs.checkpoint import load
 
 PROJECT = Path(__file__).parents[2]
 

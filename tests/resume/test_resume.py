@@ -20,7 +20,7 @@ import pytest
 from fault_harness import CLASSIC, FAST, Place, Warm
 from sweeping import until
 
-from unretouch.training import history
+from unretouch.runs import history
 
 STEPS = 15
 

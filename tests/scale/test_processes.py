@@ -15,7 +15,7 @@ import pytest
 import torch
 from fault_harness import CLASSIC, FAST, Place, Warm
 
-from unretouch.training import checkpoint
+from unretouch.runs import checkpoint
 
 pytest.importorskip("lightning_fabric", reason="the extra [scale] is not installed")
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch import networks
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.preprocess import Sizing
+from unretouch.runs.weights import save_weights
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply import masks, records
 from unretouch.tasks.apply.loading import load_model, trained_aspect
 from unretouch.tasks.apply.model import Floats, ModelInfo, Window
 from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.stretched import Stretched
-from unretouch.training.weights_file import save_weights
 
 torch.set_num_threads(1)
 

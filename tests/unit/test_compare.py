@@ -12,9 +12,9 @@ from PIL import Image
 from rich.console import Console
 from short_runs import train, write_pairs
 
-from unretouch.base import config
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.commands.compare import main
+from unretouch.settings import train as config
 from unretouch.tasks.compare import Comparison, compare, write_comparison
 from unretouch.tasks.compare.table import renderables
 
@@ -62,8 +62,8 @@ def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -
 
 
 def test_the_figures_are_those_of_a_test_in_evaluation_mode(root: Path) -> None:
-    from unretouch.base.test_request import TestRequest
-    from unretouch.tasks.testing import run_test
+    from unretouch.settings.test import TestRequest
+    from unretouch.tasks.test import run_test
 
     settings = config.load(root / "checkpoints" / "exp_l1_300" / "config.json")
     request = TestRequest(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unretouch.base.config import TrainSettings
 from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.advice import Advice, advise
 from unretouch.tasks.compare.crops import MOST_SIDE, crop_of
 from unretouch.tasks.compare.measuring import PairScore, RunScore, Texture

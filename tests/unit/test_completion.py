@@ -17,7 +17,7 @@ import pytest
 
 from unretouch.cli import COMMANDS, dispatch
 from unretouch.commands import completion
-from unretouch.parsing import flags_of
+from unretouch.settings.parser import flags_of
 
 SHELLS = ["bash", "zsh", "tcsh", "fish"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 
 
 @pytest.mark.parametrize("name", ["lr", "keep_gb", "minutes", "init_gain", "load_size", "d_every"])

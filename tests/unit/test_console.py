@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from unretouch.base.run_status import TrainingStatus
-from unretouch.tasks.console import RunDisplay
+from unretouch.report.console import RunDisplay
+from unretouch.runs.status import TrainingStatus
 
 
 def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:

@@ -31,8 +31,8 @@ from unretouch.metrics import grain_overlay
 from unretouch.metrics.deep_distance import deep_distance
 from unretouch.metrics.efficientnet_lite0 import EarlyStages
 from unretouch.pixels.images import write_png
+from unretouch.runs.weights import load_known_weights
 from unretouch.tasks.verify import deep
-from unretouch.training.weights_file import load_known_weights
 
 NAME = deep.DEEP_DISTANCE.name
 Levels = Any

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import build_generator, detail
+from unretouch.settings.train import TrainSettings
 
 
 def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:

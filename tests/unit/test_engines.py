@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from unretouch import jobs as engines
 from unretouch.base.errors import UsageError
 from unretouch.cli import dispatch, run
-from unretouch.tasks import engines
-from unretouch.tasks.engines import ENGINES, WorkerLostError, calls, trainings
+from unretouch.jobs import ENGINES, WorkerLostError, calls, trainings
 
 
 def doubler(threads: int) -> Callable[[int], int]:
@@ -42,7 +42,7 @@ def test_every_job_comes_back_with_its_result(at_once: int | None) -> None:
 def test_workers_end_when_their_parent_is_killed() -> None:
     """They hold its stdout: that has an end only when all of them are gone."""
     code = (
-        "import functools, time; from unretouch.tasks.engines import calls\n"
+        "import functools, time; from unretouch.jobs import calls\n"
         "engine = calls('local', functools.partial(functools.partial, pow), 2)\n"
         "engine.submit(2); next(engine.wait()); print('works', flush=True); time.sleep(60)"
     )

@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 
 from unretouch import networks
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, VerificationError
 from unretouch.cli import dispatch, run
 from unretouch.networks.detail import Detail
+from unretouch.runs.weights import save_weights
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.loading import load_model, load_network
 from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import difference
-from unretouch.training.weights_file import save_weights
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

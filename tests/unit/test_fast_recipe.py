@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import detail
 from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import TrainSettings
 from unretouch.training import crops
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe

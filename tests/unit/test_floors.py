@@ -13,12 +13,12 @@ SOURCE = Path(__file__).parents[2] / "src" / "unretouch"
 # A folder stands for its files.
 FLOORS = {
     "base": 0,
-    "pixels": 1,
-    "networks": 2, "losses": 2, "metrics": 2, "tiles": 2,
+    "settings": 1, "pixels": 1,
+    "runs": 2, "networks": 2, "losses": 2, "metrics": 2, "tiles": 2,
     "training": 3,
-    "tasks": 4,
-    "api": 5, "cli": 5, "__main__": 5, "parsing": 5, "commands": 5, "compat": 5,
-    "serve": 5,
+    "report": 4, "jobs": 4,
+    "tasks": 5,
+    "api": 6, "cli": 6, "__main__": 6, "commands": 6, "compat": 6, "serve": 6,
 }  # fmt: skip
 
 

@@ -18,10 +18,11 @@ from rich.console import Console
 from torch import nn
 
 from unretouch import networks
-from unretouch.base.config import TrainSettings
 from unretouch.networks.detail import Detail
 from unretouch.pixels.pairs import Pair
-from unretouch.tasks.console import error_table
+from unretouch.report.console import error_table
+from unretouch.runs.folder import RunDir
+from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.evaluation import (
     PairError,
@@ -34,7 +35,6 @@ from unretouch.training.evaluation import (
 )
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
 from unretouch.training.previews import MOST_TILES, Previews
-from unretouch.training.rundir import RunDir
 from unretouch.training.stopping import Abandoned
 
 FAST = TrainSettings(dataroot="-", netG="detail", recipe="fast", lambda_GAN=0, display_freq=1)

@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.compat import train
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.pixels.pairs.lazy import LazyPair, fetch
-from unretouch.training import checkpoint, session
+from unretouch.runs import checkpoint
+from unretouch.settings.train import TrainSettings
+from unretouch.training import session
 from unretouch.training.large_sets import SHOWN, cache_bytes, shown_pairs
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from unretouch.base import memory
-from unretouch.base.config import TrainSettings
 from unretouch.pixels.pairs import Reading
+from unretouch.settings.train import TrainSettings
 from unretouch.training.memory_need import memory_need
 
 FAST = TrainSettings(

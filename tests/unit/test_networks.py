@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import (
     DISCRIMINATORS,
     GENERATORS,
@@ -19,6 +18,7 @@ from unretouch.networks import (
     load_weights,
     predict,
 )
+from unretouch.settings.train import TrainSettings
 
 CLASSIC = ["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks"]
 SIZES = [(64, 64), (1, 1), (37, 200), (130, 5)]
@@ -49,7 +49,7 @@ def assert_same_state(net: nn.Module, state: dict[str, torch.Tensor]) -> None:
 def test_the_tables_hold_every_name_that_settings_allow() -> None:
     from typing import get_args
 
-    from unretouch.base.config import DiscriminatorName, GeneratorName
+    from unretouch.settings.train import DiscriminatorName, GeneratorName
 
     assert tuple(GENERATORS) == get_args(GeneratorName)
     assert tuple(DISCRIMINATORS) == get_args(DiscriminatorName)

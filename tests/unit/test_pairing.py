@@ -12,7 +12,7 @@ from unretouch.pixels import images
 from unretouch.pixels.pairs import check, load_pairs
 from unretouch.pixels.retouch import retouch
 from unretouch.tasks.demo_pairs import LEAST_DIFFERENCE, SIDE, cut_demo_pairs
-from unretouch.tasks.pairing import pair_folders, simulate_pairs
+from unretouch.tasks.pair import pair_folders, simulate_pairs
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.errors import UsageError
-from unretouch.parsing import build, flags_of, parse, read_flags
+from unretouch.settings.parser import build, flags_of, parse, read_flags
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

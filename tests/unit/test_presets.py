@@ -11,12 +11,13 @@ from typing import get_args
 import pytest
 from short_runs import train, write_pairs
 
-from unretouch.base import config, presets
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.commands.train import TrainOptions
 from unretouch.compat.options import ClassicTrainOptions
 from unretouch.compat.train import read
+from unretouch.settings import presets
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 
 GUIDE = {
     "balanced": (800, 300.0, 0.0001),

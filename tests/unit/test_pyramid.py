@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import build_generator, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
 from unretouch.pixels.preprocess import Sizing
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.loading import recognised
 from unretouch.tasks.apply.model import ModelInfo
 from unretouch.tasks.apply.restore import Restorer

@@ -17,7 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.names import LONGEST_SEGMENT
-from unretouch.base.run_status import (
+from unretouch.pixels.error_map import COLOURS, SCALE, error_map
+from unretouch.report.compare_words import WORDS as COMPARE_WORDS
+from unretouch.report.rendering import picture_url, script_json
+from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.report.training_page import write_status, write_training_page
+from unretouch.report.verify_words import WORDS as VERIFY_WORDS
+from unretouch.report.words import WORDS
+from unretouch.runs.status import (
     PREVIEWS_KEPT,
     Preview,
     PreviewPair,
@@ -28,13 +35,6 @@ from unretouch.base.run_status import (
     thin_curves,
     thin_previews,
 )
-from unretouch.pixels.error_map import COLOURS, SCALE, error_map
-from unretouch.tasks.reports.compare_words import WORDS as COMPARE_WORDS
-from unretouch.tasks.reports.rendering import picture_url, script_json
-from unretouch.tasks.reports.results_page import ResultRow, write_results_page
-from unretouch.tasks.reports.training_page import write_status, write_training_page
-from unretouch.tasks.reports.verify_words import WORDS as VERIFY_WORDS
-from unretouch.tasks.reports.words import WORDS
 from unretouch.tasks.verify.sentences import SENTENCES
 from unretouch.training.previews import MOST_LARGE, MOST_PAIRS
 

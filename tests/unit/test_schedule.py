@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from unretouch.base.config import TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch
 
 

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
 from unretouch.commands.train import TrainOptions
-from unretouch.parsing import build, read_flags
+from unretouch.report.words import WORDS as REPORT_WORDS
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
+from unretouch.runs.lock import run_lock
 from unretouch.serve import pages, presets, runs, words
 from unretouch.serve.drafts import Drafts
 from unretouch.serve.pair_check import report
@@ -24,10 +26,8 @@ from unretouch.serve.plain_png import without_metadata
 from unretouch.serve.settings import Limits, ServeSettings, check
 from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import Refused
-from unretouch.tasks.reports.words import WORDS as REPORT_WORDS
-from unretouch.training import history
-from unretouch.training.run_lock import run_lock
-from unretouch.training.rundir import RunDir
+from unretouch.settings.parser import build, read_flags
+from unretouch.settings.train import TrainSettings
 
 GUIDE = {
     "balanced": "--n_epochs 800 --n_epochs_decay 800 --lambda_L1 300.0 --lr 0.0001",

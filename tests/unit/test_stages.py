@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from unretouch.base.config import AimName, TrainSettings
 from unretouch.networks import pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import pair_map
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.stages import LEAST_SHARE, MOST_SHARE, coarse_share
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, huber
 from unretouch.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from unretouch.settings.train import TrainSettings
 from unretouch.training import step
 from unretouch.training.step import Batch, Losses, LossWeights, Nets, Optimisers, adam, train_step
 from unretouch.training.team import Team

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from unretouch.base.config import TrainSettings
-from unretouch.base.run_status import Preview, PreviewPair
+from unretouch.runs.status import Preview, PreviewPair
+from unretouch.settings.train import TrainSettings
 from unretouch.training.stop_rule import early_end
 
 FIT = TrainSettings(

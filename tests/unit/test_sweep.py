@@ -12,16 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
 from unretouch.compat.options import ClassicTrainOptions
-from unretouch.parsing import flags_of
+from unretouch.jobs.course import course
+from unretouch.jobs.training import Training, last_words
+from unretouch.runs.folder import RunDir
+from unretouch.runs.history import write_event
+from unretouch.settings import train as config
+from unretouch.settings.parser import flags_of
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.runs import read_run
-from unretouch.tasks.engines.course import course
-from unretouch.tasks.engines.training import Training, last_words
 from unretouch.tasks.sweep.grid import (
     Combination,
     Plan,
@@ -32,8 +34,6 @@ from unretouch.tasks.sweep.grid import (
 )
 from unretouch.tasks.sweep.naming import plain, segment
 from unretouch.tasks.sweep.notebook import Notebook
-from unretouch.training.history import write_event
-from unretouch.training.rundir import RunDir
 
 FLAGS = flags_of(ClassicTrainOptions)
 SWITCHES = [flag.name for flag in FLAGS.values() if flag.is_switch]

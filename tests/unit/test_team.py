@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
+from unretouch.settings.train import TrainSettings
 from unretouch.training.launching import Layout, is_first, layout
 from unretouch.training.team import Team
 
@@ -92,6 +92,6 @@ def test_who_speaks(environ: dict[str, str], first: bool) -> None:
 
 def test_one_process_imports_no_lightning() -> None:
     """Its import takes seconds."""
-    program = "import sys, unretouch.tasks.training_run; print('lightning_fabric' in sys.modules)"
+    program = "import sys, unretouch.tasks.train; print('lightning_fabric' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr

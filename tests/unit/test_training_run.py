@@ -9,12 +9,12 @@ import fault_harness as harness
 import pytest
 from rich.console import Console
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.base.test_request import TestRequest
 from unretouch.pixels import images
-from unretouch.tasks.testing import run_test
-from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.settings.test import TestRequest
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.test import run_test
+from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.trainer import STEPS_THIS_TIME
 
 

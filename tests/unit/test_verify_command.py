@@ -16,21 +16,21 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch import cli, networks
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
+from unretouch import jobs as engines
 from unretouch.base.errors import DataError, UsageError, VerificationError
 from unretouch.cli import dispatch
 from unretouch.commands import verify as command
-from unretouch.parsing import parse
 from unretouch.pixels.images import write_png
-from unretouch.tasks import engines
-from unretouch.tasks.testing import run_test
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import save_weights
+from unretouch.settings import train as config
+from unretouch.settings.parser import parse
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.test import run_test
 from unretouch.tasks.verify import Thresholds, Verdict
 from unretouch.tasks.verify.brief import trained_on
 from unretouch.tasks.verify.cross import leave_one_out
 from unretouch.tasks.verify.fail_below import SCALES, least_words, require
-from unretouch.training.rundir import RunDir
-from unretouch.training.weights_file import save_weights
 
 SIZE = 64
 NAMES = ("anna", "박")
@@ -254,7 +254,7 @@ def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
 
 
 def brief(run: RunDir, dataroot: str, phase: str) -> str:
-    from unretouch.base.test_request import TestRequest
+    from unretouch.settings.test import TestRequest
 
     console = Console(file=io.StringIO(), width=200)
     request = TestRequest(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from unretouch.base.config import DeviceName, PrecisionName
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors, UsageError
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
+from unretouch.settings.train import DeviceName, PrecisionName
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from unretouch.base.errors import ExitCode
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
 
 PROG = "unretouch compare"
 

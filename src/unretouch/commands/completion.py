@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.cli import COMMANDS, Command
-from unretouch.parsing import Flag, flags_of
+from unretouch.settings.parser import Flag, flags_of
 
 FOLDERS = frozenset({
     "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out", "pairs",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unretouch.base.errors import ExitCode
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
 from unretouch.tasks.doctor import Finding, examine
 
 SCHEMA = 1

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
 
 PROG = "unretouch export"
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from unretouch.base.errors import ExitCode, ManyDataErrors, UsageError
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unretouch.tasks.pairing import PairingReport, PairRow
+    from unretouch.tasks.pair import PairingReport, PairRow
 
 PROG = "unretouch pair"
 
@@ -77,7 +77,7 @@ def _check(options: PairOptions) -> None:
 
 
 def _write(options: PairOptions) -> PairingReport:
-    from unretouch.tasks.pairing import (  # late: imports numpy and scipy
+    from unretouch.tasks.pair import (  # late: imports numpy and scipy
         pair_folders,
         simulate_pairs,
     )
@@ -95,7 +95,7 @@ def _write(options: PairOptions) -> PairingReport:
 def _show(report: PairingReport, out: Path) -> None:
     from rich.console import Console
 
-    from unretouch.tasks.console import say
+    from unretouch.report.console import say
 
     console = Console()
     if report.rows:

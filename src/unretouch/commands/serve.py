@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
 
 PROG = "unretouch serve"
 

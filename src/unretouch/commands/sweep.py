@@ -10,7 +10,7 @@ from unretouch.base.errors import ExitCode, UsageError
 from unretouch.base.names import run_name
 from unretouch.commands import train
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
-from unretouch.parsing import Flag, build, flags_of, read_flags, show_help, wants_help
+from unretouch.settings.parser import Flag, build, flags_of, read_flags, show_help, wants_help
 from unretouch.tasks.sweep import grid
 from unretouch.tasks.sweep.grid import Combination, Settings
 from unretouch.tasks.sweep.naming import Value

@@ -9,7 +9,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from unretouch.base.config import (
+from unretouch.base.names import run_name
+from unretouch.compat import train as classic
+from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
+from unretouch.settings.parser import build, read_flags, show_help, wants_help
+from unretouch.settings.presets import EPOCHS, PresetName
+from unretouch.settings.train import (
     GeneratorName,
     PrecisionName,
     Preprocess,
@@ -17,11 +22,6 @@ from unretouch.base.config import (
     SizeName,
     TrainSettings,
 )
-from unretouch.base.names import run_name
-from unretouch.base.presets import EPOCHS, PresetName
-from unretouch.compat import train as classic
-from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
-from unretouch.parsing import build, read_flags, show_help, wants_help
 
 PROG = "unretouch train"
 CLASSIC = ("model", "preset", "like")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from unretouch.base.config import DeviceName, Direction, GeneratorName, NormName, Preprocess
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.parsing import parse
+from unretouch.settings.parser import parse
+from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
 
 if TYPE_CHECKING:
     from unretouch.tasks.verify import Thresholds

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import count
 
-from unretouch.base import config, presets
 from unretouch.base.errors import UsageError
-from unretouch.parsing import Reading
-from unretouch.training.rundir import RunDir, run_of
+from unretouch.runs.folder import RunDir, run_of
+from unretouch.settings import presets
+from unretouch.settings import train as config
+from unretouch.settings.parser import Reading
 
 _CHECKPOINTS = "./checkpoints"
 

@@ -11,7 +11,9 @@ import dataclasses
 import math
 from typing import Literal
 
-from unretouch.base.config import (
+from unretouch.settings.presets import PresetName
+from unretouch.settings.test import TestModel
+from unretouch.settings.train import (
     DeviceName,
     Direction,
     GeneratorName,
@@ -19,8 +21,6 @@ from unretouch.base.config import (
     Preprocess,
     TrainSettings,
 )
-from unretouch.base.presets import PresetName
-from unretouch.base.test_request import TestModel
 
 OURS_TRAIN = frozenset(
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unretouch.base.errors import UsageError
-from unretouch.parsing import Reading
+from unretouch.settings.parser import Reading
 
 VISDOM = ("display_id", "display_ncols", "display_server", "display_env", "display_port")
 

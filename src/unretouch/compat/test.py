@@ -8,14 +8,14 @@ from pathlib import Path
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UsageError
-from unretouch.base.test_request import PredictionMode, TestRequest
 from unretouch.cli import run_program
 from unretouch.compat import stand_ins
 from unretouch.compat.names_of_runs import check_epoch, full_name
 from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTestOptions, classic_names, elsewhere
-from unretouch.parsing import build, read_flags, show_help, wants_help
-from unretouch.training.rundir import RunDir
+from unretouch.runs.folder import RunDir
+from unretouch.settings.parser import build, read_flags, show_help, wants_help
+from unretouch.settings.test import PredictionMode, TestRequest
 
 PROG = "test.py"
 __test__ = False  # the file's name is no invitation to pytest
@@ -33,7 +33,7 @@ def main(argv: list[str], prog: str = "unretouch test") -> int:
         print(f"note: {note}", file=sys.stderr)
     from rich.console import Console  # late, as the next line: imports torch
 
-    from unretouch.tasks.testing import run_test
+    from unretouch.tasks.test import run_test
 
     wanted = request(options)
     run_test(wanted, Console())

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
 from unretouch.cli import run_program
 from unretouch.compat import stand_ins
@@ -14,13 +13,14 @@ from unretouch.compat.filling import fill
 from unretouch.compat.names_of_runs import check_epoch, full_name
 from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
-from unretouch.parsing import build, read_flags, show_help, wants_help
+from unretouch.settings.parser import build, read_flags, show_help, wants_help
+from unretouch.settings.train import TrainSettings
 from unretouch.training.launching import is_first, layout, require_fabric
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unretouch.tasks.training_run import Continuation
+    from unretouch.tasks.train import Continuation
 
 PROG = "train.py"
 
@@ -58,7 +58,7 @@ def launch(
     """
     from rich.console import Console  # late, as the next line: imports torch
 
-    from unretouch.tasks.training_run import Continuation
+    from unretouch.tasks.train import Continuation
 
     how = Continuation(
         continue_train=continue_train,
@@ -85,7 +85,7 @@ def begin(
         from unretouch.tasks.together import run_together  # late: imports lightning-fabric
 
         return run_together(settings, plan, how, console, options_text)
-    from unretouch.tasks.training_run import train_run  # late: imports torch
+    from unretouch.tasks.train import train_run  # late: imports torch
 
     return train_run(settings, how, console, options_text, report)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import torch
 
-from unretouch.base.config import GanMode
 from unretouch.losses.adversarial import (
     GanLoss,
     gradient_penalty,
@@ -20,6 +19,7 @@ from unretouch.losses.adversarial import (
 from unretouch.losses.huber import huber
 from unretouch.losses.l1 import l1
 from unretouch.losses.local_band_energy import local_band_energy
+from unretouch.settings.train import GanMode
 
 __all__ = [
     "GAN_LOSSES",

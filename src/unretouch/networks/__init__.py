@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from unretouch.base.config import DiscriminatorName, GeneratorName, TrainSettings
 from unretouch.networks import detail, patch, pixel, pyramid, resnet, unet
 from unretouch.networks.initial import initialise
 from unretouch.networks.predict import predict
 from unretouch.networks.state import describe_weights, load_weights
+from unretouch.settings.train import DiscriminatorName, GeneratorName, TrainSettings
 
 __all__ = [
     "DISCRIMINATORS",

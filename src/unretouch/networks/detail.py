@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.base.config import TrainSettings
+from unretouch.settings.train import TrainSettings
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),

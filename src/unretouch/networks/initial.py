@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from unretouch.base.config import InitName
+from unretouch.settings.train import InitName
 
 
 def initialise(net: nn.Module, init_type: InitName, gain: float) -> None:

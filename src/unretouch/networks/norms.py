@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.base.config import NormName
+from unretouch.settings.train import NormName
 
 EPSILON = 1e-5
 """Added to variances, as in the classic program."""

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.base.config import NormName, TrainSettings
 from unretouch.networks.convolutions import Halve, Keep
 from unretouch.networks.initial import initialise
 from unretouch.networks.norms import convolutions_have_bias, make_norm
+from unretouch.settings.train import NormName, TrainSettings
 
 SLOPE = 0.2
 """Of the leaky ReLU."""

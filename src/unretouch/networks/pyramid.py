@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.networks import detail
 from unretouch.networks.detail import RESIDUAL_UNIT, Detail, in_channels
 from unretouch.networks.predict import padded
+from unretouch.settings.train import TrainSettings
 
 FACTOR: Final = 8
 """Pixels a side of a cell of the reduced picture: a block of JPEG, and of the retouched area."""

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.base.config import NormName, TrainSettings
 from unretouch.networks.initial import initialise
 from unretouch.networks.norms import convolutions_have_bias, make_norm
+from unretouch.settings.train import NormName, TrainSettings
 
 WIDENING = 4
 """The blocks work at a quarter of the size with this many times the width."""

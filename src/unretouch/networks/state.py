@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from unretouch.base.config import NormName
 from unretouch.base.errors import CheckpointError
+from unretouch.settings.train import NormName
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _SHOWN = 3

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.base.config import Preprocess
 from unretouch.pixels import images
+from unretouch.settings.train import Preprocess
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from unretouch.base import names
-from unretouch.base.config import Direction
 from unretouch.base.errors import UnretouchError
+from unretouch.runs.folder import RunDir
 from unretouch.serve import presets, runs
 from unretouch.serve.drafts import write_pairs
 from unretouch.serve.jobs import Ended
 from unretouch.serve.plain_png import without_metadata
 from unretouch.serve.state import AppState, describe, state_of, tools
 from unretouch.serve.uploads import Refused, receive_picture
-from unretouch.training.rundir import RunDir
+from unretouch.settings.train import Direction
 
 LONGEST_JSON = 10_000
 STRONGEST = 1.5

@@ -18,6 +18,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.pixels.error_map import SCALE
+from unretouch.report.rendering import picture_url, script_json
+from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.actions import comparison_folder
 from unretouch.serve.presets import GUIDE
@@ -25,8 +27,6 @@ from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, state_of, tools
 from unretouch.serve.uploads import Refused
 from unretouch.serve.words import tables
-from unretouch.tasks.reports.rendering import picture_url, script_json
-from unretouch.training.rundir import RunDir
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -40,9 +40,7 @@ TYPES = {
 def _environment() -> Environment:
     environment = Environment(
         # The pages of reports are the ground: ours extend them.
-        loader=ChoiceLoader(
-            [PackageLoader("unretouch.serve"), PackageLoader("unretouch.tasks.reports")]
-        ),
+        loader=ChoiceLoader([PackageLoader("unretouch.serve"), PackageLoader("unretouch.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -206,7 +204,7 @@ def _words() -> str:
 def _assets() -> dict[str, Traversable]:
     """Every file that may be had under assets/, by its path: nothing else can be asked for."""
     found: dict[str, Traversable] = {}
-    for package in ("unretouch.tasks.reports", "unretouch.serve"):
+    for package in ("unretouch.report", "unretouch.serve"):
         _collect(files(package) / "static", "", found)
     return found
 

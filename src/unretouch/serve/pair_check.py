@@ -17,7 +17,7 @@ from unretouch.base.errors import DataError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import PairFiles, check
 from unretouch.pixels.pairs.load import colour_doubts, sides
-from unretouch.tasks.pairing import simulate_pairs
+from unretouch.tasks.pair import simulate_pairs
 
 THUMBNAIL = 480
 """Pixels of the longer side of the small pictures."""

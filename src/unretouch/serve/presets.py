@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch.base import presets
-from unretouch.base.config import Direction, TrainSettings
 from unretouch.commands.train import TrainOptions
 from unretouch.compat.options import ClassicTrainOptions
 from unretouch.serve.uploads import Refused
+from unretouch.settings import presets
+from unretouch.settings.train import Direction, TrainSettings
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""

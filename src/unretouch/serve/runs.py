@@ -12,12 +12,12 @@ from typing import Any
 
 import portalocker
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, UnretouchError
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
 from unretouch.serve.uploads import Refused
-from unretouch.training import history
-from unretouch.training.rundir import RunDir
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 
 DEEPEST = 3
 """Segments of a run's name that are looked for."""

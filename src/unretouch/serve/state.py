@@ -12,8 +12,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from unretouch.base.run_status import STOP_REASONS
 from unretouch.cli import COMMANDS
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import STOP_REASONS
 from unretouch.serve import runs
 from unretouch.serve.drafts import Drafts
 from unretouch.serve.jobs import Worker
@@ -21,7 +22,6 @@ from unretouch.serve.runs import StatusFiles
 from unretouch.serve.settings import ServeSettings
 from unretouch.serve.temporary import PrivateFolder
 from unretouch.serve.trainings import Trainings
-from unretouch.training.rundir import RunDir
 
 
 class AppState:

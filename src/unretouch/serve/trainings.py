@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
+from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.runs import StatusFiles
 from unretouch.serve.uploads import Refused
-from unretouch.training.rundir import RunDir
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
 CALM = (ExitCode.OK, ExitCode.INTERRUPTED, ExitCode.TERMINATED)

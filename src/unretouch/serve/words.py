@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from unretouch.tasks.reports.words import LANGUAGES
-from unretouch.tasks.reports.words import tables as report_tables
+from unretouch.report.words import LANGUAGES
+from unretouch.report.words import tables as report_tables
 
 WORDS: dict[str, tuple[str, str]] = {
     # Where things are

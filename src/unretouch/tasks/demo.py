@@ -6,16 +6,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import ExitCode
-from unretouch.base.test_request import TestRequest
 from unretouch.pixels.pairs import load_pairs
-from unretouch.tasks.console import error_table, say
+from unretouch.report.console import error_table, say
+from unretouch.runs.folder import RunDir
+from unretouch.settings.test import TestRequest
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.demo_pairs import cut_demo_pairs
-from unretouch.tasks.testing import run_test, trained_generator
-from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.tasks.test import run_test, trained_generator
+from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.evaluation import evaluate
-from unretouch.training.rundir import RunDir
 
 MINUTES = 2.0
 """Training time unless said otherwise; all of the demo stays below four minutes on two cores."""

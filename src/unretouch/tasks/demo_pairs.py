@@ -13,7 +13,7 @@ from unretouch.base.errors import DataError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import check
 from unretouch.pixels.retouch import retouch, skin_mask
-from unretouch.tasks.pairing import write_new
+from unretouch.tasks.pair import write_new
 
 Rgb = NDArray[np.uint8]
 

@@ -23,8 +23,6 @@ from typing import IO
 from rich.console import Console
 
 import unretouch
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import (
     DiskError,
     ExitCode,
@@ -32,8 +30,10 @@ from unretouch.base.errors import (
     UnretouchError,
 )
 from unretouch.pixels.pairs import PictureCache, load_pairs
-from unretouch.tasks.console import say
-from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.report.console import say
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.large_sets import cache_bytes
 from unretouch.training.launching import Layout, layout

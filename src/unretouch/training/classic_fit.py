@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from unretouch import networks
 from unretouch.base import seeding
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.settings.train import TrainSettings
 from unretouch.training.fit import Update
 from unretouch.training.optimisers import remembered, restore_optimiser
 from unretouch.training.schedule import Plateau, epoch_factor, scheduled_epoch

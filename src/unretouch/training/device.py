@@ -8,8 +8,8 @@ import sys
 
 import torch
 
-from unretouch.base.config import DeviceName, PrecisionName
 from unretouch.base.errors import UsageError
+from unretouch.settings.train import DeviceName, PrecisionName
 
 
 def choose(name: DeviceName) -> torch.device:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from unretouch import networks
-from unretouch.base.config import AimName
 from unretouch.losses import l1, local_band_energy
+from unretouch.settings.train import AimName
 from unretouch.training.crops import Crops
 
 MOST_PIXELS = 1 << 18

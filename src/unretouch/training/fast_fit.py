@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from unretouch import networks
 from unretouch.base import seeding
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.networks.pyramid import Pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.settings.train import TrainSettings
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops
 from unretouch.training.fit import Update

@@ -13,9 +13,9 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from unretouch.base.config import AimName
 from unretouch.losses import huber, local_band_energy
 from unretouch.losses.huber import GREY_LEVEL
+from unretouch.settings.train import AimName
 from unretouch.training.optimisers import Muon, Optimiser
 
 

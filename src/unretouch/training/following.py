@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode, NonFiniteError, UsageError
 from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import TrainSettings
 from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.session import Session

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from unretouch.base.run_status import PlaceKind
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.runs.status import PlaceKind
 from unretouch.training.evaluation import (
     Local,
     PairError,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unretouch.base import seeding
-from unretouch.base.config import TrainSettings
 from unretouch.base.memory import memory_bytes
 from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import TrainSettings
 from unretouch.training.previews import MOST_PAIRS
 
 SHARE_OF_MEMORY = 0.25

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import UsageError
 from unretouch.base.extras import install_hint
+from unretouch.settings.train import TrainSettings
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
 """What every machine is told where no launcher does it."""

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from unretouch.base import memory
-from unretouch.base.config import TrainSettings
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
 from unretouch.networks import pyramid
 from unretouch.networks.detail import WIDTHS
 from unretouch.pixels.pairs import Reading
+from unretouch.settings.train import TrainSettings
 from unretouch.training.fast_recipe import RECIPES
 
 READING = 20

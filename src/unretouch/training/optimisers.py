@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unretouch.base.errors import CheckpointError
-from unretouch.training.weights_file import check_tensor
+from unretouch.runs.weights import check_tensor
 
 
 class Optimiser(ABC):

@@ -16,24 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base import durable
-from unretouch.base.config import TrainSettings
-from unretouch.base.run_status import (
+from unretouch.pixels import images
+from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pairs import Pair
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import (
     PREVIEWS_KEPT,
     Preview,
     PreviewPair,
     PreviewPlace,
     thin_previews,
 )
-from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
-from unretouch.pixels.pairs import Pair
-from unretouch.training import history, rhythm
+from unretouch.settings.train import TrainSettings
+from unretouch.training import rhythm
 from unretouch.training.evaluation import asked_of, does_nothing, evaluate, is_local
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import is_large
 from unretouch.training.large_previews import LargePair, Look, Place
 from unretouch.training.progress import Progress
-from unretouch.training.rundir import RunDir
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `large_sets.shown_pairs` chooses those that stand for more."""

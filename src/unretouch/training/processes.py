@@ -25,12 +25,12 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import ExitCode, ProcessLostError, UsageError
+from unretouch.runs.weights import deserialise, serialise
+from unretouch.settings.train import TrainSettings
 from unretouch.training import device as devices
 from unretouch.training.launching import Layout
 from unretouch.training.team import Team
-from unretouch.training.weights_file import deserialise, serialise
 
 IN_A_STEP = timedelta(minutes=3)
 """A process that is silent so long in the middle of a step is lost. One that dies is noticed at

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from unretouch.base.config import TrainSettings
-from unretouch.base.run_status import LastSave, Preview, State, TrainingStatus
-from unretouch.training import history, rhythm
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import LastSave, Preview, State, TrainingStatus
+from unretouch.settings.train import TrainSettings
+from unretouch.training import rhythm
 from unretouch.training.fit import Fit, Update
 from unretouch.training.position import Epochs, Pace
 from unretouch.training.run_clock import RunClock
-from unretouch.training.rundir import RunDir
 
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02

@@ -12,17 +12,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from unretouch.base import config, durable
-from unretouch.base.config import TrainSettings
+from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, NonFiniteError
-from unretouch.base.run_status import LastSave
-from unretouch.training import checkpoint, history, rhythm
-from unretouch.training.checkpoint import Checkpoint
+from unretouch.runs import checkpoint, history
+from unretouch.runs.checkpoint import Checkpoint
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import LastSave
+from unretouch.runs.weights import load_weights, require_space, save_weights
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
+from unretouch.training import rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.previews import PAGE_BYTES
 from unretouch.training.progress import Progress
-from unretouch.training.rundir import RunDir
-from unretouch.training.weights_file import load_weights, require_space, save_weights
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from unretouch.base.config import TrainSettings
+from unretouch.settings.train import TrainSettings
 
 
 def epoch_factor(settings: TrainSettings, epoch: int) -> float:

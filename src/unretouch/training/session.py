@@ -10,19 +10,20 @@ from typing import Any
 
 import torch
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.pixels.pairs import Pair
-from unretouch.training import checkpoint, saving
-from unretouch.training.checkpoint import Checkpoint
+from unretouch.runs import checkpoint
+from unretouch.runs.checkpoint import Checkpoint
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import load_weights
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
+from unretouch.training import saving
 from unretouch.training.classic_fit import ClassicFit
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.position import Epochs, Pace
 from unretouch.training.progress import Progress
-from unretouch.training.rundir import RunDir
 from unretouch.training.team import ALONE, Team
-from unretouch.training.weights_file import load_weights
 
 AnyFit = ClassicFit | FastFit
 

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.base.config import AimName
 from unretouch.networks import pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.settings.train import AimName
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops, CropTable
 from unretouch.training.early_choice import EarlyChoice

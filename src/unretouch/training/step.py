@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from unretouch.base.config import GanMode, PrecisionName, TrainSettings
 from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, ReconstructionLoss, gradient_penalty, l1
+from unretouch.settings.train import GanMode, PrecisionName, TrainSettings
 from unretouch.training.optimisers import Adam, Optimiser
 from unretouch.training.team import ALONE, Team
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from unretouch.base.config import TrainSettings
-from unretouch.base.run_status import Preview
+from unretouch.runs.status import Preview
+from unretouch.settings.train import TrainSettings
 
 EarlyEnd = Literal["", "target_reached", "every_pixel_exact", "no_more_gain"]
 

@@ -7,15 +7,16 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
-from unretouch.base.run_status import State, TrainingStatus
-from unretouch.training import history, rhythm
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import State, TrainingStatus
+from unretouch.settings.train import TrainSettings
+from unretouch.training import rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.previews import Previews
 from unretouch.training.progress import Progress
 from unretouch.training.run_clock import in_words
-from unretouch.training.rundir import RunDir
 from unretouch.training.saving import Saver
 from unretouch.training.stop_rule import early_end
 from unretouch.training.stopping import Abandoned, StopRequest

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from unretouch import networks
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import changed
 from unretouch.pixels.preprocess import Sizing, resized, target_size
+from unretouch.settings.train import TrainSettings
 
 
 def sizing(settings: TrainSettings) -> Sizing:

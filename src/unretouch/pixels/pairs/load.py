@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.base.config import Direction
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images
 from unretouch.pixels.pairs import check
 from unretouch.pixels.pairs.find import PairFiles, search
 from unretouch.pixels.pairs.lazy import THREADS, LazyPair, PictureCache
 from unretouch.pixels.pairs.pair import Pair
+from unretouch.settings.train import Direction
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unretouch.base import config, durable
+from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
+from unretouch.jobs import EngineName
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+from unretouch.settings import train as config
 from unretouch.tasks.apply import masks
 from unretouch.tasks.apply.files import Job, jobs_for, output_of
 from unretouch.tasks.apply.loading import describe, load_model, weights_file
@@ -20,7 +22,6 @@ from unretouch.tasks.apply.records import Records, note_ready
 from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.stretched import Stretched
-from unretouch.tasks.engines import EngineName
 
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import CheckpointError
 from unretouch.base.extras import install_hint
 from unretouch.pixels.preprocess import Sizing
+from unretouch.runs.folder import run_of
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.model import Model, ModelInfo, checksum, info_of_record
 from unretouch.tasks.apply.onnx_model import RECORD, OnnxModel
 from unretouch.tasks.apply.request import ModelRequest
-from unretouch.training.rundir import run_of
 
 if TYPE_CHECKING:
     import torch
@@ -85,8 +85,8 @@ def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
     weights themselves. Raises CheckpointError.
     """
     from unretouch import networks
+    from unretouch.runs import weights as weights_file
     from unretouch.tasks.apply.torch_model import normalises_by_picture
-    from unretouch.training import weights_file
 
     record: dict[str, Any] | None = None
     if path.suffix.lower() == ".safetensors":

@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.base.config import Preprocess
 from unretouch.pixels.preprocess import Sizing
+from unretouch.settings.train import Preprocess
 
 Floats = NDArray[np.float32]
 

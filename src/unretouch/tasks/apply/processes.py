@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from unretouch import jobs as engines
 from unretouch.base.errors import DataError
-from unretouch.tasks import engines
 from unretouch.tasks.apply.batch import Work, Worker
 from unretouch.tasks.apply.files import Job
 from unretouch.tasks.apply.loading import load_model

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from unretouch.base.config import DeviceName, PrecisionName
 from unretouch.base.errors import DataError
 from unretouch.pixels.photos import FormatName
+from unretouch.settings.train import DeviceName, PrecisionName
 
 Runtime = Literal["torch", "onnx"]
 

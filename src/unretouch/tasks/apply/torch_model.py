@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from unretouch import networks
-from unretouch.base.config import PrecisionName, TrainSettings
 from unretouch.networks.detail import in_channels
 from unretouch.networks.norms import EPSILON, InstanceNorm
 from unretouch.networks.predict import PredictMode, padded
@@ -24,6 +23,7 @@ from unretouch.networks.pyramid import (
     guide_of_whole,
     strips_of,
 )
+from unretouch.settings.train import PrecisionName, TrainSettings
 from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unretouch.base.config import TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.measuring import PairScore, RunScore
 from unretouch.tasks.compare.trend import Trend
 from unretouch.tasks.compare.worded import Worded, level, percent

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import (
     CheckpointError,
     DataError,
@@ -21,6 +20,7 @@ from unretouch.base.errors import (
 )
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.pixels.preprocess import Sizing, resized
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring, ranking
 from unretouch.tasks.compare.advice import Advice, advise
 from unretouch.tasks.compare.measuring import RunScore

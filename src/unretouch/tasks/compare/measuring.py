@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch import __version__
-from unretouch.base import config, durable
+from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
-from unretouch.base.test_request import TestRequest
 from unretouch.metrics.metric import Figure, Levels
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
+from unretouch.settings import train as config
+from unretouch.settings.test import TestRequest
 from unretouch.tasks.compare.crops import Crop, crop_of
 from unretouch.tasks.compare.runs import RunRecord
 
@@ -155,7 +156,7 @@ def measure(
 
     Raises CheckpointError for weights that are damaged or do not fit, DiskError.
     """
-    from unretouch.tasks.testing import trained_generator  # late: a kept score needs no torch
+    from unretouch.tasks.test import trained_generator  # late: a kept score needs no torch
     from unretouch.training.evaluation import predicted
 
     request = TestRequest(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from unretouch.base import config
-from unretouch.base.config import TrainSettings, nearest_hint
 from unretouch.base.errors import CheckpointError, UsageError
-from unretouch.training.history import Record, read_records
-from unretouch.training.rundir import RunDir
+from unretouch.runs.folder import RunDir
+from unretouch.runs.history import Record, read_records
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings, nearest_hint
 from unretouch.training.stop_rule import EarlyEnd
 
 RunState = Literal["finished", "stopped", "failed", "unfinished"]

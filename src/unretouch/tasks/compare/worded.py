@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from unretouch.tasks.reports.compare_words import WORDS
+from unretouch.report.compare_words import WORDS
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.run_status import of_whole_pictures, thin_curves
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
-from unretouch.tasks.compare import measuring
-from unretouch.tasks.compare.comparison import Compared, Comparison
-from unretouch.tasks.compare.crops import crop_of
-from unretouch.tasks.compare.runs import Curve, differing_settings
-from unretouch.tasks.reports.compare_page import (
+from unretouch.report.compare_page import (
     ComparedCurve,
     ComparedPair,
     ComparedPicture,
     write_compare_page,
 )
+from unretouch.runs.status import of_whole_pictures, thin_curves
+from unretouch.tasks.compare import measuring
+from unretouch.tasks.compare.comparison import Compared, Comparison
+from unretouch.tasks.compare.crops import crop_of
+from unretouch.tasks.compare.runs import Curve, differing_settings
 
 SCHEMA = 1
 """Raised by one when a reader of comparison.json would have to change; new keys do not raise it."""

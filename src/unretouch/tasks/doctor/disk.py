@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unretouch.base import durable
-from unretouch.base.config import TrainSettings
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import ExitCode
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.doctor.finding import Finding
 
 _FAST = TrainSettings(dataroot=".", netG="detail", size="m", lambda_GAN=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from unretouch.base.config import TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.doctor.finding import Finding
 
 SECONDS = 2.0

@@ -13,13 +13,13 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.extras import install_hint
+from unretouch.runs.weights import load_weights, serialise
 from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
 from unretouch.tasks.apply.onnx_model import RECORD
 from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.card import PLAIN, card
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import SIZES, difference, onnx_bytes
-from unretouch.training.weights_file import load_weights, serialise
 
 Kind = Literal["onnx", "safetensors", "pth"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base import names
-from unretouch.base.config import nearest_hint
 from unretouch.base.errors import DataError, UsageError
+from unretouch.settings.train import nearest_hint
 from unretouch.tasks.sweep.naming import Value, plain, segment
 
 ROWS = "run"

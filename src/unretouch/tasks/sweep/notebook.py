@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unretouch.base import durable, locks
 from unretouch.base.errors import CheckpointError, DataError
-from unretouch.training.rundir import RunDir
+from unretouch.runs.folder import RunDir
 
 SCHEMA = 1
 

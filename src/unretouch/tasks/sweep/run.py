@@ -12,17 +12,18 @@ from types import FrameType
 
 from rich.console import Console
 
-from unretouch.base import config, durable
-from unretouch.base.config import TrainSettings
+from unretouch import jobs as engines
+from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UnretouchError
+from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
-from unretouch.tasks import engines
+from unretouch.report.console import say
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import compare, write_comparison
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.compare.table import renderables
-from unretouch.tasks.console import say
 from unretouch.tasks.doctor.disk import needed
-from unretouch.tasks.engines.training import Ended, Training
 from unretouch.tasks.sweep.notebook import Notebook
 from unretouch.tasks.sweep.watch import watching
 from unretouch.training import fast_fit

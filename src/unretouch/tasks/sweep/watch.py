@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from unretouch.tasks.engines.course import course
-from unretouch.tasks.engines.training import Training
+from unretouch.jobs.course import course
+from unretouch.jobs.training import Training
 
 EVERY_S = 2.0
 _SHOWN = 4

@@ -9,15 +9,15 @@ from typing import Any
 
 from rich.text import Text
 
-from unretouch.base.config import TrainSettings
 from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
+from unretouch.runs.folder import RunDir
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.verify.figures import PairFigures, figures_of_pair
 from unretouch.tasks.verify.memorised import memorised_verdict
 from unretouch.tasks.verify.table import verdict_line
 from unretouch.tasks.verify.texture import texture_verdict
 from unretouch.tasks.verify.unseen import unseen_verdict
-from unretouch.training.rundir import RunDir
 
 LAMBDA_L1 = 500.0
 """Of the guide's recommended command, where nothing tells of another."""

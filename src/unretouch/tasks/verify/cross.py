@@ -12,13 +12,13 @@ import numpy as np
 from rich.console import Console
 
 from unretouch.base import durable
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
 from unretouch.metrics.identity_parts import NOISY, noise_and_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
-from unretouch.tasks.training_run import Continuation, train_run
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train import Continuation, train_run
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.stopping import StoppedNow

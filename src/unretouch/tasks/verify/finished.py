@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unretouch.base import names
-from unretouch.base.config import Direction
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.metrics import Picture
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair, load_pairs
+from unretouch.settings.train import Direction
 
 CLASSIC_ENDING = "_fake_B"
 """Of the predictions in a classic results folder, beside _real_A and _real_B."""

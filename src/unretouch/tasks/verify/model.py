@@ -8,17 +8,17 @@ from pathlib import Path
 
 from torch import nn
 
-from unretouch.base.config import TrainSettings
-from unretouch.base.test_request import TestRequest
 from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.preprocess import resized
-from unretouch.tasks.testing import generator_of, trained_generator, weights_path
+from unretouch.runs.folder import RunDir, run_of
+from unretouch.settings.test import TestRequest
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.test import generator_of, trained_generator, weights_path
 from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.evaluation import predicted
-from unretouch.training.rundir import RunDir, run_of
 from unretouch.training.training_pairs import sizing
 
 

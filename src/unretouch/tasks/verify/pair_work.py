@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch.base.config import Direction
+from unretouch import jobs as engines
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair, PairFiles
 from unretouch.pixels.pairs.load import sides
-from unretouch.tasks import engines
+from unretouch.settings.train import Direction
 from unretouch.tasks.verify.album import Group, Shown, judge
 from unretouch.tasks.verify.deep import extra_metrics
 from unretouch.tasks.verify.model import Model, load_model

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unretouch.base.config import DeviceName, Direction, GeneratorName, NormName, Preprocess
-from unretouch.tasks.engines import EngineName
+from unretouch.jobs import EngineName
+from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
 from unretouch.tasks.verify.report import Thresholds
 
 

@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from unretouch.base import durable, names
-from unretouch.base.config import TrainSettings
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.metrics import Picture
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
-from unretouch.tasks.console import say
-from unretouch.tasks.reports.verify_page import write_verify_page
+from unretouch.report.console import say
+from unretouch.report.verify_page import write_verify_page
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.verify.album import Album, Group
 from unretouch.tasks.verify.brief import LAMBDA_L1, trained_on
 from unretouch.tasks.verify.cross import leave_one_out

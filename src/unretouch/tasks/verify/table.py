@@ -11,7 +11,7 @@ from rich.text import Text
 
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
-from unretouch.tasks.console import doing_nothing
+from unretouch.report.console import doing_nothing
 from unretouch.tasks.verify.figures import Candidate, PairFigures, Part, retouch_shares
 from unretouch.tasks.verify.probe import ProbePoint
 from unretouch.tasks.verify.report import CrossRuns, Verification

@@ -18,7 +18,7 @@ import torch
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DiskError
-from unretouch.training import pickle_check
+from unretouch.runs import pickle_check
 
 _LARGEST_PICKLE = 4_000_000
 

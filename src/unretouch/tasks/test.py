@@ -17,16 +17,19 @@ from rich.console import Console
 from torch import nn
 
 from unretouch import networks
-from unretouch.base import config, durable, names
-from unretouch.base.config import TrainSettings
+from unretouch.base import durable, names
 from unretouch.base.errors import CheckpointError, DataError, ManyDataErrors
-from unretouch.base.test_request import TestRequest
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair, load_pairs, phase_exists
 from unretouch.pixels.preprocess import resized, target_size
-from unretouch.tasks.console import error_table, say
-from unretouch.tasks.reports.results_page import ResultRow, write_results_page
+from unretouch.report.console import error_table, say
+from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import load_weights
+from unretouch.settings import train as config
+from unretouch.settings.test import TestRequest
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.verify.brief import (
     affordable,
     brief_figures,
@@ -36,9 +39,7 @@ from unretouch.tasks.verify.brief import (
 )
 from unretouch.training import device
 from unretouch.training.evaluation import PairError, pair_error, predicted, told_apart
-from unretouch.training.rundir import RunDir
 from unretouch.training.training_pairs import at_scale, sizing
-from unretouch.training.weights_file import load_weights
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 KEPT = 128_000_000

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from unretouch.base import durable
 from unretouch.metrics import METRICS, Metric
-from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
-from unretouch.tasks.reports.verify_words import verify_words
+from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+from unretouch.report.verify_words import verify_words
 from unretouch.tasks.verify.album import Shown
 from unretouch.tasks.verify.figures import PLAIN, TEXTURE, retouch_shares
 from unretouch.tasks.verify.report import Verification

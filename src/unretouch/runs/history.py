@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base import durable
-from unretouch.training.rundir import RunDir
+from unretouch.runs.folder import RunDir
 
 Record = dict[str, Any]
 

@@ -8,8 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Literal, get_args
 
-from unretouch.base.config import nearest_hint
 from unretouch.base.errors import UsageError
+from unretouch.settings.train import nearest_hint
 
 PresetName = Literal["fast", "balanced", "strong", "extreme"]
 
@@ -24,7 +24,7 @@ Value = bool | int | float | str
 
 @cache
 def _table() -> dict[str, dict[str, Value]]:
-    text = resources.files("unretouch.base").joinpath("presets.toml").read_text("utf-8")
+    text = resources.files("unretouch.settings").joinpath("presets.toml").read_text("utf-8")
     table: dict[str, dict[str, Value]] = tomllib.loads(text)
     return table
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from unretouch.metrics import METRICS
 from unretouch.metrics.octave_bands import BANDS, PARTS
-from unretouch.tasks.reports.words import LANGUAGES, tables
+from unretouch.report.words import LANGUAGES, tables
 from unretouch.tasks.verify.deep import DEEP_DISTANCE
 
 WORDS: dict[str, tuple[str, str]] = {

@@ -13,8 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from unretouch.tasks.engines import Start, WorkerLostError
-from unretouch.tasks.engines.training import Ended, Training, TrainingProcess, threads_asked
+from unretouch.jobs import Start, WorkerLostError
+from unretouch.jobs.training import Ended, Training, TrainingProcess, threads_asked
 
 POLL_S = 0.1
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from unretouch.base import durable
 from unretouch.pixels.error_map import SCALE
-from unretouch.tasks.reports.words import tables
+from unretouch.report.words import tables
 
 PICTURE_ASSETS = (
     "page.css",
@@ -40,7 +40,7 @@ def picture_url(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("unretouch.tasks.reports"),
+        loader=PackageLoader("unretouch.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -85,7 +85,7 @@ def copy_assets(
 
     `words` by language and key; unset, those that the pages share.
     """
-    static = files("unretouch.tasks.reports") / "static"
+    static = files("unretouch.report") / "static"
     for name in names:
         target = folder / name
         durable.make_folder(target.parent)

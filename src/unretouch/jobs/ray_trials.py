@@ -22,9 +22,9 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from unretouch.base.errors import ExitCode
-from unretouch.tasks.engines.course import course
-from unretouch.tasks.engines.ray_engine import cores
-from unretouch.tasks.engines.training import (
+from unretouch.jobs.course import course
+from unretouch.jobs.ray_engine import cores
+from unretouch.jobs.training import (
     Ended,
     Training,
     TrainingProcess,

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from unretouch.base.config import DeviceName, Direction, GeneratorName, NormName, Preprocess
+from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
 
 TestModel = Literal["test", "pix2pix"]
 PredictionMode = Literal["evaluate", "running", "train"]

@@ -15,13 +15,13 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from unretouch.tasks.engines.training import Ended, Training
+from unretouch.jobs.training import Ended, Training
 
 EngineName = Literal["local", "ray"]
 
 ENGINES: Mapping[EngineName, str] = {
-    "local": "unretouch.tasks.engines.local",
-    "ray": "unretouch.tasks.engines.ray_engine",
+    "local": "unretouch.jobs.local",
+    "ray": "unretouch.jobs.ray_engine",
 }
 """Each engine's module, imported only when it is asked for."""
 

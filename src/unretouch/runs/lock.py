@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from unretouch.base import locks
 from unretouch.base.errors import DataError
-from unretouch.training import history
-from unretouch.training.rundir import RunDir
+from unretouch.runs import history
+from unretouch.runs.folder import RunDir
 
 
 @contextmanager

@@ -28,8 +28,8 @@ from typing import (
     get_type_hints,
 )
 
-from unretouch.base.config import nearest_hint
 from unretouch.base.errors import UsageError
+from unretouch.settings.train import nearest_hint
 
 Schema = TypeVar("Schema")
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
-from unretouch.base.run_status import (
+from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+from unretouch.runs.status import (
     Preview,
     PreviewPair,
     TrainingStatus,
@@ -24,7 +25,6 @@ from unretouch.base.run_status import (
     recent,
     thin_curves,
 )
-from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 
 _ASSETS = (
     *PICTURE_ASSETS,

@@ -14,33 +14,26 @@ import torch
 from rich.console import Console
 
 from unretouch import __version__
-from unretouch.base import config, durable
-from unretouch.base.config import TrainSettings
+from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
-from unretouch.base.run_status import Preview
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.tasks.console import RunDisplay, error_table, say
+from unretouch.report.console import RunDisplay, error_table, say
+from unretouch.runs import checkpoint, history
+from unretouch.runs.folder import RunDir
+from unretouch.runs.lock import run_lock
+from unretouch.runs.status import Preview
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
-from unretouch.training import (
-    checkpoint,
-    device,
-    fast_fit,
-    following,
-    history,
-    large_sets,
-    saving,
-    session,
-)
+from unretouch.training import device, fast_fit, following, large_sets, saving, session
 from unretouch.training.capacity import capacity
 from unretouch.training.evaluation import PairError, asked_of, evaluate, is_local
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.large_pairs import is_large
 from unretouch.training.memory_need import MemoryCheck
 from unretouch.training.previews import Previews
-from unretouch.training.run_lock import run_lock
-from unretouch.training.rundir import RunDir
 from unretouch.training.session import AnyFit, Session
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from unretouch.base.errors import UsageError
 from unretouch.base.extras import install_hint
-from unretouch.tasks.engines import Start, WorkerLostError
-from unretouch.tasks.engines.training import Training
+from unretouch.jobs import Start, WorkerLostError
+from unretouch.jobs.training import Training
 
 if TYPE_CHECKING:
-    from unretouch.tasks.engines.ray_trials import Trials
+    from unretouch.jobs.ray_trials import Trials
 
 RESTARTS = 3
 """Times that a worker is begun anew, and that a call is made again, after a worker was killed."""
@@ -48,7 +48,7 @@ def trainings(at_once: int | None, early_stop: bool, known: Sequence[Training]) 
     """Return an engine for trainings. Raises UsageError without ray."""
     ray = begin()
     try:
-        from unretouch.tasks.engines.ray_trials import Trials
+        from unretouch.jobs.ray_trials import Trials
     except ImportError as error:
         raise _missing(error) from None
     return Trials(ray, at_once, early_stop, known)

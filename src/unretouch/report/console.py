@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.base.run_status import TrainingStatus, recent
-from unretouch.tasks.reports import training_page
+from unretouch.report import training_page
+from unretouch.runs.status import TrainingStatus, recent
 from unretouch.training.evaluation import PairError
 
 PLAIN_LINE_S = 30.0

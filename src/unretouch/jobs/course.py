@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from unretouch.tasks.engines.training import Training
-from unretouch.training.history import Record, read_records
+from unretouch.jobs.training import Training
+from unretouch.runs.history import Record, read_records
 
 END = 99
 """Percent: the last that is told. An end is told by the process."""

@@ -19,8 +19,8 @@ import torch
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
-from unretouch.training.rundir import RunDir
-from unretouch.training.weights_file import deserialise, require_space, serialise
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import deserialise, require_space, serialise
 
 SCHEMA = 1
 KEPT_STATES = 2

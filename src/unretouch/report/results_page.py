@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unretouch.base import durable
-from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 
 _ASSETS = (*PICTURE_ASSETS, "results.js")
 

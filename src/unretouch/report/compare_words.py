@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unretouch.tasks.reports.words import LANGUAGES, tables
+from unretouch.report.words import LANGUAGES, tables
 
 WORDS: dict[str, tuple[str, str]] = {
     "plain": ("{text}", "{text}"),

@@ -15,7 +15,7 @@ import portalocker
 
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
-from unretouch.training.rundir import RunDir
+from unretouch.runs.folder import RunDir
 
 RESTARTS = 3
 """Times that a killed process is begun anew: one that is killed for want of memory would be so
@@ -79,7 +79,7 @@ class TrainingProcess:
             environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), f"{self._threads}")
         # -P: no file in the working folder is taken for a module of ours.
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "unretouch.tasks.engines.kept", *self._training.words],
+            [sys.executable, "-P", "-m", "unretouch.jobs.kept", *self._training.words],
             stdin=subprocess.PIPE,
             stdout=console,
             stderr=console,

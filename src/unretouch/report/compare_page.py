@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from unretouch.base import durable
-from unretouch.tasks.reports.compare_words import compare_words
-from unretouch.tasks.reports.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+from unretouch.report.compare_words import compare_words
+from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 
 _ASSETS = (
     *PICTURE_ASSETS,

@@ -1,0 +1,1 @@
+"""The folder of a run and everything that lies in it."""

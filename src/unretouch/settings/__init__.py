@@ -1,0 +1,1 @@
+"""What a person can ask for: the settings of each command, and how they are read."""
