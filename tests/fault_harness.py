@@ -190,7 +190,7 @@ class Warm:
         return answer
 
     def start(self, words: list[str], program: str = "train", **faults: Any) -> Child:
-        """Start train or test with `words`; `faults` name functions of FAULTS and their values."""
+        """Start a program with `words`; `faults` name functions of FAULTS and their values."""
         self._count += 1
         printed = self._folder / f"printed_{self._count}.txt"
         answer = self.ask(words=words, program=program, faults=faults, printed=str(printed))
@@ -650,6 +650,28 @@ def only_predict(_: bool) -> None:
     pair_work.judge = judging
 
 
+def killed_trainings(name: str) -> None:
+    """Whatever a sweep starts to train the run of this name is killed at once."""
+    from unretouch.jobs.training import TrainingProcess
+
+    start = TrainingProcess._start
+
+    def starting(self: TrainingProcess) -> subprocess.Popen[bytes]:
+        if self._training.name != name:
+            return start(self)
+        print("killed", flush=True)
+        return subprocess.Popen(["sh", "-c", "kill -9 $$"], stdin=subprocess.PIPE)
+
+    TrainingProcess._start = starting  # type: ignore[method-assign]
+
+
+def impatient(_: bool) -> None:
+    """A sweep does not wait for a run that another process trains."""
+    from unretouch.jobs import training
+
+    training.wait_until_free = lambda run: None  # type: ignore[misc,assignment]
+
+
 def tiny_detail(_: bool) -> None:
     """Make the generator `detail` as small as the others here."""
     from unretouch.networks import detail
@@ -678,7 +700,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
         memory_left, disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
-        signal_in_verify, only_predict,
+        signal_in_verify, only_predict, killed_trainings, impatient,
     )
 }  # fmt: skip
 
@@ -702,7 +724,10 @@ def _serve() -> None:
     for late in ("torch._dynamo", "tyro"):  # imported at their first use
         importlib.import_module(late)
     torch.set_num_threads(1)
-    programs = {"train": classic_train.main, "test": classic_test.main, "verify": verify.main}
+    programs = {
+        "train": classic_train.main, "test": classic_test.main, "verify": verify.main,
+        "unretouch": cli.dispatch,
+    }  # fmt: skip
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)

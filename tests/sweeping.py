@@ -1,22 +1,21 @@
-"""Sweeps of tiny runs, as the command line starts them."""
+"""Sweeps of tiny runs: what drives them is forked, what trains are processes as always."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import fault_harness as harness
+from fault_harness import Child, Place, Warm
 
+STEPS = 60
 TINY = (
-    *harness.CLASSIC, "--model", "pix2pix", "--n_epochs", "30", "--n_epochs_decay", "10",
+    *harness.CLASSIC, "--model", "pix2pix", "--n_epochs", "15", "--n_epochs_decay", "5",
     "--save_latest_freq", "3", "--print_freq", "3",
 )  # fmt: skip
-"""120 updates on three pairs: some seconds."""
+"""60 updates on three pairs: some seconds."""
 GRID = ("--lambda_L1", "10", "20")
 RUNS = ("lambda_L1_10", "lambda_L1_20")
 
@@ -29,32 +28,24 @@ def words(dataroot: Path, checkpoints: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def start(argv: list[str]) -> subprocess.Popen[str]:
-    """Start the command in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "unretouch", *argv],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "COLUMNS": "200"},
-    )  # fmt: skip
+def start(forker: Warm, argv: list[str], **faults: object) -> Child:
+    """Start a command line of `unretouch`."""
+    return forker.start(argv, "unretouch", **faults)
 
 
-def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
-    """Wait until `condition` holds; fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+def finish(forker: Warm, argv: list[str], **faults: object) -> tuple[int, str]:
+    """Do what a command line of `unretouch` says; return its exit code and what it printed."""
+    done = forker.run(argv, "unretouch", **faults)
+    return done.code, done.out
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 240.0) -> tuple[int, str]:
-    """Wait for its end; return its exit code and what it printed."""
-    try:
-        printed, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        printed, _ = process.communicate()
-        raise AssertionError(f"does not end; printed:\n{printed}") from None
-    return process.returncode, printed
+def undisturbed(forker: Warm, dataroot: Path, checkpoints: Path, *more: str) -> dict[str, object]:
+    """Return what the runs of GRID come to, trained one by one without a sweep."""
+    for value, name in zip(GRID[1:], RUNS, strict=True):
+        flags = (*TINY, GRID[0], value, *more)
+        done = forker.run(Place(dataroot, checkpoints, flags, f"exp/{name}").words())
+        assert done.code == 0, done.out
+    return outcomes(checkpoints)
 
 
 def outcomes(checkpoints: Path) -> dict[str, object]:
@@ -70,6 +61,11 @@ def trainer(root: Path) -> int:
 def has_come_to(root: Path, step: int) -> Callable[[], bool]:
     """Return whether the run has saved a state of at least this step."""
     return lambda: bool(harness.states(root)) and harness.step(root) >= step
+
+
+def has_stopped(root: Path) -> Callable[[], bool]:
+    """Return whether a training of the run was stopped."""
+    return lambda: bool(harness.events(root, "stop"))
 
 
 def kill(pid: int) -> None:

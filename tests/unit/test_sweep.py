@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
 
 import fault_harness as harness
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
 from unretouch.compat.options import ClassicTrainOptions
-from unretouch.jobs.course import course
-from unretouch.jobs.training import Training, last_words
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import write_event
 from unretouch.settings import train as config
 from unretouch.settings.parser import flags_of
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.runs import read_run
+from unretouch.tasks.sweep.folder import SweepFolder
 from unretouch.tasks.sweep.grid import (
     Combination,
     Plan,
@@ -31,9 +30,9 @@ from unretouch.tasks.sweep.grid import (
     from_file,
     from_flags,
     merged,
+    plain,
+    segment,
 )
-from unretouch.tasks.sweep.naming import plain, segment
-from unretouch.tasks.sweep.notebook import Notebook
 
 FLAGS = flags_of(ClassicTrainOptions)
 SWITCHES = [flag.name for flag in FLAGS.values() if flag.is_switch]
@@ -46,6 +45,7 @@ settings = st.lists(st.tuples(st.sampled_from(sorted(FLAGS)), values), min_size=
 
 
 @given(settings)
+@examples(suppress_health_check=[HealthCheck.too_slow])
 def test_every_name_can_name_a_run(found: list[tuple[str, tuple[str, ...] | None]]) -> None:
     name = segment(found)
     assert run_name(f"exp/{name}") == f"exp/{name}"
@@ -240,16 +240,16 @@ def test_a_run_is_no_sweep(tmp_path: Path) -> None:
     (tmp_path / "exp").mkdir()
     config.save(tmp_path / "exp" / "config.json", TrainSettings(dataroot="d"), {})
     with pytest.raises(DataError, match="is a run, not a sweep"):
-        Notebook(tmp_path, "exp")
+        SweepFolder(tmp_path, "exp")
 
 
 def test_who_was_given_up_is_remembered(tmp_path: Path) -> None:
-    notebook = Notebook(tmp_path, "exp")
-    assert notebook.given_up() == {}
-    with notebook.held():
-        notebook.give_up("exp/a", "30 %")
-        notebook.give_up("exp/b", "60 %")
-    assert Notebook(tmp_path, "exp").given_up() == {"exp/a": "30 %", "exp/b": "60 %"}
+    folder = SweepFolder(tmp_path, "exp")
+    assert folder.given_up() == {}
+    with folder.held():
+        folder.give_up("exp/a", "30 %")
+        folder.give_up("exp/b", "60 %")
+    assert SweepFolder(tmp_path, "exp").given_up() == {"exp/a": "30 %", "exp/b": "60 %"}
 
 
 @pytest.mark.parametrize(
@@ -266,32 +266,6 @@ def test_an_early_end_is_an_end(tmp_path: Path, reason: str, state: str) -> None
     config.save(made.config, TrainSettings(dataroot="d"), {})
     write_event(made, "stop", step=3, reason=reason)
     assert read_run(tmp_path, "run").state == state
-
-
-def training(tmp_path: Path, minutes: float | None, epochs: int) -> Training:
-    made = Training("run", tmp_path, (), tmp_path, minutes, epochs)
-    made.run.root.mkdir()
-    return made
-
-
-def test_the_course_is_the_mean_error_of_each_percent(tmp_path: Path) -> None:
-    of_epochs = training(tmp_path, None, 10)
-    lines = [
-        {"step": n, "epoch": 1 + n // 2, "level_error": float(n), "elapsed_s": n} for n in range(8)
-    ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    of_epochs.run.metrics.write_text(text + '{"step": 9, "epo', "utf-8")
-    assert list(course(of_epochs)) == [(10, 2.5), (20, 4.5), (30, 6.5)]
-    of_minutes = Training("run", tmp_path, (), tmp_path, 0.2, 10)
-    assert list(course(of_minutes))[-1] == (58, 7.0)
-    assert list(course(Training("none", tmp_path, (), tmp_path, None, 1))) == []
-
-
-def test_the_last_words_of_a_training_are_its_error(tmp_path: Path) -> None:
-    made = training(tmp_path, None, 1)
-    assert last_words(made.run) == ""
-    made.run.console.write_text("note: x\nunretouch: pairs: no pairs. Look there\n", "utf-8")
-    assert last_words(made.run) == "pairs: no pairs. Look there"
 
 
 def test_the_commands_of_its_page_can_be_planned(

@@ -16,10 +16,10 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch import cli, networks
-from unretouch import jobs as engines
 from unretouch.base.errors import DataError, UsageError, VerificationError
 from unretouch.cli import dispatch
 from unretouch.commands import verify as command
+from unretouch.jobs import pool
 from unretouch.pixels.images import write_png
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
@@ -313,22 +313,11 @@ def test_the_deep_distance_is_measured_of_every_pair_by_any_process(run: RunDir)
 def test_a_killed_worker_is_one_line(
     run: RunDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Broken:
-        """An engine whose worker dies with the first pair."""
+    def broken(start: Any, jobs: Any, at_once: int) -> Any:
+        """A pool whose worker dies with the first pair."""
+        raise pool.WorkerLostError(jobs[0])
 
-        def __init__(self, *_: object) -> None:
-            self.jobs: list[Any] = []
-
-        def submit(self, job: Any) -> None:
-            self.jobs.append(job)
-
-        def wait(self) -> Any:
-            raise engines.WorkerLostError(self.jobs[0])
-
-        def cancel(self) -> None:
-            self.jobs.clear()
-
-    monkeypatch.setattr(engines, "calls", Broken)
+    monkeypatch.setattr(pool, "calls", broken)
     assert cli.run(dispatch, ["verify", "idle", "--jobs", "2"]) == 3
     assert "anna: a worker process was killed" in capsys.readouterr().err
 

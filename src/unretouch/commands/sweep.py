@@ -12,8 +12,7 @@ from unretouch.commands import train
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.settings.parser import Flag, build, flags_of, read_flags, show_help, wants_help
 from unretouch.tasks.sweep import grid
-from unretouch.tasks.sweep.grid import Combination, Settings
-from unretouch.tasks.sweep.naming import Value
+from unretouch.tasks.sweep.grid import Combination, Settings, Value
 
 PROG = "unretouch sweep"
 

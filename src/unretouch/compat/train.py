@@ -82,9 +82,9 @@ def begin(
     """
     if plan := layout(settings):
         require_fabric()
-        from unretouch.tasks.together import run_together  # late: imports lightning-fabric
+        from unretouch.tasks.train_distributed import train_distributed  # late: imports fabric
 
-        return run_together(settings, plan, how, console, options_text)
+        return train_distributed(settings, plan, how, console, options_text)
     from unretouch.tasks.train import train_run  # late: imports torch
 
     return train_run(settings, how, console, options_text, report)

@@ -1,7 +1,12 @@
 """The engine Ray: all cores and GPUs of this computer, or the cluster that RAY_ADDRESS names.
 
-Only here and in ray_trials.py is ray imported, and only when somebody asks for this engine. It
-starts without dashboard, without usage statistics, and without looking for a network.
+Only here is ray imported, and only when somebody asks for this engine. It starts for one command,
+with a token that only its own processes know, without dashboard, without usage statistics, and
+without looking for a network.
+
+A training is a task of Ray: `unretouch train` in a process of its own, which notices the death of
+its worker, saves and ends; Ray runs the task again elsewhere, and the run goes on where it saved.
+The run folders, on a disk that all machines share, are the only record of what was done.
 """
 
 from __future__ import annotations
@@ -9,21 +14,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
-from unretouch.base.errors import UsageError
+from unretouch.base.errors import ExitCode, UsageError
 from unretouch.base.extras import install_hint
-from unretouch.jobs import Start, WorkerLostError
-from unretouch.jobs.training import Training
-
-if TYPE_CHECKING:
-    from unretouch.jobs.ray_trials import Trials
+from unretouch.jobs.child import threads_asked
+from unretouch.jobs.early_stop import EarlyStop
+from unretouch.jobs.pool import Job, Result, Start, WorkerLostError
+from unretouch.jobs.training import Ended, Training, TrainingProcess, wait_until_free
 
 RESTARTS = 3
-"""Times that a worker is begun anew, and that a call is made again, after a worker was killed."""
+"""Times that a task is done again, and a worker restarted, after a worker was killed."""
 OBJECTS_BYTES = 200_000_000
 """Memory for what goes between processes: jobs and results are small."""
+SAVE_S = 120.0
+"""For trainings that were told to stop."""
+_LOOK_S = 0.5
 
 _SETTINGS = {
     # Our children notice the death of a worker by themselves, and save before they end.
@@ -31,42 +42,143 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_AIR_NEW_OUTPUT": "0",
 }
 
 
-def calls(start: Start[Any, Any], at_once: int | None) -> Calls:
-    """Return an engine for calls, `at_once` None: a worker a GPU, or a core where there is no GPU.
+def calls(
+    start: Start[Job, Result], jobs: Sequence[Job], at_once: int | None
+) -> Generator[tuple[Job, Result]]:
+    """Yield every job with its result; `at_once` None: a worker a GPU, or a core where there is
+    no GPU.
 
-    Raises UsageError without ray.
+    Workers are Ray's actors. Raises UsageError without ray, WorkerLostError.
     """
-    return Calls(begin(), start, at_once)
-
-
-def trainings(at_once: int | None, early_stop: bool, known: Sequence[Training]) -> Trials:
-    """Return an engine for trainings. Raises UsageError without ray."""
-    ray = begin()
+    ray = _begin()
+    count, share, gpus = _shares(at_once)
+    actor = ray.remote(_Worker).options(
+        num_cpus=share, num_gpus=gpus, max_restarts=RESTARTS, max_task_retries=RESTARTS
+    )
+    workers = [actor.remote(start, share) for _ in range(count)]
+    # Two for each: the next is there when one is done, and no worker has a long queue.
+    free = deque([*workers, *workers])
+    waiting = deque(jobs)
+    running: dict[Any, tuple[Job, Any]] = {}
     try:
-        from unretouch.jobs.ray_trials import Trials
-    except ImportError as error:
-        raise _missing(error) from None
-    return Trials(ray, at_once, early_stop, known)
+        while waiting or running:
+            while waiting and free:
+                job, worker = waiting.popleft(), free.popleft()
+                running[worker.do.remote(job)] = job, worker
+            done, _ = ray.wait(list(running))
+            job, worker = running.pop(done[0])
+            free.append(worker)
+            try:
+                result = ray.get(done[0])
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+            except ray.exceptions.RayActorError as error:
+                raise WorkerLostError(job) from error
+            yield job, result
+    finally:
+        for worker in workers:
+            with contextlib.suppress(Exception):  # gone already: that is what is wanted
+                ray.kill(worker)
+        ray.shutdown()
 
 
-def begin() -> Any:
+class _Worker:
+    """Becomes an actor."""
+
+    def __init__(self, start: Start[Any, Any], threads: int) -> None:
+        self._call: Callable[[Any], Any] = start(threads)
+
+    def do(self, job: Any) -> Any:
+        return self._call(job)
+
+
+def trainings(
+    todo: Sequence[Training], at_once: int | None, early_stop: bool, over: Sequence[Training]
+) -> Generator[tuple[Training, Ended]]:
+    """Return an iterator over the trainings as they end; `at_once` None: one a GPU, or one a core
+    where there is no GPU.
+
+    Raises UsageError without ray; the iterator raises DiskError.
+    """
+    return _trainings(_begin(), todo, at_once, EarlyStop(over) if early_stop else None)
+
+
+def _trainings(
+    ray: Any, todo: Sequence[Training], at_once: int | None, rule: EarlyStop | None
+) -> Generator[tuple[Training, Ended]]:
+    count, share, gpus = _shares(at_once, len(todo))
+    task = ray.remote(_train).options(num_cpus=share, num_gpus=gpus, max_retries=RESTARTS)
+    waiting = deque(todo)
+    running: dict[Any, Training] = {}
+    given_up: dict[Any, str] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < count:
+                training = waiting.popleft()
+                running[task.remote(training, threads_asked() or share)] = training
+            done, _ = ray.wait(list(running), timeout=_LOOK_S)
+            for ref, training in running.items() if rule else ():
+                at = rule.hopeless(training)  # of one that has just ended, for those after it
+                if at and ref not in given_up and ref not in done:
+                    given_up[ref] = at
+                    ray.cancel(ref)
+            for ref in done:
+                yield running.pop(ref), _ended(ray, ref, given_up.get(ref))
+    finally:
+        for ref in running:
+            ray.cancel(ref)
+        if running:
+            ray.wait(list(running), num_returns=len(running), timeout=SAVE_S)
+        ray.shutdown()
+        for training in running.values():  # its worker may have been killed: it saves all the same
+            wait_until_free(training.run)
+
+
+def _train(training: Training, threads: int) -> Ended:
+    """Train to the end. Becomes a task; cancelling it is Ctrl+C in here."""
+    # Whoever started Ray may ignore Ctrl+C, as what a script puts into the background does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = TrainingProcess(training, threads)
+    try:
+        while (ended := process.poll()) is None:
+            time.sleep(_LOOK_S)
+        return ended
+    finally:
+        process.stop()
+
+
+def _ended(ray: Any, ref: Any, given_up: str | None) -> Ended:
+    """Return how the task ended; `given_up` says where, if it was cancelled."""
+    try:
+        ended: Ended = ray.get(ref)
+        return ended
+    except ray.exceptions.TaskCancelledError:
+        return Ended(ExitCode.OK, given_up or "", hopeless=True)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError:
+        return Ended(ExitCode.PROCESS_LOST, f"its worker was lost {RESTARTS + 1} times over")
+
+
+def _begin() -> Any:
     """Start Ray, or join the cluster of RAY_ADDRESS; return the module. Raises UsageError."""
-    for name, value in _SETTINGS.items():
+    address = os.environ.get("RAY_ADDRESS")
+    own = {} if address else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in {**_SETTINGS, **own}.items():  # ray reads them when it is imported
         os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
-        raise _missing(error) from None
+        raise UsageError(
+            f"{error.name or 'ray'} is not installed", "--engine ray", install_hint("ray")
+        ) from None
     if ray.is_initialized():
         return ray
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
             ray.init(address=address, **quiet)
@@ -85,80 +197,20 @@ def begin() -> Any:
     return ray
 
 
-def cores() -> tuple[int, int, int]:
-    """Return the cores and the GPUs of all that Ray reaches, and the cores of its least node."""
+def _shares(at_once: int | None, most: int | None = None) -> tuple[int, int, float]:
+    """Return how many workers Ray gets, the cores of each, and its part of the GPUs.
+
+    `at_once` None: a worker a GPU, or a core where there is no GPU; never more than `most`, nor
+    more than there are cores for.
+    """
     import ray
 
     everything = ray.cluster_resources()
+    total, gpus = max(1, int(everything.get("CPU", 1))), int(everything.get("GPU", 0))
+    # No node can give a worker more cores than it has.
     least = min(int(node["Resources"].get("CPU", 0)) or 1 for node in ray.nodes() if node["Alive"])
-    return max(1, int(everything.get("CPU", 1))), int(everything.get("GPU", 0)), least
-
-
-def _missing(error: ImportError) -> UsageError:
-    return UsageError(
-        f"{error.name or 'ray'} is not installed",
-        "--engine ray",
-        install_hint("ray"),
-    )
-
-
-class Calls:
-    """See engines.Engine. Workers are Ray's actors; a killed one is begun anew."""
-
-    def __init__(self, ray: Any, start: Start[Any, Any], at_once: int | None) -> None:
-        self._ray = ray
-        total, gpus, least = cores()
-        at_once = at_once or gpus or total
-        # A share of the cores each, but never more workers than there are cores for.
-        share = min(max(1, total // at_once), least)
-        count = min(at_once, max(1, total // share))
-        actor = ray.remote(_Worker).options(
-            num_cpus=share,
-            num_gpus=gpus / count if gpus else 0,
-            max_restarts=RESTARTS,
-            max_task_retries=RESTARTS,
-        )
-        self._workers = [actor.remote(start, share) for _ in range(count)]
-        self._jobs: list[Any] = []
-
-    def submit(self, job: Any) -> None:
-        self._jobs.append(job)
-
-    def wait(self) -> Iterator[tuple[Any, Any]]:
-        jobs = iter(self._jobs)
-        running: dict[Any, tuple[Any, Any]] = {}
-        # Two for each: the next is there when one is done, and no worker has a long queue.
-        for worker in [*self._workers, *self._workers]:
-            self._give(worker, jobs, running)
-        while running:
-            done, _ = self._ray.wait(list(running), num_returns=1)
-            job, worker = running.pop(done[0])
-            self._give(worker, jobs, running)
-            try:
-                result = self._ray.get(done[0])
-            except self._ray.exceptions.RayTaskError as error:
-                raise error.cause from error
-            except self._ray.exceptions.RayActorError as error:
-                raise WorkerLostError(job) from error
-            yield job, result
-
-    def _give(self, worker: Any, jobs: Iterator[Any], running: dict[Any, tuple[Any, Any]]) -> None:
-        for job in jobs:
-            running[worker.do.remote(job)] = (job, worker)
-            return
-
-    def cancel(self) -> None:
-        for worker in self._workers:
-            with contextlib.suppress(Exception):  # gone already: that is what is wanted
-                self._ray.kill(worker)
-        self._ray.shutdown()
-
-
-class _Worker:
-    """Becomes an actor."""
-
-    def __init__(self, start: Start[Any, Any], threads: int) -> None:
-        self._call: Callable[[Any], Any] = start(threads)
-
-    def do(self, job: Any) -> Any:
-        return self._call(job)
+    count = at_once or gpus or total
+    count = max(1, min(count, most or count))
+    share = min(max(1, total // count), least)
+    count = min(count, max(1, total // share))
+    return count, share, min(1.0, gpus / count) if gpus else 0

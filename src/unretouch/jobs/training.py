@@ -1,28 +1,25 @@
-"""A training as a job: the ordinary command in a process of its own, begun anew when killed."""
+"""A training as a job: the ordinary command in a process of its own, restarted when killed."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import portalocker
 
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
+from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
 
 RESTARTS = 3
-"""Times that a killed process is begun anew: one that is killed for want of memory would be so
-for ever."""
+"""Times that a killed process is restarted: one that is killed because it needs more memory than
+there is would be so for ever."""
 PATIENCE_S = 10.0
 """For a process that was left behind to save and let go of the run."""
-_SAID_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -54,71 +51,64 @@ class Ended:
     hopeless: bool = False
 
 
+def start_training(
+    run: RunDir,
+    words: Sequence[str],
+    without_parent: child.WithoutParent,
+    folder: Path | None = None,
+    threads: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `unretouch` with `words` in `folder`; what it prints goes to the run's console.txt.
+
+    A pipe would end with this process, and the training with it. Raises DiskError.
+    """
+    durable.make_folder(run.root)
+    environ = child.environment(threads)
+    try:
+        with run.console.open("ab") as console:
+            return child.start(
+                "unretouch", words, without_parent, console, folder=folder, environ=environ
+            )
+    except OSError as error:
+        raise durable.disk_error(error, run.console) from error
+
+
 class TrainingProcess:
-    """The process of a training; begun at once."""
+    """The process of a training; begun at once. It saves and ends when we die."""
 
     def __init__(self, training: Training, threads: int | None = None) -> None:
         """Begin on so many processor threads; None: on all. Raises DiskError."""
         self._training, self._threads = training, threads
         self._restarts = 0
         wait_until_free(training.run)
-        self._process = self._begin()
+        self._process = self._start()
 
-    def _begin(self) -> subprocess.Popen[bytes]:
-        run = self._training.run
-        durable.make_folder(run.root)
-        try:
-            with run.console.open("ab") as console:
-                return self._open(console)
-        except OSError as error:
-            raise durable.disk_error(error, run.console) from error
-
-    def _open(self, console: BinaryIO) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        if self._threads is not None:
-            environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), f"{self._threads}")
-        # -P: no file in the working folder is taken for a module of ours.
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "unretouch.jobs.kept", *self._training.words],
-            stdin=subprocess.PIPE,
-            stdout=console,
-            stderr=console,
-            cwd=self._training.folder,
-            env=environment,
-            **_apart(),
-        )
+    def _start(self) -> subprocess.Popen[bytes]:
+        training = self._training
+        return start_training(training.run, training.words, "saves", training.folder, self._threads)
 
     def poll(self) -> Ended | None:
-        """Return how it ended, or None while it runs. A killed one is begun anew. Raises
+        """Return how it ended, or None while it runs. A killed one is restarted. Raises
         DiskError."""
         code = self._process.poll()
         if code is None:
             return None
-        if _was_killed(code) and self._restarts < RESTARTS:
+        if child.was_killed(code):
+            if self._restarts == RESTARTS:
+                return Ended(ExitCode.PROCESS_LOST, f"killed {RESTARTS + 1} times over")
             self._restarts += 1
-            self._process = self._begin()
+            self._process = self._start()
             return None
-        if _was_killed(code):
-            return Ended(ExitCode.PROCESS_LOST, f"killed {RESTARTS + 1} times over")
-        failed = code not in (ExitCode.OK, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
-        return Ended(code, last_words(self._training.run) if failed else "")
+        return Ended(code, "" if code in child.NO_FAILURE else last_error(self._training.run))
 
     def ask_to_stop(self) -> None:
         """Ask it to finish its step, save and end."""
-        with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        child.let_go(self._process)
 
     def stop(self) -> None:
         """Ask it to stop, and return when it has."""
         self.ask_to_stop()
         self._process.wait()
-
-
-def threads_asked() -> int | None:
-    """Return the threads that the person asked for by OMP_NUM_THREADS, which wins over a share."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else None
 
 
 def wait_until_free(run: RunDir, seconds: float = PATIENCE_S) -> None:
@@ -135,23 +125,9 @@ def wait_until_free(run: RunDir, seconds: float = PATIENCE_S) -> None:
             time.sleep(0.1)
 
 
-def last_words(run: RunDir) -> str:
-    """Return what the training last printed as an error, in one line."""
+def last_error(run: RunDir) -> str:
+    """Return in one line what the training last printed as an error."""
     try:
-        lines = run.console.read_text("utf-8", errors="replace").splitlines()
+        return child.error_in(run.console.read_text("utf-8", errors="replace"))
     except OSError:
         return ""
-    marked = [line.removeprefix("unretouch: ") for line in lines if line.startswith("unretouch: ")]
-    return " ".join((marked or [line.strip() for line in lines if line.strip()])[-_SAID_LINES:])
-
-
-def _was_killed(code: int) -> bool:
-    # A signal, as Popen tells it and as a shell or a container does. Windows tells none apart.
-    return code < 0 or code == 137
-
-
-def _apart() -> dict[str, Any]:
-    """Return what keeps the terminal's Ctrl+C from the child: it is asked once, by its stdin."""
-    if os.name == "nt":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
-    return {"process_group": 0}

@@ -136,7 +136,7 @@ async def restore(request: Request) -> Response:
             picture = await receive_picture(request, folder, "photo", state.settings.limits)
             out = folder / "out"
             words = [
-                *("unretouch", "apply", str(run.root), str(picture.path), "--out", str(out)),
+                *("apply", str(run.root), str(picture.path), "--out", str(out)),
                 *("--format", "png", "--strength", f"{strength:g}"),
                 *(() if mask == "everywhere" else ("--mask", mask)),
             ]
@@ -194,7 +194,7 @@ async def _command(request: Request, words: list[str], page: str) -> Response:
     state = state_of(request)
     async with state.worker.place():
         await read_json(request)
-        ended = await state.worker.run(request, ["unretouch", *words])
+        ended = await state.worker.run(request, words)
     if ended.code != 0:
         raise Refused(422, "refused_work", text=_said(ended, state.private.path))
     return JSONResponse({"page": page})

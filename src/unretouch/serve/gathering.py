@@ -11,6 +11,9 @@ from unretouch.serve.drafts import SIDES, PairPlace
 from unretouch.serve.state import state_of
 from unretouch.serve.uploads import Refused, check_headers, receive_picture
 
+PAIR_CHECK = "unretouch.serve.pair_check"
+"""The program that looks at a pair, in a process of its own."""
+
 
 async def new_draft(request: Request) -> Response:
     """Begin a set of pairs."""
@@ -36,7 +39,7 @@ async def look_at(request: Request) -> Response:
     """Check a pair; for a photograph, simulate its retouch first."""
     state, place = state_of(request), _pair(request)
     async with state.worker.place():
-        ended = await state.worker.run(request, ["pair", str(place.folder)])
+        ended = await state.worker.run(request, [str(place.folder)], PAIR_CHECK)
     if ended.code != 0:
         raise Refused(422, "refused_work", text=ended.errors.strip()[-300:])
     place.found = json.loads(ended.output)

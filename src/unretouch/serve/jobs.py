@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
 
+from unretouch.jobs import child
 from unretouch.serve.settings import Limits
 from unretouch.serve.uploads import Refused
 
@@ -64,13 +64,15 @@ class Worker:
         finally:
             self._taken -= 1
 
-    async def run(self, request: Request, words: Sequence[str]) -> Ended:
-        """Run `child` with `words` when it is our turn. Needs a place.
+    async def run(self, request: Request, words: Sequence[str], module: str = "unretouch") -> Ended:
+        """Run `module` with `words` when it is our turn. Needs a place.
+
+        The process does not outlive the app, nor does the app's private folder then.
 
         Raises Refused 504 after `limits.work_s` seconds of work, ClientGone when the client has
         gone; the process has ended in any case.
         """
-        work = asyncio.create_task(self._in_turn(words))
+        work = asyncio.create_task(self._in_turn(module, words))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -82,15 +84,15 @@ class Worker:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _in_turn(self, words: Sequence[str]) -> Ended:
+    async def _in_turn(self, module: str, words: Sequence[str]) -> Ended:
         async with self._turn:
-            # -P: no file where the app was started is taken for a module of ours.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "unretouch.serve.child", str(self._folder), *words,
+                *child.command(module, words, "ends", remove=self._folder),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+                env=child.environment(),
+            )
             try:
                 async with asyncio.timeout(self._limits.work_s):
                     output, errors = await asyncio.gather(

@@ -1,5 +1,7 @@
 """Look at one pair that was dropped on the page: make it whole, and say what is doubtful.
 
+    python -m unretouch.serve.pair_check PLACE    prints what `report` returns
+
 PLACE holds `whole`, or `a` and `b`, or `photo` (untouched: its retouch is simulated), each with an
 ending. Written are pair.png, A left and B right, and two small pictures for the page.
 """
@@ -7,6 +9,7 @@ ending. Written are pair.png, A left and B right, and two small pictures for the
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +122,7 @@ def _small(rgb: Rgb) -> Rgb:
     height, width = rgb.shape[:2]
     scale = min(1.0, THUMBNAIL / max(height, width))
     return images.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+if __name__ == "__main__":
+    print(report(Path(sys.argv[1])))

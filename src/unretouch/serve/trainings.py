@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unretouch.base import durable
-from unretouch.base.errors import ExitCode
+from unretouch.jobs import child
+from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.runs import StatusFiles
 from unretouch.serve.uploads import Refused
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
-CALM = (ExitCode.OK, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
-"""Exit codes that are no failure."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +42,8 @@ class Trainings:
         """Begin to train, or go on. The process survives this one. Raises Refused, DiskError."""
         if self.condition(run).active:
             raise Refused(409, "refused_running")
-        durable.make_folder(run.root)
-        # Printed lines go to a file: a pipe would end with this process, and the training with it.
         self._begun[run.name] = time.time()
-        try:
-            with run.console.open("ab") as console:
-                # -P: no file where the app was started is taken for a module of ours.
-                self._processes[run.name] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "unretouch", *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=console,
-                    stderr=console,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-                    **_apart(),
-                )
-        except OSError as error:
-            raise durable.disk_error(error, run.console) from error
+        self._processes[run.name] = start_training(run, words, "lives_on")
 
     def stop(self, run: RunDir) -> None:
         """Ask for what Ctrl+C asks: finish the step, save, end. Raises Refused 409."""
@@ -70,10 +51,8 @@ class Trainings:
         pid = process.pid if process and process.poll() is None else runs.holder(run)
         if pid is None:
             raise Refused(409, "refused_not_running")
-        # Windows has no SIGINT for another process; a training catches this one likewise.
-        wanted = signal.SIGINT if os.name != "nt" else signal.CTRL_BREAK_EVENT  # type: ignore[attr-defined]
         try:
-            os.kill(pid, wanted)
+            child.interrupt(pid)
         except OSError:
             raise Refused(409, "refused_not_running") from None
 
@@ -93,7 +72,7 @@ class Trainings:
             if not state or (alive and self._files.changed(run) < begun):
                 return Condition("starting")
             return Condition("running", "checking" if state == "finished" else "")
-        if process is not None and process.returncode not in CALM:
+        if process is not None and process.returncode not in child.NO_FAILURE:
             return Condition("failed", "failed", runs.tail(run.console))
         if state in ("finished", "stopped", "failed"):
             return Condition(state, str(status.get("stop_reason", "")))
@@ -102,10 +81,3 @@ class Trainings:
         if run.weights("latest").is_file():
             return Condition("finished")
         return Condition("failed", "failed", runs.tail(run.console))
-
-
-def _apart() -> dict[str, Any]:
-    """Return what keeps a child alive when this process and its terminal go."""
-    if os.name == "nt":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
-    return {"start_new_session": True}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
-from unretouch.jobs import EngineName
+from unretouch.jobs.engine import EngineName, calls
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.settings import train as config
@@ -65,9 +65,9 @@ class Batch:
         work = Work(self.request, self.learnt, records.ours, frozenset(records.inputs))
         at_once = None if processes is None else min(processes, len(todo))
         if engine != "local" or (at_once or 1) > 1:
-            from unretouch.tasks.apply.processes import in_processes
-
-            outcomes = in_processes(work, todo, at_once, engine)
+            outcomes: Iterator[tuple[Job, Done | Failed]] = calls(
+                engine, _Start(work), todo, at_once, lambda job: job.source, goes_on=True
+            )
         else:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
@@ -209,6 +209,17 @@ class Worker:
         if self._work.learnt is not None:
             return self._work.learnt.of(photo)
         return masks.from_file(Path(name), photo)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Makes a worker in the process that shall have it, with a model of its own."""
+
+    work: Work
+
+    def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
+        model = load_model(replace(self.work.request.model, threads=threads))
+        return Worker(self.work, model).one
 
 
 def _is_large(photo: Photo | Failed) -> bool:

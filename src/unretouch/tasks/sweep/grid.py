@@ -1,22 +1,29 @@
-"""What a sweep varies: a grid from the command line, a grid and a list from a TOML file."""
+"""What a sweep varies, and what its runs are called.
+
+A grid comes from the command line, a grid and a list from a TOML file. A run is called by the
+settings in which it differs, readable in a file manager.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from unretouch.base import names
 from unretouch.base.errors import DataError, UsageError
 from unretouch.settings.train import nearest_hint
-from unretouch.tasks.sweep.naming import Value, plain, segment
 
 ROWS = "run"
 """Name of the tables in a file that list runs: [[run]]."""
 
+Value = tuple[str, ...] | None
+"""The words after a flag, none after a switch that is on; None: the switch is off."""
 Settings = dict[str, Value]
 
 
@@ -173,3 +180,36 @@ def _refuse_repeated(where: str, values: tuple[Value, ...]) -> None:
     again = next((text for text in shown if shown.count(text) > 1), None)
     if again is not None:
         raise UsageError(f"{again} is there twice", where)
+
+
+# --- what a run is called ----------------------------------------------------------------------
+
+
+def segment(settings: Iterable[tuple[str, Value]]) -> str:
+    """Return one segment of a run's name for these settings: `lambda_L1_300-lr_0.0001`.
+
+    Equal numbers have equal names, however they were typed. What is too long for a file name is
+    cut, and ends in a checksum of the whole.
+    """
+    text = "-".join(f"{name}_{_shown(value)}" for name, value in settings)
+    if len(text.encode()) <= names.LONGEST_SEGMENT:
+        return text
+    return names.file_stem(text, f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+
+
+def plain(value: Value) -> str:
+    """Return how people write the value: numbers without exponent or idle zeros."""
+    if not value:
+        return "no" if value is None else "yes"
+    try:
+        number = Decimal(value[0])
+    except InvalidOperation:
+        return value[0]
+    if not number.is_finite():
+        return value[0]
+    return f"{number.normalize():f}" if number else "0"
+
+
+def _shown(value: Value) -> str:
+    text = plain(value).strip("./\\ ") or "none"
+    return names.file_stem(text).strip("_") or "other"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.text import Text
 
-from unretouch import jobs as engines
 from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UnretouchError
+from unretouch.jobs.early_stop import learning_curve
+from unretouch.jobs.engine import EngineName, trainings
 from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
@@ -24,8 +27,7 @@ from unretouch.tasks.compare import compare, write_comparison
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.compare.table import renderables
 from unretouch.tasks.doctor.disk import needed
-from unretouch.tasks.sweep.notebook import Notebook
-from unretouch.tasks.sweep.watch import watching
+from unretouch.tasks.sweep.folder import SweepFolder
 from unretouch.training import fast_fit
 from unretouch.training.stopping import (
     StoppedNow,
@@ -34,6 +36,10 @@ from unretouch.training.stopping import (
     leave_terminal,
     stop_signals,
 )
+
+_SHOWN_EVERY_S = 2.0
+_SHOWN = 4
+"""Runs whose progress has room in one line."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class SweepRequest:
     checkpoints: Path
     """folder of all runs, absolute"""
     members: Sequence[Member]
-    engine: engines.EngineName = "local"
+    engine: EngineName = "local"
     at_once: int | None = None
     early_stop: bool = True
 
@@ -67,8 +73,8 @@ class _Sorted:
 
 def describe(request: SweepRequest) -> Iterator[str]:
     """Yield a line for each run, what a sweep would do with it, and what all ask for."""
-    notebook = Notebook(request.checkpoints, request.name)
-    sorted_ = _sort(request, notebook)
+    folder = SweepFolder(request.checkpoints, request.name)
+    sorted_ = _sort(request, folder)
     yield from sorted_.lines
     names = {training.name for training in sorted_.todo}
     members = [member for member in request.members if member.settings.name in names]
@@ -90,33 +96,33 @@ def sweep(request: SweepRequest, console: Console) -> int:
     SIGTERM, when every run has saved. Raises UnretouchError before anything is trained; DiskError
     also later.
     """
-    notebook = Notebook(request.checkpoints, request.name)
+    folder = SweepFolder(request.checkpoints, request.name)
     for member in request.members:
         if member.settings.recipe == "fast":
             fast_fit.require_settings(member.settings)
     for where in {_data(member.settings): None for member in request.members}:
         load_pairs(*where, PictureCache(0))  # one by one: here they are only checked
-    with notebook.held():
-        sorted_ = _sort(request, notebook)
+    with folder.held():
+        sorted_ = _sort(request, folder)
         for line in sorted_.lines:
             say(console, line)
         members = {member.settings.name: member for member in request.members}
         _require_room(request, [members[training.name].settings for training in sorted_.todo])
         try:
-            failures = _train(request, sorted_, notebook, console)
+            failures = _train(request, sorted_, folder, console)
         except StoppedNow as stopped:
             say(console, "stopped; what was trained is saved, and the same command goes on")
             return stopped.exit_code
-        return _compare(request, notebook, failures, console)
+        return _compare(request, folder, failures, console)
 
 
 def _data(settings: TrainSettings) -> tuple[str, str, config.Direction, float]:
     return settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
 
 
-def _sort(request: SweepRequest, notebook: Notebook) -> _Sorted:
+def _sort(request: SweepRequest, folder: SweepFolder) -> _Sorted:
     """Tell the runs that are to be trained from those that are finished or were given up."""
-    given_up = notebook.given_up() if request.early_stop else {}
+    given_up = folder.given_up() if request.early_stop else {}
     todo, over, lines = [], [], []
     for member in request.members:
         settings = member.settings
@@ -179,29 +185,24 @@ def _require_room(request: SweepRequest, todo: Sequence[TrainSettings]) -> None:
 
 
 def _train(
-    request: SweepRequest, sorted_: _Sorted, notebook: Notebook, console: Console
+    request: SweepRequest, sorted_: _Sorted, folder: SweepFolder, console: Console
 ) -> list[Ended]:
     todo = sorted_.todo
     if not todo:
         return []
-    engine = engines.trainings(request.engine, request.at_once, request.early_stop, sorted_.over)
+    ends = trainings(request.engine, todo, request.at_once, request.early_stop, sorted_.over)
     failures = []
     say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
-    with _signals_raise(), watching(console, todo) as done:
-        try:
-            for training in todo:
-                engine.submit(training)
-            for training, ended in engine.wait():
-                done.add(training.name)
-                say(console, f"{training.name}: {_told(ended)}")
-                if ended.hopeless:
-                    notebook.give_up(training.name, ended.said)
-                elif ended.exit_code != ExitCode.OK:
-                    failures.append(ended)
-                if ended.exit_code == ExitCode.DISK:
-                    raise DiskError("a run could not be saved", training.run.root, ended.said)
-        finally:
-            engine.cancel()
+    with _signals_raise(), _progress(console, todo) as done, closing(ends):
+        for training, ended in ends:
+            done.add(training.name)
+            say(console, f"{training.name}: {_told(ended)}")
+            if ended.hopeless:
+                folder.give_up(training.name, ended.said)
+            elif ended.exit_code != ExitCode.OK:
+                failures.append(ended)
+            if ended.exit_code == ExitCode.DISK:
+                raise DiskError("a run could not be saved", training.run.root, ended.said)
     return failures
 
 
@@ -216,19 +217,19 @@ def _told(ended: Ended) -> str:
 
 
 def _compare(
-    request: SweepRequest, notebook: Notebook, failures: Sequence[Ended], console: Console
+    request: SweepRequest, folder: SweepFolder, failures: Sequence[Ended], console: Console
 ) -> int:
     code = failures[0].exit_code if failures else ExitCode.OK
     names = [member.settings.name for member in request.members]
     try:
         comparison = compare(
-            names, request.checkpoints, notebook.comparison, lambda line: say(console, line)
+            names, request.checkpoints, folder.comparison, lambda line: say(console, line)
         )
     except UnretouchError:
         if failures:  # none came far enough: what failed is what matters
             return code
         raise
-    page = write_comparison(comparison, notebook.comparison)
+    page = write_comparison(comparison, folder.comparison)
     for shown in renderables(comparison):
         console.print(shown, highlight=False)
     say(console, f"page: {page}")
@@ -255,3 +256,38 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(console: Console, todo: Sequence[Training]) -> Iterator[set[str]]:
+    """Show at a terminal how far the runs are while entered; yield a set for the names of those
+    that have ended."""
+    ended: set[str] = set()
+    if not console.is_terminal:
+        yield ended
+        return
+    over = threading.Event()
+    with console.status(Text("starting")) as status:
+
+        def look() -> None:
+            while not over.wait(_SHOWN_EVERY_S):
+                status.update(Text(_progress_line(todo, ended)))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield ended
+        finally:
+            over.set()
+            thread.join()
+
+
+def _progress_line(todo: Sequence[Training], ended: set[str]) -> str:
+    parts = [f"{len(ended)} of {len(todo)} done"]
+    under_way = [one for one in todo if one.name not in ended and one.run.console.is_file()]
+    for one in under_way[:_SHOWN]:
+        curve = list(learning_curve(one))
+        if curve:
+            percent, error = curve[-1]
+            parts.append(f"{one.name} {percent} %, {error:.2f} levels")
+    return "; ".join(parts)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch import jobs as engines
-from unretouch.base.errors import DataError
+from unretouch.jobs import engine
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair, PairFiles
 from unretouch.pixels.pairs.load import sides
@@ -70,23 +69,11 @@ class Measuring:
 
 
 def shared(measuring: Measuring, jobs: Sequence[PairJob]) -> Iterator[tuple[PairJob, Measured]]:
-    """Yield what was measured of each pair, as it comes. Raises DataError when a process was
+    """Return what was measured of each pair, as it comes; raises DataError when a process was
     killed."""
     request = measuring.request
     at_once = None if request.jobs is None else min(request.jobs, len(jobs))
-    engine = engines.calls(request.engine, measuring, at_once)
-    try:
-        for job in jobs:
-            engine.submit(job)
-        yield from engine.wait()
-    except engines.WorkerLostError as error:
-        name = error.job.name if isinstance(error.job, PairJob) else str(error.job)
-        hint = "Run the same command with fewer --jobs"
-        raise DataError(
-            "a worker process was killed, perhaps for want of memory", name, hint
-        ) from error
-    finally:
-        engine.cancel()
+    return engine.calls(request.engine, measuring, jobs, at_once, lambda job: job.name)
 
 
 def _read(job: PairJob) -> Pair:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unretouch.jobs import EngineName
+from unretouch.jobs.engine import EngineName
 from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
 from unretouch.tasks.verify.report import Thresholds
 

@@ -1,4 +1,4 @@
-"""The sweep's own files, beside its runs: who sweeps now, and which runs were given up."""
+"""The sweep's own files, beside its runs: which process sweeps, and which runs were given up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unretouch.runs.folder import RunDir
 SCHEMA = 1
 
 
-class Notebook:
+class SweepFolder:
     """`sweep.json` and `sweep.lock` in the folder of a sweep, and the path of its comparison."""
 
     def __init__(self, checkpoints: Path, name: str) -> None:

@@ -1,0 +1,204 @@
+"""One run over several processes: start those of this machine, lead or follow, end them all.
+
+Run as a module it is one of the processes (ranks) that the first one started: its only word is the
+settings as JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+
+from unretouch.base.errors import DiskError, ExitCode, ProcessLostError, UnretouchError
+from unretouch.jobs import child
+from unretouch.pixels.pairs import PictureCache, load_pairs
+from unretouch.report.console import say
+from unretouch.settings import train as config
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train import Continuation, train_run
+from unretouch.training import following
+from unretouch.training.large_sets import cache_bytes
+from unretouch.training.launching import Layout, layout
+from unretouch.training.processes import Processes, join
+from unretouch.training.stopping import StoppedNow
+from unretouch.training.training_pairs import prepared_pairs
+
+MODULE = "unretouch.tasks.train_distributed"
+LAST_WORDS_S = 5.0
+"""How long a process that is lost, or done, may take to end."""
+
+
+def train_distributed(
+    settings: TrainSettings,
+    plan: Layout,
+    continuation: Continuation,
+    console: Console,
+    options_text: str | None = None,
+) -> ExitCode:
+    """Train with all processes of `plan`, as `train_run` does with one. Only the first one speaks.
+
+    Raises what train_run raises, and ProcessLostError saying which process is lost, where that is
+    known.
+    """
+    lines = following.require_split(settings, plan.processes)
+    settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
+    with _other_ranks(settings, plan) as others:
+        try:
+            with closing(join(settings, plan)) as team:
+                if not team.first:
+                    return _follow(settings, team)
+                for line in lines:
+                    say(console, line)
+                code = _lead(settings, team, continuation, console, options_text)
+                for other in others:
+                    with suppress(subprocess.TimeoutExpired):
+                        other.process.wait(LAST_WORDS_S)
+        except ProcessLostError as error:
+            raise _explained(error, others) from error
+    return code
+
+
+def _lead(
+    settings: TrainSettings,
+    team: Processes,
+    continuation: Continuation,
+    console: Console,
+    options_text: str | None,
+) -> ExitCode:
+    try:
+        code = train_run(settings, continuation, console, options_text, team=team)
+    except UnretouchError as error:
+        with suppress(ProcessLostError):
+            # Where the others wait: for the beginning, or for the word to go on after a save.
+            if team.waits_for_beginning or isinstance(error, DiskError):
+                team.excuse(error.exit_code)
+        raise
+    if team.waits_for_beginning:
+        team.excuse(code)
+    return code
+
+
+def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
+    loaded = load_pairs(
+        Path(settings.dataroot),
+        settings.phase,
+        settings.direction,
+        settings.max_dataset_size,
+        PictureCache(cache_bytes(settings)),
+    )
+    return following.follow(settings, prepared_pairs(settings, loaded.pairs), team)
+
+
+# --- the processes of this machine ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Rank:
+    number: int
+    process: subprocess.Popen[bytes]
+    printed: IO[bytes]
+
+    def error(self) -> str:
+        self.printed.seek(0)
+        return child.error_in(self.printed.read().decode(errors="replace"))
+
+
+def _explained(error: ProcessLostError, others: list[_Rank]) -> ProcessLostError:
+    """Return `error`, saying which process ended how, where it is one of this machine."""
+    ended: list[_Rank] = []
+    for _ in range(int(LAST_WORDS_S * 10)):
+        # One that ended because another is lost explains nothing.
+        ended = [o for o in others if o.process.poll() not in (None, ExitCode.PROCESS_LOST)]
+        if ended or not others:
+            break
+        with suppress(subprocess.TimeoutExpired):
+            others[0].process.wait(0.1)
+    if not ended:
+        return error
+    code, words = ended[0].process.returncode, ended[0].error()
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return ProcessLostError(
+        f"process {ended[0].number + 1} of this run {how}{f' ({words})' if words else ''}",
+        hint="What was trained is saved; --continue_train goes on from there",
+    )
+
+
+@contextmanager
+def _other_ranks(settings: TrainSettings, plan: Layout) -> Iterator[list[_Rank]]:
+    """Start the other processes of this machine where no launcher has; end those that are left."""
+    if plan.launcher or "LOCAL_RANK" in os.environ:
+        yield []
+        return
+    started: list[_Rank] = []
+    # This process finds the others by them, too.
+    added = _rendezvous(plan)
+    os.environ.update(added)
+    try:
+        first = int(os.environ["NODE_RANK"]) * plan.devices
+        for local_rank in range(1, plan.devices):
+            started.append(_start(settings, local_rank, first + local_rank))
+        yield started
+    finally:
+        for rank in started:
+            rank.process.kill()
+            rank.process.wait()
+            rank.printed.close()
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _rendezvous(plan: Layout) -> dict[str, str]:
+    """Return, where nobody set them, the variables by which the processes find each other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    wanted = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "NODE_RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": str(plan.processes),
+    }
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def _start(settings: TrainSettings, local_rank: int, rank: int) -> _Rank:
+    printed = tempfile.TemporaryFile()  # noqa: SIM115, closed when the process has ended
+    environ = child.environment(LOCAL_RANK=str(local_rank))
+    words = [json.dumps(settings.to_dict())]
+    return _Rank(rank, child.start(MODULE, words, "ends", printed, environ=environ), printed)
+
+
+def main() -> ExitCode:
+    """Be one of the processes that another one started. Returns the exit code."""
+    settings = config.from_dict(json.loads(sys.argv[1]), "settings of the first process")
+    plan = layout(settings)
+    assert plan is not None
+    try:
+        return _follow(settings, join(settings, plan))
+    except UnretouchError as error:
+        print(f"unretouch: {error}", file=sys.stderr)
+        return error.exit_code
+    except StoppedNow as stopped:
+        return stopped.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    # Nothing is left to save or to say: the connections need no ceremony.
+    os._exit(code)
