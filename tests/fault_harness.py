@@ -224,6 +224,11 @@ def crash_at(operation: int) -> None:
     os.environ["UNRETOUCH_CRASH_AT"] = str(operation)
 
 
+def environment(variables: dict[str, str]) -> None:
+    """Set these variables."""
+    os.environ.update(variables)
+
+
 def steps(count: int) -> None:
     """Train only so many steps in this process."""
     os.environ["UNRETOUCH_TEST_STEPS"] = str(count)
@@ -700,7 +705,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
         signal_in_save, signal_in_preview, interrupt_torch_save, file_size_limit,
         memory_left, disk_full_in_save, free_space, disk_fills_in_step, log_to_full_disk, threads,
         surroundings, clock, as_nobody, non_finite, non_finite_fast, say_if_touched, tiny_detail,
-        signal_in_verify, only_predict, killed_trainings, impatient,
+        signal_in_verify, only_predict, killed_trainings, impatient, environment,
     )
 }  # fmt: skip
 

@@ -16,6 +16,9 @@ TINY = (
     "--save_latest_freq", "3", "--print_freq", "3",
 )  # fmt: skip
 """60 updates on three pairs: some seconds."""
+SLOW = ("--n_epochs", "30", "--n_epochs_decay", "10", "--save_latest_freq", "1")
+"""Added to those: it takes Ray a second to notice something, and the run must not be over then."""
+SLOW_STEPS = 120
 GRID = ("--lambda_L1", "10", "20")
 RUNS = ("lambda_L1_10", "lambda_L1_20")
 

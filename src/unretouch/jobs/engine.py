@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Literal
 
 from unretouch.base.errors import DataError
@@ -42,7 +42,7 @@ def calls(
     if engine == "ray":
         from unretouch.jobs import ray_engine  # late: an extra
 
-        ended = ray_engine.calls(start, jobs, at_once)
+        ended: Iterator[tuple[Job, Result]] = ray_engine.calls(start, jobs, at_once)
     else:
         ended = pool.calls(start, jobs, at_once or 1)
     try:

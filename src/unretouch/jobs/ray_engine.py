@@ -16,6 +16,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -43,6 +44,12 @@ _SETTINGS = {
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_ALONE = {
+    "RAY_AUTH_MODE": "token",
+    # It says whether machines may join, on Linux too: without, Ray listens to this one alone.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+"""For a Ray that is not to be found from elsewhere."""
 
 
 def calls(
@@ -120,8 +127,9 @@ def _trainings(
                 training = waiting.popleft()
                 running[task.remote(training, threads_asked() or share)] = training
             done, _ = ray.wait(list(running), timeout=_LOOK_S)
-            for ref, training in running.items() if rule else ():
-                at = rule.hopeless(training)  # of one that has just ended, for those after it
+            for ref, training in running.items():
+                # Those that have just ended are looked at for the sake of those after them.
+                at = rule.hopeless(training) if rule else None
                 if at and ref not in given_up and ref not in done:
                     given_up[ref] = at
                     ray.cancel(ref)
@@ -166,8 +174,10 @@ def _ended(ray: Any, ref: Any, given_up: str | None) -> Ended:
 def _begin() -> Any:
     """Start Ray, or join the cluster of RAY_ADDRESS; return the module. Raises UsageError."""
     address = os.environ.get("RAY_ADDRESS")
-    own = {} if address else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in {**_SETTINGS, **own}.items():  # ray reads them when it is imported
+    settings = dict(_SETTINGS)
+    if not address and "ray" not in sys.modules:  # ray reads them when it is imported
+        settings |= _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -187,7 +197,7 @@ def _begin() -> Any:
                 address="local", include_dashboard=False, object_store_memory=OBJECTS_BYTES,
                 _node_ip_address="127.0.0.1", **quiet,
             )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises plain ones, too, as when the computer is busy
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             f"Ray does not start: {first}",
