@@ -239,20 +239,25 @@ def _compare(
 @contextmanager
 def _signals_raise() -> Iterator[None]:
     """Make the signals that ask to stop raise StoppedNow with their exit code while entered."""
-    hung_up = False
+    asked: int | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal hung_up
+        nonlocal asked
         if is_hangup(number):
             leave_terminal()
-            if hung_up:  # told once by the shell and once by the kernel
+            if asked == number:  # told once by the shell and once by the kernel
                 return
-            hung_up = True
+        asked = number
         raise StoppedNow(exit_code_of(number))
 
     before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         yield
+    except KeyboardInterrupt as error:
+        if asked is None or isinstance(error, StoppedNow):
+            raise
+        # Where it lands in a call of Ray, that raises an error of its own instead.
+        raise StoppedNow(exit_code_of(asked)) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
