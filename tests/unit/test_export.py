@@ -15,12 +15,11 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, VerificationError
 from unretouch.cli import dispatch, run
+from unretouch.model.load import load_any, load_network
 from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.loading import load_model, load_network
-from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import difference
 
@@ -71,7 +70,7 @@ def test_every_kind_makes_the_same_picture(
 ) -> None:
     folder = exported / name
     models = [
-        load_model(ModelRequest(weights=path, precision="32-true", device="cpu"))
+        load_any(path, precision="32-true", device="cpu")
         for path in (
             folder / "latest_net_G.pth",
             folder / "latest_net_G.export.pth",
@@ -163,7 +162,7 @@ def test_damaged_files_are_one_line(content: bytes, ending: str, tmp_path: Path)
     path = tmp_path / f"x.{ending}"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as error:
-        load_model(ModelRequest(weights=path, device="cpu"))
+        load_any(path, device="cpu")
     assert "\n" not in str(error.value)
 
 

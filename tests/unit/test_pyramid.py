@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
+from unretouch.model.interface import ModelInfo
+from unretouch.model.load import recognised
+from unretouch.model.torch_model import TorchModel
 from unretouch.networks import build_generator, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.loading import recognised
-from unretouch.tasks.apply.model import ModelInfo
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.torch_model import TorchModel
 from unretouch.training import evaluation
 from unretouch.training.evaluation import Window, predicted, predicted_window, surroundings
 
@@ -137,7 +137,6 @@ def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
     info = ModelInfo(
         "pyramid",
         "here",
-        "0",
         net.size_multiple,
         False,
         Sizing("none", 256, 256),

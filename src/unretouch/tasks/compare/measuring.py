@@ -18,11 +18,11 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics.metric import Figure, Levels
+from unretouch.model.find import weights_of
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.settings import train as config
-from unretouch.settings.test import TestRequest
 from unretouch.tasks.compare.crops import Crop, crop_of
 from unretouch.tasks.compare.runs import RunRecord
 
@@ -156,20 +156,14 @@ def measure(
 
     Raises CheckpointError for weights that are damaged or do not fit, DiskError.
     """
-    from unretouch.tasks.test import trained_generator  # late: a kept score needs no torch
-    from unretouch.training.evaluation import predicted
+    from unretouch.model.load import load_model  # late: a kept score needs no torch
 
-    request = TestRequest(
-        dataroot=record.settings.dataroot,
-        name=record.name,
-        checkpoints_dir=str(record.checkpoints_dir),
-    )
-    generator, _ = trained_generator(record.run, request)
+    model = load_model(weights_of(record.run))
     folder = out / "runs" / key
     durable.make_folder(folder)
     scores = []
     for number, pair in enumerate(pairs):
-        prediction = predicted(generator, pair.source)
+        prediction = model.predict(pair.source)
         scores.append(_pair_score(pair, prediction, record.settings.lambda_L1))
         if number < MOST_PICTURES:
             _write_pictures(folder, number, pair, prediction, crop_of(pair))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,9 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.extras import install_hint
+from unretouch.model.interface import RECORD
+from unretouch.model.load import load_network, read_safetensors
 from unretouch.runs.weights import load_weights, serialise
-from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
-from unretouch.tasks.apply.onnx_model import RECORD
-from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.card import PLAIN, card
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import SIZES, difference, onnx_bytes
@@ -38,13 +38,12 @@ class Export:
     """what the file does not hold"""
 
 
-def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export:
-    """Write the model of `request` as `kind` to `out`, else beside its weights; a card with it.
+def export(source: Path, kind: Kind, out: Path | None = None) -> Export:
+    """Write the model in the weights file `source` as `kind` to `out`, else beside it; a card too.
 
     Raises CheckpointError, VerificationError where the file is not equal to what it was made of,
     UsageError where a package is missing or `out` is the weights themselves, DiskError.
     """
-    source = weights_file(request)
     path = out or source.with_name(f"{source.stem}{'.export' if kind == 'pth' else ''}.{kind}")
     if path.resolve() == source.resolve():
         raise UsageError("is the file to be exported", "--out")
@@ -52,7 +51,7 @@ def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export
     weights = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     record = {
         "version": __version__,
-        "weights_sha256": info.checksum,
+        "weights_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "settings": {**settings.to_dict(), **dict.fromkeys(_PRIVATE, "")},
         "data": _manifest(source.parent / "data.json"),
         "model": info.record(),

@@ -15,7 +15,7 @@ import torch
 
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.extras import install_hint
-from unretouch.tasks.apply.onnx_model import RECORD
+from unretouch.model.interface import RECORD
 from unretouch.tasks.export.exported_network import Exported
 
 SIZES = ((67, 101), (128, 96), (37, 211), (255, 64))

@@ -1,4 +1,4 @@
-"""Find a model: of a run, or in any weights file, and say what was found."""
+"""Load a model from a weights file: its settings, its network, and what runs it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from unretouch.base.errors import CheckpointError
 from unretouch.base.extras import install_hint
+from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
 from unretouch.pixels.preprocess import Sizing
-from unretouch.runs.folder import run_of
 from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.model import Model, ModelInfo, checksum, info_of_record
-from unretouch.tasks.apply.onnx_model import RECORD, OnnxModel
-from unretouch.tasks.apply.request import ModelRequest
+from unretouch.settings.train import DeviceName, PrecisionName, TrainSettings
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from unretouch.model.torch_model import TorchModel
+
+
+FULL_SIZE: Mapping[str, Any] = {"preprocess": "none"}
+CLASSIC_SIZE: Mapping[str, Any] = {"load_size": 256, "crop_size": 256}
+"""How test.py of the classic program sees a picture."""
 
 KEPT = {"detail": 128_000_000}
 """Bytes of the largest tensor whose memory is kept, by generator: those of `detail` in a tile."""
@@ -31,75 +34,83 @@ KEPT_ELSE = 16_000_000
 into gaps which nothing fits into: half as much again as is needed."""
 
 
-def load_model(request: ModelRequest) -> Model:
-    """Return the model, ready to run. Raises CheckpointError."""
-    path = weights_file(request)
+def load_any(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
+    threads: int | None = None,
+) -> Model:
+    """Return the model in the file `path`, run by onnxruntime where it is an ONNX file, else by
+    torch. `threads` is the number of processor threads; None for all. Raises CheckpointError.
+    """
     if path.suffix.lower() == ".onnx":
-        return OnnxModel(path, request.threads)
-    if request.runtime == "onnx":
-        raise CheckpointError("is no ONNX file", path, "Leave out --runtime onnx")
-    from unretouch.tasks.apply.torch_model import TorchModel
-    from unretouch.training import device
+        from unretouch.model.onnx_model import OnnxModel
 
-    if request.threads:
+        return OnnxModel(path, threads)
+    if threads:
         import torch
 
-        torch.set_num_threads(request.threads)
-    where = device.choose(request.device)
-    net, settings, info = load_network(path)
+        torch.set_num_threads(threads)
+    return load_model(path, device=device, precision=precision)
+
+
+def load_model(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "32-true",
+    given: Mapping[str, Any] | None = None,
+    classic_size: Mapping[str, Any] = FULL_SIZE,
+) -> TorchModel:
+    """Return the model in a .pth or .safetensors file, ready to predict; see load_network.
+
+    Raises CheckpointError, UsageError for a device or a precision that is not there.
+    """
+    from unretouch.model.torch_model import TorchModel
+    from unretouch.training import device as devices
+
+    where = devices.choose(device)
+    net, settings, info = load_network(path, given, classic_size)
     # Now, not before: what loading took has gone back to the system.
-    device.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
-    return TorchModel(net, settings, info, where, request.precision)
+    devices.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
+    return TorchModel(net, settings, info, where, precision)
 
 
-def weights_file(request: ModelRequest) -> Path:
-    """Return the file that `request` means. Raises CheckpointError naming those there are."""
-    if request.weights is not None:
-        if not request.weights.is_file():
-            raise CheckpointError("no such weights file", request.weights)
-        return request.weights
-    run = run_of(request.run or "", request.checkpoints_dir)
-    epoch = request.epoch
-    if epoch == "best":
-        try:
-            epoch = str(json.loads(run.best.read_text("utf-8"))["epoch"])
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError("has no best weights yet", run.root, "Take latest") from error
-    path = run.weights(epoch)
-    if request.runtime == "onnx":
-        path = path.with_suffix(".onnx")
-        if not path.exists():
-            hint = f"Make it: unretouch export {run.name}"
-            raise CheckpointError("was not exported", path, hint)
-    if not path.exists():
-        there = sorted(p.name for p in run.root.glob("*_net_G*.pth"))
-        hint = f"There are: {', '.join(there)}" if there else "Train the run first"
-        raise CheckpointError("no such weights file", path, hint)
-    return path
-
-
-def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
+def load_network(
+    path: Path,
+    given: Mapping[str, Any] | None = None,
+    classic_size: Mapping[str, Any] = FULL_SIZE,
+) -> tuple[nn.Module, TrainSettings, ModelInfo]:
     """Return the generator in a .pth or .safetensors file, its settings, and what is known of it.
 
     Settings come from the file's own record, else from config.json beside it, else from the
-    weights themselves. Raises CheckpointError.
+    weights themselves; those that are `given` win. Where nothing tells at what size a classic
+    generator was trained, it is `classic_size`. Raises CheckpointError.
     """
     from unretouch import networks
-    from unretouch.runs import weights as weights_file
-    from unretouch.tasks.apply.torch_model import normalises_by_picture
+    from unretouch.model.torch_model import normalises_by_picture
+    from unretouch.runs.weights import load_weights
 
     record: dict[str, Any] | None = None
     if path.suffix.lower() == ".safetensors":
         weights, record = read_safetensors(path)
     else:
-        weights = weights_file.load_weights(path)
-    settings, aspect = _settings(path, weights, record)
+        weights = load_weights(path)
+    beside, aspect = path.parent / "config.json", None
+    if record is not None:
+        settings = config.from_dict(record["settings"], path)
+        aspect = record.get("model", {}).get("trained_aspect")
+    elif beside.exists():
+        settings, aspect = config.load(beside), trained_aspect(path.parent / "data.json")
+    else:
+        settings = recognised(weights, path, classic_size)
+    settings = dataclasses.replace(settings, **(given or {}))
     net = networks.build_generator(settings)
     networks.load_weights(net, weights, path)
     info = ModelInfo(
         generator=_description(settings, weights),
         origin=str(path),
-        checksum=checksum(path.read_bytes()),
         multiple=int(net.size_multiple),  # type: ignore[arg-type]
         per_picture=normalises_by_picture(net),
         sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
@@ -109,17 +120,17 @@ def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
     return net, settings, info
 
 
-def _settings(
-    path: Path, weights: Mapping[str, torch.Tensor], record: dict[str, Any] | None
-) -> tuple[TrainSettings, float | None]:
-    """Return the settings that fit the weights, and the aspect of the training pictures."""
-    if record is not None:
-        settings = config.from_dict(record["settings"], path)
-        return settings, record.get("model", {}).get("trained_aspect")
-    beside = path.parent / "config.json"
-    if beside.exists():
-        return config.load(beside), trained_aspect(path.parent / "data.json")
-    return recognised(weights, path), None
+def overrides(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `asked`, settings by name, is not None, for load_model's `given`.
+
+    A model sees whole pictures: the classic pair load_size and crop_size means one size here.
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "crop_size" in given:
+        given.setdefault("load_size", given["crop_size"])
+    if "load_size" in given:
+        given["crop_size"] = min(given["load_size"], given.get("crop_size", given["load_size"]))
+    return given
 
 
 def trained_aspect(manifest: Path) -> float | None:
@@ -139,16 +150,18 @@ def trained_aspect(manifest: Path) -> float | None:
         return None
 
 
-def recognised(weights: Mapping[str, torch.Tensor], path: Path) -> TrainSettings:
+def recognised(
+    weights: Mapping[str, torch.Tensor], path: Path, classic_size: Mapping[str, Any] = FULL_SIZE
+) -> TrainSettings:
     """Return settings of a generator with these weights, told by their keys and shapes.
 
-    A picture is then taken at its own size, as nothing is known of the training. Raises
+    `detail` then sees a picture at its own size, a classic generator at `classic_size`. Raises
     CheckpointError for weights of no generator that is known.
     """
     from unretouch import networks
     from unretouch.networks import detail
 
-    base = TrainSettings(dataroot="", preprocess="none", netG="detail")
+    base = TrainSettings(dataroot="", netG="detail", **FULL_SIZE)
     if "fine.stem.weight" in weights:
         return dataclasses.replace(base, size="pyramid")
     stem = weights.get("stem.weight")
@@ -161,14 +174,15 @@ def recognised(weights: Mapping[str, torch.Tensor], path: Path) -> TrainSettings
         raise CheckpointError(
             f"holds {found or 'no generator that is known here'}", path, "Put config.json beside it"
         )
-    return dataclasses.replace(
-        base,
+    return TrainSettings(
+        dataroot="",
         netG=found.netG,
         norm=found.norm,
         ngf=found.ngf,
         input_nc=found.input_nc,  # type: ignore[arg-type]
         output_nc=found.output_nc,  # type: ignore[arg-type]
         no_dropout=found.dropout is False,
+        **classic_size,
     )
 
 
@@ -192,18 +206,10 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         with safetensors.safe_open(path, "pt") as file:
             record = json.loads((file.metadata() or {})[RECORD])
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        info_of_record(record["model"], str(path), "")
+        info_of_record(record["model"], str(path))
         record["settings"].items()
     except (KeyError, TypeError, AttributeError):
         raise CheckpointError("is no model that unretouch exported", path) from None
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"is damaged: {error}", path) from None
     return weights, record
-
-
-def describe(info: ModelInfo) -> str:
-    """Return one line on what was found in the weights."""
-    sizing = info.sizing
-    full = sizing.preprocess in ("none", "crop")
-    trained = "full size" if full else f"{sizing.load_size} px ({sizing.preprocess})"
-    return f"{info.origin}: {info.generator}, for pictures at {trained}"
