@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from torch import nn
 
 from unretouch import networks
 from unretouch.base import durable, names
 from unretouch.base.errors import CheckpointError, DataError, ManyDataErrors
+from unretouch.networks import Generator, predict_picture
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair, load_pairs, phase_exists
@@ -38,7 +38,7 @@ from unretouch.tasks.verify.brief import (
     trained_on,
 )
 from unretouch.training import device
-from unretouch.training.evaluation import PairError, pair_error, predicted, told_apart
+from unretouch.training.evaluation import PairError, pair_error, told_apart
 from unretouch.training.training_pairs import at_scale, sizing
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
@@ -75,7 +75,7 @@ def run_test(request: TestRequest, console: Console) -> Tested:
     return task.pairs() if request.model == "pix2pix" else task.pictures()
 
 
-def trained_generator(run: RunDir, request: TestRequest) -> tuple[nn.Module, TrainSettings]:
+def trained_generator(run: RunDir, request: TestRequest) -> tuple[Generator, TrainSettings]:
     """Return the generator that `request` means, on its device, and the settings it is used with.
 
     Raises CheckpointError.
@@ -86,7 +86,7 @@ def trained_generator(run: RunDir, request: TestRequest) -> tuple[nn.Module, Tra
 
 def generator_of(
     path: Path, config_file: Path, request: TestRequest
-) -> tuple[nn.Module, TrainSettings]:
+) -> tuple[Generator, TrainSettings]:
     """Return the generator in the weights file `path`, on the request's device, and its settings.
 
     Raises CheckpointError.
@@ -132,7 +132,7 @@ def test_settings(
         return dataclasses.replace(config.load(config_file), **given)
     found = networks.describe_weights(weights)
     if found is None or found.netG not in networks.GENERATORS:
-        told = {}
+        told: dict[str, Any] = {}
         if "netG" not in given:
             raise CheckpointError(
                 f"holds {found or 'no generator that is known here'}, and there is no config.json",
@@ -140,11 +140,7 @@ def test_settings(
                 "Say --netG",
             )
     else:
-        told = {
-            "netG": found.netG, "norm": found.norm, "ngf": found.ngf,
-            "input_nc": found.input_nc, "output_nc": found.output_nc,
-            "no_dropout": found.dropout is False,
-        }  # fmt: skip
+        told = found.settings()
     classic = {"load_size": 256, "crop_size": 256}
     return TrainSettings(
         dataroot=request.dataroot, name=request.name, **{**classic, **told, **given}
@@ -155,7 +151,7 @@ def test_settings(
 class _Task:
     request: TestRequest
     settings: TrainSettings
-    generator: nn.Module
+    generator: Generator
     console: Console
 
     def pairs(self) -> Tested:
@@ -169,7 +165,7 @@ class _Task:
         brief_too, weight = affordable(loaded.pairs), lambda_of(run, self.settings)
         for pair in loaded.pairs:
             scaled = at_scale(self.settings, pair)
-            prediction = predicted(self.generator, scaled.source, request.mode)
+            prediction = predict_picture(self.generator, scaled.source, request.mode)
             errors.append(told_apart(pair_error(scaled, prediction), scaled))
             rows.append(self._write_pair(folder, scaled, prediction, errors[-1]))
             if brief_too:
@@ -195,7 +191,8 @@ class _Task:
             squashed += self._squashes(rgb)
             source = resized(rgb, sizing(self.settings))
             prediction = in_strips(
-                images.levels_to_file, predicted(self.generator, source, request.mode)
+                images.levels_to_file,
+                predict_picture(self.generator, source, request.mode),
             )
             row = ResultRow(
                 name=label,

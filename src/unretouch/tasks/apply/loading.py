@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 from collections.abc import Mapping
@@ -21,14 +20,8 @@ from unretouch.tasks.apply.request import ModelRequest
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-
-KEPT = {"detail": 128_000_000}
-"""Bytes of the largest tensor whose memory is kept, by generator: those of `detail` in a tile."""
-KEPT_ELSE = 16_000_000
-"""The same for classic generators. Their tensors are of so many sizes that kept memory would fall
-into gaps which nothing fits into: half as much again as is needed."""
+    from unretouch.networks import Generator
 
 
 def load_model(request: ModelRequest) -> Model:
@@ -38,6 +31,7 @@ def load_model(request: ModelRequest) -> Model:
         return OnnxModel(path, request.threads)
     if request.runtime == "onnx":
         raise CheckpointError("is no ONNX file", path, "Leave out --runtime onnx")
+    from unretouch import networks
     from unretouch.tasks.apply.torch_model import TorchModel
     from unretouch.training import device
 
@@ -48,7 +42,7 @@ def load_model(request: ModelRequest) -> Model:
     where = device.choose(request.device)
     net, settings, info = load_network(path)
     # Now, not before: what loading took has gone back to the system.
-    device.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
+    device.prepare(where, networks.GENERATORS[settings.netG].kept_bytes)
     return TorchModel(net, settings, info, where, request.precision)
 
 
@@ -78,7 +72,7 @@ def weights_file(request: ModelRequest) -> Path:
     return path
 
 
-def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
+def load_network(path: Path) -> tuple[Generator, TrainSettings, ModelInfo]:
     """Return the generator in a .pth or .safetensors file, its settings, and what is known of it.
 
     Settings come from the file's own record, else from config.json beside it, else from the
@@ -100,11 +94,11 @@ def load_network(path: Path) -> tuple[nn.Module, TrainSettings, ModelInfo]:
         generator=_description(settings, weights),
         origin=str(path),
         checksum=checksum(path.read_bytes()),
-        multiple=int(net.size_multiple),  # type: ignore[arg-type]
+        multiple=net.size_multiple,
         per_picture=normalises_by_picture(net),
         sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
         trained_aspect=aspect,
-        margin=getattr(net, "margin", None),
+        margin=net.margin,
     )
     return net, settings, info
 
@@ -146,37 +140,18 @@ def recognised(weights: Mapping[str, torch.Tensor], path: Path) -> TrainSettings
     CheckpointError for weights of no generator that is known.
     """
     from unretouch import networks
-    from unretouch.networks import detail
 
-    base = TrainSettings(dataroot="", preprocess="none", netG="detail")
-    if "fine.stem.weight" in weights:
-        return dataclasses.replace(base, size="pyramid")
-    stem = weights.get("stem.weight")
-    if stem is not None:
-        size = detail.size_of(stem)
-        if size is not None:
-            return dataclasses.replace(base, size=size)  # type: ignore[arg-type]
     found = networks.describe_weights(weights)
     if found is None or found.netG not in networks.GENERATORS:
         raise CheckpointError(
             f"holds {found or 'no generator that is known here'}", path, "Put config.json beside it"
         )
-    return dataclasses.replace(
-        base,
-        netG=found.netG,
-        norm=found.norm,
-        ngf=found.ngf,
-        input_nc=found.input_nc,  # type: ignore[arg-type]
-        output_nc=found.output_nc,  # type: ignore[arg-type]
-        no_dropout=found.dropout is False,
-    )
+    return TrainSettings(dataroot="", preprocess="none", **found.settings())
 
 
 def _description(settings: TrainSettings, weights: Mapping[str, torch.Tensor]) -> str:
     from unretouch import networks
 
-    if settings.netG == "detail":
-        return f"detail, size {settings.size}"
     return str(networks.describe_weights(weights) or settings.netG)
 
 

@@ -156,8 +156,8 @@ def measure(
 
     Raises CheckpointError for weights that are damaged or do not fit, DiskError.
     """
-    from unretouch.tasks.test import trained_generator  # late: a kept score needs no torch
-    from unretouch.training.evaluation import predicted
+    from unretouch.networks import predict_picture  # late: a kept score needs no torch
+    from unretouch.tasks.test import trained_generator
 
     request = TestRequest(
         dataroot=record.settings.dataroot,
@@ -169,7 +169,7 @@ def measure(
     durable.make_folder(folder)
     scores = []
     for number, pair in enumerate(pairs):
-        prediction = predicted(generator, pair.source)
+        prediction = predict_picture(generator, pair.source)
         scores.append(_pair_score(pair, prediction, record.settings.lambda_L1))
         if number < MOST_PICTURES:
             _write_pictures(folder, number, pair, prediction, crop_of(pair))

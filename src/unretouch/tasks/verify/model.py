@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from unretouch.metrics import Levels
+from unretouch.networks import Generator, predict_picture
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.preprocess import resized
 from unretouch.runs.folder import RunDir, run_of
@@ -18,7 +17,6 @@ from unretouch.tasks.test import generator_of, trained_generator, weights_path
 from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
-from unretouch.training.evaluation import predicted
 from unretouch.training.training_pairs import sizing
 
 
@@ -28,7 +26,7 @@ class Model:
 
     name: str
     weights: Path
-    generator: nn.Module
+    generator: Generator
     settings: TrainSettings
     lambda_L1: float
     run: RunDir | None
@@ -36,7 +34,7 @@ class Model:
 
     def predict(self, source: Rgb) -> Levels:
         """Return the prediction for a picture that has the size of training."""
-        return predicted(self.generator, source)
+        return predict_picture(self.generator, source)
 
     def at_scale(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Return the pairs at the size at which the model was trained."""
