@@ -18,20 +18,13 @@ from unretouch.settings.train import DeviceName, PrecisionName, TrainSettings
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from unretouch.model.torch_model import TorchModel
-
+    from unretouch.networks import Generator
 
 FULL_SIZE: Mapping[str, Any] = {"preprocess": "none"}
 CLASSIC_SIZE: Mapping[str, Any] = {"load_size": 256, "crop_size": 256}
 """How test.py of the classic program sees a picture."""
-
-KEPT = {"detail": 128_000_000}
-"""Bytes of the largest tensor whose memory is kept, by generator: those of `detail` in a tile."""
-KEPT_ELSE = 16_000_000
-"""The same for classic generators. Their tensors are of so many sizes that kept memory would fall
-into gaps which nothing fits into: half as much again as is needed."""
 
 
 def load_any(
@@ -67,13 +60,14 @@ def load_model(
 
     Raises CheckpointError, UsageError for a device or a precision that is not there.
     """
+    from unretouch import networks
     from unretouch.model.torch_model import TorchModel
     from unretouch.training import device as devices
 
     where = devices.choose(device)
     net, settings, info = load_network(path, given, classic_size)
     # Now, not before: what loading took has gone back to the system.
-    devices.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
+    devices.prepare(where, networks.GENERATORS[settings.netG].kept_bytes)
     return TorchModel(net, settings, info, where, precision)
 
 
@@ -81,7 +75,7 @@ def load_network(
     path: Path,
     given: Mapping[str, Any] | None = None,
     classic_size: Mapping[str, Any] = FULL_SIZE,
-) -> tuple[nn.Module, TrainSettings, ModelInfo]:
+) -> tuple[Generator, TrainSettings, ModelInfo]:
     """Return the generator in a .pth or .safetensors file, its settings, and what is known of it.
 
     Settings come from the file's own record, else from config.json beside it, else from the
@@ -109,13 +103,13 @@ def load_network(
     net = networks.build_generator(settings)
     networks.load_weights(net, weights, path)
     info = ModelInfo(
-        generator=_description(settings, weights),
+        generator=str(networks.describe_weights(weights) or settings.netG),
         origin=str(path),
-        multiple=int(net.size_multiple),  # type: ignore[arg-type]
+        multiple=net.size_multiple,
         per_picture=normalises_by_picture(net),
         sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
         trained_aspect=aspect,
-        margin=getattr(net, "margin", None),
+        margin=net.margin,
     )
     return net, settings, info
 
@@ -155,43 +149,19 @@ def recognised(
 ) -> TrainSettings:
     """Return settings of a generator with these weights, told by their keys and shapes.
 
-    `detail` then sees a picture at its own size, a classic generator at `classic_size`. Raises
+    It then sees a picture at its own size; a classic generator at `classic_size`. Raises
     CheckpointError for weights of no generator that is known.
     """
     from unretouch import networks
-    from unretouch.networks import detail
 
-    base = TrainSettings(dataroot="", netG="detail", **FULL_SIZE)
-    if "fine.stem.weight" in weights:
-        return dataclasses.replace(base, size="pyramid")
-    stem = weights.get("stem.weight")
-    if stem is not None:
-        size = detail.size_of(stem)
-        if size is not None:
-            return dataclasses.replace(base, size=size)  # type: ignore[arg-type]
     found = networks.describe_weights(weights)
-    if found is None or found.netG not in networks.GENERATORS:
+    kind = None if found is None else networks.GENERATORS.get(found.netG)  # type: ignore[call-overload]
+    if found is None or kind is None:
         raise CheckpointError(
             f"holds {found or 'no generator that is known here'}", path, "Put config.json beside it"
         )
-    return TrainSettings(
-        dataroot="",
-        netG=found.netG,
-        norm=found.norm,
-        ngf=found.ngf,
-        input_nc=found.input_nc,  # type: ignore[arg-type]
-        output_nc=found.output_nc,  # type: ignore[arg-type]
-        no_dropout=found.dropout is False,
-        **classic_size,
-    )
-
-
-def _description(settings: TrainSettings, weights: Mapping[str, torch.Tensor]) -> str:
-    from unretouch import networks
-
-    if settings.netG == "detail":
-        return f"detail, size {settings.size}"
-    return str(networks.describe_weights(weights) or settings.netG)
+    seen = FULL_SIZE if kind.takes_fast_recipe else classic_size
+    return TrainSettings(dataroot="", **found.settings(), **seen)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

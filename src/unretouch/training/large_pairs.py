@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base import seeding
+from unretouch.networks.prediction import Window
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.training.evaluation import Window
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
-from unretouch.networks.norms import EPSILON, InstanceNorm
-from unretouch.networks.predict import SMALLEST
+from unretouch.networks.prediction import SMALLEST
 
 
 class Exported(nn.Module):
@@ -38,7 +38,7 @@ class Exported(nn.Module):
 
 
 def _extended(x: torch.Tensor, dimension: int, multiple: int) -> torch.Tensor:
-    """As networks.predict.padded, in operations whose sizes stay free."""
+    """As networks.prediction.padded, in operations whose sizes stay free."""
     size = x.shape[dimension]
     least = torch.sym_max(size, SMALLEST)  # type: ignore[no-untyped-call]
     wanted = (least + multiple - 1) // multiple * multiple

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from unretouch.base import durable, names
 from unretouch.metrics import Levels, Metric, Picture
 from unretouch.metrics.coarse_bands import reduced
+from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.verify.figures import PairFigures, figures_of_pair
-from unretouch.training.evaluation import WHOLE
 
 Rgb = NDArray[np.uint8]
 Group = Literal["training", "heldout", "self_test"]
