@@ -20,8 +20,7 @@ from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.export.exported_network import Exported
-from unretouch.tasks.export.onnx_file import difference
+from unretouch.tasks.export.onnx_file import Exported, difference
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -1,7 +1,7 @@
 """Compare runs: which is best, what differs, and what to do next."""
 
 from unretouch.tasks.compare.comparison import Compared, Comparison, LeftOut, compare
-from unretouch.tasks.compare.writing import SCHEMA, report, write_comparison
+from unretouch.tasks.compare.output import SCHEMA, report, write_comparison
 
 __all__ = [
     "SCHEMA",

@@ -21,7 +21,6 @@ from unretouch.report.compare_page import (
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.comparison import Compared, Comparison
-from unretouch.tasks.compare.crops import crop_of
 from unretouch.tasks.compare.runs import Curve, differing_settings
 
 SCHEMA = 1
@@ -90,7 +89,7 @@ def _run(one: Compared) -> dict[str, Any]:
 
 def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> ComparedPair:
     """Write input and answer of a pair once, and say where everything of it lies."""
-    crop = crop_of(pair)
+    crop = measuring.crop_of(pair)
     height, width = pair.source.shape[:2]
     digest = measuring.pair_digest(pair)[:16]
     scores = [one.score.pairs[number] for one in comparison.runs]
