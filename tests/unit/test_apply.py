@@ -38,7 +38,6 @@ FULL = Sizing("none", 256, 256)
 class Simple:
     """A model that is a function of the picture."""
 
-    exact = True
     tile = 1_500_000
 
     def __init__(self, change: Callable[[Floats], Floats], sizing: Sizing = FULL) -> None:

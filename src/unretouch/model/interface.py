@@ -115,8 +115,6 @@ class Model(Protocol):
     """A generator that can be run. Pictures are float32 (H, W, 3) sRGB in 0..1, of any size."""
 
     info: ModelInfo
-    exact: bool
-    """whether it computes in float32 throughout"""
     tile: int
     """pixels it takes at once: more would not be faster, and memory grows with it"""
 

@@ -21,8 +21,6 @@ cannot be cut, so that takes the usual ones."""
 class OnnxModel:
     """See interface.Model. The file takes and gives float32 (1, 3, H, W) in 0..1."""
 
-    exact = True
-
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open `path`. Raises CheckpointError for a file that is not ours or damaged."""
         try:

@@ -45,7 +45,7 @@ class TorchModel:
         self._where = where
         if precision == "auto" and not networks.GENERATORS[settings.netG].takes_bf16:
             precision = "32-true"
-        self.exact = device.precision(precision, where) == "32-true"
+        self._bf16 = device.precision(precision, where) != "32-true"
         net.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = self._ready = net.eval()
         self._mode: PredictMode = "evaluate"
@@ -134,7 +134,7 @@ class TorchModel:
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
-        with torch.autocast(self._where.type, torch.bfloat16, enabled=not self.exact):
+        with torch.autocast(self._where.type, torch.bfloat16, enabled=self._bf16):
             yield
 
 

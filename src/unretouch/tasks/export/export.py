@@ -81,7 +81,7 @@ def export(source: Path, kind: Kind, out: Path | None = None) -> Export:
     }
     durable.make_folder(path.parent)
     if kind == "onnx":
-        network = Exported(net, settings.input_nc, settings.output_nc)
+        network = Exported(net)
         data = onnx_bytes(network, {**info.record(), **record})
         largest = difference(network, data)
         check = (

@@ -20,6 +20,7 @@ from unretouch.base.extras import install_hint
 from unretouch.model.interface import RECORD
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
+from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import SMALLEST
 
 SIZES = ((67, 101), (128, 96), (37, 211), (255, 64))
@@ -36,11 +37,11 @@ class Exported(nn.Module):
     do: the range, padding to the network's multiple by reflection, statistics of the picture.
     """
 
-    def __init__(self, net: nn.Module, input_nc: int, output_nc: int) -> None:
+    def __init__(self, net: Generator) -> None:
         super().__init__()
         self.net = net.eval()
-        self.multiple = int(net.size_multiple)  # type: ignore[arg-type]
-        self.input_nc, self.output_nc = input_nc, output_nc
+        self.multiple = net.size_multiple
+        self.input_nc, self.output_nc = net.input_nc, net.output_nc
         _normalise_by_picture(self.net)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
