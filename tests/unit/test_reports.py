@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.names import LONGEST_SEGMENT
-from unretouch.pixels.error_map import COLOURS, SCALE, error_map
+from unretouch.pixels.pair_pictures import COLOURS
 from unretouch.report.compare_words import WORDS as COMPARE_WORDS
 from unretouch.report.rendering import picture_url, script_json
 from unretouch.report.results_page import ResultRow, write_results_page
@@ -327,24 +327,6 @@ def test_previews_thinned_as_they_come_stay_bounded_and_nested(count: int, limit
         assert kept[0] == 0
         assert kept[-1] == step
         assert set(kept) <= before | {step}
-
-
-def test_error_map_shows_its_scale() -> None:
-    levels = np.asarray(SCALE, dtype=np.float32)
-    prediction = np.repeat(levels[None, :, None], 3, axis=2) + 100
-    target = np.full_like(prediction, 100)
-    picture = error_map(prediction, target)
-    assert [tuple(pixel) for pixel in picture[0].tolist()] == [tuple(c) for c in COLOURS]
-
-
-def test_error_map_grows_lighter_with_the_error_and_ends_at_its_scale() -> None:
-    errors = np.linspace(0, 20, 200, dtype=np.float32)
-    prediction = np.repeat(errors[None, :, None], 3, axis=2)
-    light = error_map(prediction, np.zeros_like(prediction)).astype(int).sum(axis=2)[0]
-    assert (np.diff(light) >= 0).all()
-    assert (light[errors >= SCALE[-1]] == light[-1]).all()
-    with pytest.raises(ValueError, match="shapes differ"):
-        error_map(prediction, prediction[:, :5])
 
 
 def test_the_style_sheet_draws_the_scale_in_the_same_colours() -> None:

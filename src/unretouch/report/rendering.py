@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from unretouch.base import durable
-from unretouch.pixels.error_map import SCALE
+from unretouch.pixels.pair_pictures import SCALE
 from unretouch.report.words import tables
 
 PICTURE_ASSETS = (

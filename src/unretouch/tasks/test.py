@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from unretouch import networks
 from unretouch.base import durable, names
 from unretouch.base.errors import CheckpointError, DataError, ManyDataErrors
 from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map, in_strips
 from unretouch.pixels.pairs import Pair, load_pairs, phase_exists
 from unretouch.pixels.preprocess import resized, target_size
 from unretouch.report.console import error_table, say
@@ -45,8 +44,6 @@ _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 KEPT = 128_000_000
 """Bytes of the largest tensor whose memory is kept: one of `detail` in a tile is smaller. That of
 large pictures goes back to the system."""
-_ROWS = 256
-"""Of a picture, looked at together."""
 _FROM_RUN = (
     "direction", "netG", "norm", "ngf", "no_dropout", "input_nc", "output_nc",
     "preprocess", "load_size", "crop_size",
@@ -304,15 +301,6 @@ class _Task:
             "dropout": "on" if self.request.mode == "train" else "off",
         }  # fmt: skip
         return write_results_page(folder, f"{self.request.name}: {phase}", rows, facts)
-
-
-def in_strips(make: Callable[..., NDArray[np.uint8]], *pictures: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return `make` of the pictures, (H, W, 3), some rows at a time."""
-    made = np.empty(pictures[0].shape, np.uint8)
-    for top in range(0, len(made), _ROWS):
-        rows = slice(top, top + _ROWS)
-        made[rows] = make(*(picture[rows] for picture in pictures))
-    return made
 
 
 def _problem(file: Path) -> DataError | None:

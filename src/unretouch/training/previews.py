@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unretouch.base import durable
-from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import (
+    FAST,
+    REAL,
+    Kind,
+    Make,
+    map_of_errors,
+    pair_pictures,
+    picture_files,
+    write_pictures,
+)
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
@@ -48,8 +53,6 @@ WHOLE_SHARE = 0.02
 WHOLE_OF_BUDGET = 0.1
 """The whole of the large pairs is predicted at the end of a run where that takes no longer than so
 many seconds, or than this share of its time; with a time budget never more than that part of it."""
-EFFORT = 1
-"""Of compression, for the pictures of large pairs: there it costs more time than it saves bytes."""
 
 PAGE_BYTES = 120_000_000
 """Of the pictures on the page: larger pairs leave room for fewer previews, but for two always."""
@@ -141,18 +144,16 @@ class Previews:
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
         asked = asked_of(pair, fit.known(pair.name))
         ((_, prediction, error),) = evaluate(fit.generator, [asked])
-        names = _names(_label(progress), pair.name)
-        target = asked.target.astype(prediction.dtype)
-        self._write(names["fake_B"], lambda: images.levels_to_file(prediction))
-        self._write(names["error_map"], lambda: error_map(prediction, target))
-        self._write_once(names["real_A"], lambda: pair.source, progress)
-        self._write_once(names["real_B"], lambda: pair.target, progress)
+        files = _files(_label(progress), pair.name)
+        pictures = pair_pictures(pair.source, prediction, asked.target)
+        # Off is what differs from the answer that is asked for; shown is the one that was given.
+        self._write(progress, files, {**pictures, "real_B": lambda: pair.target})
         return PreviewPair(
             name=pair.name,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}",
+            real_A=f"images/{files['real_A']}",
+            fake_B=f"images/{files['fake_B']}",
+            real_B=f"images/{files['real_B']}",
+            error_map=f"images/{files['error']}",
             level_error=error.level_error,
             identity_error=error.identity_error,
             recovered_share=error.recovered_share,
@@ -195,19 +196,18 @@ class Previews:
 
     def _shown_in_parts(self, progress: Progress, large: LargePair, look: Look) -> PreviewPair:
         pair, seen, error = large.pair, large.seen, look.error
-        names = _names(_label(progress), pair.name)
-        self._write_once(names["real_A"], lambda: seen.source, progress, EFFORT)
-        self._write_once(names["real_B"], lambda: seen.target, progress, EFFORT)
-        whole = look.whole
+        files, whole = _files(_label(progress), pair.name), look.whole
+        pictures: dict[Kind, Make] = {"real_A": lambda: seen.source, "real_B": lambda: seen.target}
         if whole is not None:
-            self._write(names["fake_B"], lambda: whole.prediction, EFFORT)
-            self._write(names["error_map"], lambda: _cells_map(whole.errors), EFFORT)
+            pictures["fake_B"] = lambda: whole.prediction
+            pictures["error"] = lambda: map_of_errors(whole.errors)
+        self._write(progress, files, pictures, FAST)
         return PreviewPair(
             name=pair.name,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}" if whole else "",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}" if whole else None,
+            real_A=f"images/{files['real_A']}",
+            fake_B=f"images/{files['fake_B']}" if whole else "",
+            real_B=f"images/{files['real_B']}",
+            error_map=f"images/{files['error']}" if whole else None,
             level_error=error.level_error,
             identity_error=error.identity_error,
             recovered_share=error.recovered_share,
@@ -221,40 +221,35 @@ class Previews:
     def _shown_place(self, progress: Progress, pair: Pair, place: Place) -> PreviewPlace:
         window = place.window
         where = f"x{window.left}_y{window.top}"
-        names = _names(f"{_label(progress)}_{where}", pair.name, f"epoch000_{where}")
-        target = place.target.astype(np.float32)
-        self._write(names["fake_B"], lambda: images.levels_to_file(place.prediction), EFFORT)
-        self._write(names["error_map"], lambda: error_map(place.prediction, target), EFFORT)
-        self._write_once(names["real_A"], lambda: place.source, progress, EFFORT)
-        self._write_once(names["real_B"], lambda: place.target, progress, EFFORT)
+        files = _files(f"{_label(progress)}_{where}", pair.name, f"epoch000_{where}")
+        pictures = pair_pictures(place.source, place.prediction, place.target)
+        self._write(progress, files, pictures, FAST)
         return PreviewPlace(
             kind=place.kind,
             left=window.left,
             top=window.top,
             width=window.width,
             height=window.height,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}",
+            real_A=f"images/{files['real_A']}",
+            fake_B=f"images/{files['fake_B']}",
+            real_B=f"images/{files['real_B']}",
+            error_map=f"images/{files['error']}",
             level_error=place.level_error,
             identity_error=place.identity_error,
         )
 
-    def _write(self, name: str, picture: Callable[[], NDArray[np.uint8]], effort: int = 6) -> None:
-        if self._pictures:
-            images.write_png(self._run.preview_images / name, picture(), effort)
-
-    def _write_once(
+    def _write(
         self,
-        name: str,
-        picture: Callable[[], NDArray[np.uint8]],
         progress: Progress,
+        files: Mapping[Kind, str],
+        pictures: Mapping[Kind, Make],
         effort: int = 6,
     ) -> None:
-        """Write what stays the same; a fresh run writes it over what an earlier one left."""
-        if progress.step == 0 or not (self._run.preview_images / name).exists():
-            self._write(name, picture, effort)
+        """Write `pictures`. The real ones stay as they are, but a fresh run writes them over what
+        an earlier one left."""
+        if self._pictures:
+            once = REAL if progress.step else ()
+            write_pictures(self._run.preview_images, files, pictures, once=once, effort=effort)
 
     def _room(self, newest: Preview) -> int:
         """Return how many previews as large as the newest fit on the page."""
@@ -309,20 +304,9 @@ def _parts(pair: PreviewPair) -> list[PreviewPair | PreviewPlace]:
     return [pair, *pair.places]
 
 
-def _names(label: str, name: str, first: str = "epoch000") -> dict[str, str]:
+def _files(label: str, name: str, first: str = "epoch000") -> dict[Kind, str]:
     """Return the files of a pair's pictures; the real ones bear the label `first` for ever."""
-    return {
-        "real_A": f"{first}_{name}_real_A.png",
-        "real_B": f"{first}_{name}_real_B.png",
-        "fake_B": f"{label}_{name}_fake_B.png",
-        "error_map": f"{label}_{name}_error.png",
-    }
-
-
-def _cells_map(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the error map of a reduced picture, whose errors were averaged and not its colours."""
-    error = cells[..., None]
-    return error_map(error, np.zeros_like(error))
+    return picture_files(f"{label}_{name}", f"{first}_{name}")
 
 
 def _read(run: RunDir) -> list[Preview]:

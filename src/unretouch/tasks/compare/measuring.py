@@ -19,7 +19,7 @@ from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics.metric import Figure, Levels
 from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.settings import train as config
 from unretouch.settings.test import TestRequest

@@ -15,7 +15,7 @@ from unretouch.base import durable, names
 from unretouch.metrics import Levels, Metric, Picture
 from unretouch.metrics.coarse_bands import reduced
 from unretouch.pixels import images, retouch
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.verify.figures import PairFigures, figures_of_pair
 from unretouch.training.evaluation import WHOLE
