@@ -189,7 +189,7 @@ def _write_pictures(
 
 
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
-    from unretouch.tasks.verify.figures import figures_of_pair  # late: as above
+    from unretouch.report.pair_figures import figures_of_pair  # late: as above
 
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
     frame, area = figures.prediction.frame, figures.prediction.area

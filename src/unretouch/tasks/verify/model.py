@@ -10,16 +10,15 @@ from torch import nn
 
 from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.preprocess import resized
+from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.test import generator_of, trained_generator, weights_path
-from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.evaluation import predicted
-from unretouch.training.training_pairs import sizing
+from unretouch.training.training_pairs import at_scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +38,8 @@ class Model:
         return predicted(self.generator, source)
 
     def at_scale(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """Return the pairs at the size at which the model was trained."""
-        how = sizing(self.settings)
-        return [
-            Pair(pair.name, resized(pair.source, how), resized(pair.target, how), pair.files)
-            for pair in pairs
-        ]
+        """Return the pairs as the model saw them in training: size, and grey where it is grey."""
+        return [at_scale(self.settings, pair) for pair in pairs]
 
 
 def load_model(request: VerifyRequest) -> Model:
