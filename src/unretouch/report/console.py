@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from unretouch.report import training_page
+from unretouch.report.tables import duration
 from unretouch.runs.status import TrainingStatus, recent
 
 PLAIN_LINE_S = 30.0
@@ -82,18 +83,10 @@ def _figures(status: TrainingStatus) -> str:
     if not math.isnan(weighted):
         parts.append(f"G_L1 {weighted:.3f}")
     if status.state == "running" and status.left_s is not None:
-        parts.append(f"{_duration(status.left_s)} left")
+        parts.append(f"{duration(status.left_s)} left")
     if status.state != "running":
-        parts.append(f"{status.state} after {_duration(status.elapsed_s)}")
+        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
     return "  ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _share(status: TrainingStatus) -> float:

@@ -52,7 +52,7 @@ class ShownPair:
     """A pair, or a picture without an answer, as a page shows it."""
 
     name: str
-    files: Mapping[str, str]
+    files: Mapping[Any, str]
     """by label, relative to the page's folder, not percent-encoded: the classic real_A, fake_B,
     real_B and error; of a picture without an answer real and fake"""
     figures: PlainFigures | None = None

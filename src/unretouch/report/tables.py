@@ -85,3 +85,12 @@ def number(value: float | None, digits: int = 3) -> str:
 def percent(value: float | None, digits: int = 1, before: str = "") -> str:
     """Return a share as percent, after the text `before`."""
     return NO_VALUE if value is None else f"{before}{value:.{digits}%}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 1 h 05 min, 4 min 30 s or 12 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -198,10 +198,11 @@ class _Task:
             prediction = in_strips(
                 images.levels_to_file, predicted(self.generator, source, request.mode)
             )
-            files = {kind: f"images/{label}_{kind}.png" for kind in ("real", "fake")}
-            images.write_png(folder / files["real"], self._stretched(source))
-            images.write_png(folder / files["fake"], self._stretched(prediction))
-            shown.append(ShownPair(name=label, files=files))
+            pictures = {"real": source, "fake": prediction}
+            written = {kind: f"images/{label}_{kind}.png" for kind in pictures}
+            for kind, picture in pictures.items():
+                images.write_png(folder / written[kind], self._stretched(picture))
+            shown.append(ShownPair(name=label, files=written))
         if squashed:
             say(
                 self.console,

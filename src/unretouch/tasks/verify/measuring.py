@@ -86,9 +86,9 @@ def judge(
         return Shown(group, figures, files)
     places = {}
     for name, place in (("worst", figures.worst), ("typical", figures.typical)):
-        rows, columns = (slice(n, n + place.side) for n in (place.top, place.left))
-        there = (picture[rows, columns] for picture in (source, prediction, target))
-        places[name] = _written(folder, f"{label}_{name}", pair_pictures(*there))
+        here = tuple(slice(n, n + place.side) for n in (place.top, place.left))
+        pictures = pair_pictures(source[here], prediction[here], target[here])
+        places[name] = _written(folder, f"{label}_{name}", pictures)
     factor = -(-max(height, width) // LONG_SIDE)
     smaller: dict[Kind, Make] = {
         "real_A": lambda: _small(source, factor),
