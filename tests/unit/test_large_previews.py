@@ -26,12 +26,12 @@ from unretouch.networks.prediction import (
     surroundings,
 )
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import error_table
+from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.evaluation import (
-    PairError,
     evaluate,
 )
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
@@ -87,8 +87,7 @@ def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_pairs, "LARGE_PIXELS", 100_000)
     monkeypatch.setattr(large_pairs, "LONG_SIDE", 300)
     monkeypatch.setattr(large_pairs, "TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.CORE", 128)
+    monkeypatch.setattr(large_pairs, "CORE", 128)
 
 
 def begun(folder: Path, pairs: list[Pair]) -> Previews:
@@ -339,11 +338,17 @@ def test_an_estimate_without_any_retouch_is_that_of_the_errors_alone() -> None:
 
 def test_the_table_marks_what_is_estimated() -> None:
     errors = [
-        PairError("whole", 0.5, 1.0, 0.5, 0.25),
-        PairError("large", 0.75, 1.0, 0.25, None),
-    ]
+        PlainFigures(
+            name="whole", level_error=0.5, identity_error=1.0, recovered_share=0.5,
+            exact_pixels=0.25,
+        ),
+        PlainFigures(
+            name="large", level_error=0.75, identity_error=1.0, recovered_share=0.25,
+            estimated=True,
+        ),
+    ]  # fmt: skip
     console = Console(file=io.StringIO(), width=120)
     console.print(error_table("Pairs", {"trained on": errors}))
     rows = console.file.getvalue()  # type: ignore[attr-defined]
-    for cell in (" 0.500 ", " 50.0% ", " 25.0% ", " ~0.750 ", " ~25.0% ", " - "):
+    for cell in (" 0.500 ", " 50.0% ", " 25.0%\n", " ~0.750 ", " ~25.0% ", " -\n"):
         assert cell in rows

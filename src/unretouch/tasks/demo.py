@@ -8,8 +8,10 @@ from rich.console import Console
 
 from unretouch.base.errors import ExitCode
 from unretouch.pixels.pairs import load_pairs
-from unretouch.report.console import error_table, say
+from unretouch.report.console import say
+from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
+from unretouch.runs.plain_figures import mean_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.demo_pairs import cut_demo_pairs
@@ -50,8 +52,7 @@ def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) ->
     console.print(
         error_table("What was learnt", {"trained on": tested.errors, "never seen": unseen})
     )
-    error = sum(e.level_error for e in tested.errors)
-    share = 1 - error / sum(e.identity_error for e in tested.errors)
+    share = mean_of(tested.errors).recovered_share or 0.0
     verdict = "memorised well" if share >= PROMISED_SHARE else "not yet memorised"
     say(console, f"recovered {share:.0%} of the retouch on the training pairs: {verdict}")
     if share < PROMISED_SHARE:

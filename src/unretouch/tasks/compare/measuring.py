@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from unretouch.base.errors import CheckpointError
 from unretouch.metrics.metric import Figure, Levels
 from unretouch.model.find import weights_of
 from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
+from unretouch.runs.plain_figures import PlainFigures, mean_of
 from unretouch.settings import train as config
 from unretouch.tasks.compare.runs import RunRecord
 
@@ -54,22 +54,29 @@ class Texture:
     """share of the removed texture that is back, in place and in strength"""
 
 
-@dataclass(frozen=True)
-class PairScore:
+@dataclass(frozen=True, kw_only=True)
+class PairScore(PlainFigures):
     """The figures of one training pair, predicted as a test does."""
 
-    name: str
     width: int
     height: int
-    level_error: float
-    identity_error: float
-    recovered_share: Figure
-    exact_pixels: float
     texture: Texture
     frame: dict[str, Figure]
     """verify's figures over the whole frame"""
     area: dict[str, Figure]
     """verify's figures over the retouched area"""
+
+    def record(self) -> dict[str, Any]:
+        """Return the figures as comparison.json holds them."""
+        return {
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            **super().record(),
+            "texture": dataclasses.asdict(self.texture),
+            "frame": self.frame,
+            "area": self.area,
+        }
 
 
 @dataclass(frozen=True)
@@ -87,21 +94,19 @@ class RunScore:
 
     @property
     def level_error(self) -> float:
-        return _mean([pair.level_error for pair in self.pairs])
+        return mean_of(self.pairs).level_error
 
     @property
     def identity_error(self) -> float:
-        return _mean([pair.identity_error for pair in self.pairs])
+        return mean_of(self.pairs).identity_error
 
     @property
     def recovered_share(self) -> Figure:
-        """Of the mean errors: a pair with little to recover weighs less than one with a lot."""
-        identity = self.identity_error
-        return 1 - self.level_error / identity if identity else None
+        return mean_of(self.pairs).recovered_share
 
     @property
-    def exact_pixels(self) -> float:
-        return _mean([pair.exact_pixels for pair in self.pairs])
+    def exact_pixels(self) -> Figure:
+        return mean_of(self.pairs).exact_pixels
 
     @property
     def texture(self) -> Texture:
@@ -178,7 +183,12 @@ def measure(
             _write_pictures(folder, number, pair, prediction, crop_of(pair))
     score = RunScore(key, weights_sha256, scores)
     # Last: figures that are there vouch for the pictures beside them.
-    values = {"run": record.name, **dataclasses.asdict(score)}
+    values = {
+        "run": record.name,
+        "key": key,
+        "weights_sha256": weights_sha256,
+        "pairs": [pair.record() for pair in scores],
+    }
     durable.write_json(folder / "figures.json", values)
     return score
 
@@ -192,21 +202,17 @@ def _write_pictures(
 
 
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
-    from unretouch.tasks.verify.figures import figures_of_pair  # late: as above
+    from unretouch.report.pair_figures import figures_of_pair  # late: as above
 
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
-    frame, area = figures.prediction.frame, figures.prediction.area
+    area = figures.prediction.area
     removed = figures.bands.removed if figures.bands else ()
     return PairScore(
-        name=pair.name,
+        **vars(figures.plain),
         width=figures.width,
         height=figures.height,
-        level_error=_known(frame["level_error"]),
-        identity_error=_known(figures.identity.frame["level_error"]),
-        recovered_share=frame["recovered_share"],
-        exact_pixels=_known(frame["exact_pixels"]),
         texture=_texture(area, removed),
-        frame=frame,
+        frame=figures.prediction.frame,
         area=area,
     )
 
@@ -236,10 +242,6 @@ def _score(values: dict[str, Any]) -> RunScore:
         PairScore(**{**pair, "texture": Texture(**pair["texture"])}) for pair in values["pairs"]
     ]
     return RunScore(values["key"], values["weights_sha256"], pairs)
-
-
-def _known(value: Figure) -> float:
-    return math.nan if value is None else value
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -12,9 +12,9 @@ from unretouch.model.load import CLASSIC_SIZE, overrides
 from unretouch.model.load import load_model as load
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.pairs import Pair
+from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
 
