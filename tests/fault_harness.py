@@ -624,11 +624,11 @@ def say_if_touched(_: bool) -> None:
 
 def signal_in_verify(arguments: list[Any]) -> None:
     """[where, signal]: the signal arrives with the second tile that is predicted or measured."""
+    from unretouch.networks import prediction
     from unretouch.report import pair_figures
-    from unretouch.training import evaluation
 
     where, number = arguments
-    module, name = (evaluation, "_predicted") if where == "predicted" else (pair_figures, "Patch")
+    module, name = (prediction, "_predicted") if where == "predicted" else (pair_figures, "Patch")
     made, calls = getattr(module, name), itertools.count()
 
     def making(*given: Any) -> Any:

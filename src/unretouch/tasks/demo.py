@@ -15,9 +15,9 @@ from unretouch.runs.plain_figures import mean_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.demo_pairs import cut_demo_pairs
-from unretouch.tasks.test import run_test, trained_generator
+from unretouch.tasks.test import model_of, run_test
 from unretouch.tasks.train import Continuation, train_run
-from unretouch.training.evaluation import evaluate
+from unretouch.training.evaluation import pair_error
 
 MINUTES = 2.0
 """Training time unless said otherwise; all of the demo stays below four minutes on two cores."""
@@ -47,8 +47,8 @@ def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) ->
     tested = run_test(_request(settings, out), Console(quiet=True))
     run = RunDir(settings.checkpoints_dir, settings.name)
     heldout = load_pairs(out, "heldout", settings.direction).pairs
-    generator, _ = trained_generator(run, _request(settings, out))
-    unseen = [error for _, _, error in evaluate(generator, heldout)]
+    model = model_of(run, _request(settings, out))
+    unseen = [pair_error(pair, model.predict(pair.source)) for pair in heldout]
     console.print(
         error_table("What was learnt", {"trained on": tested.errors, "never seen": unseen})
     )

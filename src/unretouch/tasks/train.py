@@ -30,7 +30,7 @@ from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device, fast_fit, following, saving, session
 from unretouch.training.capacity import capacity
-from unretouch.training.evaluation import asked_of, evaluate, is_local
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.large_pairs import is_large
 from unretouch.training.memory_need import MemoryCheck
@@ -225,7 +225,7 @@ def _report(
     for pair in pairs:
         known = fit.known(pair.name)
         shown = measured.get(pair.name)
-        parts_only = is_large(pair) and is_local(fit.generator)
+        parts_only = is_large(pair) and fit.generator.is_local
         if parts_only and shown is None and measured:
             continue
         error: PlainFigures

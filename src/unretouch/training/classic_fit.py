@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError
+from unretouch.networks import Generator
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
@@ -67,7 +68,7 @@ class ClassicFit:
         self._judgement = (0.0, 0.0)
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Generator:
         return self._nets.generator
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.losses import l1, local_band_energy
+from unretouch.networks import Generator
 from unretouch.settings.train import AimName
 from unretouch.training.crops import Crops
 
@@ -28,9 +29,9 @@ class EarlyChoice:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Generator,
         sample: Crops,
-        predict: Callable[[nn.Module, Crops], Tensor],
+        predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
         """`predict` returns what a network like `net` makes of a sample."""
@@ -49,7 +50,7 @@ class EarlyChoice:
         does worse than that is then never kept."""
         self.score = self._judged(self.net)
 
-    def consider(self, net: nn.Module) -> None:
+    def consider(self, net: Generator) -> None:
         """Keep the weights of `net` where they do better than all before."""
         score = self._judged(net)
         if score < self.score:
@@ -65,7 +66,7 @@ class EarlyChoice:
         self.score = float(state["score"])
 
     @torch.no_grad()
-    def _judged(self, net: nn.Module) -> float:
+    def _judged(self, net: Generator) -> float:
         each = (self._sample.one(number) for number in range(len(self._sample.source)))
         prediction = torch.cat([self._predict(net, one) for one in each])
         return float(_distance(prediction, self._sample, self._aim))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unretouch.base.errors import DataError, ExitCode, NonFiniteError, UsageError
+from unretouch.networks import GENERATORS
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device, session
@@ -34,7 +35,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
 
     Raises UsageError for settings by which it would not be the run that one process makes.
     """
-    fast = settings.recipe == "fast"
+    fast, generator = settings.recipe == "fast", GENERATORS[settings.netG]
     batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
     if batch % processes:
         multiple = -(-settings.batch_size // processes) * processes
@@ -43,7 +44,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "--batch_size",
             f"Set it to {multiple}, or change --devices",
         )
-    if settings.norm == "batch" and (settings.netG != "detail" or settings.lambda_GAN):
+    if settings.norm == "batch" and ("norm" in generator.takes or settings.lambda_GAN):
         raise UsageError(
             "batch normalisation would take its statistics from a part of the batch, another one "
             "in every process",
@@ -51,7 +52,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "Take --norm instance, which looks at one picture at a time",
         )
     lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
-    if not (fast or settings.no_dropout or settings.netG == "detail"):
+    if not (fast or settings.no_dropout or "no_dropout" not in generator.takes):
         lines.append(
             "dropout is drawn anew in every process: as good as that of one process, but not the "
             "same (--no_dropout is)"

@@ -20,24 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from unretouch.base import seeding
 from unretouch.metrics.exact_pixels import exact_pixels
-from unretouch.networks.pyramid import FACTOR, Pyramid
+from unretouch.networks.generator import Generator
+from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs.plain_figures import PlainFigures, share_of
 from unretouch.runs.status import PlaceKind
-from unretouch.training.evaluation import (
-    Local,
-    Window,
-    finest,
-    predicted_window,
-    surroundings,
-    windows,
-)
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""
@@ -297,7 +289,7 @@ class LargePair:
         self,
         pair: Pair,
         known: PairMap | None,
-        generator: nn.Module,
+        generator: Generator,
         tiles: int,
         *seeds: int,
     ) -> None:
@@ -321,22 +313,29 @@ class LargePair:
         error = self._error(self.seen.identity_error, self.seen.equal_pixels)
         return Look(error, places, Whole(self.seen.source, self.seen.difference))
 
-    def in_tiles(self, generator: nn.Module) -> Look:
+    def in_tiles(self, generator: Generator) -> Look:
         """Return estimates from the tiles, and those of them to show."""
-        local = Local(generator, self.pair.source) if isinstance(generator, Pyramid) else None
+        whole = PartPredictor(generator, self.pair.source) if generator.looks_first else None
         began, looked_at = time.monotonic(), 0
         places, masks = [], []
         for tile, cut in zip(self._tiles, self._cuts, strict=True):
             kind: PlaceKind = "strongest" if tile.strongest else "worst"
-            places.append(cut.place(kind, self._predicted(generator, cut, local)))
-            looked_at += self._looked_at(generator, tile.window, local)
-            masks.append(_opened(local, tile.window))
+            # One that looks first needs the whole picture; else what was cut out is enough.
+            parts, window = whole, cut.window
+            if parts is None:
+                parts, window = PartPredictor(generator, cut.source), cut.within
+            places.append(cut.place(kind, parts.at(window)))
+            looked_at += parts.looked_at(window)
+            masks.append(parts.may_change(window))
         if looked_at:
             self.seconds_a_pixel = (time.monotonic() - began) / looked_at
         self._left_to_see = sum(
-            self._looked_at(generator, window, local) for window in self._windows()
+            surroundings(generator, window, self.pair.shape).pixels
+            if whole is None
+            else whole.looked_at(window)
+            for window in self._windows()
         )
-        estimate = self._estimate(places, masks, local)
+        estimate = self._estimate(places, masks, None if whole is None else whole.open_cells)
         shown = [place for place in places if place.kind == "strongest"]
         others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
         if others:
@@ -344,7 +343,7 @@ class LargePair:
         return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
 
     def _estimate(
-        self, places: Sequence[Place], masks: Sequence[Mask], local: Local | None
+        self, places: Sequence[Place], masks: Sequence[Mask], open_cells: Mask | None
     ) -> float:
         """Return the error of the whole, grey levels: known where the prediction is the source,
         and estimated from the tiles elsewhere."""
@@ -356,9 +355,9 @@ class LargePair:
                 sums.append(float(distances.sum(dtype=np.float64)))
         pixels = self.pair.shape[0] * self.pair.shape[1]
         identity, known = self.seen.identity_error * pixels, 0.0
-        if local is not None and local.open is not None and self._known is not None:
+        if open_cells is not None and self._known is not None:
             asked = self._known.asked_blocks
-            is_open = local.open[: asked.shape[0], : asked.shape[1]]
+            is_open = open_cells[: asked.shape[0], : asked.shape[1]]
             share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
             known, identity = identity * (1 - share), identity * share
         probabilities = [tile.probability for tile in self._tiles]
@@ -369,7 +368,7 @@ class LargePair:
         factor = self.seen.factor
         return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
-    def whole(self, generator: nn.Module, tiles: Look) -> Look:
+    def whole(self, generator: Generator, tiles: Look) -> Look:
         """Return exact figures and the whole prediction, part by part.
 
         Where the retouch is strongest it looks as in `tiles`, taken at the same step.
@@ -378,9 +377,9 @@ class LargePair:
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
-        local = Local(generator, source)
+        parts = PartPredictor(generator, source)
         for window in self._windows():
-            prediction, answer = local.at(window), self._answer(window, source, target)
+            prediction, answer = parts.at(window), self._answer(window, source, target)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
@@ -392,7 +391,7 @@ class LargePair:
         for place in places:
             place.window.in_cells(factor).of(elsewhere)[:] = 0
         cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
-        places.append(cut.place("worst", self._predicted(generator, cut, local)))
+        places.append(cut.place("worst", parts.at(cut.window)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
         return Look(error, places, Whole(picture, cells))
@@ -403,13 +402,13 @@ class LargePair:
 
     def _cut(
         self,
-        generator: nn.Module,
+        generator: Generator,
         window: Window,
         source: NDArray[np.uint8],
         target: NDArray[np.uint8],
     ) -> _Cut:
-        # With a pyramid the whole picture is looked at: then this is for the source alone.
-        around = surroundings(finest(generator), window, self.pair.shape)
+        # One that looks first is given the whole picture: then this is for the source alone.
+        around = surroundings(generator.networks[-1], window, self.pair.shape)
         answer = self._answer(window, source, target)
         return _Cut(window, around, around.of(source).copy(), answer)
 
@@ -420,20 +419,6 @@ class LargePair:
         if self._known is None:
             return window.of(target).copy()
         return self._known.asked(source, target, *window.slices)
-
-    def _predicted(
-        self, generator: nn.Module, cut: _Cut, local: Local | None
-    ) -> NDArray[np.float32]:
-        """Return the prediction of a cut, by `local` where the whole picture was looked at."""
-        if local is not None:
-            return local.at(cut.window)
-        return predicted_window(generator, cut.source, cut.within)
-
-    def _looked_at(self, generator: nn.Module, window: Window, local: Local | None) -> int:
-        """Return how many pixels the network sees for a window."""
-        if local is not None:
-            return local.looked_at(window)
-        return surroundings(generator, window, self.pair.shape).pixels
 
     def _error(self, level_error: float, exact: float | None) -> PlainFigures:
         identity = self.seen.identity_error
@@ -483,17 +468,6 @@ def _distances(a: NDArray[Any], b: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _mean_difference(a: NDArray[Any], b: NDArray[np.uint8]) -> float:
     return float(_distances(a, b).mean(dtype=np.float64))
-
-
-def _opened(local: Local | None, window: Window) -> Mask:
-    """Return which pixels of a window a pyramid may change; of other generators all."""
-    if local is None or local.open is None:
-        return np.ones((window.height, window.width), np.bool_)
-    rows, columns = (
-        np.arange(start, start + length) // FACTOR
-        for start, length in ((window.top, window.height), (window.left, window.width))
-    )
-    return np.asarray(local.open[np.ix_(rows, columns)])
 
 
 def _is_wide(window: Window) -> bool:

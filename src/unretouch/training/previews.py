@@ -35,7 +35,7 @@ from unretouch.runs.status import (
 )
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
-from unretouch.training.evaluation import asked_of, does_nothing, evaluate, is_local
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
@@ -145,7 +145,7 @@ class Previews:
         for pair in self._pairs:
             if pair.name in large:
                 yield self._shown_in_parts(progress, large[pair.name], looks[pair.name])
-            elif not (is_large(pair) and is_local(fit.generator)):
+            elif not (is_large(pair) and fit.generator.is_local):
                 yield self._shown_whole(progress, fit, pair)
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
@@ -159,7 +159,7 @@ class Previews:
     def _large_pairs(self, fit: Fit) -> dict[str, LargePair]:
         """Return the large pairs that are shown, by name; looked at whole the first time."""
         if self._large is None:
-            large = [p for p in self._pairs if is_large(p) and is_local(fit.generator)]
+            large = [p for p in self._pairs if is_large(p) and fit.generator.is_local]
             chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
             made = {}
             for number, pair in enumerate(chosen):
@@ -178,7 +178,7 @@ class Previews:
         last: bool,
     ) -> dict[str, Look]:
         net = fit.generator
-        if does_nothing(net):
+        if net.does_nothing():
             return {name: pair.untouched() for name, pair in large.items()}
         looks = {name: pair.in_tiles(net) for name, pair in large.items()}
         if last and self._whole_s() <= _most_whole_s(progress):

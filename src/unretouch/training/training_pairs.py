@@ -105,7 +105,7 @@ def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) 
 
 def _size_multiple(settings: TrainSettings) -> int:
     with torch.device("meta"):  # no memory, no weights: only what the network says of itself
-        return int(networks.build_generator(settings).size_multiple)  # type: ignore[arg-type]
+        return networks.build_generator(settings).size_multiple
 
 
 def _padded(side: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
+from unretouch.model.interface import Model, Window
 from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, Pixels, colour
-from unretouch.tasks.apply.model import Model, Window
-from unretouch.tasks.apply.stretched import Stretched, reduced
+from unretouch.tasks.apply.enlarged import Enlarged, reduced
 from unretouch.tiles import Tiling
 
 Floats = NDArray[np.float32]
@@ -57,7 +57,7 @@ class Restorer:
     def restore(
         self,
         photo: Photo,
-        mask: Stretched | None = None,
+        mask: Enlarged | None = None,
         tell: Callable[[float], None] = lambda share: None,
     ) -> Restored:
         """Return `photo` restored. Its pixels are overwritten: memory holds them once.
@@ -72,7 +72,7 @@ class Restorer:
         source = _Source(photo, space, mask, self._strength)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
-            change = Stretched(self._whole(self._small(photo, space, size)), height, width)
+            change = Enlarged(self._whole(self._small(photo, space, size)), height, width)
             parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
         else:
             parts = self._tiled(source, height, width, notes)
@@ -245,7 +245,7 @@ class _Source:
 
     photo: Photo
     space: colour.Colour | None
-    mask: Stretched | None
+    mask: Enlarged | None
     strength: float
 
     def window(self, rows: slice, columns: slice) -> Floats:

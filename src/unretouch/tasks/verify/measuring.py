@@ -19,6 +19,7 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError
 from unretouch.metrics import Metric, Picture
 from unretouch.metrics.coarse_bands import reduced
+from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch
 from unretouch.pixels.pair_pictures import (
     Kind,
@@ -37,7 +38,6 @@ from unretouch.settings.train import Direction
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import Shares, probed
 from unretouch.tasks.verify.request import VerifyRequest
-from unretouch.training.evaluation import WHOLE
 
 Group = Literal["training", "heldout", "self_test"]
 

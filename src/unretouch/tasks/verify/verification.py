@@ -166,15 +166,15 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
 
 def _with_data(request: VerifyRequest, model: Model) -> TrainSettings:
     """Return the model's settings with the pairs that the request means."""
-    known = model.run is not None and model.run.config.exists()
-    if request.dataroot is None and not known:
+    dataroot = request.dataroot or model.settings.dataroot
+    if not dataroot:
         raise UsageError(
             "nothing tells which pairs it was trained on", "--dataroot", "Give their folder"
         )
     settings = model.settings
     return dataclasses.replace(
         settings,
-        dataroot=request.dataroot or settings.dataroot,
+        dataroot=dataroot,
         phase=settings.phase if request.phase is None else request.phase,
     )
 

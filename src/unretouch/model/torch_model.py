@@ -1,4 +1,4 @@
-"""A generator run by torch."""
+"""A model run by torch: what `load` makes of .pth and .safetensors files."""
 
 from __future__ import annotations
 
@@ -9,71 +9,69 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
+from unretouch.model.interface import TILE, Floats, ModelInfo, Window
+from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
-from unretouch.networks.norms import EPSILON, InstanceNorm
-from unretouch.networks.predict import PredictMode, padded
-from unretouch.networks.pyramid import (
-    FACTOR,
-    Guided,
-    Pyramid,
-    guide_at,
-    guide_of_whole,
-    strips_of,
-)
+from unretouch.networks.prediction import PredictMode, padded, predict_picture
+from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import PrecisionName, TrainSettings
-from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
+from unretouch.training.training_pairs import at_scale
 
 
 class TorchModel:
-    """See apply.model.Model. `precision` auto takes bf16 for `detail` where the device has it: its
-    last sum is float32, so the source keeps its depth. Classic generators stay in float32."""
+    """See interface.Model; with `predict` and `at_scale` for pairs at the scale of training.
+
+    `precision` auto takes bf16 where the device has it and the source keeps its depth in it.
+    """
 
     def __init__(
         self,
-        net: nn.Module,
+        net: networks.Generator,
         settings: TrainSettings,
         info: ModelInfo,
         where: torch.device,
         precision: PrecisionName = "auto",
     ) -> None:
-        # A pyramid sees the whole picture first (look_at): then a tile needs little around it.
-        self.info = (
-            replace(info, multiple=FACTOR, margin=net.fine.margin)
-            if isinstance(net, Pyramid)
-            else info
-        )
+        # What looks at the whole picture first (look_at) needs little around a tile.
+        finest = net.networks[-1]
+        self.info = replace(info, multiple=finest.size_multiple, margin=finest.margin)
+        self.settings = settings
         self.tile = TILE
         self._where = where
-        if precision == "auto" and settings.netG != "detail":
+        if precision == "auto" and not networks.GENERATORS[settings.netG].takes_bf16:
             precision = "32-true"
-        self.exact = device.precision(precision, where) == "32-true"
-        self._inputs, self._outputs = settings.input_nc, settings.output_nc
-        self._net = net.to(where, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        _make_instance_norms_fixable(self._net)
+        self._bf16 = device.precision(precision, where) != "32-true"
+        net.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator = self._ready = net.eval()
         self._mode: PredictMode = "evaluate"
-        self._guide: torch.Tensor | None = None
+
+    def at_scale(self, pair: Pair) -> Pair:
+        """Return the pair as it is seen in training: its size, and grey where the network is."""
+        return at_scale(self.settings, pair)
+
+    def predict(self, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate") -> Floats:
+        """Return the prediction for a picture at the scale of training, file space (H, W, 3), as
+        levels (H, W, 3), unrounded. Large ones go through local generators tile by tile."""
+        with self._precision():
+            return predict_picture(self.generator, rgb, mode)
 
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         """Take a look at the picture whose parts `change` is about to see."""
-        if isinstance(self._net, Pyramid):
-            coarse = self._net.coarse
-            strips = (self._network_space(rows(part)) for part in strips_of(height, coarse))
-            with self._precision():
-                self._guide = guide_of_whole(coarse, strips)
+        with self._precision():
+            self._ready = self.generator.look(height, lambda part: self._network_space(rows(part)))
 
     def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
         source = self._network_space(picture)
-        net = self._net
-        if isinstance(net, Pyramid) and self._guide is not None:
-            part = guide_at(self._guide, top, left, *picture.shape[:2])
-            if not part[:, -1].any():  # the gate is shut
-                return np.zeros((*picture.shape[:2], 3), np.float32)
-            net = Guided(net, self._guide, top, left)
+        height, width = picture.shape[:2]
+        if not self._ready.may_change(top, left, height, width).any():
+            return np.zeros((height, width, 3), np.float32)
+        net = self._ready.part_at(top, left)
         with torch.inference_mode(), self._precision():
             prediction = networks.predict(net, source, self._mode)
             change = (prediction - source).mul_(0.5)
@@ -88,7 +86,8 @@ class TorchModel:
         What comes to a layer depends on the statistics of those before it, so there is one pass
         over the windows for each, and it goes no further than that layer.
         """
-        norms = [m for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
+        _make_instance_norms_fixable(self.generator)
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in norms:
             norm.running_mean = norm.running_var = None
         while norms:
@@ -127,15 +126,15 @@ class TorchModel:
     def _run_until_noted(self, picture: Floats) -> None:
         source = padded(self._network_space(picture), self.info.multiple)
         with torch.inference_mode(), self._precision(), contextlib.suppress(_Noted):
-            self._net(source)
+            self.generator(source)
 
     def _network_space(self, picture: Floats) -> torch.Tensor:
         source = torch.from_numpy(np.ascontiguousarray(picture)).to(self._where)
-        return in_channels(source.permute(2, 0, 1)[None].mul(2).sub_(1), self._inputs)
+        return in_channels(source.permute(2, 0, 1)[None].mul(2).sub_(1), self.settings.input_nc)
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
-        with torch.autocast(self._where.type, torch.bfloat16, enabled=not self.exact):
+        with torch.autocast(self._where.type, torch.bfloat16, enabled=self._bf16):
             yield
 
 

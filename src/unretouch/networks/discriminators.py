@@ -1,4 +1,4 @@
-"""The classic PatchGAN discriminators: basic (70 x 70 patches) and n_layers.
+"""The classic discriminators: the PatchGANs basic (70 x 70 patches) and n_layers, and pixel.
 
 Formula: Isola et al. 2017. Each output value judges one patch, as logits (no sigmoid). Module names
 are chosen so that the state dict has the classic program's keys.
@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unretouch.networks.classic import convolutions_have_bias, initialise, make_norm
 from unretouch.networks.convolutions import Halve, Keep
-from unretouch.networks.initial import initialise
-from unretouch.networks.norms import convolutions_have_bias, make_norm
 from unretouch.settings.train import NormName, TrainSettings
 
 SLOPE = 0.2
@@ -51,6 +50,30 @@ class PatchDiscriminator(nn.Module):
         return y
 
 
+class PixelDiscriminator(nn.Module):
+    """Judges every pixel by itself (1 x 1 PatchGAN): (N, input_nc, H, W) to logits (N, 1, H, W)."""
+
+    def __init__(self, input_nc: int = 6, ndf: int = 64, norm: NormName = "batch") -> None:
+        super().__init__()
+        bias = convolutions_have_bias(norm)
+        self.net = nn.ModuleDict(
+            {
+                "0": nn.Conv2d(input_nc, ndf, 1),
+                "2": nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
+                "3": make_norm(norm, 2 * ndf),
+                "5": nn.Conv2d(2 * ndf, 1, 1, bias=bias),
+            }
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, input_nc, H, W) to logits (N, 1, H, W)."""
+        part = self.net
+        x = F.leaky_relu_(part["0"](x), SLOPE)
+        x = F.leaky_relu_(part["3"](part["2"](x)), SLOPE)
+        y: torch.Tensor = part["5"](x)
+        return y
+
+
 def _build(layers: int, settings: TrainSettings) -> nn.Module:
     net = PatchDiscriminator(
         settings.input_nc + settings.output_nc, settings.ndf, layers, settings.norm
@@ -67,3 +90,10 @@ def build_basic(settings: TrainSettings) -> nn.Module:
 def build_n_layers(settings: TrainSettings) -> nn.Module:
     """Return the discriminator `n_layers`, with settings.n_layers_D layers and fresh weights."""
     return _build(settings.n_layers_D, settings)
+
+
+def build_pixel(settings: TrainSettings) -> nn.Module:
+    """Return the discriminator `pixel` with fresh weights."""
+    net = PixelDiscriminator(settings.input_nc + settings.output_nc, settings.ndf, settings.norm)
+    initialise(net, settings.init_type, settings.init_gain)
+    return net

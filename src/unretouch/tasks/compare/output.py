@@ -19,7 +19,6 @@ from unretouch.report.tables import duration
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.comparison import Compared, Comparison
-from unretouch.tasks.compare.crops import crop_of
 from unretouch.tasks.compare.runs import Curve, differing_settings
 
 SCHEMA = 1
@@ -107,7 +106,7 @@ def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> dict[s
     `x` and `y`, 0 to 1, are where the loupe looks first. `crop` is (left, top, width, height) in
     pixels of a frame of `size` (width, height), None where the pictures are whole.
     """
-    crop = crop_of(pair)
+    crop = measuring.crop_of(pair)
     height, width = pair.source.shape[:2]
     digest = measuring.pair_digest(pair)[:16]
     scores = [one.score.pairs[number] for one in comparison.runs]
