@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from torch import nn
 
 from unretouch import networks
@@ -26,9 +24,7 @@ from unretouch.networks.prediction import (
     surroundings,
 )
 from unretouch.pixels.pairs import Pair
-from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
-from unretouch.runs.plain_figures import PlainFigures
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.evaluation import (
@@ -334,21 +330,3 @@ def test_the_estimate_is_right_on_average(learnt: str) -> None:
 
 def test_an_estimate_without_any_retouch_is_that_of_the_errors_alone() -> None:
     assert estimated_error([1.0, 2.0], [0.0, 0.0], [1.0, 0.5], 0.0) == 5.0
-
-
-def test_the_table_marks_what_is_estimated() -> None:
-    errors = [
-        PlainFigures(
-            name="whole", level_error=0.5, identity_error=1.0, recovered_share=0.5,
-            exact_pixels=0.25,
-        ),
-        PlainFigures(
-            name="large", level_error=0.75, identity_error=1.0, recovered_share=0.25,
-            estimated=True,
-        ),
-    ]  # fmt: skip
-    console = Console(file=io.StringIO(), width=120)
-    console.print(error_table("Pairs", {"trained on": errors}))
-    rows = console.file.getvalue()  # type: ignore[attr-defined]
-    for cell in (" 0.500 ", " 50.0% ", " 25.0%\n", " ~0.750 ", " ~25.0% ", " -\n"):
-        assert cell in rows
