@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from short_runs import write_pairs
 
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, VerificationError
@@ -170,3 +171,16 @@ def test_the_weights_themselves_are_not_written_over(exported: Path) -> None:
     before = path.read_bytes()
     assert run(dispatch, ["export", str(path.parent), "--to", "pth", "-o", str(path)]) == 2
     assert path.read_bytes() == before
+
+
+def test_an_exported_file_is_verified_by_itself(exported: Path, tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "pairs")
+    (tmp_path / "sent.safetensors").write_bytes(
+        (exported / "detail" / "latest_net_G.safetensors").read_bytes()
+    )
+    words = ["verify", "--weights", str(tmp_path / "sent.safetensors"), "--no_probe"]
+    assert run(dispatch, words) == 2, "nothing tells the pairs"
+    out = ["--out", str(tmp_path / "report")]
+    assert run(dispatch, [*words, "--dataroot", str(pairs), *out]) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    assert [pair["name"] for pair in report["training"]["pairs"]] == ["face_0", "face_1"]
