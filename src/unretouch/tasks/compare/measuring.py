@@ -208,7 +208,8 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
     area = figures.prediction.area
     removed = figures.bands.removed if figures.bands else ()
     return PairScore(
-        **vars(figures.plain),
+        name=figures.name,
+        **figures.plain.record(),
         width=figures.width,
         height=figures.height,
         texture=_texture(area, removed),
