@@ -13,8 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks import classic
-from unretouch.networks.classic import convolutions_have_bias, make_norm
+from unretouch.networks.classic import (
+    TAKES,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+    norm_of,
+)
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
 
@@ -126,7 +131,7 @@ def build(blocks: int, settings: TrainSettings) -> ResNet:
         norm=settings.norm,
         dropout=not settings.no_dropout,
     )
-    classic.initialise(net, settings.init_type, settings.init_gain)
+    initialise(net, settings.init_type, settings.init_gain)
     return net
 
 
@@ -142,7 +147,7 @@ def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
         netG=f"resnet_{blocks}blocks",
         input_nc=first.shape[1],
         output_nc=last.shape[0],
-        norm=classic.norm_of(state, "model.1", "model.2"),
+        norm=norm_of(state, "model.1", "model.2"),
         ngf=first.shape[0],
         # There it is a convolution's, with dropout before it; else the normalisation's.
         dropout=between is not None and between.dim() == 4,
@@ -153,8 +158,8 @@ def _kind(blocks: int) -> GeneratorKind:
     return GeneratorKind(
         build=partial(build, blocks),
         recognise=recognise,
-        takes=classic.TAKES,
-        width=classic.width,
+        takes=TAKES,
+        width=lambda settings: settings.ngf,
         weights_bytes=40_000,
         pixel_bytes=155,
     )

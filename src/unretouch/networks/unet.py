@@ -13,8 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks import classic
-from unretouch.networks.classic import convolutions_have_bias, make_norm
+from unretouch.networks.classic import (
+    TAKES,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+    norm_of,
+)
 from unretouch.networks.convolutions import Double, Halve
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
@@ -153,7 +158,7 @@ def build(halvings: int, settings: TrainSettings) -> UNet:
         norm=settings.norm,
         dropout=not settings.no_dropout,
     )
-    classic.initialise(net, settings.init_type, settings.init_gain)
+    initialise(net, settings.init_type, settings.init_gain)
     return net
 
 
@@ -167,7 +172,7 @@ def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
         netG={8: "unet_256", 7: "unet_128"}.get(halvings, f"U-Net of {halvings} halvings"),
         input_nc=first.shape[1],
         output_nc=last.shape[1],
-        norm=classic.norm_of(state, "model.model.1.model.1", "model.model.1.model.2"),
+        norm=norm_of(state, "model.model.1.model.1", "model.model.1.model.2"),
         ngf=first.shape[0],
     )
 
@@ -176,8 +181,8 @@ def _kind(halvings: int) -> GeneratorKind:
     return GeneratorKind(
         build=partial(build, halvings),
         recognise=recognise,
-        takes=classic.TAKES,
-        width=classic.width,
+        takes=TAKES,
+        width=lambda settings: settings.ngf,
         weights_bytes=203_000,
         pixel_bytes=22,
     )

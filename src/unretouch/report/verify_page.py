@@ -10,7 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from unretouch.base import durable
-from unretouch.metrics import METRICS, Metric
+from unretouch.metrics import Metric
+from unretouch.metrics.table import METRICS
 from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 from unretouch.report.verify_words import verify_words
 from unretouch.tasks.verify.album import Shown

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
 from unretouch.pixels import images

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
-from unretouch.metrics.metric import Figure, Levels
+from unretouch.metrics import Figure, Levels
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.metrics.metric import Figure
+from unretouch.metrics import Figure
 from unretouch.tasks.compare.comparison import Comparison
 from unretouch.tasks.compare.runs import differing_settings
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unretouch.base import durable, names
 from unretouch.metrics import Levels, Metric, Picture
-from unretouch.metrics.coarse_bands import reduced
+from unretouch.metrics.octave_bands import reduced
 from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch
 from unretouch.pixels.error_map import error_map

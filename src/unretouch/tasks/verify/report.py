@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from unretouch import __version__
-from unretouch.metrics import METRICS, Figure, Metric
+from unretouch.metrics import Figure, Metric
+from unretouch.metrics.table import METRICS
 from unretouch.tasks.verify.figures import Figures, PairFigures, retouch_shares
 from unretouch.tasks.verify.memorised import MemorisedThresholds, memorised_verdict
 from unretouch.tasks.verify.probe import ProbePoint, ProbeThresholds, probe_verdict
