@@ -16,6 +16,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, ExitCode
+from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
@@ -40,8 +41,6 @@ from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
-LARGE_PIXELS = 2_000_000
-"""Above so many pixels a picture is large: the generator has a level more."""
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
 QUICKLY_READ = 150_000_000
@@ -199,7 +198,7 @@ def _size(
     if continues and run.config.exists():
         return dataclasses.replace(settings, size=config.load(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return dataclasses.replace(settings, size="pyramid" if pixels > LARGE_PIXELS else "m")
+    return dataclasses.replace(settings, size=size_for(pixels))
 
 
 def _report(
