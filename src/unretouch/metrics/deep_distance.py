@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unretouch.metrics.pictures import Area, Picture, check
+from unretouch.metrics.pictures import Area, Picture, Places, check, reflected
 
 # --- the network
 
@@ -109,8 +109,6 @@ TILE = 512 + _CELL
 """Pixels of a tile's own part: what is held at once is bounded, whatever the frame. A frame of 512
 is one tile."""
 
-_Places = npt.NDArray[np.intp]
-
 
 def deep_distance(
     stages: EarlyStages, prediction: Picture, target: Picture, area: Area | None = None
@@ -134,7 +132,7 @@ def deep_distance(
     return float((sums[:, 0] / sums[:, 1]).mean())
 
 
-def _tiles(height: int, width: int) -> Iterator[tuple[_Places, _Places]]:
+def _tiles(height: int, width: int) -> Iterator[tuple[Places, Places]]:
     """Yield the rows and columns of each tile, its surroundings included; some are outside.
 
     They begin a cell before the frame, for a place stands for pixels below and right of its own;
@@ -145,12 +143,12 @@ def _tiles(height: int, width: int) -> Iterator[tuple[_Places, _Places]]:
             yield _span(top, height), _span(left, width)
 
 
-def _span(start: int, length: int) -> _Places:
+def _span(start: int, length: int) -> Places:
     own = min(TILE, math.ceil((length - start) / _CELL) * _CELL)
     return np.arange(start - REACH, start + own + REACH)
 
 
-def _inside(shape: tuple[int, ...], area: Area | None, rows: _Places, columns: _Places) -> Area:
+def _inside(shape: tuple[int, ...], area: Area | None, rows: Places, columns: Places) -> Area:
     height, width = shape
     known = np.logical_and.outer((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
     if area is not None:
@@ -158,23 +156,14 @@ def _inside(shape: tuple[int, ...], area: Area | None, rows: _Places, columns: _
     return known
 
 
-def _features(
-    stages: EarlyStages, picture: Picture, rows: _Places, columns: _Places
-) -> list[Tensor]:
+def _features(stages: EarlyStages, picture: Picture, rows: Places, columns: Places) -> list[Tensor]:
     height, width = picture.shape[:2]
-    patch = picture[np.ix_(_mirrored(rows, height), _mirrored(columns, width))]
+    patch = picture[np.ix_(reflected(rows, height), reflected(columns, width))]
     patch = patch.astype(np.float32, copy=False)
     # Channels last in memory, as the patch lies: a quarter faster.
     levels = torch.from_numpy(patch).permute(2, 0, 1)[None]
     with torch.inference_mode():
         return [functional.normalize(features[0], dim=0) for features in stages(levels)]
-
-
-def _mirrored(places: _Places, length: int) -> _Places:
-    """Return the place inside that each shows, reflected at the first and the last one."""
-    period = max(2 * (length - 1), 1)
-    folded = places % period
-    return np.asarray(np.minimum(folded, period - folded) if length > 1 else folded * 0)
 
 
 def _sums(ours: list[Tensor], theirs: list[Tensor], inside: Area) -> npt.NDArray[np.float64]:

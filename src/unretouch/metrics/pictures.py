@@ -16,6 +16,8 @@ Picture = npt.NDArray[np.uint8] | Levels
 become four times its size to be measured."""
 Area = npt.NDArray[np.bool_]
 """The pixels that count: bool (H, W)."""
+Places = npt.NDArray[np.intp]
+"""Rows or columns of a picture, counted from its first."""
 Figure = float | None
 """A measured number; None where it has no meaning."""
 
@@ -37,6 +39,14 @@ def check_shapes(*pictures: Picture, area: Area | None) -> None:
         raise ValueError(f"shapes differ: {[picture.shape for picture in pictures]}")
     if area is not None and (area.shape != shape[:2] or area.dtype != np.bool_):
         raise ValueError(f"the area is bool {shape[:2]}, not {area.dtype} {area.shape}")
+
+
+def reflected(places: Places, length: int) -> Places:
+    """Return the place inside a side of `length` pixels that each place shows, inside or outside:
+    reflected at the first and the last pixel, which are not repeated."""
+    period = max(2 * (length - 1), 1)
+    folded = places % period
+    return np.asarray(np.minimum(folded, period - folded) if length > 1 else folded * 0)
 
 
 # --- luma: the lightness that carries skin texture

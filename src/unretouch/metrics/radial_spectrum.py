@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from unretouch.metrics.metric import Metric
-from unretouch.metrics.pictures import Figure
+from unretouch.metrics.pictures import Figure, Places, reflected
 from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
 PATCH = 64
@@ -77,22 +77,17 @@ def _figures(sums: Sums) -> tuple[Figure, ...]:
     return (math.sqrt(float(np.average(squares, weights=1 / FREQUENCIES[compared]))),)
 
 
-def _places(own: slice, around: slice, length: int) -> npt.NDArray[np.intp]:
+def _places(own: slice, around: slice, length: int) -> Places:
     """Return the rows of a patch that the windows look at, reflected at the frame's border.
 
     Windows stand on a grid of half their size, the first one's middle on the frame's first pixel.
     """
     half = PATCH // 2
     wanted = np.arange(own.start - half, -(-own.stop // half) * half + half)
-    period = max(2 * (length - 1), 1)
-    folded = wanted % period
-    places = np.minimum(folded, period - folded) if length > 1 else folded * 0
-    return np.asarray(places - around.start, dtype=np.intp)
+    return reflected(wanted, length) - around.start
 
 
-def _counting(
-    view: View, patch: Patch, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
+def _counting(view: View, patch: Patch, rows: Places, columns: Places) -> npt.NDArray[np.float32]:
     """Return which of the pixels that the windows look at count: 0 or 1."""
     half = PATCH // 2
     counting = np.zeros((len(rows), len(columns)), dtype=np.float32)

@@ -144,14 +144,8 @@ def total(
         inside = None if area is None else area[tile.own]
         return sums(View(ours, true, before, frame, inside, first))
 
-    return added(in_order(of, tiles_with(frame, area)))
-
-
-def tiles_with(frame: tuple[int, int], area: Area | None) -> Iterator[Tile]:
-    """Yield the tiles of a frame that hold any of the area."""
-    for tile in tiles_of(*frame, HALO, SIDE):
-        if area is None or area[tile.own].any():
-            yield tile
+    tiles = tiles_of(*frame, HALO, SIDE)
+    return added(in_order(of, (t for t in tiles if area is None or area[t.own].any())))
 
 
 def added(sums: Iterable[Sums]) -> Sums:
