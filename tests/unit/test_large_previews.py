@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from torch import nn
 
 from unretouch import networks
@@ -26,12 +24,10 @@ from unretouch.networks.prediction import (
     surroundings,
 )
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.evaluation import (
-    PairError,
     evaluate,
 )
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
@@ -87,8 +83,7 @@ def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_pairs, "LARGE_PIXELS", 100_000)
     monkeypatch.setattr(large_pairs, "LONG_SIDE", 300)
     monkeypatch.setattr(large_pairs, "TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.CORE", 128)
+    monkeypatch.setattr(large_pairs, "CORE", 128)
 
 
 def begun(folder: Path, pairs: list[Pair]) -> Previews:
@@ -335,15 +330,3 @@ def test_the_estimate_is_right_on_average(learnt: str) -> None:
 
 def test_an_estimate_without_any_retouch_is_that_of_the_errors_alone() -> None:
     assert estimated_error([1.0, 2.0], [0.0, 0.0], [1.0, 0.5], 0.0) == 5.0
-
-
-def test_the_table_marks_what_is_estimated() -> None:
-    errors = [
-        PairError("whole", 0.5, 1.0, 0.5, 0.25),
-        PairError("large", 0.75, 1.0, 0.25, None),
-    ]
-    console = Console(file=io.StringIO(), width=120)
-    console.print(error_table("Pairs", {"trained on": errors}))
-    rows = console.file.getvalue()  # type: ignore[attr-defined]
-    for cell in (" 0.500 ", " 50.0% ", " 25.0% ", " ~0.750 ", " ~25.0% ", " - "):
-        assert cell in rows

@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from unretouch.model.interface import ModelInfo
+from unretouch.model.load import recognised
+from unretouch.model.torch_model import TorchModel
 from unretouch.networks import build_generator, predict_picture, prediction, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.prediction import PartPredictor, Window, surroundings
@@ -16,10 +19,7 @@ from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.loading import recognised
-from unretouch.tasks.apply.model import ModelInfo
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.torch_model import TorchModel
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +136,6 @@ def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
     info = ModelInfo(
         "pyramid",
         "here",
-        "0",
         net.size_multiple,
         False,
         Sizing("none", 256, 256),

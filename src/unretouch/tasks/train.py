@@ -20,26 +20,27 @@ from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.report.console import RunDisplay, error_table, say
+from unretouch.report.console import RunDisplay, say
+from unretouch.report.tables import error_table
 from unretouch.runs import checkpoint, history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.lock import run_lock
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import Preview
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
-from unretouch.training import device, fast_fit, following, large_sets, saving, session
+from unretouch.training import device, fast_fit, following, saving, session
 from unretouch.training.capacity import capacity
-from unretouch.training.evaluation import PairError, asked_of, evaluate
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.large_pairs import is_large
 from unretouch.training.memory_need import MemoryCheck
-from unretouch.training.previews import Previews
+from unretouch.training.previews import Previews, shown_pairs
 from unretouch.training.session import AnyFit, Session
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Outcome, train
-from unretouch.training.training_pairs import padded_pairs, prepared_pairs
+from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
@@ -103,7 +104,7 @@ def _run(
         settings.phase,
         settings.direction,
         settings.max_dataset_size,
-        PictureCache(large_sets.cache_bytes(settings)),
+        PictureCache(cache_bytes(settings)),
         before,
     )
     _say_notes(console, loaded)
@@ -135,7 +136,7 @@ def _run(
         _record_start(run, settings, opened, loaded, options_text)
         try:
             following.begin(team, settings, opened, pairs)
-            shown = large_sets.shown_pairs(pairs, settings.seed, loaded.lazy)
+            shown = shown_pairs(pairs, settings.seed, loaded.lazy)
             outcome, taken = _train(run, settings, opened, shown, console, team)
             following.dismiss(team, outcome.exit_code)
         except StoppedNow as stopped:
@@ -213,33 +214,36 @@ def _report(
 
     Of large ones, which take long, it is what the `last` preview found of those that it shows.
     """
+    # Late: nothing of a training needs them before its end.
+    from unretouch.report.pair_figures import figures_of_pair
+    from unretouch.report.short_verdicts import affordable, short_verdicts
+
     errors, figures = [], []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
-    brief_too = affordable(pairs)
+    judged = affordable(pairs)
     for pair in pairs:
         known = fit.known(pair.name)
         shown = measured.get(pair.name)
         parts_only = is_large(pair) and fit.generator.is_local
         if parts_only and shown is None and measured:
             continue
+        error: PlainFigures
         if parts_only and shown is not None:
-            error = PairError(
-                pair.name, shown.level_error, shown.identity_error, shown.recovered_share,
-                shown.exact_pixels,
-            )  # fmt: skip
+            error = shown
         else:
             asked = asked_of(pair, known)
             ((_, prediction, error),) = evaluate(fit.generator, [asked])
-            if brief_too:
-                figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+            if judged:
+                source, target, weight = pair.source, pair.target, settings.lambda_L1
+                figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
         errors.append(error if known is None else _told_apart(error, known))
     console.print(error_table("Training pairs", {"trained on": errors}))
-    for line in brief_verdicts(figures, run):
+    for line in short_verdicts(figures, run):
         console.print(line, soft_wrap=True)
     return len(errors)
 
 
-def _told_apart(error: PairError, known: PairMap) -> PairError:
+def _told_apart(error: PlainFigures, known: PairMap) -> PlainFigures:
     """Return an error of what is asked for beside what doing nothing consists of."""
     if known.lossless:
         return error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,34 +14,14 @@ from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PredictMode, predict_picture
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.runs.plain_figures import PlainFigures
 
 
-@dataclass(frozen=True)
-class PairError:
-    """Plain figures of one pair, errors in grey levels (mean absolute difference)."""
-
-    name: str
-    level_error: float
-    identity_error: float
-    recovered_share: float | None
-    """None where source and target are equal"""
-    exact_pixels: float | None
-    """None for estimates"""
-    identity_parts: tuple[float, float] | None = None
-    """what of `identity_error` is retouch, and what two files compressed apart; None for lossless
-    pairs, and where it was not asked for"""
-
-    @property
-    def estimated(self) -> bool:
-        """Whether only parts of a large pair were measured; `identity_error` is exact even then."""
-        return self.exact_pixels is None
-
-
-def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:
+def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
     """Return the figures of `prediction` (levels) for `pair`."""
     source, target = pair.source, pair.target
     identity = level_error(source, target)
-    return PairError(
+    return PlainFigures(
         name=pair.name,
         level_error=level_error(prediction, target),
         identity_error=identity,
@@ -60,14 +39,14 @@ def asked_of(pair: Pair, known: PairMap | None) -> Pair:
     return Pair(pair.name, source, known.asked(source, target, *whole), pair.files)
 
 
-def told_apart(error: PairError, pair: Pair) -> PairError:
+def told_apart(error: PlainFigures, pair: Pair) -> PlainFigures:
     """Return `error` with what of doing nothing is retouch, and what compression."""
     return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
 
 
 def evaluate(
     generator: Generator, pairs: Sequence[Pair], mode: PredictMode = "evaluate"
-) -> Iterator[tuple[Pair, NDArray[np.float32], PairError]]:
+) -> Iterator[tuple[Pair, NDArray[np.float32], PlainFigures]]:
     """Yield each pair with its prediction (levels) and its figures, one at a time."""
     for pair in pairs:
         prediction = predict_picture(generator, pair.source, mode)

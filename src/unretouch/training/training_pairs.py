@@ -10,11 +10,22 @@ from numpy.typing import NDArray
 
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
+from unretouch.base.memory import memory_bytes
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import changed
 from unretouch.pixels.preprocess import Sizing, resized, target_size
 from unretouch.settings.train import TrainSettings
+
+SHARE_OF_MEMORY = 0.25
+"""Kept for decoded pairs on a machine, unless --cache_gb says otherwise."""
+
+
+def cache_bytes(settings: TrainSettings) -> int:
+    """Return the bytes of decoded pairs that this process keeps."""
+    if settings.cache_gb is not None:
+        return int(settings.cache_gb * 10**9)
+    return int(memory_bytes() * SHARE_OF_MEMORY / settings.devices)
 
 
 def sizing(settings: TrainSettings) -> Sizing:

@@ -1,4 +1,4 @@
-"""A generator run by torch."""
+"""A model run by torch: what `load` makes of .pth and .safetensors files."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
+from unretouch.model.interface import TILE, Floats, ModelInfo, Window
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
-from unretouch.networks.prediction import PredictMode, padded
+from unretouch.networks.prediction import PredictMode, padded, predict_picture
+from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import PrecisionName, TrainSettings
-from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window
 from unretouch.training import device
+from unretouch.training.training_pairs import at_scale
 
 
 class TorchModel:
-    """See apply.model.Model. `precision` auto takes bf16 where the device has it and the source
-    keeps its depth in it."""
+    """See interface.Model; with `predict` and `at_scale` for pairs at the scale of training.
+
+    `precision` auto takes bf16 where the device has it and the source keeps its depth in it.
+    """
 
     def __init__(
         self,
@@ -35,21 +40,30 @@ class TorchModel:
         # What looks at the whole picture first (look_at) needs little around a tile.
         finest = net.networks[-1]
         self.info = replace(info, multiple=finest.size_multiple, margin=finest.margin)
+        self.settings = settings
         self.tile = TILE
         self._where = where
         if precision == "auto" and not networks.GENERATORS[settings.netG].takes_bf16:
             precision = "32-true"
-        self.exact = device.precision(precision, where) == "32-true"
-        self._inputs, self._outputs = settings.input_nc, settings.output_nc
+        self._bf16 = device.precision(precision, where) != "32-true"
         net.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._net = self._ready = net.eval()
-        _make_instance_norms_fixable(self._net)
+        self.generator = self._ready = net.eval()
         self._mode: PredictMode = "evaluate"
+
+    def at_scale(self, pair: Pair) -> Pair:
+        """Return the pair as it is seen in training: its size, and grey where the network is."""
+        return at_scale(self.settings, pair)
+
+    def predict(self, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate") -> Floats:
+        """Return the prediction for a picture at the scale of training, file space (H, W, 3), as
+        levels (H, W, 3), unrounded. Large ones go through local generators tile by tile."""
+        with self._precision():
+            return predict_picture(self.generator, rgb, mode)
 
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         """Take a look at the picture whose parts `change` is about to see."""
         with self._precision():
-            self._ready = self._net.look(height, lambda part: self._network_space(rows(part)))
+            self._ready = self.generator.look(height, lambda part: self._network_space(rows(part)))
 
     def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
@@ -72,7 +86,8 @@ class TorchModel:
         What comes to a layer depends on the statistics of those before it, so there is one pass
         over the windows for each, and it goes no further than that layer.
         """
-        norms = [m for m in self._net.modules() if isinstance(m, nn.BatchNorm2d)]
+        _make_instance_norms_fixable(self.generator)
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in norms:
             norm.running_mean = norm.running_var = None
         while norms:
@@ -111,15 +126,15 @@ class TorchModel:
     def _run_until_noted(self, picture: Floats) -> None:
         source = padded(self._network_space(picture), self.info.multiple)
         with torch.inference_mode(), self._precision(), contextlib.suppress(_Noted):
-            self._net(source)
+            self.generator(source)
 
     def _network_space(self, picture: Floats) -> torch.Tensor:
         source = torch.from_numpy(np.ascontiguousarray(picture)).to(self._where)
-        return in_channels(source.permute(2, 0, 1)[None].mul(2).sub_(1), self._inputs)
+        return in_channels(source.permute(2, 0, 1)[None].mul(2).sub_(1), self.settings.input_nc)
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
-        with torch.autocast(self._where.type, torch.bfloat16, enabled=not self.exact):
+        with torch.autocast(self._where.type, torch.bfloat16, enabled=self._bf16):
             yield
 
 

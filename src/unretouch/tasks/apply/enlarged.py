@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Stretched:
+class Enlarged:
     """`plane` as if resized to `height` x `width`.
 
     float32 (h, w) or (h, w, C), or uint8 (h, w), which stands for 0..1.

@@ -11,11 +11,7 @@ import numpy as np
 
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.base.extras import install_hint
-from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window, checksum, info_of_record
-
-RECORD = "unretouch"
-"""Key of our record in the file's own metadata."""
-
+from unretouch.model.interface import RECORD, TILE, Floats, ModelInfo, Window, info_of_record
 
 _TILE = 1_000_000
 """Pixels: onnxruntime keeps more memory a pixel than torch. What normalises by the whole picture
@@ -23,9 +19,7 @@ cannot be cut, so that takes the usual ones."""
 
 
 class OnnxModel:
-    """See apply.model.Model. The file takes and gives float32 (1, 3, H, W) in 0..1."""
-
-    exact = True
+    """See interface.Model. The file takes and gives float32 (1, 3, H, W) in 0..1."""
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         """Open `path`. Raises CheckpointError for a file that is not ours or damaged."""
@@ -47,7 +41,7 @@ class OnnxModel:
                 data, options, providers=["CPUExecutionProvider"]
             )
             record = json.loads(self._session.get_modelmeta().custom_metadata_map[RECORD])
-            self.info: ModelInfo = info_of_record(record, str(path), checksum(data))
+            self.info: ModelInfo = info_of_record(record, str(path))
             self.tile = TILE if self.info.per_picture else _TILE
         except (KeyError, TypeError, ValueError):
             raise CheckpointError(

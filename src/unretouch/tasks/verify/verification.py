@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,32 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
-from unretouch.metrics import Picture
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.report.verify_page import write_verify_page
+from unretouch.report.extra_metrics import extra_metrics
+from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
+from unretouch.report.verdicts import CrossRuns, Verification
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.album import Album, Group
-from unretouch.tasks.verify.brief import LAMBDA_L1, trained_on
-from unretouch.tasks.verify.cross import leave_one_out
-from unretouch.tasks.verify.deep import extra_metrics
-from unretouch.tasks.verify.figures import PairFigures
-from unretouch.tasks.verify.finished import finished_pictures
+from unretouch.tasks.verify.crossvalidation import leave_one_out
+from unretouch.tasks.verify.finished_pictures import finished_pictures
+from unretouch.tasks.verify.measuring import (
+    Group,
+    Measured,
+    Measuring,
+    PairJob,
+    Shown,
+    judge,
+    picture_folder,
+    remove_old_pictures,
+    shared,
+    simulated_pair,
+)
 from unretouch.tasks.verify.model import Model, load_model
-from unretouch.tasks.verify.pair_work import Measured, Measuring, PairJob, shared
-from unretouch.tasks.verify.probe import AMOUNTS, gathered
-from unretouch.tasks.verify.report import CrossRuns, Verification, report
+from unretouch.tasks.verify.probe import AMOUNTS, probe_points
+from unretouch.tasks.verify.report import report, write_verify_page
 from unretouch.tasks.verify.request import VerifyRequest
-from unretouch.tasks.verify.self_test import simulated_pair
-from unretouch.tasks.verify.table import renderables
-from unretouch.training.large_sets import cache_bytes
+from unretouch.tasks.verify.tables import renderables
+from unretouch.training.training_pairs import cache_bytes
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,10 @@ def verify(request: VerifyRequest, console: Console) -> Verified:
     CheckpointError where weights do not fit, DiskError, and with --cross what training raises.
     """
     made = _finished(request, console) if request.images else _model(request, console)
-    page = write_verify_page(
-        made.folder, made.title, made.facts, made.verification, made.album.shown
-    )
+    page = write_verify_page(made.folder, made.title, made.facts, made.verification, made.shown)
     path = made.folder / "report.json"
     durable.write_json(path, report(made.verification, made.subject))
-    made.album.tidy()
+    remove_old_pictures(made.folder, made.shown)
     for shown in renderables(made.verification):
         console.print(shown)
     say(console, f"report: {path}")
@@ -69,7 +74,7 @@ class _Made:
     facts: dict[str, str]
     subject: dict[str, Any]
     verification: Verification
-    album: Album
+    shown: list[Shown]
 
 
 def _finished(request: VerifyRequest, console: Console) -> _Made:
@@ -80,13 +85,15 @@ def _finished(request: VerifyRequest, console: Console) -> _Made:
     phase, direction = request.phase or "", request.direction or "AtoB"
     answers = finished_pictures(request.images, Path(request.dataroot), phase, direction)
     folder = request.out or Path("verify")
-    album = Album(folder, weight, extra)
-    training = _judged(album, "training", answers, console)
+    picture_folder(folder)
+    with console.status("measuring"):
+        shown = [judge(folder, weight, "training", *answer, extra) for answer in answers]
     title = request.images.resolve().name
     subject = {"images": str(request.images), "pairs": request.dataroot, "lambda_L1": weight}
     facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
+    training = [one.figures for one in shown]
     verification = Verification(training, thresholds=request.thresholds, extra=extra)
-    return _Made(folder, title, facts, subject, verification, album)
+    return _Made(folder, title, facts, subject, verification, shown)
 
 
 def _model(request: VerifyRequest, console: Console) -> _Made:
@@ -109,23 +116,34 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     photos = _photos(request.self_test)
 
     folder = request.out or (model.run.root / "verify" if model.run else Path("verify"))
-    album = Album(folder, model.lambda_L1, extra)
+    picture_folder(folder)
     groups: dict[Group, Sequence[Pair]] = {
         "training": loaded.pairs,
         "heldout": strangers.pairs if strangers else (),
         "self_test": photos,
     }
     measured = _measured(Measuring(request, folder), model, groups, console)
-    training = [album.take(one.shown) for one in measured["training"]]
-    heldout = [album.take(one.shown) for one in measured["heldout"]]
+    shown = {group: [one.shown for one in found] for group, found in measured.items()}
     cross = None
     if strangers is None and request.cross_minutes is not None:
-        heldout, cross = _cross(request.cross_minutes, settings, loaded, album, console)
-    shots = [album.take(one.shown) for one in measured["self_test"]]
-    shares = {one.shown.figures.name: one.shares for one in measured["training"]}
-    known = {name: found for name, found in shares.items() if found is not None}
-    points = gathered(known) if request.probe else []
-    verification = Verification(training, heldout, points, request.thresholds, cross, shots, extra)
+        each, shares = request.cross_minutes / len(loaded.pairs), []
+        for run in leave_one_out(settings, loaded.pairs, each, lambda line: say(console, line)):
+            judged = judge(folder, model.lambda_L1, "heldout", run.pair, run.prediction, extra)
+            shown["heldout"].append(judged)
+            shares += [share for share in run.own_shares if share is not None]
+        own = sum(shares) / len(shares) if shares else None
+        cross = CrossRuns(len(loaded.pairs), each, own)
+    shares_of = {one.shown.figures.name: one.shares for one in measured["training"] if one.shares}
+    figures = {group: [one.figures for one in found] for group, found in shown.items()}
+    verification = Verification(
+        training=figures["training"],
+        heldout=figures["heldout"],
+        probe=probe_points(shares_of) if request.probe else [],
+        thresholds=request.thresholds,
+        cross=cross,
+        self_test=figures["self_test"],
+        extra=extra,
+    )
     facts = {
         "epoch": request.epoch,
         "netG": settings.netG,
@@ -142,20 +160,21 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
         "netG": settings.netG,
         "lambda_L1": model.lambda_L1,
     }
-    return _Made(folder, model.name, facts, subject, verification, album)
+    every = [one for group in groups for one in shown[group]]
+    return _Made(folder, model.name, facts, subject, verification, every)
 
 
 def _with_data(request: VerifyRequest, model: Model) -> TrainSettings:
     """Return the model's settings with the pairs that the request means."""
-    known = model.run is not None and model.run.config.exists()
-    if request.dataroot is None and not known:
+    dataroot = request.dataroot or model.settings.dataroot
+    if not dataroot:
         raise UsageError(
             "nothing tells which pairs it was trained on", "--dataroot", "Give their folder"
         )
     settings = model.settings
     return dataclasses.replace(
         settings,
-        dataroot=request.dataroot or settings.dataroot,
+        dataroot=dataroot,
         phase=settings.phase if request.phase is None else request.phase,
     )
 
@@ -206,22 +225,3 @@ def _measured(
         ]
         done = sorted(shared(measuring, jobs), key=lambda one: one[0].number)
     return {group: [made for job, made in done if job.group == group] for group in groups}
-
-
-def _judged(
-    album: Album, group: Group, answers: Iterable[tuple[Pair, Picture]], console: Console
-) -> list[PairFigures]:
-    with console.status("measuring"):
-        return [album.add(group, pair, prediction) for pair, prediction in answers]
-
-
-def _cross(
-    minutes: float, settings: TrainSettings, loaded: LoadedPairs, album: Album, console: Console
-) -> tuple[list[PairFigures], CrossRuns]:
-    each = minutes / len(loaded.pairs)
-    figures, shares = [], []
-    for run in leave_one_out(settings, loaded.pairs, each, lambda line: say(console, line)):
-        figures.append(album.add("heldout", run.pair, run.prediction))
-        shares += [share for share in run.own_shares if share is not None]
-    own = sum(shares) / len(shares) if shares else None
-    return figures, CrossRuns(len(figures), each, own)

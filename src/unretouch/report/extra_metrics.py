@@ -1,4 +1,4 @@
-"""The deep distance, where the extra that carries its network is installed."""
+"""Metrics beyond METRICS: the deep distance, where the extra with its network is installed."""
 
 from __future__ import annotations
 

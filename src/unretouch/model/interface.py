@@ -1,8 +1,7 @@
-"""What `apply` needs of a model, and what is known about one, whatever runs it."""
+"""What every model tells of itself and can do, whatever runs it. Without torch."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,9 @@ from unretouch.settings.train import Preprocess
 
 Floats = NDArray[np.float32]
 
+RECORD = "unretouch"
+"""Key of our record in an exported file's own metadata."""
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -25,8 +27,6 @@ class ModelInfo:
     """its name, or a description of classic weights"""
     origin: str
     """the file it came from"""
-    checksum: str
-    """sha256 of that file"""
     multiple: int
     """sides are padded to multiples of this"""
     per_picture: bool
@@ -66,14 +66,22 @@ class ModelInfo:
             return None
         return None if size == (width, height) else size
 
+    def __str__(self) -> str:
+        """One line on what was found in the file."""
+        full = self.sizing.preprocess in ("none", "crop")
+        trained = "full size" if full else f"{self.sizing.load_size} px ({self.sizing.preprocess})"
+        return f"{self.origin}: {self.generator}, for pictures at {trained}"
 
-def info_of_record(record: dict[str, Any], origin: str, checksum: str) -> ModelInfo:
-    """Return what `ModelInfo.record` kept. Raises KeyError, TypeError or ValueError."""
+
+def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
+    """Return what `ModelInfo.record` kept in the file `origin`.
+
+    Raises KeyError, TypeError or ValueError.
+    """
     sizing = record["sizing"]
     return ModelInfo(
         generator=str(record["generator"]),
         origin=origin,
-        checksum=checksum,
         multiple=int(record["multiple"]),
         per_picture=bool(record["per_picture"]),
         sizing=Sizing(
@@ -107,8 +115,6 @@ class Model(Protocol):
     """A generator that can be run. Pictures are float32 (H, W, 3) sRGB in 0..1, of any size."""
 
     info: ModelInfo
-    exact: bool
-    """whether it computes in float32 throughout"""
     tile: int
     """pixels it takes at once: more would not be faster, and memory grows with it"""
 
@@ -132,8 +138,3 @@ class Model(Protocol):
 
     def free_statistics(self) -> None:
         """Normalise by the statistics of each picture again."""
-
-
-def checksum(data: bytes) -> str:
-    """Return the SHA-256 of `data` in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()

@@ -19,7 +19,7 @@ from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.retouched_area import NOISY, noise_and_area
 from unretouch.metrics.table import METRICS
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
-from unretouch.tasks.verify.places import Place, worst_and_typical
+from unretouch.runs.plain_figures import PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""
@@ -32,6 +32,9 @@ some that differ by more than the noise."""
 _TRIMMED = 32
 """Tiles after which what threads have freed is given back, lest it pile up."""
 
+_ROWS = 256
+"""Of a picture, looked at together."""
+
 Figures = dict[str, Figure]
 
 
@@ -43,6 +46,17 @@ class Candidate:
     """PLAIN metrics over the whole frame; none of the grain overlay, which leaves the rest alone"""
     area: Figures
     """PLAIN, TEXTURE and extra metrics over the retouched area; all None where it is empty"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square of the frame, shown at 1:1."""
+
+    top: int
+    left: int
+    side: int
+    level_error: float
+    """mean absolute error inside, in grey levels"""
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,22 @@ class PairFigures:
     """the rest of it: two files compressed apart, which no model can bring back"""
     coarse: tuple[CoarseBand, ...] = ()
     """what of the retouch is larger than pores; as many bands as the frame is large enough for"""
+
+    @property
+    def plain(self) -> PlainFigures:
+        """The figures that every table and page shows, over the whole frame."""
+        frame, nothing = self.prediction.frame, self.identity.frame["level_error"]
+        error = frame["level_error"]
+        assert error is not None
+        assert nothing is not None
+        return PlainFigures(
+            name=self.name,
+            level_error=error,
+            identity_error=nothing,
+            recovered_share=frame["recovered_share"],
+            exact_pixels=frame["exact_pixels"],
+            identity_parts=self.identity_parts,
+        )
 
     @property
     def noisy(self) -> bool:
@@ -355,3 +385,45 @@ def _spectra(found: _Added) -> Spectra:
         target=power("prediction", 1),
         grain=power("grain", 0),
     )
+
+
+def worst_and_typical(
+    prediction: Picture, target: Picture, area: Area, side: int = 128
+) -> tuple[Place, Place]:
+    """Return the square with the largest mean error, and one whose error is the median.
+
+    Squares lie on a grid of a quarter of their side, inside the frame; those that hold retouched
+    pixels are considered, or all where none does. Both are cut to the frame's shorter side.
+    """
+    height, width = area.shape
+    side = min(side, height, width)
+    step = max(side // 4, 1)
+    tops, lefts = _grid(height - side, step), _grid(width - side, step)
+    error, retouched = np.empty((2, height + 1, len(lefts)))
+    error[0] = retouched[0] = 0
+    for row in range(0, height, _ROWS):
+        rows = slice(row, min(row + _ROWS, height))
+        off = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        red, green, blue = np.moveaxis(np.abs(off, out=off), 2, 0)
+        off = np.divide(red + green + blue, 3, dtype=np.float64)
+        for sums, layer in ((error, off), (retouched, area[rows].astype(np.float64))):
+            behind = np.cumsum(np.pad(layer, ((0, 0), (1, 0))), axis=1)
+            sums[rows.start + 1 : rows.stop + 1] = behind[:, lefts + side] - behind[:, lefts]
+    means, touched = (
+        np.diff(np.cumsum(sums, axis=0)[[tops, tops + side]], axis=0)[0]
+        for sums in (error, retouched)
+    )
+    means, touched = means / side**2, touched > 0.5
+    if not touched.any():
+        touched[:] = True
+    ranked = sorted(np.argwhere(touched).tolist(), key=lambda place: means[tuple(place)])
+    row, column = ranked[-1]
+    worst = Place(int(tops[row]), int(lefts[column]), side, float(means[row, column]))
+    row, column = ranked[(len(ranked) - 1) // 2]
+    typical = Place(int(tops[row]), int(lefts[column]), side, float(means[row, column]))
+    return worst, typical
+
+
+def _grid(last: int, step: int) -> np.ndarray:
+    """Return the starts 0, step, 2 step ... and the last possible one."""
+    return np.unique(np.append(np.arange(0, last + 1, step), last))

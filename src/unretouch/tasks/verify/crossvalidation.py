@@ -1,4 +1,4 @@
-"""Leave-one-out: each training pair judged by a small run that never saw it."""
+"""Cross-validation by leave-one-out: each training pair judged by a run that never saw it."""
 
 from __future__ import annotations
 

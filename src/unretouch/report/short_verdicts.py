@@ -9,20 +9,19 @@ from typing import Any
 
 from rich.text import Text
 
-from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
+from unretouch.report.pair_figures import PairFigures
+from unretouch.report.verdicts import Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.figures import PairFigures, figures_of_pair
-from unretouch.tasks.verify.memorised import memorised_verdict
-from unretouch.tasks.verify.table import verdict_line
-from unretouch.tasks.verify.texture import texture_verdict
-from unretouch.tasks.verify.unseen import unseen_verdict
 
 LAMBDA_L1 = 500.0
 """Of the guide's recommended command, where nothing tells of another."""
 MOST_PIXELS = 4_000_000
 """In all pairs together: nobody asked for these figures, which take some 5 s a megapixel."""
+STYLES: dict[Tone, str] = {
+    "good": "bold green", "middling": "bold yellow", "bad": "bold red", "unknown": "bold"
+}  # fmt: skip
 
 
 def affordable(pairs: Sequence[Pair]) -> bool:
@@ -36,20 +35,22 @@ def lambda_of(run: RunDir | None, settings: TrainSettings) -> float:
     return settings.lambda_L1 if run is not None and run.config.exists() else LAMBDA_L1
 
 
-def brief_figures(pair: Pair, prediction: Levels, lambda_L1: float) -> PairFigures:
-    """Return the figures from which the short verdicts follow."""
-    return figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
-
-
-def brief_verdicts(
+def short_verdicts(
     pairs: Sequence[PairFigures], run: RunDir, trained_on: bool = True
 ) -> list[Text]:
     """Return a line for each verdict, and how to get the whole report; `pairs` may be empty."""
     lines = []
     if pairs:
-        first = memorised_verdict(pairs) if trained_on else unseen_verdict(None, pairs)
-        lines = [verdict_line(verdict) for verdict in (first, texture_verdict(pairs))]
+        questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
+        judged = Verification(pairs) if trained_on else Verification((), pairs)
+        lines = [verdict_line(judged.verdicts[question]) for question in questions]
     return [*lines, Text(f"figures, pictures and explanations: {command(run)}")]
+
+
+def verdict_line(verdict: Verdict) -> Text:
+    """Return the verdict's word and sentence."""
+    word = (verdict.word.upper(), STYLES[verdict.tone])
+    return Text.assemble(word, "  ", verdict.sentence, "\n")
 
 
 def command(run: RunDir) -> str:
