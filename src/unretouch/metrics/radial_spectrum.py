@@ -84,7 +84,7 @@ def _places(own: slice, around: slice, length: int) -> Places:
     """
     half = PATCH // 2
     wanted = np.arange(own.start - half, -(-own.stop // half) * half + half)
-    return reflected(wanted, length) - around.start
+    return np.asarray(reflected(wanted, length) - around.start)
 
 
 def _counting(view: View, patch: Patch, rows: Places, columns: Places) -> npt.NDArray[np.float32]:
