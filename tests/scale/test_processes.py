@@ -315,6 +315,4 @@ if os.environ.get("LOCAL_RANK") == "1":
         calls.append(1)
         return real(*given) * (float("nan") if len(calls) == 5 else 1)
     step.l1 = l1
-    step.LossWeights.__dataclass_fields__["reconstruction"].default = l1
-    step.LossWeights.__init__.__defaults__ = (*step.LossWeights.__init__.__defaults__[:-1], l1)
 """

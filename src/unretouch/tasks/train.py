@@ -128,7 +128,7 @@ def _tell_what_is_needed(
     run: RunDir, settings: TrainSettings, opened: Session, loaded: LoadedPairs, console: Console
 ) -> None:
     """Print what the run will need and can reach. Raises DiskError where the disk is too small."""
-    plan = disk_plan(opened.fit.weights(), settings.keep_gb)
+    plan = disk_plan(opened.fit.weights(), settings.keep_gb, opened.fit.pool_bytes)
     say(console, plan.sentence())
     if settings.recipe == "fast":
         from unretouch.training.fast_fit import FastFit  # here: a classic run needs none of it

@@ -151,14 +151,17 @@ class DiskPlan:
         )
 
 
-def disk_plan(weights: dict[str, dict[str, Tensor]], keep_gb: float) -> DiskPlan:
+def disk_plan(
+    weights: dict[str, dict[str, Tensor]], keep_gb: float, pool_bytes: int = 0
+) -> DiskPlan:
     """Return how many numbered weights fit below `keep_gb` beside what must be there.
 
-    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D.
+    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D;
+    a state has `pool_bytes` beside them and their moments.
     """
     by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
     latest = sum(by_net.values())
-    state = 3 * latest  # Adam remembers two numbers for every weight
+    state = 3 * latest + pool_bytes  # Adam remembers two numbers for every weight
     left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
     numbered = int(left // by_net["G"])
     return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))

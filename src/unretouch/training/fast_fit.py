@@ -175,6 +175,10 @@ class FastFit:
     def weights(self) -> dict[str, dict[str, Tensor]]:
         return {"G": self.generator.state_dict()}
 
+    @property
+    def pool_bytes(self) -> int:
+        return 0
+
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         for net in (self._net, self._average, self.generator):
             networks.load_weights(net, weights["G"], where)

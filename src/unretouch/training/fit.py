@@ -66,6 +66,10 @@ class Fit(Protocol):
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the classic state dicts to export, by letter: G, and D where there is one."""
 
+    @property
+    def pool_bytes(self) -> int:
+        """Bytes of the earlier predictions that are part of the state, at most."""
+
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         """Begin from such weights of another run. Raises CheckpointError, naming `where`."""
 

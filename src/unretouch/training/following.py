@@ -50,6 +50,12 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "--norm batch",
             "Take --norm instance, which looks at one picture at a time",
         )
+    if settings.pool_size and settings.lambda_GAN:
+        raise UsageError(
+            "every process would remember predictions of its own",
+            "--pool_size",
+            "Leave it at 0, or train with one process",
+        )
     lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
     if not (fast or settings.no_dropout or settings.netG == "detail"):
         lines.append(
