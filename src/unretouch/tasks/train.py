@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy
 import torch
@@ -26,9 +25,8 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import Preview
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
 from unretouch.training import device, large_sets, saving
-from unretouch.training.estimates import MemoryCheck, capacity, disk_plan, require_room
+from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.evaluation import PairError, asked_of, evaluate, is_local
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import is_large
@@ -37,11 +35,8 @@ from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
-from unretouch.training.trainer import train
+from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
-
-if TYPE_CHECKING:
-    from unretouch.training.fast_fit import FastFit
 
 LARGE_PIXELS = 2_000_000
 """Above so many pixels a picture is large: the generator has a level more."""
@@ -90,7 +85,7 @@ def train_run(
             if opened.progress.done or opened.progress.time_up:
                 say(console, _finished_line(run, settings))
                 return ExitCode.OK
-            _tell_what_is_needed(run, settings, opened, loaded, console)
+            _tell_what_is_needed(run, settings, opened, console)
             _record_start(run, settings, opened, loaded, options_text)
             return _trained(run, settings, opened, loaded, console, report, team)
 
@@ -125,20 +120,13 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
 
 
 def _tell_what_is_needed(
-    run: RunDir, settings: TrainSettings, opened: Session, loaded: LoadedPairs, console: Console
+    run: RunDir, settings: TrainSettings, opened: Session, console: Console
 ) -> None:
     """Print what the run will need and can reach. Raises DiskError where the disk is too small."""
     plan = disk_plan(opened.fit.weights(), settings.keep_gb, opened.fit.pool_bytes)
     say(console, plan.sentence())
-    if settings.recipe == "fast":
-        from unretouch.training.fast_fit import FastFit  # here: a classic run needs none of it
-
-        assert isinstance(opened.fit, FastFit)
-        names = [pair.name for pair in loaded.pairs]
-        for line in _difference_lines(names, opened.fit.maps)[:MOST_NOTES]:
-            say(console, line)
-        if settings.aim == "fit" and not loaded.lazy:
-            say(console, _capacity(settings, opened, opened.fit, loaded.pairs))
+    for line in opened.fit.expectations(opened.progress.total_steps):
+        say(console, line)
     require_room(run, plan)
 
 
@@ -163,50 +151,29 @@ def _trained(
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)
         with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
-            outcome = train(
+            code = Trainer(
                 run, settings, opened.fit, opened.progress, previews, display, stop, team
-            )
-        team.dismiss(outcome.exit_code)
+            ).train()
+        team.dismiss(code)
     except StoppedNow as stopped:
         say(console, f"stopped at once; the last save in {run.root} is whole")
         return stopped.exit_code
-    at = f"step {outcome.step}, epoch {opened.progress.epoch}"
-    if outcome.exit_code != ExitCode.OK:
+    at = f"step {opened.progress.step}, epoch {opened.progress.epoch}"
+    if code != ExitCode.OK:
         say(console, f"stopped at {at}, saved in {run.root}; --continue_train goes on from there")
-        return outcome.exit_code
+        return code
     say(console, f"done at {at}; weights: {run.weights('latest')}")
     if report:
         last = previews.taken[-1] if previews.taken else None
         count = _report(run, settings, opened.fit, shown, last, console)
         if count < len(loaded.pairs):
             say(console, f"measured on {count} of the {len(loaded.pairs)} pairs, drawn by --seed")
-    return outcome.exit_code
+    return code
 
 
 def _reading_line(reading: Reading) -> str:
     each = f" of up to {reading.largest / 1e6:.0f} megapixels" if reading.largest >= 10**6 else ""
     return f"reading {reading.pairs} {'pair' if reading.pairs == 1 else 'pairs'}{each}"
-
-
-def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Sequence[Pair]) -> str:
-    """Return the line on what the generator can hold, and what the time lets it learn."""
-    steps: float = opened.progress.total_steps
-    if settings.minutes is not None:
-        steps = settings.minutes * 60 / fit.seconds_a_step()
-    parameters = sum(p.numel() for p in fit.generator.parameters())
-    held = capacity(pairs, parameters, steps * fit.passes_a_step, fit.maps)
-    return held.sentence(settings.size)
-
-
-def _difference_lines(names: Sequence[str], maps: Sequence[PairMap]) -> list[str]:
-    """Return what of each pair's difference is the retouch, where the two are not the same."""
-    return [
-        f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
-        f"retouch, {known.identity_error - known.retouch_error:.2f} compression or noise; "
-        f"{known.blocks.mean():.0%} of the picture is retouched"
-        for name, known in zip(names, maps, strict=True)
-        if not known.lossless
-    ]
 
 
 def _sized(
@@ -233,6 +200,8 @@ def _report(
 
     Of large ones, which take long, it is what the `last` preview found of those that it shows.
     """
+    from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
+
     errors, figures = [], []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     brief_too = affordable(pairs)

@@ -151,6 +151,9 @@ class ClassicFit:
         """All that differs is asked for, as in the classic program."""
         return None
 
+    def expectations(self, total_steps: int) -> list[str]:
+        return []
+
     def learning_rate(self) -> float:
         return self._rate
 

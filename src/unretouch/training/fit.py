@@ -60,6 +60,10 @@ class Fit(Protocol):
         """Return what is known of the difference of the pair of this name; None where all of the
         difference is asked for."""
 
+    def expectations(self, total_steps: int) -> list[str]:
+        """Return what people are told before the first of so many updates, a line each: what is to
+        be learnt, and how much of it can be."""
+
     def learning_rate(self) -> float:
         """Return the rate of the last update."""
 

@@ -44,10 +44,8 @@ class Saver:
 
     def due(self) -> bool:
         """Whether the state is due to be saved after this step."""
-        freq, size = self._settings.save_latest_freq, self._settings.batch_size
-        if freq is not None:
-            step = self._progress.step
-            return rhythm.passed(freq, (step - 1) * size, step * size)
+        if self._settings.save_latest_freq is not None:
+            return self._progress.passed(self._settings.save_latest_freq)
         return self._clock.due(self._progress.elapsed)
 
     def save(self) -> None:
