@@ -17,7 +17,6 @@ from fault_harness import CLASSIC, FAST, Place, Warm
 
 from unretouch.runs import checkpoint
 
-pytest.importorskip("lightning_fabric", reason="the extra [scale] is not installed")
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
 
 TWO = ("--devices", "2")

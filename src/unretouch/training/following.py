@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,8 @@ from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.session import Session
 from unretouch.training.stopping import StopRequest
-from unretouch.training.team import Team
+from unretouch.training.team import Processes, Team
 from unretouch.training.training_pairs import padded_pairs
-
-if TYPE_CHECKING:
-    from unretouch.training.processes import Processes
 
 
 def require_split(settings: TrainSettings, processes: int) -> list[str]:
