@@ -8,14 +8,10 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from unretouch.settings.train import GanMode
 
-# --- reconstruction: of prediction and target
-
-ReconstructionLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Of prediction and target, (N, C, H, W) in network space: zero at equality, gradient finite."""
+# --- reconstruction: of prediction and target, (N, C, H, W) in network space; zero at equality
 
 GREY_LEVEL = 1 / 127.5
 """One grey level in network space."""
@@ -106,23 +102,6 @@ def least_squares(logits: torch.Tensor, real: bool) -> torch.Tensor:
 def wasserstein(logits: torch.Tensor, real: bool) -> torch.Tensor:
     """Mean of the critic's values, negated for real (Arjovsky et al. 2017); any sign."""
     return (-logits if real else logits).mean()
-
-
-def gradient_penalty(
-    discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean of (|gradient| - 1)^2 of the critic between real and fake inputs, unweighted.
-
-    Formula: Gulrajani et al. 2017, with one random mixture a pair of inputs (N, C, H, W), drawn
-    from torch's random state. The gradient is that of the summed logits of one input.
-    """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
-    between = torch.lerp(fake, real, share).requires_grad_()
-    logits = discriminator(between)
-    (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
-    # The small number keeps the root's derivative finite where the gradient is zero.
-    length = (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
-    return (length - 1).square().mean()
 
 
 GAN_LOSSES: dict[GanMode, GanLoss] = {
