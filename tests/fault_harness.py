@@ -542,9 +542,6 @@ def as_nobody(_: bool) -> None:
 def non_finite(arguments: list[Any]) -> None:
     """[what, value, step]: a loss (G_L1, G_GAN, D_real, D_fake) or the gradient of a network (G, D)
     becomes NaN or infinite in the update after `step`."""
-    import dataclasses
-
-    from unretouch.training import classic_fit
     from unretouch.training import step as step_module
 
     what, value, when = arguments
@@ -553,11 +550,7 @@ def non_finite(arguments: list[Any]) -> None:
     bad = float(value)
 
     if what == "G_L1":
-        broken = _counting(step_module.l1, now, when, bad, lambda: True)
-        weights = classic_fit.loss_weights
-        classic_fit.loss_weights = lambda settings: dataclasses.replace(
-            weights(settings), reconstruction=broken
-        )
+        step_module.l1 = _counting(step_module.l1, now, when, bad, lambda: True)  # type: ignore[assignment]
     elif what in ("G_GAN", "D_real", "D_fake"):
         order, calls = ("D_fake", "D_real", "G_GAN").index(what), [0]
 

@@ -36,8 +36,8 @@ from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.launching import Layout, layout
-from unretouch.training.processes import Processes, join
 from unretouch.training.stopping import StoppedNow
+from unretouch.training.team import Processes, join
 from unretouch.training.training_pairs import cache_bytes, prepared_pairs
 
 LAST_WORDS_S = 5.0

@@ -61,11 +61,22 @@ class Fit(Protocol):
         """Return what is known of the difference of the pair of this name; None where all of the
         difference is asked for."""
 
+    def expectations(self, total_steps: int) -> list[str]:
+        """Return what people are told before the first of so many updates, a line each: what is to
+        be learnt, and how much of it can be."""
+
     def learning_rate(self) -> float:
         """Return the rate of the last update."""
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the classic state dicts to export, by letter: G, and D where there is one."""
+
+    @property
+    def pool_bytes(self) -> int:
+        """Bytes of the earlier predictions that are part of the state, at most."""
+
+    def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
+        """Begin from such weights of another run. Raises CheckpointError, naming `where`."""
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides how the fit goes on: tensors and plain values."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +23,8 @@ from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.session import Session
 from unretouch.training.stopping import StopRequest
-from unretouch.training.team import Team
+from unretouch.training.team import Processes, Team
 from unretouch.training.training_pairs import padded_pairs
-
-if TYPE_CHECKING:
-    from unretouch.training.processes import Processes
 
 
 def require_split(settings: TrainSettings, processes: int) -> list[str]:
@@ -51,6 +48,12 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "--norm batch",
             "Take --norm instance, which looks at one picture at a time",
         )
+    if settings.pool_size and settings.lambda_GAN:
+        raise UsageError(
+            "every process would remember predictions of its own",
+            "--pool_size",
+            "Leave it at 0, or train with one process",
+        )
     lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
     if not (fast or settings.no_dropout or "no_dropout" not in generator.takes):
         lines.append(
@@ -65,8 +68,6 @@ def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[
 
     Raises DataError when they see other pairs, ProcessLostError.
     """
-    if team.size == 1:
-        return
     team.tell(
         {
             "code": None,
@@ -82,11 +83,6 @@ def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[
             settings.dataroot,
             "Give every machine the same folder",
         )
-
-
-def dismiss(team: Team, code: ExitCode) -> None:
-    """Let the other processes end with the exit code of the run."""
-    team.tell({"code": int(code)})
 
 
 def follow(settings: TrainSettings, pairs: Sequence[Pair], team: Processes) -> ExitCode:
