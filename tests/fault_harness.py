@@ -617,11 +617,11 @@ def say_if_touched(_: bool) -> None:
 
 def signal_in_verify(arguments: list[Any]) -> None:
     """[where, signal]: the signal arrives with the second tile that is predicted or measured."""
-    from unretouch.tasks.verify import figures
-    from unretouch.training import evaluation
+    from unretouch.networks import prediction
+    from unretouch.report import pair_figures
 
     where, number = arguments
-    module, name = (evaluation, "_predicted") if where == "predicted" else (figures, "Patch")
+    module, name = (prediction, "_predicted") if where == "predicted" else (pair_figures, "Patch")
     made, calls = getattr(module, name), itertools.count()
 
     def making(*given: Any) -> Any:
@@ -635,12 +635,12 @@ def signal_in_verify(arguments: list[Any]) -> None:
 
 def only_predict(_: bool) -> None:
     """Verify ends when everything is predicted."""
-    from unretouch.tasks.verify import pair_work
+    from unretouch.tasks.verify import measuring
 
     def judging(*_: Any) -> Any:
         sys.exit(0)
 
-    pair_work.judge = judging
+    measuring.judge = judging
 
 
 def tiny_detail(_: bool) -> None:
@@ -688,10 +688,10 @@ def _serve() -> None:
     from unretouch.compat import test as classic_test
     from unretouch.compat import train as classic_train
     from unretouch.tasks import train as training_run
-    from unretouch.tasks.verify import run as verify_run
+    from unretouch.tasks.verify import verification
 
     assert training_run
-    assert verify_run
+    assert verification
     for late in ("torch._dynamo", "tyro"):  # imported at their first use
         importlib.import_module(late)
     torch.set_num_threads(1)

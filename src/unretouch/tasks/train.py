@@ -18,25 +18,27 @@ from unretouch.base.errors import ExitCode
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.report.console import RunDisplay, error_table, say
+from unretouch.report.console import RunDisplay, say
+from unretouch.report.tables import error_table
 from unretouch.runs import history
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import Preview
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.training import device, large_sets, saving
+from unretouch.training import device, saving
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
-from unretouch.training.evaluation import PairError, asked_of, evaluate, is_local
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import is_large
-from unretouch.training.previews import Previews
+from unretouch.training.previews import Previews, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Trainer
-from unretouch.training.training_pairs import padded_pairs, prepared_pairs
+from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 LARGE_PIXELS = 2_000_000
 """Above so many pixels a picture is large: the generator has a level more."""
@@ -103,7 +105,7 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
         settings.phase,
         settings.direction,
         settings.max_dataset_size,
-        PictureCache(large_sets.cache_bytes(settings)),
+        PictureCache(cache_bytes(settings)),
         before,
     )
     for warning in loaded.warnings[:MOST_NOTES]:
@@ -140,7 +142,7 @@ def _trained(
     team: Team,
 ) -> ExitCode:
     """Train what was opened; print how it ended and what came of it."""
-    shown = large_sets.shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
+    shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
         if team.size > 1:
@@ -200,35 +202,36 @@ def _report(
 
     Of large ones, which take long, it is what the `last` preview found of those that it shows.
     """
-    from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
+    # Late: nothing of a training needs them before its end.
+    from unretouch.report.pair_figures import figures_of_pair
+    from unretouch.report.short_verdicts import affordable, short_verdicts
 
     errors, figures = [], []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
-    brief_too = affordable(pairs)
+    judged = affordable(pairs)
     for pair in pairs:
         known = fit.known(pair.name)
         shown = measured.get(pair.name)
-        parts_only = is_large(pair) and is_local(fit.generator)
+        parts_only = is_large(pair) and fit.generator.is_local
         if parts_only and shown is None and measured:
             continue
+        error: PlainFigures
         if parts_only and shown is not None:
-            error = PairError(
-                pair.name, shown.level_error, shown.identity_error, shown.recovered_share,
-                shown.exact_pixels,
-            )  # fmt: skip
+            error = shown
         else:
             asked = asked_of(pair, known)
             ((_, prediction, error),) = evaluate(fit.generator, [asked])
-            if brief_too:
-                figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+            if judged:
+                source, target, weight = pair.source, pair.target, settings.lambda_L1
+                figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
         errors.append(error if known is None else _told_apart(error, known))
     console.print(error_table("Training pairs", {"trained on": errors}))
-    for line in brief_verdicts(figures, run):
+    for line in short_verdicts(figures, run):
         console.print(line, soft_wrap=True)
     return len(errors)
 
 
-def _told_apart(error: PairError, known: PairMap) -> PairError:
+def _told_apart(error: PlainFigures, known: PairMap) -> PlainFigures:
     """Return an error of what is asked for beside what doing nothing consists of."""
     if known.lossless:
         return error

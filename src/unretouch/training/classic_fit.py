@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError
+from unretouch.networks import Generator
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
@@ -111,7 +112,7 @@ class ClassicFit:
         self._pool = PicturePool(settings.pool_size, settings.seed) if settings.pool_size else None
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Generator:
         return self._nets.generator
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:

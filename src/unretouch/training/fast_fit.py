@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
-from unretouch.networks.pyramid import Pyramid
+from unretouch.networks import GENERATORS, Generator
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import TrainSettings
@@ -31,10 +31,14 @@ MOST_LINES = 20
 
 def require_settings(settings: TrainSettings) -> None:
     """Raise UsageError for settings that this recipe cannot follow."""
+    takers = [name for name, kind in GENERATORS.items() if kind.takes_fast_recipe]
     wanted: dict[str, tuple[object, str]] = {
         "lambda_GAN": (0, "has no adversarial loss"),
         # It does not average the statistics of classic generators, nor repeat their dropout.
-        "netG": ("detail", "is made for one generator"),
+        "netG": (
+            settings.netG if settings.netG in takers else takers[0],
+            "is made for one generator",
+        ),
         "input_nc": (3, "works on RGB"),
         "output_nc": (3, "works on RGB"),
     }
@@ -90,10 +94,8 @@ class FastFit:
         return self._settings.batch_size * fast_recipe.crops_a_step(stage.side, stage.recipe)
 
     @property
-    def generator(self) -> nn.Module:
-        if len(self._stages) == 1:
-            return self._stage.kept
-        return Pyramid(*(stage.kept for stage in self._stages))  # type: ignore[arg-type]
+    def generator(self) -> Generator:
+        return self._net.made_of([stage.kept for stage in self._stages])
 
     @property
     def pixels_a_step(self) -> int:
@@ -229,7 +231,7 @@ class FastFit:
             self._begin(stage)
             stage.restore(remembered, where)
 
-    def _fresh_net(self) -> nn.Module:
+    def _fresh_net(self) -> Generator:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         return networks.build_generator(self._settings).to(self._device)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from unretouch.networks.generator import Generator
 from unretouch.pixels.retouched_area import PairMap
 
 
@@ -43,7 +44,7 @@ class Fit(Protocol):
     """
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Generator:
         """The network that is saved as `net_G` and evaluated."""
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from unretouch.base.errors import DataError, ExitCode, NonFiniteError, UsageError
+from unretouch.networks import GENERATORS
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device, session
@@ -31,7 +32,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
 
     Raises UsageError for settings by which it would not be the run that one process makes.
     """
-    fast = settings.recipe == "fast"
+    fast, generator = settings.recipe == "fast", GENERATORS[settings.netG]
     batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
     if batch % processes:
         multiple = -(-settings.batch_size // processes) * processes
@@ -40,7 +41,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "--batch_size",
             f"Set it to {multiple}, or change --devices",
         )
-    if settings.norm == "batch" and (settings.netG != "detail" or settings.lambda_GAN):
+    if settings.norm == "batch" and ("norm" in generator.takes or settings.lambda_GAN):
         raise UsageError(
             "batch normalisation would take its statistics from a part of the batch, another one "
             "in every process",
@@ -54,7 +55,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "Leave it at 0, or train with one process",
         )
     lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
-    if not (fast or settings.no_dropout or settings.netG == "detail"):
+    if not (fast or settings.no_dropout or "no_dropout" not in generator.takes):
         lines.append(
             "dropout is drawn anew in every process: as good as that of one process, but not the "
             "same (--no_dropout is)"

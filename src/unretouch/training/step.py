@@ -18,6 +18,7 @@ from torch import nn
 
 from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, GanLoss, l1
+from unretouch.networks import Generator
 from unretouch.settings.train import GanMode, PrecisionName, TrainSettings
 from unretouch.training.optimisers import Adam, Optimiser
 from unretouch.training.team import ALONE, Team
@@ -27,7 +28,7 @@ from unretouch.training.team import ALONE, Team
 class Nets:
     """The networks of a run; without a discriminator only the reconstruction counts."""
 
-    generator: nn.Module
+    generator: Generator
     discriminator: nn.Module | None = None
 
 
