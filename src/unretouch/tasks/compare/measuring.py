@@ -17,7 +17,7 @@ from scipy import ndimage
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
-from unretouch.metrics.metric import Figure, Levels
+from unretouch.metrics import Figure, Levels
 from unretouch.model.find import weights_of
 from unretouch.pixels import images
 from unretouch.pixels.pair_pictures import error_map
