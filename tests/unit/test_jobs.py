@@ -171,7 +171,7 @@ def test_a_killed_worker_is_one_line_with_its_job(goes_on: bool, hint: str) -> N
     with pytest.raises(DataError) as caught:
         list(calls("local", dying, [7], 1, lambda job: f"photo {job}", goes_on))
     assert str(caught.value) == (
-        "photo 7: a worker process was killed, perhaps because memory ran out. "
+        "photo 7: a worker process was killed, perhaps out of memory. "
         f"Run the same command with fewer --jobs{hint}"
     )
 

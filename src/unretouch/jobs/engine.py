@@ -50,7 +50,7 @@ def calls(
     except WorkerLostError as error:
         hint = "Run the same command with fewer --jobs"
         raise DataError(
-            "a worker process was killed, perhaps because memory ran out",
+            "a worker process was killed, perhaps out of memory",
             where(error.job),
             f"{hint}: it goes on from there" if goes_on else hint,
         ) from error
