@@ -313,6 +313,7 @@ def test_a_killed_worker_is_one_line(
 ) -> None:
     def broken(start: Any, jobs: Any, at_once: int) -> Any:
         """A pool whose worker dies with the first pair."""
+        yield from ()
         raise pool.WorkerLostError(jobs[0])
 
     monkeypatch.setattr(pool, "calls", broken)
