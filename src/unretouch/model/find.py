@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from unretouch.base.errors import CheckpointError
 from unretouch.runs.folder import RunDir, run_of
+from unretouch.runs.history import read_best
 
 
 def weights_file(
@@ -39,10 +39,10 @@ def weights_of(
     naming the files there are.
     """
     if epoch == "best":
-        try:
-            epoch = str(json.loads(run.best.read_text("utf-8"))["epoch"])
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError("has no best weights yet", run.root, "Take latest") from error
+        best = read_best(run)
+        if best is None:
+            raise CheckpointError("has no best weights yet", run.root, "Take latest")
+        epoch = str(best.epoch)
     path = run.weights(epoch, suffix=suffix)
     if exported:
         path = path.with_suffix(".onnx")
