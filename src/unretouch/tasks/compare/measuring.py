@@ -207,8 +207,9 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
     area = figures.prediction.area
     removed = figures.bands.removed if figures.bands else ()
+    plain = dataclasses.replace(figures.plain, identity_parts=None)  # which is not kept
     return PairScore(
-        **vars(figures.plain),
+        **vars(plain),
         width=figures.width,
         height=figures.height,
         texture=_texture(area, removed),
