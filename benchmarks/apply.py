@@ -173,7 +173,8 @@ def make_weights(root: Path, case: Case) -> Path:
 
 def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[str, Any]:
     """Read, restore and write as `unretouch apply` does."""
-    from unretouch.pixels.photos import read_photo, write_photo
+    from unretouch.pixels.photo_writing import write_photo
+    from unretouch.pixels.photos import read_photo
     from unretouch.tasks.apply.loading import load_model
     from unretouch.tasks.apply.request import ModelRequest
     from unretouch.tasks.apply.restore import Restorer

@@ -17,8 +17,9 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
-from unretouch.pixels.photos import Photo, write_photo
-from unretouch.pixels.preprocess import Sizing
+from unretouch.pixels.photo_writing import write_photo
+from unretouch.pixels.photos import Photo
+from unretouch.pixels.spaces import Sizing
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
 from unretouch.base.errors import DataError
-from unretouch.pixels.photos import Photo, as_format, colour, read_photo, write_photo
-from unretouch.pixels.photos.exif import cleaned
-from unretouch.pixels.photos.tiff_exif import append_exif
+from unretouch.pixels import colour
+from unretouch.pixels.exif import append_exif, cleaned
+from unretouch.pixels.photo_writing import write_photo
+from unretouch.pixels.photos import Photo, as_format, read_photo
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -13,7 +13,7 @@ from unretouch.networks import build_generator, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
-from unretouch.pixels.preprocess import Sizing
+from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.loading import recognised
 from unretouch.tasks.apply.model import ModelInfo

@@ -93,3 +93,12 @@ class ProcessLostError(UnretouchError):
     """Another process of the run has died or fallen silent, so that this one cannot go on."""
 
     exit_code = ExitCode.PROCESS_LOST
+
+
+def install_hint(extra: str = "") -> str:
+    """Return what to do where a package of `extra`, or of the core, is missing.
+
+    From the folder of unretouch, since it is on no package index.
+    """
+    what = f"'.[{extra}]'" if extra else "."
+    return f"In the folder of unretouch, run: pip install {what}"

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
-from unretouch.pixels import images
-from unretouch.pixels.pairs import check
+from unretouch.pixels import images, pair_check
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.tasks.pair import write_new
 
@@ -54,9 +53,9 @@ def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> DemoP
     for all_surfaces in (False, True):
         after = retouch(before, seed, all_surfaces=all_surfaces)
         crops = [(_cut(after, corner), _cut(before, corner)) for corner in corners]
-        crops.sort(key=lambda crop: -check.mean_difference(*crop))
+        crops.sort(key=lambda crop: -pair_check.mean_difference(*crop))
         crops = crops[: TRAINING + 1]
-        if check.mean_difference(*crops[-1]) >= LEAST_DIFFERENCE:
+        if pair_check.mean_difference(*crops[-1]) >= LEAST_DIFFERENCE:
             break
     else:
         raise DataError("has too little texture that a retouch could take away", path)
@@ -71,7 +70,8 @@ def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> DemoP
         heldout=files[TRAINING:],
         all_surfaces=all_surfaces,
         differences={
-            file.stem: check.mean_difference(*crop) for file, crop in zip(files, crops, strict=True)
+            file.stem: pair_check.mean_difference(*crop)
+            for file, crop in zip(files, crops, strict=True)
         },
     )
 

@@ -18,10 +18,11 @@ from torch import nn
 from unretouch import networks
 from unretouch.base import durable, names
 from unretouch.base.errors import CheckpointError, DataError, ManyDataErrors
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
+from unretouch.pixels.pair_files import phase_exists
 from unretouch.pixels.pair_pictures import error_map, in_strips
-from unretouch.pixels.pairs import Pair, load_pairs, phase_exists
-from unretouch.pixels.preprocess import resized, target_size
+from unretouch.pixels.pairs import Pair, load_pairs
+from unretouch.pixels.spaces import resized, target_size
 from unretouch.report.console import error_table, say
 from unretouch.report.results_page import ResultRow, write_results_page
 from unretouch.runs.folder import RunDir
@@ -192,7 +193,7 @@ class _Task:
             squashed += self._squashes(rgb)
             source = resized(rgb, sizing(self.settings))
             prediction = in_strips(
-                images.levels_to_file, predicted(self.generator, source, request.mode)
+                spaces.levels_to_file, predicted(self.generator, source, request.mode)
             )
             row = ResultRow(
                 name=label,
@@ -251,8 +252,8 @@ class _Task:
         ratio = self.request.aspect_ratio
         height, width = rgb.shape[:2]
         if ratio > 1:
-            return images.resize(rgb, round(width * ratio), height)
-        return images.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
+            return spaces.resize(rgb, round(width * ratio), height)
+        return spaces.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
 
     def _epoch_name(self) -> str:
         request = self.request
@@ -275,7 +276,7 @@ class _Task:
     ) -> ResultRow:
         pictures: dict[str, Callable[[], NDArray[np.uint8]]] = {
             "real_A": lambda: pair.source,
-            "fake_B": lambda: in_strips(images.levels_to_file, prediction),
+            "fake_B": lambda: in_strips(spaces.levels_to_file, prediction),
             "real_B": lambda: pair.target,
             "error": lambda: in_strips(error_map, prediction, pair.target),
         }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unretouch.pixels.pair_check import mean_difference
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.pairs.check import mean_difference
 from unretouch.pixels.retouched_area import PairMap
 
 BITS_A_PARAMETER = 2.0

@@ -28,7 +28,7 @@ from unretouch.networks.pyramid import (
     open_cells,
     strips_of,
 )
-from unretouch.pixels import images
+from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 
@@ -244,7 +244,7 @@ def whole_guide(coarse: Detail, rgb: NDArray[np.uint8]) -> Tensor:
     """Return what the coarse network of a `pyramid` says of a picture, file space; see
     pyramid.guide_of_whole."""
     rows = strips_of(len(rgb), coarse)
-    return guide_of_whole(coarse, (images.to_network(rgb[r], coarse.input_nc) for r in rows))
+    return guide_of_whole(coarse, (spaces.to_network(rgb[r], coarse.input_nc) for r in rows))
 
 
 def predicted(
@@ -282,8 +282,8 @@ def tile_side(generator: nn.Module) -> int:
 def _predicted(
     generator: nn.Module, rgb: NDArray[np.uint8], mode: PredictMode
 ) -> NDArray[np.float32]:
-    source = images.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
-    return images.to_levels(networks.predict(generator, source, mode))
+    source = spaces.to_network(rgb, int(generator.input_nc))  # type: ignore[arg-type]
+    return spaces.to_levels(networks.predict(generator, source, mode))
 
 
 def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PairError:

@@ -17,7 +17,7 @@ from torch import nn
 
 from unretouch.metrics.exact_pixels import exact_pixels
 from unretouch.networks.pyramid import FACTOR, Pyramid
-from unretouch.pixels import images
+from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs.status import PlaceKind
@@ -178,7 +178,7 @@ class LargePair:
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
             here = window.in_cells(factor)
             here.of(cells)[:] = reduced(errors, factor)
-            here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
+            here.of(picture)[:] = reduced(spaces.levels_to_file(prediction), factor)
         places = [place for place in tiles.places if place.kind == "strongest"]
         elsewhere = cells.copy()
         for place in places:

@@ -7,8 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unretouch.base.errors import UsageError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, install_hint
 from unretouch.settings.train import TrainSettings
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")

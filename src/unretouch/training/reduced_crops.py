@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from unretouch.networks.pyramid import FACTOR, reduced
-from unretouch.training.crops import CropTable, asked_at, in_network_space
+from unretouch.pixels.spaces import in_network_space
+from unretouch.training.crops import CropTable, asked_at
 
 TILE: Final = 512
 """Pixels a side of what is reduced at a time."""

@@ -12,7 +12,8 @@ from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
 from unretouch.jobs import EngineName
 from unretouch.pixels.pairs import load_pairs
-from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+from unretouch.pixels.photo_writing import write_photo
+from unretouch.pixels.photos import Photo, as_format, read_photo
 from unretouch.settings import train as config
 from unretouch.tasks.apply import masks
 from unretouch.tasks.apply.files import Job, jobs_for, output_of

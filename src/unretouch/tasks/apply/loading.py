@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base.errors import CheckpointError
-from unretouch.base.extras import install_hint
-from unretouch.pixels.preprocess import Sizing
+from unretouch.base.errors import CheckpointError, install_hint
+from unretouch.pixels.spaces import Sizing
 from unretouch.runs.folder import run_of
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings

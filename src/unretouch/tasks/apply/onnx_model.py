@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unretouch.base.errors import CheckpointError, DataError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import CheckpointError, DataError, install_hint
 from unretouch.tasks.apply.model import TILE, Floats, ModelInfo, Window, checksum, info_of_record
 
 RECORD = "unretouch"

@@ -19,7 +19,7 @@ from unretouch.base.errors import (
     UsageError,
 )
 from unretouch.pixels.pairs import Pair, load_pairs
-from unretouch.pixels.preprocess import Sizing, resized
+from unretouch.pixels.spaces import Sizing, resized
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring, ranking
 from unretouch.tasks.compare.advice import Advice, advise

@@ -18,7 +18,7 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics.metric import Figure, Levels
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.settings import train as config
@@ -184,7 +184,7 @@ def _write_pictures(
     folder: Path, number: int, pair: Pair, prediction: NDArray[np.float32], crop: Crop
 ) -> None:
     shown, target = crop.cut(prediction), crop.cut(pair.target).astype(np.float32)
-    images.write_png(folder / f"{number:02d}_fake_B.png", images.levels_to_file(shown))
+    images.write_png(folder / f"{number:02d}_fake_B.png", spaces.levels_to_file(shown))
     images.write_png(folder / f"{number:02d}_error.png", error_map(shown, target))
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from unretouch import __version__
-from unretouch.base.errors import ExitCode
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import ExitCode, install_hint
 from unretouch.tasks.doctor.finding import Finding
 
 EXTRAS = {

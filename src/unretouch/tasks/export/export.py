@@ -11,8 +11,7 @@ import torch
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.errors import UsageError, VerificationError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, VerificationError, install_hint
 from unretouch.runs.weights import load_weights, serialise
 from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
 from unretouch.tasks.apply.onnx_model import RECORD

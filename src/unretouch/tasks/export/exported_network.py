@@ -14,7 +14,7 @@ from unretouch.networks.predict import SMALLEST
 class Exported(nn.Module):
     """float32 (1, 3, H, W) RGB in 0..1 to the same, H and W free, clamped.
 
-    Contains what `images.to_network`, `networks.predict` in mode "evaluate" and `images.to_levels`
+    Contains what `spaces.to_network`, `networks.predict` in mode "evaluate" and `spaces.to_levels`
     do: the range, padding to the network's multiple by reflection, statistics of the picture.
     """
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unretouch.base.errors import UsageError, VerificationError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, VerificationError, install_hint
 from unretouch.tasks.apply.onnx_model import RECORD
 from unretouch.tasks.export.exported_network import Exported
 

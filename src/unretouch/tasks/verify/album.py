@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unretouch.base import durable, names
 from unretouch.metrics import Levels, Metric, Picture
 from unretouch.metrics.coarse_bands import reduced
-from unretouch.pixels import images, retouch
+from unretouch.pixels import images, retouch, spaces
 from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.tasks.verify.figures import PairFigures, figures_of_pair
@@ -138,7 +138,7 @@ def _write(folder: Path, label: str, pair: Pair, prediction: Picture) -> dict[st
     levels = prediction.astype(np.float32)
     pictures = {
         "real_A": pair.source,
-        "fake_B": images.levels_to_file(levels),
+        "fake_B": spaces.levels_to_file(levels),
         "real_B": pair.target,
         "error": error_map(levels, pair.target.astype(np.float32)),
     }
@@ -153,7 +153,7 @@ def _written(folder: Path, label: str, pictures: dict[str, Rgb]) -> dict[str, st
 
 
 def _small(picture: Picture, factor: int) -> Rgb:
-    return images.levels_to_file(reduced(picture, factor))
+    return spaces.levels_to_file(reduced(picture, factor))
 
 
 def _small_error(prediction: Picture, target: Picture, factor: int) -> Rgb:

@@ -10,7 +10,7 @@ from torch import nn
 
 from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.preprocess import resized
+from unretouch.pixels.spaces import resized
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings

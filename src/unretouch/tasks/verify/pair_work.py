@@ -12,8 +12,8 @@ from pathlib import Path
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
-from unretouch.pixels.pairs import Pair, PairFiles
-from unretouch.pixels.pairs.load import sides
+from unretouch.pixels.pair_files import PairFiles
+from unretouch.pixels.pairs import Pair, sides
 from unretouch.settings.train import Direction
 from unretouch.tasks.verify.album import Group, Shown, judge
 from unretouch.tasks.verify.deep import extra_metrics
