@@ -84,7 +84,7 @@ class DiskError(UnretouchError):
 
 
 class VerificationError(UnretouchError):
-    """The figures stay below the level that `--fail-below` asked for."""
+    """The figures stay below the level that `--fail_below` asked for."""
 
     exit_code = ExitCode.VERIFICATION
 
