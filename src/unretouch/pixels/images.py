@@ -98,7 +98,7 @@ def cannot_be_opened(error: OSError, path: Path) -> DataError:
     return DataError(f"cannot be opened: {(error.strerror or str(error)).lower()}", path)
 
 
-def pixels_of(path: Path, max_pixels: int = MAX_PIXELS) -> int:
+def pixels_of(path: Path, max_pixels: int) -> int:
     """Return how many pixels the picture at `path` has, by its header; 0 for what `read` refuses.
 
     That is the one to say what is wrong.

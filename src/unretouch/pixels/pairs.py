@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images, pair_check
-from unretouch.pixels.pair_files import PairFiles, search
+from unretouch.pixels.pair_files import PairFiles, find_pairs
 
 Direction = Literal["AtoB", "BtoA"]
 """Which side is the source: A or B."""
@@ -229,11 +229,11 @@ def load_pairs(
     are decoded one by one to be checked, and again when they are looked at. `before` is told what
     is going to be read; it may raise. Raises ManyDataErrors naming every file that is damaged, has
     no partner, cannot be halved or differs in size from its partner, or telling that all pairs have
-    equal sides; DataError when no pair is found. Warnings: see pairs/pair_check.py.
+    equal sides; DataError when no pair is found. Warnings: see pair_check.py.
     """
     root = Path(dataroot)
     try:
-        found = search(root, phase)
+        found = find_pairs(root, phase)
     except OSError as error:  # a folder that may not be looked into
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot be read: {reason}", error.filename or root) from error
@@ -273,7 +273,9 @@ def load_pairs(
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
     """Return what is to be read, by the files' headers; bad files are told of later."""
-    pixels = [[images.pixels_of(path) for path in pair.files] for pair in chosen]
+    pixels = [
+        [images.pixels_of(path, _most_pixels(pair)) for path in pair.files] for pair in chosen
+    ]
     largest = max((sum(files) // 2 for files in pixels), default=0)
     decoded = 3 * sum(map(sum, pixels))
     kept = decoded if cache is None else min(decoded, cache.limit)
@@ -314,8 +316,13 @@ def _decoded(
 
 
 def _read(files: PairFiles, path: Path) -> images.Picture:
-    # Both sides side by side may have twice as many pixels as one.
-    return images.read(path, images.MAX_PIXELS * (3 - len(files.files)))
+    return images.read(path, _most_pixels(files))
+
+
+def _most_pixels(files: PairFiles) -> int:
+    """Return how many pixels a file of the pair may have: both sides side by side twice those of
+    one."""
+    return images.MAX_PIXELS * (3 - len(files.files))
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def train(
         show("failed", str(error))
         raise
     except (NonFiniteError, DiskError) as error:
-        reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
+        reason = error.stop_reason
         with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
             history.write_event(run, "fault", step=progress.step, reason=str(error))
             show("failed", reason)
