@@ -109,8 +109,8 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
         if ending in RAW:
             return _read_raw(path)
         with path.open("rb") as file, images.opened(file, path) as image:
-            header, bits = _header(image), images.bits_of(image)
             large = image.width * image.height > LARGEST_IN_MEMORY
+            header, bits = _header(image, large), images.bits_of(image)
             if bits == 8 and not large:
                 return _read_pillow(image, header, path)
             if bits > 16 or image.mode in ("F", "I"):
@@ -138,14 +138,16 @@ class _Header:
         return self.orientation in (5, 6, 7, 8)
 
 
-def _header(image: Image.Image) -> _Header:
+def _header(image: Image.Image, large: bool) -> _Header:
+    # Of a PNG Pillow looks for EXIF data behind the pixels too, and decodes them: not large ones.
+    found = Image.Image.getexif(image) if large else image.getexif()
     block: bytes | None = image.info.get("exif")
     if not block and image.format == "TIFF":
-        block = exif_of_tiff(image.getexif())
+        block = exif_of_tiff(found)
     return _Header(
         format=_FORMATS[image.format or ""],
         exif=without_prefix(block) if block else None,
-        orientation=image.getexif().get(ORIENTATION, 1),
+        orientation=found.get(ORIENTATION, 1),
         profile=image.info.get("icc_profile") or None,
     )
 
