@@ -19,7 +19,7 @@ from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics import Figure, Levels
 from unretouch.model.find import weights_of
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.plain_figures import PlainFigures, mean_of
@@ -197,7 +197,7 @@ def _write_pictures(
     folder: Path, number: int, pair: Pair, prediction: NDArray[np.float32], crop: Crop
 ) -> None:
     shown, target = crop.cut(prediction), crop.cut(pair.target).astype(np.float32)
-    images.write_png(folder / f"{number:02d}_fake_B.png", images.levels_to_file(shown))
+    images.write_png(folder / f"{number:02d}_fake_B.png", spaces.levels_to_file(shown))
     images.write_png(folder / f"{number:02d}_error.png", error_map(shown, target))
 
 
