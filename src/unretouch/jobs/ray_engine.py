@@ -22,8 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from unretouch.base.errors import ExitCode, UsageError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import ExitCode, UsageError, install_hint
 from unretouch.jobs.child import threads_asked
 from unretouch.jobs.early_stop import EarlyStop
 from unretouch.jobs.pool import Job, Result, Start, WorkerLostError
