@@ -892,12 +892,11 @@ def applied_here(place: Place, photo: Path) -> list[dict[str, Any]]:
     """Return seconds of reading, computing and writing; the first of two rounds is cold."""
     from unretouch.pixels.photos import read_photo, write_photo
     from unretouch.tasks.apply.loading import load_model
-    from unretouch.tasks.apply.request import ModelRequest
     from unretouch.tasks.apply.restore import Restorer
 
     free_memory()
-    request = ModelRequest(weights=weights_of(place), device=place.device)  # type: ignore[arg-type]
-    restorer = Restorer(load_model(request), full_scale=True)
+    model = load_model(weights_of(place), device=place.device)  # type: ignore[arg-type]
+    restorer = Restorer(model, full_scale=True)
     rounds = []
     for _ in range(2):
         times = [time.perf_counter()]

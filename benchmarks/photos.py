@@ -150,11 +150,11 @@ def prediction(model: Any, source: Rgb) -> np.ndarray[Any, np.dtype[np.uint16]]:
 
 def restorer(run: Path) -> Any:
     """Return the saved weights of a run, as `unretouch apply` uses them."""
-    from unretouch.tasks.apply.loading import load_model
-    from unretouch.tasks.apply.request import ModelRequest
+    from unretouch.settings.network import WeightsSettings
+    from unretouch.tasks.apply.loading import load_model, weights_file
     from unretouch.tasks.apply.restore import Restorer
 
-    return Restorer(load_model(ModelRequest(run=str(run))))
+    return Restorer(load_model(weights_file(WeightsSettings(run=str(run)))))
 
 
 def rows_of(height: int) -> Iterator[slice]:

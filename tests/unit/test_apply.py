@@ -20,12 +20,11 @@ from unretouch.cli import dispatch, run
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.network import WeightsSettings
+from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.apply import masks, records
-from unretouch.tasks.apply.loading import load_model, trained_aspect
+from unretouch.tasks.apply.loading import load_model, trained_aspect, weights_file
 from unretouch.tasks.apply.model import Floats, ModelInfo, Window
-from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.stretched import Stretched
 
@@ -94,15 +93,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if told.netG == "detail":
             torch.nn.init.normal_(net.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
         (root / name).mkdir()
-        config.save(root / name / "config.json", told, {})
+        save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())
     return root
 
 
 def model_of(runs: Path, name: str) -> object:
-    return load_model(
-        ModelRequest(run=name, checkpoints_dir=str(runs), precision="32-true", device="cpu")
-    )
+    path = weights_file(WeightsSettings(run=name, checkpoints_dir=str(runs)))
+    return load_model(path, precision="32-true", device="cpu")
 
 
 # --- pixels ------------------------------------------------------------------------------------
@@ -420,7 +418,7 @@ def test_bare_weights_are_recognised(runs: Path, tmp_path: Path) -> None:
     ):
         bare = tmp_path / f"{name}_net_G.pth"
         bare.write_bytes((runs / name / "latest_net_G.pth").read_bytes())
-        model = load_model(ModelRequest(weights=bare, precision="32-true", device="cpu"))
+        model = load_model(bare, precision="32-true", device="cpu")
         assert model.info.generator == expected
         picture = photo(64, 64).pixels.astype(np.float32) / 255
         same = model_of(runs, name).change(picture)  # type: ignore[attr-defined]
@@ -430,7 +428,7 @@ def test_bare_weights_are_recognised(runs: Path, tmp_path: Path) -> None:
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "x.pth", {"fc.weight": torch.zeros(3)})
     with pytest.raises(CheckpointError, match="no generator that is known"):
-        load_model(ModelRequest(weights=tmp_path / "x.pth", device="cpu"))
+        weights_file(WeightsSettings(weights=tmp_path / "x.pth"))
 
 
 def test_an_adobe_rgb_photograph_is_restored_in_srgb_and_kept_where_nothing_changed() -> None:

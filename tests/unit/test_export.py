@@ -17,10 +17,8 @@ from unretouch.base.errors import CheckpointError, VerificationError
 from unretouch.cli import dispatch, run
 from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.apply.loading import load_model, load_network
-from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import difference
 
@@ -51,7 +49,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if isinstance(part, Detail):
                 torch.nn.init.normal_(part.head.weight, std=0.05)
         (root / name).mkdir()
-        config.save(root / name / "config.json", told, {})
+        save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())
         manifest = [{"pair": "kim", "file": "kim.png", "sha256": "ab", "width": 400, "height": 100}]
         (root / name / "data.json").write_text(json.dumps(manifest))
@@ -71,7 +69,7 @@ def test_every_kind_makes_the_same_picture(
 ) -> None:
     folder = exported / name
     models = [
-        load_model(ModelRequest(weights=path, precision="32-true", device="cpu"))
+        load_model(path, precision="32-true", device="cpu")
         for path in (
             folder / "latest_net_G.pth",
             folder / "latest_net_G.export.pth",
@@ -163,7 +161,7 @@ def test_damaged_files_are_one_line(content: bytes, ending: str, tmp_path: Path)
     path = tmp_path / f"x.{ending}"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as error:
-        load_model(ModelRequest(weights=path, device="cpu"))
+        load_model(path, device="cpu")
     assert "\n" not in str(error.value)
 
 

@@ -19,15 +19,15 @@ from unretouch import cli, networks
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError, UsageError, VerificationError
 from unretouch.cli import dispatch
-from unretouch.commands import verify as command
 from unretouch.pixels.images import write_png
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
+from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import parse
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
+from unretouch.settings.verify import Thresholds, VerifySettings
 from unretouch.tasks.test import run_test
-from unretouch.tasks.verify import Thresholds, Verdict
+from unretouch.tasks.verify import Verdict
 from unretouch.tasks.verify.brief import trained_on
 from unretouch.tasks.verify.cross import leave_one_out
 from unretouch.tasks.verify.fail_below import SCALES, least_words, require
@@ -69,7 +69,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
     write_pairs(tmp_path / "data" / "train")
     made = RunDir(tmp_path / "checkpoints", "idle")
     made.root.mkdir(parents=True)
-    config.save(made.config, settings(tmp_path), {})
+    save_settings(made.config, settings(tmp_path), {})
     torch.manual_seed(0)
     net = networks.build_generator(settings(tmp_path))
     save_weights(made.weights("latest"), net.state_dict())
@@ -187,22 +187,20 @@ def test_failing_comes_after_the_report(run: RunDir) -> None:
 )
 def test_what_cannot_be_meant_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        command.main(words)
+        dispatch(["verify", *words])
 
 
 # --- thresholds
 
 
 def test_every_threshold_is_a_flag_with_the_same_default() -> None:
-    options = parse(command.VerifyOptions, ["a"], "verify")
-    assert command.request(options).thresholds == Thresholds()
+    assert parse(VerifySettings, ["a"], "verify").thresholds == Thresholds()
     for question in dataclasses.fields(Thresholds):
         limits = getattr(Thresholds(), question.name)
         for limit in dataclasses.fields(limits):
             name = f"{question.name}_{limit.name}"
-            changed = command.request(
-                parse(command.VerifyOptions, ["a", f"--{name}", "0.125"], "verify")
-            ).thresholds
+            assert fields_of(VerifySettings)[name].default == limit.default
+            changed = parse(VerifySettings, ["a", f"--{name}", "0.125"], "verify").thresholds
             assert getattr(getattr(changed, question.name), limit.name) == 0.125
 
 
@@ -254,10 +252,10 @@ def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
 
 
 def brief(run: RunDir, dataroot: str, phase: str) -> str:
-    from unretouch.settings.test import TestRequest
+    from unretouch.settings.test import TestSettings
 
     console = Console(file=io.StringIO(), width=200)
-    request = TestRequest(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
+    request = TestSettings(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
     run_test(request, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from unretouch.metrics import Levels
+from unretouch.settings.verify import MemorisedThresholds, UnseenThresholds
 from unretouch.tasks.verify import (
-    MemorisedThresholds,
     PairFigures,
-    UnseenThresholds,
     figures_of_pair,
     generalisation_gap,
     mean_share,

@@ -8,7 +8,8 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.metrics import Levels
-from unretouch.tasks.verify import ProbePoint, ProbeThresholds, memorisation_probe, probe_verdict
+from unretouch.settings.verify import ProbeThresholds
+from unretouch.tasks.verify import ProbePoint, memorisation_probe, probe_verdict
 from unretouch.tasks.verify.probe import AMOUNTS, changed
 
 Rgb = np.ndarray

@@ -16,8 +16,7 @@ from unretouch.base.errors import CheckpointError, UnretouchError
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.serve.uploads import Refused
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_settings
 
 DEEPEST = 3
 """Segments of a run's name that are looked for."""
@@ -172,7 +171,7 @@ def _parsed(text: str | None) -> Status | None:
 def settings_of(run: RunDir) -> TrainSettings | None:
     """Return what the run was trained with; None for a run of another program."""
     try:
-        return config.load(run.config)
+        return load_settings(run.config)
     except CheckpointError:
         return None
 

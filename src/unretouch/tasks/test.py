@@ -27,9 +27,8 @@ from unretouch.report.console import error_table, say
 from unretouch.report.results_page import ResultRow, write_results_page
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import load_weights
-from unretouch.settings import train as config
-from unretouch.settings.test import TestRequest
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import TrainSettings, load_settings
 from unretouch.tasks.verify.brief import (
     affordable,
     brief_figures,
@@ -47,10 +46,6 @@ KEPT = 128_000_000
 large pictures goes back to the system."""
 _ROWS = 256
 """Of a picture, looked at together."""
-_FROM_RUN = (
-    "direction", "netG", "norm", "ngf", "no_dropout", "input_nc", "output_nc",
-    "preprocess", "load_size", "crop_size",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class Tested:
     pictures: int
 
 
-def run_test(request: TestRequest, console: Console) -> Tested:
+def run_test(request: TestSettings, console: Console) -> Tested:
     """Run `request`, write results/NAME/PHASE_EPOCH with pictures and page, and print the errors.
 
     Every picture is read before the first is written. Raises DataError listing all bad files,
@@ -75,7 +70,7 @@ def run_test(request: TestRequest, console: Console) -> Tested:
     return task.pairs() if request.model == "pix2pix" else task.pictures()
 
 
-def trained_generator(run: RunDir, request: TestRequest) -> tuple[nn.Module, TrainSettings]:
+def trained_generator(run: RunDir, request: TestSettings) -> tuple[nn.Module, TrainSettings]:
     """Return the generator that `request` means, on its device, and the settings it is used with.
 
     Raises CheckpointError.
@@ -85,7 +80,7 @@ def trained_generator(run: RunDir, request: TestRequest) -> tuple[nn.Module, Tra
 
 
 def generator_of(
-    path: Path, config_file: Path, request: TestRequest
+    path: Path, config_file: Path, request: TestSettings
 ) -> tuple[nn.Module, TrainSettings]:
     """Return the generator in the weights file `path`, on the request's device, and its settings.
 
@@ -101,7 +96,7 @@ def generator_of(
     return generator, settings
 
 
-def weights_path(run: RunDir, request: TestRequest) -> Path:
+def weights_path(run: RunDir, request: TestSettings) -> Path:
     """Return the weights file that the request means. Raises CheckpointError naming those there."""
     epoch = f"iter_{request.load_iter}" if request.load_iter else request.epoch
     if epoch == "best":
@@ -118,18 +113,18 @@ def weights_path(run: RunDir, request: TestRequest) -> Path:
 
 
 def test_settings(
-    config_file: Path, request: TestRequest, weights: dict[str, torch.Tensor], path: Path
+    config_file: Path, request: TestSettings, weights: dict[str, torch.Tensor], path: Path
 ) -> TrainSettings:
     """Return the settings to test with: the request's flags, else those in the run's config.json,
     else what the weights themselves tell (a folder of the classic program)."""
-    given = {name: value for name in _FROM_RUN if (value := getattr(request, name)) is not None}
+    given = request.given()
     if "crop_size" in given:
         # A test takes whole pictures: the classic pair of flags means one size here.
         given.setdefault("load_size", given["crop_size"])
     if "load_size" in given:
         given["crop_size"] = min(given["load_size"], given.get("crop_size", given["load_size"]))
     if config_file.exists():
-        return dataclasses.replace(config.load(config_file), **given)
+        return dataclasses.replace(load_settings(config_file), **given)
     found = networks.describe_weights(weights)
     if found is None or found.netG not in networks.GENERATORS:
         told = {}
@@ -153,7 +148,7 @@ def test_settings(
 
 @dataclass(frozen=True)
 class _Task:
-    request: TestRequest
+    request: TestSettings
     settings: TrainSettings
     generator: nn.Module
     console: Console

@@ -24,8 +24,7 @@ from unretouch.runs import checkpoint, history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.lock import run_lock
 from unretouch.runs.status import Preview
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
 from unretouch.training import device, fast_fit, following, large_sets, saving, session
 from unretouch.training.capacity import capacity
@@ -197,7 +196,7 @@ def _size(
     if settings.size != "auto":
         return settings
     if continues and run.config.exists():
-        return dataclasses.replace(settings, size=config.load(run.config).size)
+        return dataclasses.replace(settings, size=load_settings(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
     return dataclasses.replace(settings, size="pyramid" if pixels > LARGE_PIXELS else "m")
 
@@ -354,7 +353,7 @@ def _record_start(
     loaded: LoadedPairs,
     options_text: str | None,
 ) -> None:
-    config.save(run.config, settings, _versions())
+    save_settings(run.config, settings, _versions())
     durable.write_json(run.data_manifest, loaded.manifest)
     if options_text is not None:
         durable.write_text(run.train_options, options_text)

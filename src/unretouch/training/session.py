@@ -16,8 +16,7 @@ from unretouch.runs import checkpoint
 from unretouch.runs.checkpoint import Checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import load_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import FREE, TrainSettings, settings_from
 from unretouch.training import saving
 from unretouch.training.classic_fit import ClassicFit
 from unretouch.training.fast_fit import FastFit
@@ -127,7 +126,7 @@ def _resumed(
 ) -> Session:
     saved, where = loaded.checkpoint, loaded.path
     lines = [f"passed over a bad state: {line}" for line in loaded.passed_over.values()]
-    before = config.from_dict({**settings.to_dict(), **saved.state["settings"]}, where)
+    before = settings_from({**settings.to_dict(), **saved.state["settings"]}, where)
     lines += _compared(before, settings, run)
     session = start(settings, pairs, device, team=team)
     fit, progress = session.fit, session.progress
@@ -153,7 +152,7 @@ def changes(before: TrainSettings, now: TrainSettings) -> dict[str, tuple[Any, A
     return {
         field.name: (getattr(before, field.name), getattr(now, field.name))
         for field in dataclasses.fields(TrainSettings)
-        if field.name not in config.FREE and getattr(before, field.name) != getattr(now, field.name)
+        if field.name not in FREE and getattr(before, field.name) != getattr(now, field.name)
     }
 
 

@@ -13,11 +13,16 @@ from unretouch.base.errors import CheckpointError
 from unretouch.base.extras import install_hint
 from unretouch.pixels.preprocess import Sizing
 from unretouch.runs.folder import run_of
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.network import WeightsSettings
+from unretouch.settings.train import (
+    DeviceName,
+    PrecisionName,
+    TrainSettings,
+    load_settings,
+    settings_from,
+)
 from unretouch.tasks.apply.model import Model, ModelInfo, checksum, info_of_record
 from unretouch.tasks.apply.onnx_model import RECORD, OnnxModel
-from unretouch.tasks.apply.request import ModelRequest
 
 if TYPE_CHECKING:
     import torch
@@ -31,33 +36,45 @@ KEPT_ELSE = 16_000_000
 into gaps which nothing fits into: half as much again as is needed."""
 
 
-def load_model(request: ModelRequest) -> Model:
-    """Return the model, ready to run. Raises CheckpointError."""
-    path = weights_file(request)
-    if path.suffix.lower() == ".onnx":
-        return OnnxModel(path, request.threads)
-    if request.runtime == "onnx":
-        raise CheckpointError("is no ONNX file", path, "Leave out --runtime onnx")
-    from unretouch.tasks.apply.torch_model import TorchModel
-    from unretouch.training import device
+def load_model(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
+    threads: int | None = None,
+) -> Model:
+    """Return the model in a weights file, ready to run on so many processor threads, or all.
 
-    if request.threads:
+    Raises CheckpointError.
+    """
+    if path.suffix.lower() == ".onnx":
+        return OnnxModel(path, threads)
+    from unretouch.tasks.apply.torch_model import TorchModel
+    from unretouch.training import device as devices
+
+    if threads:
         import torch
 
-        torch.set_num_threads(request.threads)
-    where = device.choose(request.device)
+        torch.set_num_threads(threads)
+    where = devices.choose(device)
     net, settings, info = load_network(path)
     # Now, not before: what loading took has gone back to the system.
-    device.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
-    return TorchModel(net, settings, info, where, request.precision)
+    devices.prepare(where, KEPT.get(settings.netG, KEPT_ELSE))
+    return TorchModel(net, settings, info, where, precision)
 
 
-def weights_file(request: ModelRequest) -> Path:
-    """Return the file that `request` means. Raises CheckpointError naming those there are."""
-    if request.weights is not None:
-        if not request.weights.is_file():
-            raise CheckpointError("no such weights file", request.weights)
-        return request.weights
+def weights_file(request: WeightsSettings, exported: bool = False) -> Path:
+    """Return the file that `request` means; with `exported` it has to be one as ONNX.
+
+    Raises CheckpointError naming those there are.
+    """
+    path = request.weights
+    if path is not None:
+        if not path.is_file():
+            raise CheckpointError("no such weights file", path)
+        if exported and path.suffix.lower() != ".onnx":
+            raise CheckpointError("is no ONNX file", path, "Leave out --runtime onnx")
+        return path
     run = run_of(request.run or "", request.checkpoints_dir)
     epoch = request.epoch
     if epoch == "best":
@@ -66,7 +83,7 @@ def weights_file(request: ModelRequest) -> Path:
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError("has no best weights yet", run.root, "Take latest") from error
     path = run.weights(epoch)
-    if request.runtime == "onnx":
+    if exported:
         path = path.with_suffix(".onnx")
         if not path.exists():
             hint = f"Make it: unretouch export {run.name}"
@@ -114,11 +131,11 @@ def _settings(
 ) -> tuple[TrainSettings, float | None]:
     """Return the settings that fit the weights, and the aspect of the training pictures."""
     if record is not None:
-        settings = config.from_dict(record["settings"], path)
+        settings = settings_from(record["settings"], path)
         return settings, record.get("model", {}).get("trained_aspect")
     beside = path.parent / "config.json"
     if beside.exists():
-        return config.load(beside), trained_aspect(path.parent / "data.json")
+        return load_settings(beside), trained_aspect(path.parent / "data.json")
     return recognised(weights, path), None
 
 

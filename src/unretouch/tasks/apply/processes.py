@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError
-from unretouch.tasks.apply.batch import Work, Worker
+from unretouch.tasks.apply.batch import Done, Failed, Work, Worker
 from unretouch.tasks.apply.files import Job
 from unretouch.tasks.apply.loading import load_model
-from unretouch.tasks.apply.request import Done, Failed
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,21 @@ class _Start:
     work: Work
 
     def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
-        model = load_model(replace(self.work.request.model, threads=threads))
+        request = self.work.request
+        model = load_model(
+            self.work.weights,
+            device=request.device,
+            precision=request.precision,
+            threads=threads,
+        )
         return Worker(self.work, model).one
 
 
 def in_processes(
-    work: Work, jobs: Sequence[Job], processes: int | None, engine_name: engines.EngineName
+    work: Work, jobs: Sequence[Job], processes: int | None
 ) -> Iterator[tuple[Job, Done | Failed]]:
     """Yield the outcomes as they come. Raises DataError when a process was killed."""
-    engine = engines.calls(engine_name, _Start(work), processes)
+    engine = engines.calls(work.request.engine, _Start(work), processes)
     try:
         for job in jobs:
             engine.submit(job)

@@ -10,13 +10,11 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from unretouch.base import durable
+from unretouch.settings.apply import ApplySettings
 from unretouch.tasks.apply.files import Job
-from unretouch.tasks.apply.loading import weights_file
-from unretouch.tasks.apply.request import ApplyRequest
 
 NAME = "apply.jsonl"
 """In the output folder: two lines for every file made."""
@@ -37,10 +35,10 @@ def _identity(file: Path) -> list[int]:
 class Records:
     """The lines of apply.jsonl: output, and a key of source, model and options."""
 
-    def __init__(self, request: ApplyRequest, jobs: Sequence[Job]) -> None:
+    def __init__(self, request: ApplySettings, weights: Path, jobs: Sequence[Job]) -> None:
         self._path = request.out / NAME
         self._out = request.out
-        self._common = _common_key(request)
+        self._common = _common_key(request, weights)
         self._by_output: dict[str, str] = {}
         self._ready: dict[str, list[int]] = {}
         if self._path.exists():
@@ -88,17 +86,22 @@ class Records:
         return _digest([about, self._common])
 
 
-def _common_key(request: ApplyRequest) -> str:
+def _common_key(request: ApplySettings, weights: Path) -> str:
     """Return a digest of all that decides the pixels besides the photograph."""
-    options = asdict(request)
-    for name in ("out", "model", "overwrite"):
-        options.pop(name)
-    model = request.model
-    weights = hashlib.sha256(weights_file(model).read_bytes()).hexdigest()
-    options["model"] = [weights, model.runtime, model.precision]
-    if request.mask not in (None, "skin", "learnt"):
-        options["mask"] = hashlib.sha256(Path(str(request.mask)).read_bytes()).hexdigest()
-    return _digest(options)
+    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    mask = request.mask
+    if mask not in (None, "skin", "learnt"):
+        mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
+    # As it has always been: what an older version made is not made again.
+    return _digest({
+        "strength": request.strength,
+        "mask": mask,
+        "format": None if request.format == "keep" else request.format,
+        "keep_gps": request.keep_gps,
+        "full_scale": request.scale == "full",
+        "honour_profile": request.profile == "honour",
+        "model": [checksum, request.runtime, request.precision],
+    })  # fmt: skip
 
 
 def _digest(value: object) -> str:

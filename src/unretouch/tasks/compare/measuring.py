@@ -21,8 +21,8 @@ from unretouch.metrics.metric import Figure, Levels
 from unretouch.pixels import images
 from unretouch.pixels.error_map import error_map
 from unretouch.pixels.pairs import Pair
-from unretouch.settings import train as config
-from unretouch.settings.test import TestRequest
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import FREE
 from unretouch.tasks.compare.crops import Crop, crop_of
 from unretouch.tasks.compare.runs import RunRecord
 
@@ -127,7 +127,7 @@ def pair_digest(pair: Pair) -> str:
 
 def score_key(record: RunRecord, weights_sha256: str, digests: Sequence[str]) -> str:
     """Return what the figures of a run depend on, as a name for a folder."""
-    deciding = {k: v for k, v in record.settings.to_dict().items() if k not in config.FREE}
+    deciding = {k: v for k, v in record.settings.to_dict().items() if k not in FREE}
     text = json.dumps([KEPT, __version__, weights_sha256, deciding, list(digests)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -159,7 +159,7 @@ def measure(
     from unretouch.tasks.test import trained_generator  # late: a kept score needs no torch
     from unretouch.training.evaluation import predicted
 
-    request = TestRequest(
+    request = TestSettings(
         dataroot=record.settings.dataroot,
         name=record.name,
         checkpoints_dir=str(record.checkpoints_dir),

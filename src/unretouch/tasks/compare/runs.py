@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import Record, read_records
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings, nearest_hint
+from unretouch.settings.fields import nearest_hint
+from unretouch.settings.train import FREE, TrainSettings, load_settings
 from unretouch.training.stop_rule import EarlyEnd
 
 RunState = Literal["finished", "stopped", "failed", "unfinished"]
@@ -92,7 +92,7 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
         raise CheckpointError(
             "has no config.json, so it is not known how and on what it was trained", run.root
         )
-    settings = config.load(run.config)
+    settings = load_settings(run.config)
     events = read_records(run.events).records
     lines = [line for line in read_records(run.metrics).records if _whole(line)]
     saves = [e["step"] for e in events if e.get("event") == "save" and _is_count(e.get("step"))]
@@ -134,7 +134,7 @@ def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
     table = {
         name: {run: settings[name] for run, settings in by_run.items()}
         for name in names
-        if name not in config.FREE
+        if name not in FREE
     }
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
 

@@ -14,9 +14,9 @@ from unretouch.base import durable
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.extras import install_hint
 from unretouch.runs.weights import load_weights, serialise
+from unretouch.settings.network import WeightsSettings
 from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
 from unretouch.tasks.apply.onnx_model import RECORD
-from unretouch.tasks.apply.request import ModelRequest
 from unretouch.tasks.export.card import PLAIN, card
 from unretouch.tasks.export.exported_network import Exported
 from unretouch.tasks.export.onnx_file import SIZES, difference, onnx_bytes
@@ -38,7 +38,7 @@ class Export:
     """what the file does not hold"""
 
 
-def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export:
+def export(request: WeightsSettings, kind: Kind, out: Path | None = None) -> Export:
     """Write the model of `request` as `kind` to `out`, else beside its weights; a card with it.
 
     Raises CheckpointError, VerificationError where the file is not equal to what it was made of,

@@ -5,20 +5,18 @@ and folders, `cross.py` trains, `album.py` writes pictures.
 """
 
 from unretouch.tasks.verify.figures import Candidate, PairFigures, Part, figures_of_pair
-from unretouch.tasks.verify.memorised import MemorisedThresholds, memorised_verdict
+from unretouch.tasks.verify.memorised import memorised_verdict
 from unretouch.tasks.verify.places import Place, worst_and_typical
 from unretouch.tasks.verify.probe import (
     ProbePoint,
-    ProbeThresholds,
     memorisation_probe,
     probe_verdict,
 )
-from unretouch.tasks.verify.report import SCHEMA, CrossRuns, Thresholds, Verification, report
+from unretouch.tasks.verify.report import SCHEMA, CrossRuns, Verification, report
 from unretouch.tasks.verify.self_test import self_test_verdict, simulated_pair
 from unretouch.tasks.verify.table import renderables
-from unretouch.tasks.verify.texture import TextureThresholds, texture_verdict
+from unretouch.tasks.verify.texture import texture_verdict
 from unretouch.tasks.verify.unseen import (
-    UnseenThresholds,
     generalisation_gap,
     mean_share,
     unseen_verdict,
@@ -30,15 +28,10 @@ __all__ = [
     "UNKNOWN",
     "Candidate",
     "CrossRuns",
-    "MemorisedThresholds",
     "PairFigures",
     "Part",
     "Place",
     "ProbePoint",
-    "ProbeThresholds",
-    "TextureThresholds",
-    "Thresholds",
-    "UnseenThresholds",
     "Verdict",
     "Verification",
     "figures_of_pair",

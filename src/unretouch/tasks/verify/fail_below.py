@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unretouch.base.errors import UsageError, VerificationError
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import nearest_hint
 from unretouch.tasks.verify import memorised, probe, texture, unseen
 from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
 

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from unretouch.settings.verify import MemorisedThresholds
 from unretouch.tasks.verify.figures import PairFigures
 from unretouch.tasks.verify.sentences import Phrase
 from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
 
 WORDS = ("harmful", "did nothing", "not yet", "nearly", "memorised")
 """From worst to best."""
-
-
-@dataclass(frozen=True)
-class MemorisedThresholds:
-    """Where the words begin. A pair must pass both figures of a word.
-
-    The recovered share is asked for as well because a sparse retouch leaves so little to do that
-    doing nothing may already pass the G_L1.
-    """
-
-    G_L1: float = 1.0
-    """`memorised` from here down: the guide's goal"""
-    recovered_share: float = 0.7
-    """`memorised` from here up"""
-    nearly_G_L1: float = 2.0
-    nearly_recovered_share: float = 0.5
-    nothing_below: float = 0.05
-    """`did nothing` below this recovered share, `harmful` below 0"""
 
 
 def memorised_verdict(

@@ -12,12 +12,12 @@ from unretouch.metrics import Levels
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.preprocess import resized
 from unretouch.runs.folder import RunDir, run_of
-from unretouch.settings.test import TestRequest
+from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.test import generator_of, trained_generator, weights_path
 from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
-from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.evaluation import predicted
 from unretouch.training.training_pairs import sizing
 
@@ -47,7 +47,7 @@ class Model:
         ]
 
 
-def load_model(request: VerifyRequest) -> Model:
+def load_model(request: VerifySettings) -> Model:
     """Return the model of a run, or in a weights file. Raises CheckpointError."""
     if request.weights is not None:
         return _of_weights(request, request.weights)
@@ -58,7 +58,7 @@ def load_model(request: VerifyRequest) -> Model:
     return Model(run.name, path, generator, settings, _lambda(request, settings, run), run)
 
 
-def _of_weights(request: VerifyRequest, path: Path) -> Model:
+def _of_weights(request: VerifySettings, path: Path) -> Model:
     beside = path.resolve().parent
     asked = _asked(request, path.stem, str(beside))
     generator, settings = generator_of(path, beside / "config.json", asked)
@@ -66,17 +66,16 @@ def _of_weights(request: VerifyRequest, path: Path) -> Model:
     return Model(path.name, path, generator, settings, _lambda(request, settings, run), run)
 
 
-def _asked(request: VerifyRequest, name: str, checkpoints_dir: str) -> TestRequest:
-    return TestRequest(
+def _asked(request: VerifySettings, name: str, checkpoints_dir: str) -> TestSettings:
+    return TestSettings(
         dataroot=request.dataroot or ".",
         name=name,
         checkpoints_dir=checkpoints_dir,
         epoch=request.epoch,
-        direction=request.direction,
         device=request.device,
-        **dataclasses.asdict(request.network),
+        **request.given(),
     )
 
 
-def _lambda(request: VerifyRequest, settings: TrainSettings, run: RunDir | None) -> float:
+def _lambda(request: VerifySettings, settings: TrainSettings, run: RunDir | None) -> float:
     return lambda_of(run, settings) if request.lambda_L1 is None else request.lambda_L1

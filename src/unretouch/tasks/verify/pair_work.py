@@ -15,11 +15,11 @@ from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair, PairFiles
 from unretouch.pixels.pairs.load import sides
 from unretouch.settings.train import Direction
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.album import Group, Shown, judge
 from unretouch.tasks.verify.deep import extra_metrics
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import Shares, probed
-from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.tasks.verify.self_test import simulated_pair
 
 
@@ -47,7 +47,7 @@ class Measured:
 class Measuring:
     """How pairs are measured: goes to workers."""
 
-    request: VerifyRequest
+    request: VerifySettings
     folder: Path
     """of the report"""
 
@@ -64,7 +64,7 @@ class Measuring:
         prediction = model.predict(scaled.source)
         extra = extra_metrics(self.request.deep)
         shown = judge(self.folder, model.lambda_L1, group, scaled, prediction, extra)
-        if group != "training" or not self.request.probe:
+        if group != "training" or self.request.no_probe:
             return Measured(shown, None)
         return Measured(shown, probed(model.predict, scaled.source, scaled.target))
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.settings.verify import ProbeThresholds
 from unretouch.tasks.verify.sentences import Phrase
 from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
 
@@ -58,18 +59,6 @@ class ProbePoint:
     recovered_share: Figure
     """the mean over the pairs; None where none has anything to recover"""
     pairs: dict[str, Figure]
-
-
-@dataclass(frozen=True)
-class ProbeThresholds:
-    """Of the recovered share on unchanged pictures, what is left under the worst kind of change."""
-
-    skill: float = 0.8
-    """`skill` from here up"""
-    memory: float = 0.4
-    """`memory` below"""
-    something: float = 0.05
-    """UNKNOWN where less than this is recovered from the unchanged pictures"""
 
 
 def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[ProbePoint]:

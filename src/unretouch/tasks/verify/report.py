@@ -9,13 +9,13 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.metrics import METRICS, Figure, Metric
+from unretouch.settings.verify import Thresholds
 from unretouch.tasks.verify.figures import Figures, PairFigures, retouch_shares
-from unretouch.tasks.verify.memorised import MemorisedThresholds, memorised_verdict
-from unretouch.tasks.verify.probe import ProbePoint, ProbeThresholds, probe_verdict
+from unretouch.tasks.verify.memorised import memorised_verdict
+from unretouch.tasks.verify.probe import ProbePoint, probe_verdict
 from unretouch.tasks.verify.self_test import self_test_verdict
-from unretouch.tasks.verify.texture import TextureThresholds, beaten, texture_verdict
+from unretouch.tasks.verify.texture import beaten, texture_verdict
 from unretouch.tasks.verify.unseen import (
-    UnseenThresholds,
     generalisation_gap,
     harmed_parts,
     mean_share,
@@ -25,16 +25,6 @@ from unretouch.tasks.verify.verdict import Verdict
 
 SCHEMA = 1
 """Raised by one when a reader of the report would have to change; new keys do not raise it."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Where every verdict's words begin."""
-
-    memorised: MemorisedThresholds = field(default_factory=MemorisedThresholds)
-    texture: TextureThresholds = field(default_factory=TextureThresholds)
-    unseen: UnseenThresholds = field(default_factory=UnseenThresholds)
-    probe: ProbeThresholds = field(default_factory=ProbeThresholds)
 
 
 @dataclass(frozen=True)

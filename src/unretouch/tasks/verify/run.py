@@ -17,6 +17,7 @@ from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.report.console import say
 from unretouch.report.verify_page import write_verify_page
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.album import Album, Group
 from unretouch.tasks.verify.brief import LAMBDA_L1, trained_on
 from unretouch.tasks.verify.cross import leave_one_out
@@ -27,7 +28,6 @@ from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.pair_work import Measured, Measuring, PairJob, shared
 from unretouch.tasks.verify.probe import AMOUNTS, gathered
 from unretouch.tasks.verify.report import CrossRuns, Verification, report
-from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.tasks.verify.self_test import simulated_pair
 from unretouch.tasks.verify.table import renderables
 from unretouch.training.large_sets import cache_bytes
@@ -42,7 +42,7 @@ class Verified:
     page: Path
 
 
-def verify(request: VerifyRequest, console: Console) -> Verified:
+def verify(request: VerifySettings, console: Console) -> Verified:
     """Measure what `request` asks for, print it, and write report.json and index.html.
 
     Everything is read before the first figure. Raises UsageError, DataError listing all bad files,
@@ -72,24 +72,24 @@ class _Made:
     album: Album
 
 
-def _finished(request: VerifyRequest, console: Console) -> _Made:
+def _finished(request: VerifySettings, console: Console) -> _Made:
     extra = extra_metrics(request.deep)
-    if request.images is None or request.dataroot is None:
-        raise UsageError("needs the pairs that the pictures belong to", "--images", "Give --pairs")
+    assert request.images is not None  # they go together, see VerifySettings
+    assert request.pairs is not None
     weight = LAMBDA_L1 if request.lambda_L1 is None else request.lambda_L1
     phase, direction = request.phase or "", request.direction or "AtoB"
-    answers = finished_pictures(request.images, Path(request.dataroot), phase, direction)
+    answers = finished_pictures(request.images, request.pairs, phase, direction)
     folder = request.out or Path("verify")
     album = Album(folder, weight, extra)
     training = _judged(album, "training", answers, console)
     title = request.images.resolve().name
-    subject = {"images": str(request.images), "pairs": request.dataroot, "lambda_L1": weight}
+    subject = {"images": str(request.images), "pairs": str(request.pairs), "lambda_L1": weight}
     facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
     verification = Verification(training, thresholds=request.thresholds, extra=extra)
     return _Made(folder, title, facts, subject, verification, album)
 
 
-def _model(request: VerifyRequest, console: Console) -> _Made:
+def _model(request: VerifySettings, console: Console) -> _Made:
     extra = extra_metrics(request.deep)
     model = load_model(request)
     settings = _with_data(request, model)
@@ -119,12 +119,12 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     training = [album.take(one.shown) for one in measured["training"]]
     heldout = [album.take(one.shown) for one in measured["heldout"]]
     cross = None
-    if strangers is None and request.cross_minutes is not None:
+    if request.cross:
         heldout, cross = _cross(request.cross_minutes, settings, loaded, album, console)
     shots = [album.take(one.shown) for one in measured["self_test"]]
     shares = {one.shown.figures.name: one.shares for one in measured["training"]}
     known = {name: found for name, found in shares.items() if found is not None}
-    points = gathered(known) if request.probe else []
+    points = [] if request.no_probe else gathered(known)
     verification = Verification(training, heldout, points, request.thresholds, cross, shots, extra)
     facts = {
         "epoch": request.epoch,
@@ -145,7 +145,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     return _Made(folder, model.name, facts, subject, verification, album)
 
 
-def _with_data(request: VerifyRequest, model: Model) -> TrainSettings:
+def _with_data(request: VerifySettings, model: Model) -> TrainSettings:
     """Return the model's settings with the pairs that the request means."""
     known = model.run is not None and model.run.config.exists()
     if request.dataroot is None and not known:
@@ -190,7 +190,7 @@ def _measured(
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request
     told = "measuring"
-    if request.probe:
+    if not request.no_probe:
         passes = sum(len(amounts) for amounts in AMOUNTS.values())
         told += f", {passes} forward passes a pair for the probe; --no_probe leaves them out"
     with console.status(told):

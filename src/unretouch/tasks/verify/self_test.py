@@ -8,9 +8,10 @@ from pathlib import Path
 
 from unretouch.pixels import images, retouch
 from unretouch.pixels.pairs import Pair
+from unretouch.settings.verify import UnseenThresholds
 from unretouch.tasks.verify.figures import PairFigures
 from unretouch.tasks.verify.sentences import Phrase
-from unretouch.tasks.verify.unseen import UnseenThresholds, unseen_verdict
+from unretouch.tasks.verify.unseen import unseen_verdict
 from unretouch.tasks.verify.verdict import Verdict
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
+from unretouch.settings.verify import TextureThresholds
 from unretouch.tasks.verify.figures import BandEnergies, PairFigures
 from unretouch.tasks.verify.sentences import Phrase
 from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
@@ -13,26 +14,6 @@ from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
 WORDS = ("noisy", "grain", "nothing", "no better", "smooth", "back")
 """From worst to best: more texture than there was; the right amount in the wrong place; none
 brought back; less like the true one than a baseline; too little; as it was."""
-
-
-@dataclass(frozen=True)
-class TextureThresholds:
-    """Where the words begin, for every octave band that matters."""
-
-    lowest_energy: float = 0.8
-    """`smooth` below this ratio of energies"""
-    highest_energy: float = 1.25
-    """`noisy` above"""
-    coherence: float = 0.7
-    """`grain` below"""
-    recovered: float = 0.4
-    """`grain` below this share of the removed detail: coherence alone does not see strength. Weak
-    detail is `smooth`, wherever it is, until half of the energy that lacked has been added."""
-    nothing_within: float = 0.05
-    """`nothing` where the detail recovered is this near to 0 in all bands"""
-    band_matters: float = 0.1
-    """share in the energy of all removed detail from which on a band matters: through what was
-    removed from it, or through what is too much or too little in it"""
 
 
 @dataclass(frozen=True)

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from unretouch.metrics import Figure
+from unretouch.settings.verify import UnseenThresholds
 from unretouch.tasks.verify.figures import PairFigures, Part
 from unretouch.tasks.verify.sentences import Phrase
 from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
 
 WORDS = ("harmful", "does not hold", "holds in part", "holds")
 """From worst to best."""
-
-
-@dataclass(frozen=True)
-class UnseenThresholds:
-    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed
-    apart that over the retouched area."""
-
-    recovered_share: float = 0.5
-    """`holds` from here up, on every held-out pair"""
-    gap: float = 0.3
-    """`holds` up to this generalisation gap"""
-    nothing_below: float = 0.05
-    """`does not hold` below this mean, `harmful` where any pair is below 0"""
 
 
 def generalisation_gap(seen: Figure, heldout: Sequence[PairFigures]) -> Figure:
