@@ -13,7 +13,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from unretouch.base.errors import ExitCode, ManyDataErrors
 from unretouch.settings.apply import ApplySettings
@@ -52,21 +52,20 @@ def _takes_settings_of(schema: type) -> Callable[[Call], Call]:
     arguments that they are, after those that the call itself names."""
 
     def shown(call: Call) -> Call:
-        kinds = get_type_hints(schema)
-        own = [
-            parameter
-            for parameter in inspect.signature(call).parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
+        whole = inspect.signature(call)
+        own = {name: each for name, each in whole.parameters.items() if name != "settings"}
         settings = [
             inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=flag.default, annotation=kinds[name]
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=flag.default,
+                annotation=flag.annotation,
             )
             for name, flag in fields_of(schema).items()
-            if name not in {parameter.name for parameter in own}
+            if name not in own
         ]
-        whole = inspect.signature(call).replace(parameters=[*own, *settings])
-        call.__signature__ = whole  # type: ignore[attr-defined]
+        parameters = [*own.values(), *settings]
+        call.__signature__ = whole.replace(parameters=parameters)  # type: ignore[attr-defined]
         return call
 
     return shown
@@ -135,16 +134,16 @@ def apply(
     if settings.get("format", "keep") is None:
         del settings["format"]
     given = from_call(ApplySettings, {"photos": photos, "run": run, **settings})
-    made: list[Done] = []
+    restored: list[Done] = []
     problems = []
     for outcome in prepare(made(ApplySettings, given)).run():
         if isinstance(outcome, Done):
-            made.append(outcome)
+            restored.append(outcome)
         else:
             problems.append(outcome.error)
     if problems:
         raise ManyDataErrors(problems)
-    return made
+    return restored
 
 
 @_takes_settings_of(VerifySettings)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from unretouch.base.errors import UsageError
-from unretouch.settings.fields import Count, DeviceName, EngineName, Limit, Word, check
+from unretouch.settings.fields import Count, EngineName, Word, between, check
 from unretouch.settings.network import WeightsSettings
-from unretouch.settings.train import PrecisionName
+from unretouch.settings.train import DeviceName, PrecisionName
 
 PROG = "unretouch apply"
 
@@ -26,7 +26,7 @@ class ApplySettings(WeightsSettings):
     """folder of what is made; also -o. The same command run again goes on where it stopped"""
     weights: Path | None = None
     """a weights file instead of a run: .pth (also of the classic program), .safetensors, .onnx"""
-    strength: Annotated[float, Limit("is not from 0 to 1.5", lambda value: 0 <= value <= 1.5)] = 1.0
+    strength: Annotated[float, between(0, 1.5)] = 1.0
     """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5"""
     mask: str | None = None
     """where: skin, learnt (what the training pairs changed) or a picture; unset, everywhere"""

@@ -3,7 +3,7 @@
 A settings class is a frozen dataclass whose `__post_init__` calls `check`. A setting is declared
 once, as one of its fields,
 
-    strength: Annotated[float, Limit("is not from 0 to 1.5", lambda value: 0 <= value <= 1.5)] = 1.0
+    strength: Annotated[float, between(0, 1.5)] = 1.0
     \"\"\"how much of the detail is brought back\"\"\"
 
 and that is the flag `--strength`, its help, its check, and an argument of the Python call. A field
@@ -53,8 +53,21 @@ class Word:
     unless: str = ""
 
 
-ABOVE_ZERO = Limit("is not a finite number above zero", lambda value: 0 < value < math.inf)
-NOT_NEGATIVE = Limit("is not zero or more", lambda value: 0 <= value < math.inf)
+def between(low: float, high: float) -> Limit:
+    """Return the limit of a number that is from `low` to `high`."""
+    return Limit(f"is not from {low} to {high}", lambda value: low <= value <= high)
+
+
+def above_zero(said: str = "is not a finite number above zero") -> Limit:
+    """Return the limit of a number that is above zero and finite."""
+    return Limit(said, lambda value: 0 < value < math.inf)
+
+
+def not_negative(said: str = "is not zero or more") -> Limit:
+    """Return the limit of a number that is zero, or above it and finite."""
+    return Limit(said, lambda value: 0 <= value < math.inf)
+
+
 AT_LEAST_ONE = Limit("is not one or more", lambda value: value >= 1)
 COUNT = Limit("is not above zero", lambda value: value >= 1)
 EPOCH = Limit(
@@ -62,13 +75,12 @@ EPOCH = Limit(
     lambda value: value in ("latest", "best") or (value.isdecimal() and int(value) > 0),
 )
 
-PositiveInt = Annotated[int, ABOVE_ZERO]
-PositiveFloat = Annotated[float, ABOVE_ZERO]
-NotNegativeInt = Annotated[int, NOT_NEGATIVE]
-NotNegativeFloat = Annotated[float, NOT_NEGATIVE]
+PositiveInt = Annotated[int, above_zero()]
+PositiveFloat = Annotated[float, above_zero()]
+NotNegativeInt = Annotated[int, not_negative()]
+NotNegativeFloat = Annotated[float, not_negative()]
 Count = Annotated[int, COUNT]
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 EngineName = Literal["local", "ray"]
 
 
@@ -95,6 +107,12 @@ class Flag:
         return self.default is dataclasses.MISSING
 
     @property
+    def annotation(self) -> Any:
+        """The type of its value, as a Python call shows it."""
+        kind = tuple[self.kind, ...] if self.many else self.kind  # type: ignore[name-defined]
+        return kind | None if self.default is None else kind
+
+    @property
     def choices(self) -> tuple[Any, ...]:
         """The values there are, of a field that is a Literal."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
@@ -110,21 +128,19 @@ def words_of(schema: type) -> tuple[Flag, ...]:
     return tuple(flag for flag in fields_of(schema).values() if flag.word is not None)
 
 
-@cache
 def fields_of(schema: type) -> Mapping[str, Flag]:
     """Return all settings of `schema` by name."""
-    found: dict[str, Flag] = {}
-    for _, flags in sections_of(schema):
-        found.update(flags)
-    return found
+    return {name: flag for _, flags in sections_of(schema) for name, flag in flags.items()}
+
+
+def sections_of(schema: type) -> Sequence[tuple[type, Mapping[str, Flag]]]:
+    """Return the classes that declare settings of `schema`, itself first, each with its own."""
+    return _sections(schema, "")
 
 
 @cache
-def sections_of(schema: type, before: str = "") -> Sequence[tuple[type, Mapping[str, Flag]]]:
-    """Return the classes that declare settings of `schema`, itself first, each with its own.
-
-    `before` stands before their names.
-    """
+def _sections(schema: type, before: str) -> Sequence[tuple[type, Mapping[str, Flag]]]:
+    """Return the sections of a class whose settings have `before` before their names."""
     hints = get_type_hints(schema, include_extras=True)
     left = {field.name: field for field in dataclasses.fields(schema)}
     sections: list[tuple[type, Mapping[str, Flag]]] = []
@@ -135,8 +151,8 @@ def sections_of(schema: type, before: str = "") -> Sequence[tuple[type, Mapping[
             if name not in left:
                 continue
             flag = _flag(left.pop(name), hints[name], before)
-            if dataclasses.is_dataclass(flag.kind):
-                nested += sections_of(flag.kind, f"{name}_")
+            if isinstance(flag.kind, type) and dataclasses.is_dataclass(flag.kind):
+                nested += _sections(flag.kind, f"{name}_")
             else:
                 own[flag.name] = flag
         sections.append((kind, own))

@@ -201,15 +201,15 @@ def add_arguments(
     helps = helps_of(schema)
     added = []
     for flag in words_of(schema):
-        shown = flag.word.shown.strip("[]") if flag.word else flag.name
-        added.append(parser.add_argument(flag.name, metavar=shown, help=helps.get(flag.name)))
+        word = flag.word.shown.strip("[]") if flag.word else flag.name
+        added.append(parser.add_argument(flag.name, metavar=word, help=helps.get(flag.name)))
     for kind, own in sections_of(schema):
         heading = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
         group = parser if kind is schema else parser.add_argument_group(heading)
         for name in own:
-            flag = own[name] if flags is None else flags.get(name)
-            if flag is not None and flag.word is None:
-                added.append(_add(group, flag, helps.get(name, "")))
+            shown = own[name] if flags is None else flags.get(name)
+            if shown is not None and shown.word is None:
+                added.append(_add(group, shown, helps.get(name, "")))
     return added
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.fields import (
-    NOT_NEGATIVE,
     Count,
     EngineName,
-    Limit,
     NotNegativeInt,
     Word,
+    above_zero,
+    between,
     check,
 )
 from unretouch.settings.network import WeightsSettings
@@ -42,13 +41,7 @@ class DemoSettings:
 
     photo: Path | None = None
     """a portrait of yours; unset, a photograph of NASA that comes with scikit-image"""
-    minutes: (
-        Annotated[
-            float,
-            Limit("is not a number of minutes above zero", lambda value: 0 < value < math.inf),
-        ]
-        | None
-    ) = None
+    minutes: Annotated[float, above_zero("is not a number of minutes above zero")] | None = None
     """time to train; unset, under four minutes altogether on two cores"""
     out: Path = Path("unretouch_demo")
     """folder of everything the demo writes"""
@@ -107,7 +100,7 @@ class PairSettings:
     """subfolder of --out"""
     seed: NotNegativeInt = 0
     """seed of the simulated retouch"""
-    detail_left: Annotated[float, Limit("is not from 0 to 1", lambda value: 0 <= value <= 1)] = 0.15
+    detail_left: Annotated[float, between(0, 1)] = 0.15
     """share of the skin's fine texture that the simulated retouch leaves, 0 to 1"""
     sparse: bool = False
     """the simulated retouch treats only the few pixels that need it most"""
@@ -131,7 +124,7 @@ class PairSettings:
 class ServeSettings:
     """Open a page on this computer: drop pairs, train, watch, restore photographs."""
 
-    port: Annotated[int, Limit("is not from 0 to 65535", lambda value: 0 <= value <= 65535)] = 8765
+    port: Annotated[int, between(0, 65535)] = 8765
     """where to listen; 0 takes any free port"""
     host: str = "127.0.0.1"
     """address to listen at; one that other computers reach needs --token"""
@@ -143,11 +136,9 @@ class ServeSettings:
     """folder that takes the pairs of new runs"""
     results_dir: Path = Path("results")
     """folder of all results"""
-    queue: Annotated[int, NOT_NEGATIVE] = 4
+    queue: NotNegativeInt = 4
     """photographs that may wait while one is restored"""
-    deadline: Annotated[
-        float, Limit("is not a number of seconds", lambda value: 0 < value < math.inf)
-    ] = 600.0
+    deadline: Annotated[float, above_zero("is not a number of seconds")] = 600.0
     """seconds after which the work on one photograph is given up"""
     open: bool = False
     """open the page in the browser at once"""

@@ -10,14 +10,13 @@ from unretouch.base.errors import UsageError
 from unretouch.settings.classic import IdleFlags
 from unretouch.settings.fields import (
     EPOCH,
-    DeviceName,
     NotNegativeInt,
     PositiveFloat,
     PositiveInt,
     check,
 )
 from unretouch.settings.network import NetworkSettings
-from unretouch.settings.train import DiscriminatorName, InitName, PairCount
+from unretouch.settings.train import DeviceName, DiscriminatorName, InitName, PairCount
 
 PredictionMode = Literal["evaluate", "running", "train"]
 __test__ = False  # the file's name is no invitation to pytest

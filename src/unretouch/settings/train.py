@@ -15,7 +15,6 @@ from unretouch.settings.classic import IdleFlags
 from unretouch.settings.fields import (
     AT_LEAST_ONE,
     EPOCH,
-    DeviceName,
     Flag,
     Limit,
     NotNegativeFloat,
@@ -39,9 +38,11 @@ Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
 SizeName = Literal["auto", "s", "m", "l", "pyramid"]
 AimName = Literal["fit", "restore", "texture"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 Channels = Literal[1, 3]
 
+Momentum = Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)]
 PairCount = Annotated[float, AT_LEAST_ONE]
 """How many pairs at most; infinity: all."""
 
@@ -129,7 +130,7 @@ class TrainSettings:
     """epochs in which the rate goes down to zero"""
     lr: PositiveFloat = 0.0002
     """learning rate of Adam"""
-    beta1: Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)] = 0.5
+    beta1: Momentum = 0.5
     """momentum of Adam"""
     lr_policy: LrPolicy = "linear"
     """how the learning rate falls"""

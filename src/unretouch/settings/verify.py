@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Annotated
 
 from unretouch.base.errors import UsageError
-from unretouch.settings.fields import Count, DeviceName, EngineName, Limit, Word, check
+from unretouch.settings.fields import Count, EngineName, Word, above_zero, check, not_negative
 from unretouch.settings.network import NetworkSettings, WeightsSettings
+from unretouch.settings.train import DeviceName
 
 PROG = "unretouch verify"
 
-Threshold = Annotated[
-    float, Limit("is not a number from zero up", lambda value: 0 <= value < math.inf)
-]
+Threshold = Annotated[float, not_negative("is not a number from zero up")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +113,7 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     """folder of pairs that it was not trained on: does it hold there?"""
     cross: bool = False
     """hold each training pair out in turn instead, training a small run without it"""
-    cross_minutes: Annotated[
-        float, Limit("is not above zero", lambda value: 0 < value < math.inf)
-    ] = 10.0
+    cross_minutes: Annotated[float, above_zero("is not above zero")] = 10.0
     """time that --cross trains, all its runs together"""
     self_test: tuple[Path, ...] = ()
     """untouched photos: simulate a retouch on them, restore it, compare"""
