@@ -14,7 +14,6 @@ from rich.progress import (
 )
 
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
-from unretouch.report.console import say
 from unretouch.settings.apply import ApplySettings
 from unretouch.tasks.apply.batch import Batch, Done, Failed, prepare
 
@@ -23,7 +22,7 @@ def main(settings: ApplySettings) -> int:
     """Restore photographs. Returns the exit code. Raises UnretouchError."""
     console = Console()
     batch = prepare(settings)
-    say(console, batch.found)
+    _say(console, batch.found)
     problems = _show(batch, console)
     if problems:
         raise ManyDataErrors(problems)
@@ -53,10 +52,10 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
                 continue
             made, already = made + (not outcome.already), already + outcome.already
             for line in _lines(outcome):
-                say(console, line)
+                _say(console, line)
     before = f", {already} were there from before" if already else ""
     failed = f", {len(problems)} failed" if problems else ""
-    say(console, f"{made} restored{before}{failed}; in {batch.request.out}")
+    _say(console, f"{made} restored{before}{failed}; in {batch.request.out}")
     return problems
 
 
@@ -69,3 +68,8 @@ def _lines(done: Done) -> Iterator[str]:
     )
     for note in done.notes:
         yield f"  note: {note}"
+
+
+def _say(console: Console, line: str) -> None:
+    # Not report.console's: that imports torch, which --runtime onnx does without.
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
