@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from unretouch.tasks.apply.batch import Done
-    from unretouch.tasks.verify.run import Verified
+    from unretouch.tasks.verify.verification import Verified
 
 StrPath = str | Path
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -168,8 +168,8 @@ def verify(run: StrPath | None = None, *, show: bool = False, **settings: Any) -
     Raises UnretouchError; VerificationError, after all is written, where a verdict is below the
     words of `fail_below`.
     """
-    from unretouch.tasks.verify.fail_below import least_words, require
-    from unretouch.tasks.verify.run import verify as measure
+    from unretouch.report.verdicts import least_words, require
+    from unretouch.tasks.verify.verification import verify as measure
 
     # As the call said these before it took all settings of the command.
     if "probe" in settings:

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.compare.advice import Advice, advise
-from unretouch.tasks.compare.crops import MOST_SIDE, crop_of
-from unretouch.tasks.compare.measuring import PairScore, RunScore, Texture
-from unretouch.tasks.compare.ranking import rank
+from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
+from unretouch.tasks.compare.comparison import rank
+from unretouch.tasks.compare.measuring import MOST_SIDE, PairScore, RunScore, Texture, crop_of
 from unretouch.tasks.compare.runs import Curve
-from unretouch.tasks.compare.trend import Trend, trend
 
 GOOD = Texture(energy=0.98, coherence=0.95, recovered=0.9)
 
@@ -166,6 +165,7 @@ def test_every_order_of_arguments_gives_the_same_places(figures: list[tuple[floa
     assert sorted(place.overall for place in places.values()) == list(range(1, len(scores) + 1))
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(1, 1300), st.integers(1, 1300), st.integers(0, 2**16))
 def test_the_crop_lies_in_the_frame_around_the_largest_change(
     height: int, width: int, seed: int

@@ -19,7 +19,7 @@ FLOORS = {
     "settings": 1, "pixels": 1,
     "runs": 2, "networks": 2, "losses": 2, "metrics": 2, "tiles": 2,
     "training": 3,
-    "report": 4, "jobs": 4,
+    "report": 4, "jobs": 4, "model": 4,
     "tasks": 5,
     "serve": 6, "cli": 6, "api": 6, "__main__": 6, "__init__": 6,
 }  # fmt: skip

@@ -8,9 +8,9 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.metrics import Levels
+from unretouch.report.verdicts import ProbePoint, probe_verdict
 from unretouch.settings.verify import ProbeThresholds
-from unretouch.tasks.verify import ProbePoint, memorisation_probe, probe_verdict
-from unretouch.tasks.verify.probe import AMOUNTS, changed
+from unretouch.tasks.verify.probe import AMOUNTS, changed, memorisation_probe
 
 Rgb = np.ndarray
 TARGET = data.astronaut()[60:188, 150:278]

@@ -6,12 +6,21 @@ chosen so that the state dict has the classic program's keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks.initial import initialise
-from unretouch.networks.norms import convolutions_have_bias, make_norm
+from unretouch.networks.classic import (
+    TAKES,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+    norm_of,
+)
+from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
 
 WIDENING = 4
@@ -50,7 +59,7 @@ class Block(nn.Module):
         return total
 
 
-class ResNet(nn.Module):
+class ResNet(Generator):
     """Network space (N, input_nc, H, W) to (N, output_nc, H, W), float32 in [-1, 1].
 
     H and W must be multiples of `size_multiple`, and at least 8.
@@ -58,21 +67,14 @@ class ResNet(nn.Module):
 
     size_multiple = WIDENING
 
-    def __init__(
-        self,
-        blocks: int,
-        *,
-        input_nc: int = 3,
-        output_nc: int = 3,
-        ngf: int = 64,
-        norm: NormName = "instance",
-        dropout: bool = True,
-    ) -> None:
+    def __init__(self, blocks: int, settings: TrainSettings) -> None:
+        """Fresh weights are drawn from torch's random state."""
         super().__init__()
-        self.input_nc = input_nc
+        self.input_nc, self.output_nc = settings.input_nc, settings.output_nc
+        norm, ngf, dropout = settings.norm, settings.ngf, not settings.no_dropout
         bias = convolutions_have_bias(norm)
         part: dict[str, nn.Module] = {
-            "1": nn.Conv2d(input_nc, ngf, 7, bias=bias),
+            "1": nn.Conv2d(self.input_nc, ngf, 7, bias=bias),
             "2": make_norm(norm, ngf),
             "4": nn.Conv2d(ngf, 2 * ngf, 3, stride=2, padding=1, bias=bias),
             "5": make_norm(norm, 2 * ngf),
@@ -90,8 +92,9 @@ class ResNet(nn.Module):
             )
             part[str(int(key) + 1)] = make_norm(norm, width // 2)
         self.last_key = str(after + 7)
-        part[self.last_key] = nn.Conv2d(ngf, output_nc, 7)
+        part[self.last_key] = nn.Conv2d(ngf, self.output_nc, 7)
         self.model = nn.ModuleDict(part)
+        initialise(self, settings.init_type, settings.init_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, input_nc, H, W) to (N, output_nc, H, W)."""
@@ -112,24 +115,34 @@ class ResNet(nn.Module):
         return F.relu_(self.model[str(int(key) + 1)](self.model[key](x)))
 
 
-def _build(blocks: int, settings: TrainSettings) -> nn.Module:
-    net = ResNet(
-        blocks,
-        input_nc=settings.input_nc,
-        output_nc=settings.output_nc,
-        ngf=settings.ngf,
-        norm=settings.norm,
-        dropout=not settings.no_dropout,
+def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
+    """Return what a residual generator's state dict says of it, by keys and shapes; None if it is
+    none."""
+    blocks = len({key.split(".")[1] for key in state if ".conv_block." in key})
+    first, last = state.get("model.1.weight"), state.get(f"model.{17 + blocks}.weight")
+    if not blocks or first is None or last is None or first.dim() != 4 or last.dim() != 4:
+        return None
+    between = state.get("model.10.conv_block.6.weight")
+    return WeightsDescription(
+        netG=f"resnet_{blocks}blocks",
+        input_nc=first.shape[1],
+        output_nc=last.shape[0],
+        norm=norm_of(state, "model.1", "model.2"),
+        ngf=first.shape[0],
+        # There it is a convolution's, with dropout before it; else the normalisation's.
+        dropout=between is not None and between.dim() == 4,
     )
-    initialise(net, settings.init_type, settings.init_gain)
-    return net
 
 
-def build_9(settings: TrainSettings) -> nn.Module:
-    """Return resnet_9blocks with fresh weights."""
-    return _build(9, settings)
+def _kind(blocks: int) -> GeneratorKind:
+    return GeneratorKind(
+        build=partial(ResNet, blocks),
+        recognise=recognise,
+        takes=TAKES,
+        width=lambda settings: settings.ngf,
+        weights_bytes=40_000,
+        pixel_bytes=155,
+    )
 
 
-def build_6(settings: TrainSettings) -> nn.Module:
-    """Return resnet_6blocks with fresh weights."""
-    return _build(6, settings)
+RESNET_9, RESNET_6 = _kind(9), _kind(6)

@@ -5,10 +5,10 @@ A metric's own explanation is its English one (src/unretouch/metrics/): only Kor
 
 from __future__ import annotations
 
-from unretouch.metrics import METRICS
 from unretouch.metrics.octave_bands import BANDS, PARTS
+from unretouch.metrics.table import METRICS
+from unretouch.report.extra_metrics import DEEP_DISTANCE
 from unretouch.report.words import LANGUAGES, tables
-from unretouch.tasks.verify.deep import DEEP_DISTANCE
 
 WORDS: dict[str, tuple[str, str]] = {
     "question_memorised": ("Did it memorise?", "외웠나요?"),

@@ -17,8 +17,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
-from unretouch.pixels.error_map import SCALE
-from unretouch.report.rendering import picture_url, script_json
+from unretouch.pixels.pair_pictures import SCALE
+from unretouch.report.pages import picture_url, script_json
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.actions import comparison_folder

@@ -13,8 +13,8 @@ from typing import Any
 from starlette.requests import Request
 
 from unretouch.cli import COMMANDS
+from unretouch.runs.condition import STOP_REASONS
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import STOP_REASONS
 from unretouch.serve import runs
 from unretouch.serve.drafts import Drafts
 from unretouch.serve.jobs import Worker

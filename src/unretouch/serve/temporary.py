@@ -10,6 +10,8 @@ from pathlib import Path
 
 import portalocker
 
+from unretouch.base import locks
+
 PREFIX = "unretouch-serve-"
 _LOCK = "lock"
 
@@ -52,8 +54,4 @@ def _abandoned(folder: Path) -> bool:
     lock = folder / _LOCK
     if not lock.is_file():
         return False  # being made just now
-    try:
-        with portalocker.Lock(lock, mode="a", timeout=0, fail_when_locked=True):
-            return True
-    except (portalocker.exceptions.LockException, OSError):
-        return False
+    return not locks.is_held(lock)

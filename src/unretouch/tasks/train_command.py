@@ -28,7 +28,7 @@ from unretouch.settings.train import (
     fast_flags,
     load_settings,
 )
-from unretouch.training.launching import is_first, layout, require_fabric
+from unretouch.training.launching import is_first, layout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,8 +172,7 @@ def begin(
     )
     settings = options.settings()
     if plan := layout(settings):
-        require_fabric()
-        from unretouch.tasks.together import run_together  # late: imports lightning-fabric
+        from unretouch.tasks.together import run_together  # late: imports torch
 
         return run_together(settings, plan, how, console, options_text)
     from unretouch.tasks.train import train_run

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from unretouch.runs import history
+from unretouch.runs.condition import State
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import LastSave, Preview, State, TrainingStatus
+from unretouch.runs.status import LastSave, Preview, TrainingStatus
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.fit import Fit, Update
-from unretouch.training.position import Epochs, Pace
 from unretouch.training.run_clock import RunClock
+from unretouch.training.schedule import Epochs, Pace
 
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02
@@ -179,10 +180,13 @@ class Progress:
         if self.step == 1 or self.done:
             return True
         if every_images is not None:
-            return rhythm.passed(
-                every_images, (self.step - 1) * self.batch_size, self.step * self.batch_size
-            )
+            return self.passed(every_images)
         return self.step % every_steps == 0
+
+    def passed(self, every_images: int) -> bool:
+        """Whether a multiple of so many pictures was reached by the last step."""
+        before = (self.step - 1) * self.batch_size
+        return rhythm.passed(every_images, before, before + self.batch_size)
 
     def log(self, run: RunDir, last: Update) -> None:
         """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""

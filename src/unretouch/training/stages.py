@@ -6,29 +6,29 @@ crops, then, with that as it is, the fine one on crops that the coarse one has c
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unretouch.networks import pyramid
+from unretouch.losses import l1, local_band_energy
+from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail
-from unretouch.networks.pyramid import FACTOR, Pyramid
+from unretouch.networks.pyramid import FACTOR
+from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName
 from unretouch.training import crops, fast_recipe
-from unretouch.training.crops import Crops, CropTable
-from unretouch.training.early_choice import EarlyChoice
-from unretouch.training.evaluation import whole_guide
+from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import Muon, remembered, restore_optimiser
-from unretouch.training.reduced_crops import ReducedPictures
 
 LEAST_SHARE, MOST_SHARE = 0.1, 0.5
 """Of the time, for the coarse network: as it has a smaller or larger part of the retouch to learn.
@@ -63,8 +63,8 @@ class Stage:
 
     def __init__(
         self,
-        net: nn.Module,
-        average: nn.Module,
+        net: Generator,
+        average: Generator,
         table: CropTable,
         recipe: FastRecipe,
         aim: AimName,
@@ -81,7 +81,7 @@ class Stage:
         return self.table.crop
 
     @property
-    def kept(self) -> nn.Module:
+    def kept(self) -> Generator:
         """The network whose weights are kept: the averaged ones, or the best that were judged."""
         return self.average if self.choice is None else self.choice.net
 
@@ -103,11 +103,11 @@ class Stage:
         """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
         return crops.crops_at(self.table, places, turns).to(self._device)
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
+    def predict(self, net: Generator, sample: Crops) -> Predicted:
         """Return what `net`, of this stage's kind, makes of a sample."""
         return Predicted(net(sample.source))
 
-    def _picture(self, net: nn.Module, sample: Crops) -> Tensor:
+    def _picture(self, net: Generator, sample: Crops) -> Tensor:
         return self.predict(net, sample).picture
 
     def _fresh_optimiser(self) -> Muon:
@@ -151,8 +151,7 @@ class CoarseStage(Stage):
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
         return Crops(source, target, left_out > 0, gate.float())
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
-        assert isinstance(net, Detail)
+    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
         assert sample.guide is not None
         change, logit = pyramid.change_and_logit(net, sample.source)
         picture = sample.source + pyramid.opened(logit) * change
@@ -185,8 +184,7 @@ class FineStage(Stage):
             windows.append(torch.from_numpy(turned).permute(2, 0, 1))
         return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
-        assert isinstance(net, Detail)
+    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
         assert sample.guide is not None
         return Predicted(pyramid.refined(net, sample.source, sample.guide))
 
@@ -195,7 +193,10 @@ class FineStage(Stage):
         if index not in self._guides:
             if len(self._guides) >= MOST_GUIDES:
                 del self._guides[next(iter(self._guides))]
-            self._guides[index] = whole_guide(self.coarse, self.table.pairs[index].source)
+            coarse, source = self.coarse, self.table.pairs[index].source
+            self._guides[index] = pyramid.guide_of_whole(
+                coarse, len(source), lambda rows: images.to_network(source[rows], coarse.input_nc)
+            )
         return self._guides[index]
 
 
@@ -213,8 +214,8 @@ def coarse_share(maps: Sequence[PairMap]) -> float:
 
 
 def stages_of(
-    net: nn.Module,
-    average: nn.Module,
+    net: Generator,
+    average: Generator,
     pairs: Sequence[Pair],
     maps: Sequence[PairMap],
     aim: AimName,
@@ -226,17 +227,83 @@ def stages_of(
     `average` is of the same kind.
     """
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
-    if not (isinstance(net, Pyramid) and isinstance(average, Pyramid)):
-        multiple = int(net.size_multiple)  # type: ignore[arg-type]
-        table = crops.crop_table(pairs, maps, recipe.crop, multiple, recipe.left_out, seed)
+    if len(net.networks) == 1:
+        multiple, left_out = net.size_multiple, recipe.left_out
+        table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
     table = crops.crop_table(
         pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY
     )
     judged_by: AimName = "restore" if aim == "texture" else aim
-    coarse = CoarseStage(net.coarse, average.coarse, table, of_coarse, judged_by, device)
-    multiple, left_out = net.fine.size_multiple, table.left_out
-    table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
-    coarse.ends_at = coarse_share(maps)
-    return [coarse, FineStage(net.fine, average.fine, table, recipe, aim, device)]
+    (coarse, fine), (average_coarse, average_fine) = net.networks, average.networks
+    first = CoarseStage(coarse, average_coarse, table, of_coarse, judged_by, device)
+    first.ends_at = coarse_share(maps)
+    table = crops.crop_table(pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed)
+    return [first, FineStage(fine, average_fine, table, recipe, aim, device)]
+
+
+# --- which weights are kept -------------------------------------------------------------------
+
+MOST_PIXELS = 1 << 18
+"""Pixels looked at in one judgement: it must cost little beside the training between two."""
+
+
+class EarlyChoice:
+    """The best weights so far, and the crops by which they are found.
+
+    `restore` is judged by the error of the left-out pixels. `texture` is judged by the energy of
+    their texture: the least error would choose the most blurred weights.
+    """
+
+    def __init__(
+        self,
+        net: Generator,
+        sample: Crops,
+        predict: Callable[[Generator, Crops], Tensor],
+        aim: AimName,
+    ):
+        """`predict` returns what a network like `net` makes of a sample."""
+        self.net = copy.deepcopy(net)
+        self._sample, self._predict = sample, predict
+        self._aim: AimName = aim
+        self.begin()
+
+    @staticmethod
+    def most(side: int) -> int:
+        """Return how many crops of `side` pixels are judged by at most."""
+        return max(1, MOST_PIXELS // side**2)
+
+    def begin(self) -> None:
+        """Take the weights as they stand for the best so far. A fresh network does nothing: what
+        does worse than that is then never kept."""
+        self.score = self._judged(self.net)
+
+    def consider(self, net: Generator) -> None:
+        """Keep the weights of `net` where they do better than all before."""
+        score = self._judged(net)
+        if score < self.score:
+            self.score = score
+            self.net.load_state_dict(net.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        return {"weights": self.net.state_dict(), "score": self.score}
+
+    def restore(self, state: dict[str, Any], where: object) -> None:
+        """Go back to a `state`. Raises CheckpointError when it does not fit."""
+        load_weights(self.net, state["weights"], where)
+        self.score = float(state["score"])
+
+    @torch.no_grad()
+    def _judged(self, net: Generator) -> float:
+        each = (self._sample.one(number) for number in range(len(self._sample.source)))
+        prediction = torch.cat([self._predict(net, one) for one in each])
+        return float(_distance(prediction, self._sample, self._aim))
+
+
+def _distance(prediction: Tensor, sample: Crops, aim: AimName) -> Tensor:
+    # Outside the left-out pixels the prediction is taken for right.
+    judged = torch.where(sample.left_out, prediction, sample.target)
+    if aim == "texture":
+        return local_band_energy(judged, sample.target)
+    return l1(judged, sample.target)

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
+from unretouch.model.find import weights_file
+from unretouch.model.interface import Model
+from unretouch.model.load import load_any
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.settings.apply import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.files import Job, jobs_for, output_of
-from unretouch.tasks.apply.loading import describe, load_model, weights_file
-from unretouch.tasks.apply.model import Model
-from unretouch.tasks.apply.records import Records, note_ready
+from unretouch.tasks.apply.enlarged import Enlarged
+from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.stretched import Stretched
 
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""
@@ -59,8 +59,6 @@ class Batch:
     learnt: masks.LearntMask | None
     weights: Path
     model: Model
-    found: str
-    """what was found in the weights, for people"""
 
     def run(self, tell: Tell = lambda share: None) -> Iterator[Done | Failed]:
         """Yield the outcome of each photograph as it comes. Raises DiskError, CheckpointError.
@@ -99,10 +97,16 @@ def prepare(request: ApplySettings) -> Batch:
     jobs = jobs_for(request.photos, request.out)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
-    weights = weights_file(request, exported=request.runtime == "onnx")
+    weights = weights_file(
+        request.run,
+        request.weights,
+        epoch=request.epoch,
+        checkpoints_dir=request.checkpoints_dir,
+        exported=request.runtime == "onnx",
+    )
     learnt = _learn(weights.parent) if request.mask == "learnt" else None
-    model = load_model(weights, device=request.device, precision=request.precision)
-    return Batch(request, jobs, learnt, weights, model, describe(model.info))
+    model = load_any(weights, device=request.device, precision=request.precision)
+    return Batch(request, jobs, learnt, weights, model)
 
 
 def _learn(run_folder: Path) -> masks.LearntMask:
@@ -219,7 +223,7 @@ class Worker:
             return Failed(DataError(error.what, job.source, error.hint))
         return replace(made.done, seconds=time.perf_counter() - made.begun)
 
-    def _mask(self, photo: Photo) -> Stretched | None:
+    def _mask(self, photo: Photo) -> Enlarged | None:
         name = self._work.request.mask
         if name is None:
             return None

@@ -22,7 +22,7 @@ def main(settings: ApplySettings) -> int:
     """Restore photographs. Returns the exit code. Raises UnretouchError."""
     console = Console()
     batch = prepare(settings)
-    _say(console, batch.found)
+    _say(console, str(batch.model.info))
     problems = _show(batch, console)
     if problems:
         raise ManyDataErrors(problems)

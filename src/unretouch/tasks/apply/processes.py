@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError
+from unretouch.model.load import load_any
 from unretouch.tasks.apply.batch import Done, Failed, Work, Worker
 from unretouch.tasks.apply.files import Job
-from unretouch.tasks.apply.loading import load_model
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,9 @@ class _Start:
     work: Work
 
     def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
-        request = self.work.request
-        model = load_model(
-            self.work.weights,
-            device=request.device,
-            precision=request.precision,
-            threads=threads,
+        asked = self.work.request
+        model = load_any(
+            self.work.weights, device=asked.device, precision=asked.precision, threads=threads
         )
         return Worker(self.work, model).one
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from unretouch.base.errors import ExitCode
+from unretouch.report.verdicts import least_words, require
 from unretouch.settings.verify import VerifySettings
-from unretouch.tasks.verify.fail_below import least_words, require
-from unretouch.tasks.verify.run import verify
+from unretouch.tasks.verify.verification import verify
 from unretouch.training.stopping import StoppedNow
 
 
