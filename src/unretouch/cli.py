@@ -17,7 +17,6 @@ from typing import Any
 from unretouch import __version__
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
 from unretouch.settings.fields import nearest_hint
-from unretouch.settings.parser import parse
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""
@@ -140,6 +139,8 @@ def dispatch(argv: list[str]) -> int | None:
     command = COMMANDS[names.index(argv[0])]
     words: Any = argv[1:]
     if not command.reads_words:
+        from unretouch.settings.parser import parse  # late: the overview does without
+
         words = parse(settings_of(command), words, f"unretouch {command.name}")
     code: int | None = _named(f"unretouch.{command.main}")(words)
     return code

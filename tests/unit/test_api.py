@@ -86,7 +86,7 @@ class Asked(Exception):
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return a list to which the settings of each call are added, which then does nothing."""
     from unretouch.tasks.apply import batch
-    from unretouch.tasks.verify import run
+    from unretouch.tasks.verify import verification
 
     given: list[Any] = []
 
@@ -95,7 +95,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         raise Asked
 
     monkeypatch.setattr(batch, "prepare", take)
-    monkeypatch.setattr(run, "verify", take)
+    monkeypatch.setattr(verification, "verify", take)
     monkeypatch.setattr(unretouch.api, "_console", lambda show: None)
     return given
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from unretouch.jobs.training import Ended, Training
-
-EngineName = Literal["local", "ray"]
+from unretouch.settings.fields import EngineName
 
 ENGINES: Mapping[EngineName, str] = {
     "local": "unretouch.jobs.local",

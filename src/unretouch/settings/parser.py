@@ -140,7 +140,10 @@ def values(fields: Mapping[str, Flag], reading: Reading) -> dict[str, Any]:
         given[name] = from_words(flag, left[:taken])
         left = left[taken:]
     if left:
-        raise UsageError(f"one run at a time, not {len(reading.words)}", " ".join(reading.words))
+        taken_one_by_one = next(flag.name for flag in fields.values() if flag.word is not None)
+        raise UsageError(
+            f"one {taken_one_by_one} at a time, not {len(reading.words)}", " ".join(reading.words)
+        )
     return given
 
 

@@ -63,9 +63,7 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
         name=name,
         checkpoints=Path(checkpoints).absolute(),
         members=[Member(*each) for each in zip(settings, words, strict=True)],
-        engine=asked.engine,
-        at_once=asked.jobs,
-        early_stop=not asked.no_early_stop,
+        asked=asked,
     )
     if asked.dry_run:
         for line in describe(request):

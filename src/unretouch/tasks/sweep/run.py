@@ -18,6 +18,7 @@ from unretouch.base.errors import DiskError, ExitCode, UnretouchError
 from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
+from unretouch.settings.small_commands import SweepSettings
 from unretouch.settings.train import FREE, Direction, TrainSettings
 from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
@@ -46,15 +47,13 @@ class Member:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What is asked of `sweep`."""
+    """The runs of a sweep, and what was asked for besides."""
 
     name: str
     checkpoints: Path
     """folder of all runs, absolute"""
     members: Sequence[Member]
-    engine: engines.EngineName = "local"
-    at_once: int | None = None
-    early_stop: bool = True
+    asked: SweepSettings
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _data(settings: TrainSettings) -> tuple[str, str, Direction, float]:
 
 def _sort(request: SweepRequest, notebook: Notebook) -> _Sorted:
     """Tell the runs that are to be trained from those that are finished or were given up."""
-    given_up = notebook.given_up() if request.early_stop else {}
+    given_up = {} if request.asked.no_early_stop else notebook.given_up()
     todo, over, lines = [], [], []
     for member in request.members:
         settings = member.settings
@@ -184,7 +183,8 @@ def _train(
     todo = sorted_.todo
     if not todo:
         return []
-    engine = engines.trainings(request.engine, request.at_once, request.early_stop, sorted_.over)
+    asked = request.asked
+    engine = engines.trainings(asked.engine, asked.jobs, not asked.no_early_stop, sorted_.over)
     failures = []
     say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
     with _signals_raise(), watching(console, todo) as done:
