@@ -22,7 +22,7 @@ from PIL import Image
 from unretouch.cli import dispatch, run
 from unretouch.pixels.retouch import retouch
 from unretouch.tasks import test_command, train_command
-from unretouch.tasks.doctor import speed
+from unretouch.tasks.doctor import examination
 
 NOT_RUN = {
     r"pip install \. && unretouch demo": "CI runs it whole, in a fresh environment",
@@ -93,7 +93,7 @@ def _as_a_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNRETOUCH_TEST_STEPS", "1")
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(speed, "SECONDS", 0.1)
+    monkeypatch.setattr(examination, "PROBED_S", 0.1)
 
 
 @pytest.mark.parametrize("document", documents())

@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
-from unretouch.pixels.pairs.lazy import LazyPair, fetch
+from unretouch.pixels.pairs import LazyPair, LoadedPairs, Pair, PictureCache, fetch, load_pairs
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train_command import classic
