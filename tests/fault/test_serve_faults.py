@@ -23,7 +23,7 @@ from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
 from starlette.requests import Request
 
-from unretouch.serve.settings import Limits
+from unretouch.serve.limits import Limits
 from unretouch.serve.uploads import Refused, receive_picture
 
 pytestmark = [

@@ -12,15 +12,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Literal
 
 from unretouch.base.errors import DataError
 from unretouch.jobs import pool
 from unretouch.jobs.child import threads_asked
 from unretouch.jobs.pool import Job, Result, Start, WorkerLostError
 from unretouch.jobs.training import Ended, Training, TrainingProcess
-
-EngineName = Literal["local", "ray"]
+from unretouch.settings.fields import EngineName
 
 _LOOK_S = 0.1
 

@@ -133,7 +133,7 @@ async def restore(request: Request) -> Response:
         raise Refused(409, "refused_no_weights")
     async with state.worker.place():
         with state.job_folder() as folder:
-            picture = await receive_picture(request, folder, "photo", state.settings.limits)
+            picture = await receive_picture(request, folder, "photo", state.limits)
             out = folder / "out"
             words = [
                 *("apply", str(run.root), str(picture.path), "--out", str(out)),
@@ -220,7 +220,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         return {}
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise Refused(415, "refused_value")
-    limits = state_of(request).settings.limits
+    limits = state_of(request).limits
     try:
         async with asyncio.timeout(limits.read_s):
             body = await request.body()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unretouch.base import durable
-from unretouch.serve.settings import Limits
+from unretouch.serve.limits import Limits
 from unretouch.serve.uploads import Refused
 
 Side = Literal["whole", "a", "b", "photo"]

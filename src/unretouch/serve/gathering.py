@@ -25,7 +25,7 @@ async def add_side(request: Request) -> Response:
     state, side = state_of(request), request.path_params["side"]
     if side not in SIDES:
         raise Refused(404, "refused_unknown")
-    limits = state.settings.limits
+    limits = state.limits
     check_headers(request, limits)
     place = state.drafts.place(request.path_params["draft"], request.path_params["pair"])
     for old in place.folder.glob(f"{side}.*"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from unretouch.jobs import child
-from unretouch.serve.settings import Limits
+from unretouch.serve.limits import Limits
 from unretouch.serve.uploads import Refused
 
 RETRY_AFTER_S = 10

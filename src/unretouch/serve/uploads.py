@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from starlette.requests import ClientDisconnect, Request
 
-from unretouch.serve.settings import Limits
+from unretouch.serve.limits import Limits
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}

@@ -25,8 +25,7 @@ from unretouch.base.errors import DiskError, ExitCode, ProcessLostError, Unretou
 from unretouch.jobs import child
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, settings_from
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.launching import Layout, layout
@@ -182,7 +181,7 @@ def _start(settings: TrainSettings, local_rank: int, rank: int) -> _Rank:
 
 def main() -> ExitCode:
     """Be one of the processes that another one started. Returns the exit code."""
-    settings = config.from_dict(json.loads(sys.argv[1]), "settings of the first process")
+    settings = settings_from(json.loads(sys.argv[1]), "settings of the first process")
     plan = layout(settings)
     assert plan is not None
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 from unretouch.base import names
 from unretouch.base.errors import DataError, UsageError
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import nearest_hint
 
 ROWS = "run"
 """Name of the tables in a file that list runs: [[run]]."""

@@ -17,12 +17,12 @@ from rich.text import Text
 from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UnretouchError
 from unretouch.jobs.early_stop import learning_curve
-from unretouch.jobs.engine import EngineName, trainings
+from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.small_commands import SweepSettings
+from unretouch.settings.train import FREE, Direction, TrainSettings
 from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.runs import read_run
@@ -53,15 +53,13 @@ class Member:
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What is asked of `sweep`."""
+    """The runs of a sweep, and what was asked for besides."""
 
     name: str
     checkpoints: Path
     """folder of all runs, absolute"""
     members: Sequence[Member]
-    engine: EngineName = "local"
-    at_once: int | None = None
-    early_stop: bool = True
+    asked: SweepSettings
 
 
 @dataclass(frozen=True)
@@ -117,13 +115,13 @@ def sweep(request: SweepRequest, console: Console) -> int:
         return _compare(request, folder, failures, console)
 
 
-def _data(settings: TrainSettings) -> tuple[str, str, config.Direction, float]:
+def _data(settings: TrainSettings) -> tuple[str, str, Direction, float]:
     return settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
 
 
 def _sort(request: SweepRequest, folder: SweepFolder) -> _Sorted:
     """Tell the runs that are to be trained from those that are finished or were given up."""
-    given_up = folder.given_up() if request.early_stop else {}
+    given_up = {} if request.asked.no_early_stop else folder.given_up()
     todo, over, lines = [], [], []
     for member in request.members:
         settings = member.settings
@@ -162,7 +160,7 @@ def _finished(request: SweepRequest, settings: TrainSettings) -> bool:
     return all(
         getattr(before, field.name) == getattr(now, field.name)
         for field in dataclasses.fields(TrainSettings)
-        if field.name not in config.FREE
+        if field.name not in FREE
     )
 
 
@@ -191,7 +189,8 @@ def _train(
     todo = sorted_.todo
     if not todo:
         return []
-    ends = trainings(request.engine, todo, request.at_once, request.early_stop, sorted_.over)
+    asked = request.asked
+    ends = trainings(asked.engine, todo, asked.jobs, not asked.no_early_stop, sorted_.over)
     failures = []
     say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
     with _signals_raise(), _progress(console, todo) as done, closing(ends):
