@@ -5,8 +5,8 @@ A metric's own explanation is its English one (src/unretouch/metrics/): only Kor
 
 from __future__ import annotations
 
-from unretouch.metrics import METRICS
 from unretouch.metrics.octave_bands import BANDS, PARTS
+from unretouch.metrics.table import METRICS
 from unretouch.report.extra_metrics import DEEP_DISTANCE
 from unretouch.report.words import LANGUAGES, tables
 
