@@ -287,10 +287,10 @@ def agreement(place: Place, figures: Figures) -> None:
 
 def picture(place: Place) -> Any:
     """Return the retouched side of the first pair in network space, (1, 3, 512, 512)."""
-    from unretouch.pixels import images
+    from unretouch.pixels import spaces
     from unretouch.pixels.pairs import load_pairs
 
-    return images.to_network(load_pairs(place.pairs, "train").pairs[0].source[:512, :512], 3)
+    return spaces.to_network(load_pairs(place.pairs, "train").pairs[0].source[:512, :512], 3)
 
 
 def detail_net(size: str, source: Any) -> Any:
@@ -891,7 +891,8 @@ def levels_apart(ours: Path, reference: Path) -> dict[str, Any]:
 def applied_here(place: Place, photo: Path) -> list[dict[str, Any]]:
     """Return seconds of reading, computing and writing; the first of two rounds is cold."""
     from unretouch.model.load import load_any
-    from unretouch.pixels.photos import read_photo, write_photo
+    from unretouch.pixels.photo_writing import write_photo
+    from unretouch.pixels.photos import read_photo
     from unretouch.tasks.apply.restore import Restorer
 
     free_memory()

@@ -139,7 +139,7 @@ def trained(
 def prediction(model: Any, source: Rgb) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """Return what `unretouch apply` makes of a picture, in steps of 1/257 of a level: 65535 is
     white."""
-    from unretouch.pixels.photos.photo import Photo as Photograph
+    from unretouch.pixels.photos import Photo as Photograph
 
     pixels = source.astype(np.uint16)
     pixels *= 257

@@ -23,7 +23,7 @@ from unretouch.cli import dispatch, run
 from unretouch.compat import test as classic_test
 from unretouch.compat import train as classic_train
 from unretouch.pixels.retouch import retouch
-from unretouch.tasks.doctor import speed
+from unretouch.tasks.doctor import examination
 
 NOT_RUN = {
     r"pip install \. && unretouch demo": "CI runs it whole, in a fresh environment",
@@ -94,7 +94,7 @@ def _as_a_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNRETOUCH_TEST_STEPS", "1")
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(speed, "SECONDS", 0.1)
+    monkeypatch.setattr(examination, "PROBED_S", 0.1)
 
 
 @pytest.mark.parametrize("document", documents())

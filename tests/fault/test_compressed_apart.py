@@ -69,7 +69,7 @@ def ruler(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return 2.0, square() & bool(rough < 0.7 * true)
 
-    for module in ("report.pair_figures", "metrics.identity_parts"):
+    for module in ("report.pair_figures", "metrics.retouched_area"):
         monkeypatch.setattr(f"unretouch.{module}.noise_and_area", known)
 
 

@@ -5,6 +5,7 @@ Rows D1 to D4 of docs/reliability.md.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -52,6 +53,14 @@ def test_D1_full_while_saving(
     assert "000000006.ckpt" in harness.events(place.root, "fault")[-1]["reason"]
     assert forker.run(place.words("--continue_train")).code == 0
     assert harness.outcome(place.root) == harness.outcome(whole.root)
+
+
+def test_D1_the_page_says_it_in_the_readers_language(forker: Warm, place: Place) -> None:
+    shown = tuple(flag for flag in place.flags if flag != "--no_html")
+    place = dataclasses.replace(place, flags=(*shown, *EVERY_STEP))
+    assert forker.run(place.words(), disk_full_in_save=[2, "write"]).code == 6
+    status = (place.root / "web" / "status.js").read_text("utf-8")
+    assert re.search(r'"stop_reason": ?"disk_full"', status)
 
 
 def test_D1_checked_before_a_state_is_written(forker: Warm, place: Place) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 from unretouch.pixels.pairs import load_pairs
 
 # pytest brings its own filters, so that it shows what the program keeps quiet.
@@ -258,7 +258,7 @@ def write_pair(root: Path, name: str, a: np.ndarray, b: np.ndarray) -> None:
 def softened(rgb: np.ndarray) -> np.ndarray:
     """A rough retouch: every pixel replaced by the mean of its neighbourhood."""
     height, width = rgb.shape[:2]
-    return images.resize(images.resize(rgb, width // 2, height // 2), width, height)
+    return spaces.resize(spaces.resize(rgb, width // 2, height // 2), width, height)
 
 
 def test_I5_sides_of_different_size_are_refused_with_both_sizes(

@@ -134,7 +134,7 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
 @pytest.mark.parametrize(
     "where",
     [
-        ("unretouch.pixels.pairs.check", "warnings_for"),
+        ("unretouch.pixels.pair_check", "warnings_for"),
         ("unretouch.training.crops", "crop_table"),
         ("unretouch.training.fast_fit", "capacity"),
     ],

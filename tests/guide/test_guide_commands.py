@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 from unretouch.pixels.retouch import retouch
 from unretouch.runs.checkpoint import load
 
@@ -55,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> P
     root = tmp_path_factory.mktemp("guide")
     for script in ("train.py", "test.py"):
         (root / script).write_bytes((PROJECT / script).read_bytes())
-    face = images.resize(portrait[0:256, 96:352], 512, 512)
+    face = spaces.resize(portrait[0:256, 96:352], 512, 512)
     sides = {"one": portrait, "two": face, "셋": np.ascontiguousarray(portrait[:, ::-1])}
     (root / "portrait_retouch/train").mkdir(parents=True)
     for name, before in sides.items():

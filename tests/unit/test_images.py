@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from unretouch.base.errors import DataError, DiskError, NonFiniteError
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 
 sizes = st.integers(1, 40)
+
+
+def to_file(tensor: torch.Tensor) -> np.ndarray:
+    return spaces.levels_to_file(spaces.to_levels(tensor))
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -107,36 +111,44 @@ def cmyk_profile() -> bytes:
 
 def test_every_level_survives_the_way_to_the_network_and_back() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
-    tensor = images.to_network(levels)
+    tensor = spaces.to_network(levels)
     assert tensor.shape == (1, 3, 16, 16)
     assert tensor.dtype == torch.float32
     assert (tensor.min(), tensor.max()) == (-1, 1)
-    assert np.array_equal(images.to_file(tensor), levels)
-    assert np.abs(images.to_levels(tensor) - levels).max() < 1e-4
+    assert np.array_equal(to_file(tensor), levels)
+    assert np.abs(spaces.to_levels(tensor) - levels).max() < 1e-4
 
 
 def test_pictures_of_the_network_are_rounded_and_clamped() -> None:
     levels = torch.tensor([-9.0, 0.4, 0.6, 99.5001, 254.4, 254.6, 300.0])
     tensor = (levels / 127.5 - 1).reshape(1, 1, 7).expand(3, 1, 7)
-    assert images.to_file(tensor)[0, :, 0].tolist() == [0, 0, 1, 100, 254, 255, 255]
-    assert images.to_levels(tensor)[0, 1, 0] == pytest.approx(0.4, abs=1e-4)
+    assert to_file(tensor)[0, :, 0].tolist() == [
+        0,
+        0,
+        1,
+        100,
+        254,
+        255,
+        255,
+    ]
+    assert spaces.to_levels(tensor)[0, 1, 0] == pytest.approx(0.4, abs=1e-4)
 
 
 def test_a_grey_picture_of_the_network_becomes_rgb() -> None:
-    assert images.to_file(torch.zeros(1, 1, 2, 5)).shape == (2, 5, 3)
+    assert to_file(torch.zeros(1, 1, 2, 5)).shape == (2, 5, 3)
 
 
 def test_nan_never_becomes_a_picture() -> None:
     with pytest.raises(NonFiniteError):
-        images.to_file(torch.full((1, 3, 2, 2), float("nan")))
+        to_file(torch.full((1, 3, 2, 2), float("nan")))
 
 
 def test_resizing_is_pillows_bicubic_and_leaves_the_same_size_alone() -> None:
     picture = noise(20, 30)
-    assert np.array_equal(images.resize(picture, 30, 20), picture)
-    assert images.resize(picture, 11, 7).shape == (7, 11, 3)
+    assert np.array_equal(spaces.resize(picture, 30, 20), picture)
+    assert spaces.resize(picture, 11, 7).shape == (7, 11, 3)
     ramp = np.arange(0, 240, 4, dtype=np.uint8)[None, :, None].repeat(8, 0).repeat(3, 2)
-    assert np.abs(np.diff(images.resize(ramp, 30, 8)[0, 2:-2, 0].astype(int)) - 8).max() <= 1
+    assert np.abs(np.diff(spaces.resize(ramp, 30, 8)[0, 2:-2, 0].astype(int)) - 8).max() <= 1
 
 
 def touch(*paths: Path) -> None:

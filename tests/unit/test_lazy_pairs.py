@@ -15,8 +15,7 @@ from PIL import Image
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.compat import train
-from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
-from unretouch.pixels.pairs.lazy import LazyPair, fetch
+from unretouch.pixels.pairs import LazyPair, LoadedPairs, Pair, PictureCache, fetch, load_pairs
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
 from unretouch.training import classic_fit, session

@@ -16,8 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
-from unretouch.pixels import images
-from unretouch.pixels.pairs import check, find_pairs, load_pairs, phase_exists
+from unretouch.pixels import images, pair_check, spaces
+from unretouch.pixels.pair_files import find_pairs, phase_exists
+from unretouch.pixels.pairs import load_pairs
 
 A, B = np.full((6, 4, 3), 10, np.uint8), np.full((6, 4, 3), 20, np.uint8)
 AB = np.concatenate([A, B], axis=1)
@@ -34,7 +35,7 @@ def put(root: Path, *names: str, rgb: np.ndarray = A) -> None:
 def files_of(root: Path, phase: str = "train") -> dict[str, list[str]]:
     return {
         pair.name: [file.relative_to(root).as_posix() for file in pair.files]
-        for pair in find_pairs(root, phase)
+        for pair in find_pairs(root, phase).pairs
     }
 
 
@@ -115,9 +116,8 @@ def test_any_names_become_distinct_plain_ones(stems: list[str]) -> None:
 def test_every_file_without_a_partner_is_listed(tmp_path: Path) -> None:
     put(tmp_path, "train/A/both.png", "train/A/left.png", "train/A/twin.png", "train/A/twin.jpg")
     put(tmp_path, "train/B/both.png", "train/B/right.png", "train/B/twin.tif")
-    with pytest.raises(ManyDataErrors) as refusal:
-        find_pairs(tmp_path, "train")
-    told = {Path(problem.where).name: problem.what for problem in refusal.value.problems}
+    problems = find_pairs(tmp_path, "train").problems
+    told = {Path(problem.where).name: problem.what for problem in problems}
     assert set(told) == {"left.png", "right.png", "twin.png", "twin.jpg", "twin.tif"}
     assert "has no picture of the same name" in told["left.png"]
     assert "fits several of the same name" in told["twin.tif"]
@@ -243,41 +243,41 @@ def test_different_colour_profiles_of_the_sides_are_told(tmp_path: Path) -> None
 @given(dx=st.integers(-20, 20), dy=st.integers(-20, 20))
 def test_whole_shifts_are_measured(portrait: np.ndarray, dx: int, dy: int) -> None:
     a, b = portrait[100:356, 100:356], portrait[100 - dy : 356 - dy, 100 - dx : 356 - dx]
-    assert check.shift(a, b) == pytest.approx((dx, dy), abs=0.05)
+    assert pair_check.shift(a, b) == pytest.approx((dx, dy), abs=0.05)
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0.25, 0), (0.5, -0.5), (-2.3, 7.6)])
 def test_shifts_between_pixels_are_measured(portrait: np.ndarray, dx: float, dy: float) -> None:
     moved = ndimage.shift(portrait.astype(float), (dy, dx, 0), order=3).clip(0, 255)
     inside = np.s_[100:356, 100:356]
-    measured = check.shift(portrait[inside], moved.astype(np.uint8)[inside])
+    measured = pair_check.shift(portrait[inside], moved.astype(np.uint8)[inside])
     assert measured == pytest.approx((dx, dy), abs=0.05)
 
 
 def test_a_shift_that_cannot_be_measured_is_none(portrait: np.ndarray) -> None:
     flat = np.zeros_like(portrait)
     other = np.random.default_rng(0).integers(0, 256, portrait.shape, dtype=np.uint8)
-    assert check.shift(flat, flat) is None
-    assert check.shift(portrait, flat) is None
-    assert check.shift(portrait, other) is None
-    assert check.shift(portrait[:8, :8], portrait[:8, :8]) is None
+    assert pair_check.shift(flat, flat) is None
+    assert pair_check.shift(portrait, flat) is None
+    assert pair_check.shift(portrait, other) is None
+    assert pair_check.shift(portrait[:8, :8], portrait[:8, :8]) is None
 
 
 def test_fine_detail_is_compared_where_the_sides_differ(portrait: np.ndarray) -> None:
-    half = images.resize(images.resize(portrait, 256, 256), 512, 512)
-    ratio = check.detail_ratio(half, portrait)
+    half = spaces.resize(spaces.resize(portrait, 256, 256), 512, 512)
+    ratio = pair_check.detail_ratio(half, portrait)
     assert ratio < 0.7
-    assert check.detail_ratio(portrait, half) == pytest.approx(1 / ratio)
-    assert check.detail_ratio(portrait, portrait) == 1
+    assert pair_check.detail_ratio(portrait, half) == pytest.approx(1 / ratio)
+    assert pair_check.detail_ratio(portrait, portrait) == 1
 
 
 def test_real_pairs_are_sound(shared: Path) -> None:
     loaded = load_pairs(shared / "pairs", "train")
     assert loaded.warnings == []
     for pair in loaded.pairs:
-        assert check.shift(pair.source, pair.target) == pytest.approx((0, 0), abs=0.05)
-        assert check.detail_ratio(pair.source, pair.target) < 0.7
-    differences = [check.mean_difference(pair.source, pair.target) for pair in loaded.pairs]
+        assert pair_check.shift(pair.source, pair.target) == pytest.approx((0, 0), abs=0.05)
+        assert pair_check.detail_ratio(pair.source, pair.target) < 0.7
+    differences = [pair_check.mean_difference(pair.source, pair.target) for pair in loaded.pairs]
     assert differences == pytest.approx([1.670, 1.568, 2.252], abs=0.001)
 
 
@@ -299,15 +299,15 @@ def test_figures_in_strips_are_those_of_the_whole_picture(
     b = ndimage.gaussian_filter(a, (1, 1, 0))
     b[height // 2 :] = a[height // 2 :]
     apart = a.astype(float) - b
-    assert check.mean_difference(a, b) == pytest.approx(np.abs(apart).mean())
-    luma = [check.luma(side).astype(float) for side in (a, b)]
-    assert check.likeness(a, b) == pytest.approx(np.corrcoef(*(x.ravel() for x in luma))[0, 1])
+    assert pair_check.mean_difference(a, b) == pytest.approx(np.abs(apart).mean())
+    luma = [pair_check.luma(side).astype(float) for side in (a, b)]
+    assert pair_check.likeness(a, b) == pytest.approx(np.corrcoef(*(x.ravel() for x in luma))[0, 1])
     kernel = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
     changed = (a != b).any(2)[1:-1, 1:-1]
     if changed.any():
         fine = [ndimage.convolve(x, kernel)[1:-1, 1:-1][changed] for x in luma]
         expected = np.sqrt((fine[0] ** 2).sum() / (fine[1] ** 2).sum())
-        assert check.detail_ratio(a, b) == pytest.approx(expected, rel=1e-5)
+        assert pair_check.detail_ratio(a, b) == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_doing_nothing_would_leave_is_known_of_each_pair(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
-from unretouch.base.errors import DataError
-from unretouch.pixels.photos import Photo, as_format, colour, read_photo, write_photo
-from unretouch.pixels.photos.exif import cleaned
-from unretouch.pixels.photos.tiff_exif import append_exif
+from unretouch.base.errors import DataError, DiskError
+from unretouch.pixels import colour, images
+from unretouch.pixels.exif import append_exif, cleaned
+from unretouch.pixels.photo_writing import write_photo
+from unretouch.pixels.photos import Photo, as_format, read_photo
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -253,6 +255,33 @@ def test_16_bits_do_not_become_a_jpeg_unasked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="jpeg holds 8"):
         write_photo(tmp_path / "a.jpg", photo)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_size_beyond_pillows_limit_is_looked_at_beside_other_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyvips")
+    side, limit = 20_000, Image.MAX_IMAGE_PIXELS
+    head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = [head, b"IDAT" + zlib.compress(b"\0"), b"IEND"]
+    parts = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    monkeypatch.setattr("unretouch.base.durable.free_bytes", lambda folder: 10**6)
+    with pytest.raises(DiskError, match=r"1\.20 GB needed"):  # so its header was read
+        read_photo(tmp_path / "large.png")
+    assert limit is Image.MAX_IMAGE_PIXELS  # one for all threads: never changed while they decode
+
+
+def test_too_little_memory_is_not_said_to_be_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(image: Image.Image, where: object) -> None:
+        raise MemoryError
+
+    write_photo(tmp_path / "a.png", Photo(noise(5, 7).astype(np.uint8), "png", ".png"))
+    monkeypatch.setattr(images, "decoded", decoded)
+    with pytest.raises(DataError, match="memory"):
+        read_photo(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])

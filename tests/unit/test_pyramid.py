@@ -17,7 +17,7 @@ from unretouch.networks.detail import Detail
 from unretouch.networks.prediction import PartPredictor, Window, surroundings
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
-from unretouch.pixels.preprocess import Sizing
+from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.restore import Restorer
 

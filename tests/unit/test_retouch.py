@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from unretouch.base.errors import UsageError
-from unretouch.pixels import images
-from unretouch.pixels.pairs import check
+from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.retouch import SPARSE_LEVELS, retouch, skin_mask
 
 FACE = np.s_[95:150, 190:265]
@@ -62,7 +61,7 @@ def test_grey_and_noise_have_no_skin() -> None:
 
 
 def test_a_large_photograph_is_searched_in_a_smaller_copy(portrait: np.ndarray) -> None:
-    large = images.resize(portrait, 2048, 2048)
+    large = spaces.resize(portrait, 2048, 2048)
     shrunk = ndimage.zoom(skin_mask(large), 0.25, order=1)
     assert np.abs(shrunk - skin_mask(portrait)).mean() < 0.05
 
@@ -83,14 +82,14 @@ def test_texture_goes_as_asked_and_large_forms_stay(portrait: np.ndarray) -> Non
     ratios = []
     for left in (0.0, 0.15, 0.5, 1.0):
         after = retouch(portrait, 0, detail_left=left)
-        ratios.append(check.detail_ratio(after[CHIN], portrait[CHIN]))
+        ratios.append(pair_check.detail_ratio(after[CHIN], portrait[CHIN]))
         slow = [
             ndimage.gaussian_filter(rgb.astype(float), (12, 12, 0)) for rgb in (after, portrait)
         ]
         assert np.abs(slow[0] - slow[1]).max() < 6  # no halo
     assert ratios == sorted(ratios)
     assert ratios[0] < 0.5
-    assert check.shift(retouch(portrait, 0), portrait) == pytest.approx((0, 0), abs=0.05)
+    assert pair_check.shift(retouch(portrait, 0), portrait) == pytest.approx((0, 0), abs=0.05)
 
 
 def test_all_surfaces_reach_cloth_and_keep_its_edges(portrait: np.ndarray) -> None:
@@ -98,7 +97,7 @@ def test_all_surfaces_reach_cloth_and_keep_its_edges(portrait: np.ndarray) -> No
     assert changed(after, portrait)[SUIT].mean() > 0.5
     assert np.abs(after[SUIT].astype(int) - portrait[SUIT]).mean() > 0.5
     assert (after >= 0).all()
-    assert check.likeness(after[BADGE], portrait[BADGE]) > 0.99  # its letters stay
+    assert pair_check.likeness(after[BADGE], portrait[BADGE]) > 0.99  # its letters stay
 
 
 def test_spots_are_healed() -> None:
@@ -133,11 +132,11 @@ def test_any_size_works(height: int, width: int, sparse: bool, all_surfaces: boo
 @pytest.mark.parametrize("name", ["london_003", "london_042", "selfie_15cm"])
 def test_real_portraits_are_retouched_by_the_expected_amount(shared: Path, name: str) -> None:
     before = images.read_rgb(shared / f"portraits/{name}.jpg")
-    before = images.resize(before, before.shape[1] // 2, before.shape[0] // 2)
+    before = spaces.resize(before, before.shape[1] // 2, before.shape[0] // 2)
     after = retouch(before, 0)
     where = changed(after, before)
     assert 0.1 < where.mean() < 0.5
-    assert check.detail_ratio(after, before) < 0.8
+    assert pair_check.detail_ratio(after, before) < 0.8
     sparse = retouch(before, 0, sparse=True)
     where = changed(sparse, before)
     assert 0.04 <= where.mean() <= 0.07

@@ -145,7 +145,8 @@ def disk_error(error: OSError, path: Path, needed: int = 0) -> DiskError:
         errno.ENOTDIR: "A file stands where a folder is needed",
         errno.EEXIST: "A file stands where a folder is needed",
     }
-    return DiskError(f"cannot be written: {reason}", path, hints.get(error.errno or 0, ""))
+    hint = hints.get(error.errno or 0, "")
+    return DiskError(f"cannot be written: {reason}", path, hint, full=error.errno == errno.ENOSPC)
 
 
 def _encoded(text: str) -> bytes:

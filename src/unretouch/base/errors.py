@@ -38,6 +38,11 @@ class UnretouchError(Exception):
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head}. {self.hint}" if self.hint else head
 
+    @property
+    def stop_reason(self) -> str:
+        """Why a run stopped that this ended: a word that its page translates, else the error."""
+        return str(self)
+
 
 class UsageError(UnretouchError):
     """A wrong flag, value or name."""
@@ -76,15 +81,29 @@ class NonFiniteError(UnretouchError):
         place = f"step {step + 1}, pair {', '.join(pairs)}"
         return NonFiniteError(self.what, place, self.hint)
 
+    @property
+    def stop_reason(self) -> str:
+        return "non_finite"
+
 
 class DiskError(UnretouchError):
-    """A file could not be written: disk full, read-only folder, folder gone."""
+    """A file could not be written: read-only folder, folder gone, or a disk that is `full`."""
 
     exit_code = ExitCode.DISK
 
+    def __init__(
+        self, what: str, where: object = "", hint: str = "", *, full: bool = False
+    ) -> None:
+        super().__init__(what, where, hint)
+        self.full = full
+
+    @property
+    def stop_reason(self) -> str:
+        return "disk_full" if self.full else str(self)
+
 
 class VerificationError(UnretouchError):
-    """The figures stay below the level that `--fail-below` asked for."""
+    """The figures stay below the level that `--fail_below` asked for."""
 
     exit_code = ExitCode.VERIFICATION
 
@@ -93,3 +112,12 @@ class ProcessLostError(UnretouchError):
     """Another process of the run has died or fallen silent, so that this one cannot go on."""
 
     exit_code = ExitCode.PROCESS_LOST
+
+
+def install_hint(extra: str = "") -> str:
+    """Return what to do where a package of `extra`, or of the core, is missing.
+
+    From the folder of unretouch, since it is on no package index.
+    """
+    what = f"'.[{extra}]'" if extra else "."
+    return f"In the folder of unretouch, run: pip install {what}"

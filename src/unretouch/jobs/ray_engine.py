@@ -12,8 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base.errors import UsageError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, install_hint
 from unretouch.jobs import Start, WorkerLostError
 from unretouch.jobs.training import Training
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels.preprocess import Sizing
+from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import Preprocess
 
 Floats = NDArray[np.float32]

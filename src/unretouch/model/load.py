@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base.errors import CheckpointError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import CheckpointError, install_hint
 from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
-from unretouch.pixels.preprocess import Sizing
+from unretouch.pixels.spaces import Sizing
 from unretouch.settings import train as config
 from unretouch.settings.train import DeviceName, PrecisionName, TrainSettings
 

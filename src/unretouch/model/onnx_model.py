@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unretouch.base.errors import CheckpointError, DataError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import CheckpointError, DataError, install_hint
 from unretouch.model.interface import RECORD, TILE, Floats, ModelInfo, Window, info_of_record
 
 _TILE = 1_000_000

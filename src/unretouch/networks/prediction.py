@@ -15,7 +15,7 @@ from torch import nn
 
 from unretouch.base.memory import give_back
 from unretouch.networks.generator import Generator
-from unretouch.pixels import images
+from unretouch.pixels import spaces
 
 PredictMode = Literal["evaluate", "running", "train"]
 
@@ -114,8 +114,8 @@ def predict_picture(
 def _predicted(
     generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
-    source = images.to_network(rgb, generator.input_nc)
-    return images.to_levels(predict(generator, source, mode))
+    source = spaces.to_network(rgb, generator.input_nc)
+    return spaces.to_levels(predict(generator, source, mode))
 
 
 def tile_side(generator: Generator) -> int:
@@ -198,7 +198,7 @@ class PartPredictor:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
         self._rgb = rgb
         self._generator = generator.look(
-            len(rgb), lambda rows: images.to_network(rgb[rows], generator.input_nc)
+            len(rgb), lambda rows: spaces.to_network(rgb[rows], generator.input_nc)
         )
 
     @property

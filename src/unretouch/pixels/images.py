@@ -1,7 +1,6 @@
-"""The only place that opens or saves a picture, and the bridge between the spaces of pixels.
+"""Pictures in file space: the only place that opens one, how pairs are read, and PNG.
 
-*File space* is uint8 (H, W, 3) RGB, *network space* float32 (N, 3, H, W) in [-1, 1], *levels*
-float32 (H, W, 3) grey levels from 0 to 255, not rounded.
+Pillow decodes here whatever has 8 bits a channel, for pairs as for photographs (photos.py).
 
 Numbers of pixels are never changed unasked: an RGB colour profile is handed on, not applied. What
 cannot become 8-bit RGB without guessing or cutting is refused; what is converted is said in
@@ -20,23 +19,22 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, NonFiniteError
-
-if TYPE_CHECKING:
-    import torch
+from unretouch.base.errors import DataError
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
@@ -60,8 +58,10 @@ NOT_READ = {
 }  # fmt: skip
 """Endings of pictures that are not read here; whoever passes over them says so."""
 
-# `decode` refuses what Pillow only warns of: sizes by its own cap, and files cut short.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow's limit of size is one for all threads of a process. `opened` has its own, that of the
+# caller, and looks at it before any pixel is decoded.
+Image.MAX_IMAGE_PIXELS = None
+# Pillow only warns of files cut short, which decoding then refuses.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # What else Pillow says of a broken file goes to whoever asks for logs, not into our output.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -90,16 +90,23 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         with path.open("rb") as file:
             return decode(file, path, max_pixels)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot be opened: {reason}", path) from error
+        raise cannot_be_opened(error, path) from error
 
 
-def pixels_of(path: Path) -> int:
-    """Return how many pixels the picture at `path` has, by its header; 0 for one that has none."""
+def cannot_be_opened(error: OSError, path: Path) -> DataError:
+    """Return what to raise where the system does not let us read `path`."""
+    return DataError(f"cannot be opened: {(error.strerror or str(error)).lower()}", path)
+
+
+def pixels_of(path: Path, max_pixels: int) -> int:
+    """Return how many pixels the picture at `path` has, by its header; 0 for what `read` refuses.
+
+    That is the one to say what is wrong.
+    """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, opened(file, path, max_pixels) as image:
             return image.width * image.height
-    except Exception:  # decoders raise nearly everything; `read` will say what is wrong
+    except (DataError, OSError):
         return 0
 
 
@@ -115,26 +122,54 @@ def decode(
     `max_pixels` (found before any pixel is decoded), is damaged or cut short, or holds what the
     table at the head of this file refuses.
     """
+    with opened(file, where, max_pixels, formats) as image:
+        bits = bits_of(image)
+        if bits > 8:
+            raise DataError(
+                f"has {bits} bits a channel, of which only 8 could be read",
+                where,
+                "Save it with 8 bits a channel",
+            )
+        image, profile, notes = decoded(image, where)
+        if image.mode == "RGBA":
+            clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
+            if clear > 0:
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
+                notes += (f"transparency ({clear:.1%} of the pixels) was laid over white",)
+        return Picture(rgb_of(image), profile, notes)
+
+
+@contextmanager
+def opened(
+    file: BinaryIO,
+    where: object,
+    max_pixels: float = math.inf,
+    formats: tuple[str, ...] = FORMATS,
+) -> Iterator[Image.Image]:
+    """Open the one picture in `file`, with only its header read, and close it again.
+
+    Whatever a decoder raises, here or while the caller has it open, becomes a DataError; `where`
+    names the picture in it. Raises DataError too for more than `max_pixels`, or several pictures.
+    """
     try:
         with Image.open(file, formats=formats) as image:
             _refuse_size(image, where, max_pixels)
-            _refuse_kind(image, where)
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return _to_picture(image, where)
+            # MPO is how phones and cameras save a JPEG with a second view behind the picture.
+            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+                raise DataError(
+                    "holds more than one picture", where, "Save the one wanted by itself"
+                )
+            yield image
     except (DataError, MemoryError):  # too little memory is no fault of the file
         raise
-    except Image.DecompressionBombError as error:
-        raise DataError(
-            f"has more pixels than the {max_pixels / 1e6:g} million allowed", where
-        ) from error
     except UnidentifiedImageError as error:
         raise DataError("is not a picture", where, f"Readable are {', '.join(formats)}") from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
         raise DataError(f"is damaged: {error or type(error).__name__}", where) from error
 
 
-def _refuse_size(image: Image.Image, where: object, max_pixels: int) -> None:
+def _refuse_size(image: Image.Image, where: object, max_pixels: float) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise DataError(
@@ -142,19 +177,6 @@ def _refuse_size(image: Image.Image, where: object, max_pixels: int) -> None:
             f"more than the {max_pixels / 1e6:g} million allowed",
             where,
         )
-
-
-def _refuse_kind(image: Image.Image, where: object) -> None:
-    bits = bits_of(image)
-    if bits > 8:
-        raise DataError(
-            f"has {bits} bits a channel, of which only 8 could be read",
-            where,
-            "Save it with 8 bits a channel",
-        )
-    # MPO is how phones and cameras save a JPEG with a second view behind the picture.
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise DataError("holds more than one picture", where, "Save the one wanted by itself")
 
 
 def bits_of(image: Image.Image) -> int:
@@ -177,24 +199,24 @@ def bits_of(image: Image.Image) -> int:
     return 8
 
 
-def _to_picture(image: Image.Image, where: object) -> Picture:
+def decoded(image: Image.Image, where: object) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
+    """Decode an opened picture of 8 bits a channel to its last pixel and turn it upright.
+
+    Returns it in mode RGBA where it has transparency, else in one that becomes RGB without loss;
+    the ICC profile its numbers belong to; and what had to be converted, for people. Raises
+    DataError for colours that cannot be told.
+    """
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile") or None
     if image.mode == "CMYK":
-        return Picture(_cmyk_to_srgb(image, profile, where), None, ("CMYK was converted to sRGB",))
+        return _cmyk_to_srgb(image, profile, where), None, ("CMYK was converted to sRGB",)
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
         raise DataError(f"is in the colour mode {image.mode}", where, "Save it as 8-bit RGB")
-    if not image.has_transparency_data:
-        return Picture(_pixels(image), profile, ())
-    image = image.convert("RGBA")
-    clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
-    if clear == 0:
-        return Picture(_pixels(image), profile, ())
-    white = Image.new("RGBA", image.size, "white")
-    note = f"transparency ({clear:.1%} of the pixels) was laid over white"
-    return Picture(_pixels(Image.alpha_composite(white, image)), profile, (note,))
+    return image.convert("RGBA") if image.has_transparency_data else image, profile, ()
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
     """Return `image` as uint8 (H, W, 3) RGB, copied some rows at a time.
 
     Pillow hands out a whole picture by way of two more copies of it.
@@ -207,7 +229,7 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return rgb
 
 
-def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, where: object) -> NDArray[np.uint8]:
+def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, where: object) -> Image.Image:
     from PIL import ImageCms
 
     hint = "Save it as RGB"
@@ -219,7 +241,8 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, where: object) -> N
         converted = ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
     except (OSError, ImageCms.PyCMSError) as error:
         raise DataError("is CMYK with a broken colour profile", where, hint) from error
-    return np.array(converted)
+    assert converted is not None  # only where it is told to convert in place
+    return converted
 
 
 def png_bytes(rgb: NDArray[np.uint8], effort: int = 6) -> bytes:
@@ -238,11 +261,6 @@ def write_png(path: Path, rgb: NDArray[np.uint8], effort: int = 6) -> None:
     `effort` as for png_bytes. Raises DiskError.
     """
     durable.write_bytes(path, png_bytes(rgb, effort))
-
-
-def resize(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Return `rgb` (H, W, 3) in the given size by Pillow's bicubic filter, as pix2pix resizes."""
-    return np.array(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -300,61 +318,3 @@ def _hidden(name: str) -> bool:
 def _in_order(path: Path) -> tuple[str, str]:
     # Names in composed form, as macOS hands Korean and accented names out decomposed.
     return unicodedata.normalize("NFC", path.as_posix()), path.as_posix()
-
-
-def compressed_again(rgb: NDArray[np.uint8], quality: int, offset: int) -> NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) as it comes out of a JPEG (4:2:0) of this quality, 1 to 95.
-
-    The blocks of the JPEG begin `offset` pixels below and right of those of the picture; the first
-    `offset` rows and columns stay as they are.
-    """
-    file = io.BytesIO()
-    part = np.ascontiguousarray(rgb[offset:, offset:])
-    Image.fromarray(part).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    file.seek(0)
-    again = rgb.copy()
-    with Image.open(file, formats=("JPEG",)) as image:
-        again[offset:, offset:] = np.asarray(image.convert("RGB"))
-    return again
-
-
-def grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `rgb` (H, W, 3) without its colours: luma of ITU-R BT.601, rounded, as in pix2pix."""
-    return np.array(Image.fromarray(rgb).convert("L").convert("RGB"))
-
-
-def to_network(rgb: NDArray[np.uint8], channels: int = 3) -> torch.Tensor:
-    """Return uint8 (H, W, 3) as float32 (1, `channels`, H, W) in [-1, 1]; 1 channel is grey."""
-    import torch
-
-    if channels == 1:
-        rgb = grey(rgb)[..., :1]
-    planes = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
-    return planes.unsqueeze(0).float().div_(127.5).sub_(1)
-
-
-def to_file(tensor: torch.Tensor) -> NDArray[np.uint8]:
-    """Return network space (1, C, H, W) or (C, H, W) as uint8 (H, W, 3), rounded, not truncated.
-
-    C is 3 or 1 (grey). Values outside [-1, 1] are clamped. Raises NonFiniteError for NaN.
-    """
-    return levels_to_file(to_levels(tensor))
-
-
-def levels_to_file(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return levels (H, W, 3) from 0 to 255 as uint8, rounded, not truncated."""
-    return np.rint(levels).astype(np.uint8)
-
-
-def to_levels(tensor: torch.Tensor) -> NDArray[np.float32]:
-    """Return network space (1, C, H, W) or (C, H, W) as float32 (H, W, 3) grey levels, unrounded.
-
-    C is 3 or 1 (grey). Clamped to 0..255, as a file would. Raises NonFiniteError for NaN.
-    """
-    planes = tensor.detach().reshape(-1, *tensor.shape[-2:]).float()
-    levels: NDArray[Any] = planes.add(1).mul(127.5).clamp(0, 255).cpu().numpy()
-    if np.isnan(levels).any():
-        raise NonFiniteError("the network's picture has NaN in it")
-    if len(levels) == 1:
-        levels = levels.repeat(3, axis=0)
-    return np.ascontiguousarray(levels.transpose(1, 2, 0))

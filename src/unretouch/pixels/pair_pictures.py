@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
 
 Rgb = NDArray[np.uint8]
 
@@ -59,7 +59,7 @@ def pair_pictures(source: Rgb, prediction: NDArray[Any], target: Rgb) -> dict[Ki
     """
     return {
         "real_A": lambda: source,
-        "fake_B": lambda: in_strips(images.levels_to_file, prediction),
+        "fake_B": lambda: in_strips(spaces.levels_to_file, prediction),
         "real_B": lambda: target,
         "error": lambda: in_strips(error_map, prediction, target),
     }

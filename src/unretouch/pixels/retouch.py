@@ -42,7 +42,7 @@ def retouch(
     range.
     """
     if not 0 <= detail_left <= 1:
-        raise UsageError(f"{detail_left} is not from 0 to 1", "--detail-left")
+        raise UsageError(f"{detail_left} is not from 0 to 1", "--detail_left")
     random = np.random.default_rng(seed)
     before = rgb.astype(np.float32)
     skin = skin_mask(rgb)

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels import images
-from unretouch.pixels.jpeg_traces import jpeg_traces
+from unretouch.pixels.jpeg import compressed_again, jpeg_traces
+from unretouch.pixels.spaces import LUMA
 
 Rgb = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -73,8 +73,6 @@ SAMPLED = 40_000
 """Blocks that the fit looks at, at most."""
 CLEAR_TRACES = 0.25
 """Of JPEG, in both sides, without which a retouch of the whole frame is taken as lossless."""
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ class PairMap:
         found |= (around > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * noise)) & (
             near > noise
         )
-        return np.asarray(found | self._faint(residual @ _LUMA, top, left))
+        return np.asarray(found | self._faint(residual @ LUMA, top, left))
 
     def _faint(self, light: Plane, top: int, left: int) -> Mask:
         """Return where the mean difference of luma stands out: over some 10 and some 30 pixels."""
@@ -285,7 +283,7 @@ def _tiny(source: Rgb, target: Rgb) -> PairMap:
     residual = _difference(*(_whole_blocks(side) for side in (target, source)))
     absolute = _means(np.abs(residual)).mean(2)
     nothing = np.zeros_like(absolute)
-    light = np.asarray(_means(residual) @ _LUMA)
+    light = np.asarray(_means(residual) @ LUMA)
     return PairMap(
         source.shape[:2], absolute, _mean_squares(residual), light, nothing, nothing.copy()
     )
@@ -326,15 +324,15 @@ def _measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32
         brightness = brightness + means.mean(2) / 2
         textures.append(_mean_squares(levels) - np.square(means).mean(2))
         for number, quality in enumerate(QUALITIES):
-            lost = _difference(images.compressed_again(side, quality, BLOCK // 2), side)
+            lost = _difference(compressed_again(side, quality, BLOCK // 2), side)
             losses[number] = losses[number] + _mean_squares(lost) - _squares_of_means(lost)
-            of_means[number] = of_means[number] + np.square(_means(lost) @ _LUMA)
+            of_means[number] = of_means[number] + np.square(_means(lost) @ LUMA)
     unlike = np.abs(textures[1] - textures[0]) / (own + np.float32(0.02))
     even, growing = np.full_like(zero, 0.1), brightness / np.float32(100)
     return (
         _means(np.abs(residual)).mean(2),
         difference,
-        _means(residual) @ _LUMA,
+        _means(residual) @ LUMA,
         own,
         unlike,
         np.stack([*losses, even, growing], -1),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from unretouch.base.errors import UsageError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, install_hint
 from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.deep_distance import EarlyStages, deep_distance
 from unretouch.runs.weights import load_known_weights

@@ -179,4 +179,5 @@ def require_space(folder: Path, needed: int, hint: str = durable.GO_ON_HINT) -> 
             f"not enough space: {durable.megabytes(needed)} needed, {durable.megabytes(free)} free",
             folder,
             hint,
+            full=True,
         )

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
-from unretouch.pixels import images
-from unretouch.pixels.pairs import PairFiles, check
-from unretouch.pixels.pairs.load import colour_doubts, sides
+from unretouch.pixels import images, pair_check, spaces
+from unretouch.pixels.pair_files import PairFiles
+from unretouch.pixels.pairs import colour_doubts, sides
 from unretouch.tasks.pair import simulate_pairs
 
 THUMBNAIL = 480
@@ -60,7 +60,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
     return {
         "width": a.shape[1],
         "height": a.shape[0],
-        "difference": check.mean_difference(a, b),
+        "difference": pair_check.mean_difference(a, b),
         "doubts": notes + _doubts(a, b),
     }
 
@@ -77,23 +77,23 @@ def _simulated(place: Path, photo: Path, notes: list[dict[str, Any]]) -> tuple[R
     row.file.replace(place / "pair.png")
     whole = images.read_rgb(place / "pair.png")
     a, b = whole[:, : row.width].copy(), whole[:, row.width :].copy()
-    told = set(check.warnings_for(a, b, "AtoB"))  # `_doubts` says these
+    told = set(pair_check.warnings_for(a, b, "AtoB"))  # `_doubts` says these
     notes += [{"code": "doubt_other", "text": text} for text in row.warnings if text not in told]
     return a, b
 
 
 def _doubts(a: Rgb, b: Rgb) -> list[dict[str, Any]]:
-    """What check.warnings_for warns of, as codes that the page words in the reader's language."""
+    """What pair_check.warnings_for warns of, as codes that the page words for its reader."""
     if np.array_equal(a, b):
         return [{"code": "doubt_same"}]
-    moved = check.shift(a, b)
-    if moved is None and (alike := check.likeness(a, b)) < check.ALIKE:
+    moved = pair_check.shift(a, b)
+    if moved is None and (alike := pair_check.likeness(a, b)) < pair_check.ALIKE:
         return [{"code": "doubt_unlike", "correlation": round(alike, 2)}]
     found: list[dict[str, Any]] = []
-    if moved is not None and max(map(abs, moved)) >= check.SHIFT_WARNED:
+    if moved is not None and max(map(abs, moved)) >= pair_check.SHIFT_WARNED:
         found.append({"code": "doubt_shifted", "dx": round(moved[0], 1), "dy": round(moved[1], 1)})
-    ratio = check.detail_ratio(a, b)
-    if ratio >= check.SWAPPED:
+    ratio = pair_check.detail_ratio(a, b)
+    if ratio >= pair_check.SWAPPED:
         found.append({"code": "doubt_swapped", "ratio": round(min(ratio, 99.0), 2)})
     return found
 
@@ -118,4 +118,4 @@ def _problem(error: DataError) -> dict[str, Any]:
 def _small(rgb: Rgb) -> Rgb:
     height, width = rgb.shape[:2]
     scale = min(1.0, THUMBNAIL / max(height, width))
-    return images.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+    return spaces.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
-from unretouch.base.errors import ExitCode
+from unretouch.base.errors import DataError, ExitCode
+from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import say
 from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import mean_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.demo_pairs import cut_demo_pairs
+from unretouch.tasks.pair import write_new
 from unretouch.tasks.test import model_of, run_test
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.evaluation import pair_error
@@ -27,6 +32,16 @@ PROMISED_SHARE = 0.5
 
 NAME = "demo"
 
+SIDE = 256
+"""Height and width of a crop in pixels."""
+TRAINING = 3
+LARGEST = 1536
+"""Of a large photograph, only so many pixels a side are retouched: where the most skin is."""
+LEAST_DIFFERENCE = 0.5
+"""Grey levels that the retouch has to change in every crop, on average, to be worth learning."""
+
+Rgb = NDArray[np.uint8]
+
 
 def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) -> ExitCode:
     """Make pairs from `photo`, train on them, test on them and on a crop that was held out.
@@ -36,10 +51,10 @@ def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) ->
     """
     console = Console()
     settings = demo_settings(out, minutes or MINUTES, seed)
-    pairs = cut_demo_pairs(out, photo, seed)
+    all_surfaces = cut_demo_pairs(out, photo, seed)
     what = photo or "the astronaut Eileen Collins (NASA, public domain)"
-    say(console, f"pairs: {len(pairs.train)} crops of {what}, their retouch simulated: {out}")
-    if pairs.all_surfaces:
+    say(console, f"pairs: {TRAINING} crops of {what}, their retouch simulated: {out}")
+    if all_surfaces:
         say(console, "note: little skin there, so cloth and backdrop were retouched too")
     ended = train_run(settings, Continuation(), console, report=False)
     if ended != ExitCode.OK:
@@ -92,3 +107,81 @@ def _request(settings: TrainSettings, out: Path) -> TestRequest:
         model="pix2pix",
         phase="train",
     )
+
+
+def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> bool:
+    """Retouch `photo` and write its crops to `out`/train and `out`/heldout, A left and B right.
+
+    Without `photo` it is the portrait of the astronaut Eileen Collins (NASA, public domain) that
+    scikit-image ships. The photograph is laid out in crops that do not overlap; those in which the
+    retouch changed most are taken, the third of them held out. Returns whether cloth and backdrop
+    were retouched too, since the photograph shows little skin. Raises DataError when the photograph
+    cannot be read, is too small, or has nothing to retouch, and when `out` holds other pictures;
+    DiskError.
+    """
+    path = photo or shipped_portrait()
+    before = _where_skin_is(images.read_rgb(path))
+    corners = _corners(before.shape[1], before.shape[0], path)
+    for all_surfaces in (False, True):
+        after = retouch(before, seed, all_surfaces=all_surfaces)
+        crops = [(_cut(after, corner), _cut(before, corner)) for corner in corners]
+        crops.sort(key=lambda crop: -pair_check.mean_difference(*crop))
+        crops = crops[: TRAINING + 1]
+        if pair_check.mean_difference(*crops[-1]) >= LEAST_DIFFERENCE:
+            break
+    else:
+        raise DataError("has too little texture that a retouch could take away", path)
+    crops.append(crops.pop(2))  # the last is held out: neither the easiest crop nor the hardest
+    folders = [out / "train"] * TRAINING + [out / "heldout"]
+    files = [folder / f"crop_{number}.png" for number, folder in enumerate(folders, start=1)]
+    _refuse_others(files)
+    for file, crop in zip(files, crops, strict=True):
+        write_new(file, np.concatenate(crop, axis=1))
+    return all_surfaces
+
+
+def shipped_portrait() -> Path:
+    """Return the portrait that scikit-image ships. Raises DataError when it does not any more."""
+    path = Path(str(resources.files("skimage"))) / "data" / "astronaut.png"
+    if not path.is_file():
+        raise DataError("scikit-image no longer ships it", path, "Give a portrait with --photo")
+    return path
+
+
+def _where_skin_is(rgb: Rgb) -> Rgb:
+    """Return the part of a large photograph, LARGEST pixels a side at most, with the most skin."""
+    mask = skin_mask(rgb)
+    for axis in (0, 1):
+        if rgb.shape[axis] > LARGEST:
+            along = np.concatenate([[0.0], np.cumsum(mask.sum(1 - axis))])
+            start = int(np.argmax(along[LARGEST:] - along[:-LARGEST]))
+            window = range(start, start + LARGEST)
+            rgb, mask = rgb.take(window, axis), mask.take(window, axis)
+    return rgb
+
+
+def _corners(width: int, height: int, path: Path) -> list[tuple[int, int]]:
+    """Return (top, left) of as many crops as fit side by side, spread evenly."""
+    columns, rows = width // SIDE, height // SIDE
+    if columns * rows <= TRAINING:
+        raise DataError(
+            f"is {width} x {height} pixels, too small for the demo",
+            path,
+            f"It takes {TRAINING + 1} crops of {SIDE} x {SIDE}: give a portrait of "
+            f"{2 * SIDE} x {2 * SIDE} pixels or more",
+        )
+    tops = np.linspace(0, height - SIDE, rows).astype(int)
+    lefts = np.linspace(0, width - SIDE, columns).astype(int)
+    return [(int(top), int(left)) for top in tops for left in lefts]
+
+
+def _cut(rgb: Rgb, corner: tuple[int, int]) -> Rgb:
+    top, left = corner
+    return rgb[top : top + SIDE, left : left + SIDE]
+
+
+def _refuse_others(files: list[Path]) -> None:
+    for folder in {file.parent for file in files}:
+        others = set(images.list_images(folder)) - set(files) if folder.exists() else set()
+        if others:
+            raise DataError("holds other pictures than those of the demo", folder, "Choose another")

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError
-from unretouch.pixels import images
-from unretouch.pixels.pairs import PairFiles, check, match_folders
-from unretouch.pixels.pairs.load import colour_doubts, sides
+from unretouch.pixels import images, pair_check, spaces
+from unretouch.pixels.pair_files import PairFiles, match_folders
+from unretouch.pixels.pairs import colour_doubts, sides
 from unretouch.pixels.retouch import retouch, skin_mask
 
 LITTLE_SKIN = 0.02
@@ -146,10 +146,10 @@ def _write(
         file=file,
         width=a.shape[1],
         height=a.shape[0],
-        shift=check.shift(a, b),
-        detail_ratio=check.detail_ratio(a, b),
-        difference=check.mean_difference(a, b),
-        warnings=(*notes, *check.warnings_for(a, b, "AtoB")),
+        shift=pair_check.shift(a, b),
+        detail_ratio=pair_check.detail_ratio(a, b),
+        difference=pair_check.mean_difference(a, b),
+        warnings=(*notes, *pair_check.warnings_for(a, b, "AtoB")),
     )
 
 
@@ -158,7 +158,7 @@ def _at_most(rgb: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
     if size is None or max(height, width) <= size:
         return rgb
     scale = size / max(height, width)
-    return images.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+    return spaces.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _all_in(folder: Path, out: Path) -> list[Path]:

@@ -17,7 +17,8 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.model.find import weights_of
 from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
 from unretouch.model.torch_model import TorchModel
-from unretouch.pixels import images
+from unretouch.pixels import images, spaces
+from unretouch.pixels.pair_files import phase_exists
 from unretouch.pixels.pair_pictures import (
     Make,
     in_strips,
@@ -25,8 +26,8 @@ from unretouch.pixels.pair_pictures import (
     picture_files,
     write_pictures,
 )
-from unretouch.pixels.pairs import Pair, load_pairs, phase_exists
-from unretouch.pixels.preprocess import resized, target_size
+from unretouch.pixels.pairs import Pair, load_pairs
+from unretouch.pixels.spaces import resized, target_size
 from unretouch.report.console import say
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import figures_of_pair
@@ -129,7 +130,7 @@ class _Task:
             rgb = images.read_rgb(file)
             squashed += self._squashes(rgb)
             source = resized(rgb, sizing(self._settings))
-            prediction = in_strips(images.levels_to_file, self.model.predict(source, request.mode))
+            prediction = in_strips(spaces.levels_to_file, self.model.predict(source, request.mode))
             pictures = {"real": source, "fake": prediction}
             written = {kind: f"images/{label}_{kind}.png" for kind in pictures}
             for kind, picture in pictures.items():
@@ -184,8 +185,8 @@ class _Task:
         ratio = self.request.aspect_ratio
         height, width = rgb.shape[:2]
         if ratio > 1:
-            return images.resize(rgb, round(width * ratio), height)
-        return images.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
+            return spaces.resize(rgb, round(width * ratio), height)
+        return spaces.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
 
     def _epoch_name(self) -> str:
         request = self.request

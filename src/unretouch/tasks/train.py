@@ -16,8 +16,7 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
 from unretouch.networks.pyramid import size_for
-from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
-from unretouch.pixels.pairs.load import SAMPLE
+from unretouch.pixels.pairs import SAMPLE, LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.report.console import RunDisplay, say
 from unretouch.report.tables import error_table

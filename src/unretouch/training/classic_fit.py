@@ -16,9 +16,8 @@ from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError
 from unretouch.networks import Generator
-from unretouch.pixels import images
-from unretouch.pixels.pairs import Pair
-from unretouch.pixels.pairs.lazy import fetch
+from unretouch.pixels import spaces
+from unretouch.pixels.pairs import Pair, fetch
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs.weights import check_tensor
 from unretouch.settings.train import TrainSettings
@@ -233,7 +232,7 @@ class ClassicFit:
         windows = [self._window(self._pairs[chosen[slot]], step, slot) for slot in own]
         channels = (self._settings.input_nc, self._settings.output_nc)
         source, target = (
-            torch.cat([images.to_network(side, count) for side in sides]).to(self._device)
+            torch.cat([spaces.to_network(side, count) for side in sides]).to(self._device)
             for sides, count in zip(zip(*windows, strict=True), channels, strict=True)
         )
         return Batch(source, target)

@@ -21,9 +21,9 @@ from torch import Tensor
 from unretouch.base import seeding
 from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
-from unretouch.pixels.pairs import Pair
-from unretouch.pixels.pairs.lazy import LazyPair, fetch
+from unretouch.pixels.pairs import LazyPair, Pair, fetch
 from unretouch.pixels.retouched_area import BLOCK, PairMap, pair_map
+from unretouch.pixels.spaces import in_network_space
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
@@ -340,11 +340,6 @@ def turned(window: NDArray[Any], turn: int) -> NDArray[Any]:
     """Return (S, S) or (S, S, 3) turned by `turn` % 4 quarters, and mirrored from 4 on."""
     turned = np.rot90(window, turn % 4)
     return np.ascontiguousarray(turned[:, ::-1] if turn >= 4 else turned)
-
-
-def in_network_space(stack: Tensor) -> Tensor:
-    """Return uint8 (N, H, W, 3) as float32 (N, 3, H, W) in [-1, 1]."""
-    return stack.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 # --- of reduced pictures ----------------------------------------------------------------------

@@ -17,8 +17,8 @@ from unretouch.base import memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
 from unretouch.networks import GENERATORS
+from unretouch.pixels.pair_check import mean_difference
 from unretouch.pixels.pairs import Pair, Reading
-from unretouch.pixels.pairs.check import mean_difference
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs import checkpoint
 from unretouch.runs.folder import RunDir

@@ -25,7 +25,7 @@ from unretouch.base import seeding
 from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
-from unretouch.pixels import images
+from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs.plain_figures import PlainFigures, share_of
@@ -385,7 +385,7 @@ class LargePair:
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
             here = window.in_cells(factor)
             here.of(cells)[:] = reduced(errors, factor)
-            here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
+            here.of(picture)[:] = reduced(spaces.levels_to_file(prediction), factor)
         places = [place for place in tiles.places if place.kind == "strongest"]
         elsewhere = cells.copy()
         for place in places:

@@ -21,7 +21,7 @@ from unretouch.losses import l1, local_band_energy
 from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR
-from unretouch.pixels import images
+from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName
@@ -195,7 +195,7 @@ class FineStage(Stage):
                 del self._guides[next(iter(self._guides))]
             coarse, source = self.coarse, self.table.pairs[index].source
             self._guides[index] = pyramid.guide_of_whole(
-                coarse, len(source), lambda rows: images.to_network(source[rows], coarse.input_nc)
+                coarse, len(source), lambda rows: spaces.to_network(source[rows], coarse.input_nc)
             )
         return self._guides[index]
 

@@ -83,10 +83,9 @@ class Trainer:
             self._show("failed", str(error))
             raise
         except (NonFiniteError, DiskError) as error:
-            reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
             with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
                 history.write_event(self._run, "fault", step=progress.step, reason=str(error))
-                self._show("failed", reason)
+                self._show("failed", error.stop_reason)
             raise
         return self._stop.asked or ExitCode.OK
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
-from unretouch.pixels import images
-from unretouch.pixels.pairs import Pair
-from unretouch.pixels.pairs.lazy import changed
-from unretouch.pixels.preprocess import Sizing, resized, target_size
+from unretouch.pixels import spaces
+from unretouch.pixels.pairs import Pair, changed
+from unretouch.pixels.spaces import Sizing, resized, target_size
 from unretouch.settings.train import TrainSettings
 
 SHARE_OF_MEMORY = 0.25
@@ -41,7 +40,7 @@ def at_scale(settings: TrainSettings, pair: Pair) -> Pair:
 
     def scaled(side: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
         side = resized(side, how)
-        return images.grey(side) if channels[number] == 1 else side
+        return spaces.grey(side) if channels[number] == 1 else side
 
     return changed(pair, target_size(width, height, how)[::-1], scaled)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
 from unretouch.model.interface import Model, Window
-from unretouch.pixels import images
-from unretouch.pixels.photos import Photo, Pixels, colour
+from unretouch.pixels import colour, spaces
+from unretouch.pixels.photos import Photo, Pixels
 from unretouch.tasks.apply.enlarged import Enlarged, reduced
 from unretouch.tiles import Tiling
 
@@ -102,7 +102,7 @@ class Restorer:
 
     def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:
         if photo.full == 255:
-            small: Floats = images.resize(photo.pixels, *size).astype(np.float32)
+            small: Floats = spaces.resize(photo.pixels, *size).astype(np.float32)
         else:
             small = reduced(photo.pixels, *size).clip(0, photo.full)
         small /= np.float32(photo.full)

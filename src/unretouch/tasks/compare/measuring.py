@@ -19,8 +19,7 @@ from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics import Figure, Levels
 from unretouch.model.find import weights_of
-from unretouch.pixels import images
-from unretouch.pixels.pair_pictures import error_map
+from unretouch.pixels.pair_pictures import REAL, pair_pictures, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.plain_figures import PlainFigures, mean_of
 from unretouch.settings import train as config
@@ -196,9 +195,10 @@ def measure(
 def _write_pictures(
     folder: Path, number: int, pair: Pair, prediction: NDArray[np.float32], crop: Crop
 ) -> None:
-    shown, target = crop.cut(prediction), crop.cut(pair.target).astype(np.float32)
-    images.write_png(folder / f"{number:02d}_fake_B.png", images.levels_to_file(shown))
-    images.write_png(folder / f"{number:02d}_error.png", error_map(shown, target))
+    """Write what is the run's own; input and answer are the same for all runs."""
+    made = pair_pictures(crop.cut(pair.source), crop.cut(prediction), crop.cut(pair.target))
+    files = picture_files(f"{number:02d}")
+    write_pictures(folder, files, {kind: made[kind] for kind in made if kind not in REAL})
 
 
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:

@@ -11,7 +11,7 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.pixels import images
+from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
 from unretouch.report.compare_words import compare_words
 from unretouch.report.pages import write_page
@@ -110,11 +110,11 @@ def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> dict[s
     height, width = pair.source.shape[:2]
     digest = measuring.pair_digest(pair)[:16]
     scores = [one.score.pairs[number] for one in comparison.runs]
-    files = {}
-    for label, picture in (("real_A", pair.source), ("real_B", pair.target)):
-        files[label] = f"pairs/{digest}_{label}.png"
-        if not (out / files[label]).is_file():
-            images.write_png(out / files[label], crop.cut(picture))
+    files = picture_files(f"pairs/{digest}")
+    pictures: dict[Kind, Make] = {
+        "real_A": lambda: crop.cut(pair.source), "real_B": lambda: crop.cut(pair.target),
+    }  # fmt: skip
+    write_pictures(out, files, pictures, once=REAL)
     whole = crop.width == width and crop.height == height
     return {
         "name": pair.name,

@@ -13,8 +13,7 @@ import torch
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.errors import UsageError, VerificationError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, VerificationError, install_hint
 from unretouch.model.interface import RECORD
 from unretouch.model.load import load_network, read_safetensors
 from unretouch.runs.weights import load_weights, serialise

@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.base.errors import UsageError, VerificationError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import UsageError, VerificationError, install_hint
 from unretouch.model.interface import RECORD
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
@@ -33,7 +32,7 @@ TOLERANCE = 0.01
 class Exported(nn.Module):
     """float32 (1, 3, H, W) RGB in 0..1 to the same, H and W free, clamped.
 
-    Contains what `images.to_network`, `networks.predict` in mode "evaluate" and `images.to_levels`
+    Contains what `spaces.to_network`, `networks.predict` in mode "evaluate" and `spaces.to_levels`
     do: the range, padding to the network's multiple by reflection, statistics of the picture.
     """
 

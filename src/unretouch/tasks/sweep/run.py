@@ -24,7 +24,7 @@ from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.compare.table import renderables
-from unretouch.tasks.doctor.disk import needed
+from unretouch.tasks.doctor.examination import needed
 from unretouch.tasks.sweep.notebook import Notebook
 from unretouch.tasks.sweep.watch import watching
 from unretouch.training import fast_fit

@@ -20,7 +20,8 @@ from unretouch.base.errors import DataError
 from unretouch.metrics import Metric, Picture
 from unretouch.metrics.octave_bands import reduced
 from unretouch.networks.prediction import WHOLE
-from unretouch.pixels import images, retouch
+from unretouch.pixels import images, retouch, spaces
+from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pair_pictures import (
     Kind,
     Make,
@@ -30,8 +31,7 @@ from unretouch.pixels.pair_pictures import (
     picture_files,
     write_pictures,
 )
-from unretouch.pixels.pairs import Pair, PairFiles
-from unretouch.pixels.pairs.load import sides
+from unretouch.pixels.pairs import Pair, sides
 from unretouch.report.extra_metrics import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.settings.train import Direction
@@ -128,7 +128,7 @@ def _written(folder: Path, label: str, pictures: dict[Kind, Make]) -> dict[Kind,
 
 
 def _small(picture: Picture, factor: int) -> Rgb:
-    return images.levels_to_file(reduced(picture, factor))
+    return spaces.levels_to_file(reduced(picture, factor))
 
 
 def _small_error(prediction: Picture, target: Picture, factor: int) -> Rgb:

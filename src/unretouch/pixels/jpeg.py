@@ -1,13 +1,19 @@
-"""Whether a picture was saved as JPEG, and how finely: seen in its pixels, whatever file they
-lie in now."""
+"""What JPEG does to pixels: what compressing them again loses, and the traces of an earlier one.
+
+The traces tell whether a picture was saved as JPEG, and how finely, whatever file it lies in now.
+"""
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from unretouch.pixels.spaces import LUMA
 
 SIDE = 8
 """Pixels a side of JPEG's blocks."""
@@ -21,7 +27,21 @@ FREQUENCIES = {
 FEWEST = 60
 """Coefficients from which a step can be told."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+def compressed_again(rgb: NDArray[np.uint8], quality: int, offset: int) -> NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) as it comes out of a JPEG (4:2:0) of this quality, 1 to 95.
+
+    The blocks of the JPEG begin `offset` pixels below and right of those of the picture; the first
+    `offset` rows and columns stay as they are.
+    """
+    file = io.BytesIO()
+    part = np.ascontiguousarray(rgb[offset:, offset:])
+    Image.fromarray(part).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    file.seek(0)
+    again = rgb.copy()
+    with Image.open(file, formats=("JPEG",)) as image:
+        again[offset:, offset:] = np.asarray(image.convert("RGB"))
+    return again
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,7 @@ def jpeg_traces(blocks: NDArray[np.uint8]) -> JpegTraces:
     number = np.arange(SIDE)
     basis = np.cos((2 * number + 1) * number[:, None] * np.pi / (2 * SIDE)).astype(np.float32) / 2
     basis[0] = np.sqrt(1 / SIDE)
-    coefficients = basis @ (blocks.astype(np.float32) @ _LUMA) @ basis.T
+    coefficients = basis @ (blocks.astype(np.float32) @ LUMA) @ basis.T
     found = [
         (*_clearest(coefficients[:, row, column]), usual)
         for (row, column), usual in FREQUENCIES.items()

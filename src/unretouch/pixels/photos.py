@@ -1,8 +1,8 @@
-"""Read a photograph of any size and depth, keeping what `images` drops.
+"""A photograph of any size and depth, with all that must come back with it, and reading one.
 
-Pillow decodes what has 8 bits a channel; it would cut 16 without a word. What is deeper, or larger
-than Pillow can hold, goes to libvips; HEIC and RAW to their own decoders. Those come with the extra
-`[photo]`, and without it such a file is refused in one line.
+Pillow decodes what has 8 bits a channel, as for pairs (images.py); it would cut 16 without a word.
+What is deeper, or larger than Pillow can hold, goes to libvips; HEIC and RAW to their own decoders.
+Those come with the extra `[photo]`, and without it such a file is refused in one line.
 """
 
 from __future__ import annotations
@@ -12,18 +12,29 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, DiskError
-from unretouch.base.extras import install_hint
+from unretouch.base.errors import DataError, DiskError, install_hint
 from unretouch.pixels import images
-from unretouch.pixels.photos.photo import FormatName, JpegCoding, Photo, Pixels
-from unretouch.pixels.photos.tiff_exif import exif_of_raw, exif_of_tiff
+from unretouch.pixels.exif import ORIENTATION, exif_of_raw, exif_of_tiff, without_prefix
+
+Pixels = NDArray[Any]
+"""uint8 or uint16"""
+
+FormatName = Literal["jpeg", "png", "tiff", "webp"]
+"""What photographs can be written as."""
+
+ENDINGS: dict[FormatName, str] = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "tiff": ".tif",
+    "webp": ".webp",
+}
 
 HEIC = {".heic", ".heif", ".hif"}
 RAW = {
@@ -38,22 +49,49 @@ _FORMATS: dict[str, FormatName] = {
     "JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "TIFF": "tiff", "WEBP": "webp",
     "BMP": "png", "PPM": "png", "GIF": "png",
 }  # fmt: skip
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
-class _Header:
-    """What Pillow tells of a file without decoding it."""
+class JpegCoding:
+    """How a JPEG file was coded, so that it can be coded that way again."""
 
+    tables: dict[int, list[int]]
+    """quantisation tables: the quality"""
+    subsampling: int
+    """of the colours: 0 none, 1 half the width, 2 half both"""
+    progressive: bool
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photograph, upright."""
+
+    pixels: Pixels
+    """uint8 or uint16, (H, W, 3) RGB, not multiplied by alpha"""
     format: FormatName
-    mode: str
-    width: int
-    height: int
-    bits: int
-    exif: bytes | None
-    orientation: int
-    profile: bytes | None
-    has_alpha: bool
+    """what it was, or the nearest to it that can be written"""
+    ending: str
+    """of the file's name, to be kept where the format is"""
+    alpha: Pixels | None = None
+    """(H, W) in the depth of `pixels`, None where there is none"""
+    grey: bool = False
+    """whether the file has one channel: the three of `pixels` are then equal"""
+    profile: bytes | None = None
+    """the ICC profile; None stands for sRGB"""
+    exif: bytes | None = None
+    """the EXIF block as it stands in the file, without the prefix `Exif\\0\\0`"""
+    turned: bool = False
+    """whether turning it upright made width of height"""
+    jpeg: JpegCoding | None = None
+    lossless: bool = False
+    """of WebP: whether it was coded without loss"""
+    notes: tuple[str, ...] = ()
+    """what had to be converted, for people"""
+
+    @property
+    def full(self) -> int:
+        """The largest number of a channel: 255 or 65535."""
+        return 255 if self.pixels.dtype == np.uint8 else 65535
 
 
 def read_photo(path: Path, scratch: Path | None = None) -> Photo:
@@ -61,7 +99,8 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
 
     One of more than LARGEST_IN_MEMORY pixels lies in an unnamed file in the folder `scratch` (else
     the system's folder for temporary files). Raises DataError for what is no picture, is damaged,
-    or needs the extra `photo` which is not installed; DiskError where `scratch` has no room.
+    needs more memory than there is, or needs the extra `photo` which is not installed; DiskError
+    where `scratch` has no room.
     """
     ending = path.suffix.lower()
     try:
@@ -69,108 +108,65 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             return _read_heic(path)
         if ending in RAW:
             return _read_raw(path)
-        header = _header(path)
-        large = header.width * header.height > LARGEST_IN_MEMORY
-        if header.bits == 8 and not large:
-            return _read_pillow(path, header)
-        if header.mode in ("F", "I") or header.bits > 16:
-            raise DataError(f"has {header.bits} bits a channel", path, "Save it with 16 or 8")
-        return _read_vips(path, header, scratch if large else None, large)
+        with path.open("rb") as file, images.opened(file, path) as image:
+            large = image.width * image.height > LARGEST_IN_MEMORY
+            header, bits = _header(image, large), images.bits_of(image)
+            if bits == 8 and not large:
+                return _read_pillow(image, header, path)
+            if bits > 16 or image.mode in ("F", "I"):
+                raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
+        what = "its size" if bits == 8 else f"a picture of {bits} bits a channel"
+        return _read_vips(path, header, what, scratch if large else None, large)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(f"cannot be opened: {reason}", path) from error
+        raise images.cannot_be_opened(error, path) from error
+    except MemoryError as error:
+        raise DataError("needs more memory than there is", path, "Close other programs") from error
 
 
-def _header(path: Path) -> _Header:
-    try:
-        with Image.open(path, formats=images.FORMATS) as image:
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                raise DataError("holds more than one picture", path, "Save the one wanted")
-            return _described(image)
-    except UnidentifiedImageError as error:
-        raise DataError("is not a picture that can be read", path) from error
-    except Image.DecompressionBombError:
-        return _described_large(path)
-    except (DataError, FileNotFoundError, PermissionError, IsADirectoryError):
-        raise
-    except Exception as error:  # decoders raise nearly everything on hostile bytes
-        raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+@dataclass(frozen=True)
+class _Header:
+    """What Pillow tells of a file without decoding it."""
+
+    format: FormatName
+    exif: bytes | None
+    orientation: int
+    profile: bytes | None
+
+    @property
+    def turned(self) -> bool:
+        """Whether turning it upright makes width of height."""
+        return self.orientation in (5, 6, 7, 8)
 
 
-def _described(image: Image.Image) -> _Header:
+def _header(image: Image.Image, large: bool) -> _Header:
+    # Of a PNG Pillow looks for EXIF data behind the pixels too, and decodes them: not large ones.
+    found = Image.Image.getexif(image) if large else image.getexif()
+    block: bytes | None = image.info.get("exif")
+    if not block and image.format == "TIFF":
+        block = exif_of_tiff(found)
     return _Header(
         format=_FORMATS[image.format or ""],
-        mode=image.mode,
-        width=image.width,
-        height=image.height,
-        bits=images.bits_of(image),
-        exif=_exif(image),
-        orientation=image.getexif().get(_ORIENTATION, 1),
+        exif=without_prefix(block) if block else None,
+        orientation=found.get(ORIENTATION, 1),
         profile=image.info.get("icc_profile") or None,
-        has_alpha=image.has_transparency_data,
     )
 
 
-def _described_large(path: Path) -> _Header:
-    """As Pillow refuses what it could not hold by the size alone, its limit is lifted to look."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(path, formats=images.FORMATS) as image:
-            return _described(image)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def _exif(image: Image.Image) -> bytes | None:
-    block: bytes | None = image.info.get("exif")
-    if not block and image.format == "TIFF":
-        block = exif_of_tiff(image.getexif())
-    return block.removeprefix(b"Exif\0\0") if block else None
-
-
-def _read_pillow(path: Path, header: _Header) -> Photo:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST_IN_MEMORY
-    try:
-        with Image.open(path, formats=images.FORMATS) as image:
-            coding = _jpeg_coding(image) if header.format == "jpeg" else None
-            lossless = header.format == "webp" and _webp_is_lossless(path)
-            image.load()
-            # Pillow turns TIFF while loading, and says so by leaving the orientation out.
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            notes: tuple[str, ...] = ()
-            profile = header.profile
-            if image.mode == "CMYK":
-                rgb = images._cmyk_to_srgb(image, profile, path)
-                upright: Image.Image = Image.fromarray(rgb)
-                profile, coding = None, None
-                notes = ("CMYK was converted to sRGB",)
-            elif image.mode in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
-                upright = image
-            else:
-                raise DataError(f"is in the colour mode {image.mode}", path, "Save it as RGB")
-            grey = upright.mode in ("L", "LA", "La", "1")
-            alpha = None
-            if header.has_alpha and image.mode != "CMYK":
-                upright = upright.convert("RGBA")
-                alpha = _oriented(np.array(upright.getchannel("A")), orientation)
-            elif image.mode == "RGB":
-                upright = image
-            pixels = np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
-    except (DataError, FileNotFoundError):
-        raise
-    except Exception as error:  # decoders raise nearly everything on hostile bytes
-        raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+def _read_pillow(image: Image.Image, header: _Header, path: Path) -> Photo:
+    coding = _jpeg_coding(image) if header.format == "jpeg" else None
+    lossless = header.format == "webp" and _webp_is_lossless(path)
+    grey = image.mode in ("L", "LA", "La", "1")
+    upright, profile, notes = images.decoded(image, path)
+    alpha = np.array(upright.getchannel("A")) if upright.mode == "RGBA" else None
     return Photo(
-        pixels=_oriented(pixels, orientation),
+        pixels=images.rgb_of(upright),
         format=header.format,
         ending=path.suffix,
         alpha=alpha,
         grey=grey,
         profile=profile,
         exif=header.exif,
-        turned=header.orientation in (5, 6, 7, 8),
+        turned=header.turned,
         jpeg=coding,
         lossless=lossless,
         notes=notes,
@@ -205,16 +201,16 @@ def _webp_is_lossless(path: Path) -> bool:
         return b"VP8L" in file.read(4096)
 
 
-def _need(module: str, what: str, path: Path) -> Any:
+def needed_module(module: str, what: str, path: Path) -> Any:
+    """Return the module of the extra `photo`, or raise DataError that `what` needs it."""
     try:
         return importlib.import_module(module)
     except (ImportError, OSError):
         raise DataError(f"{what} needs the extra `photo`", path, install_hint("photo")) from None
 
 
-def _read_vips(path: Path, header: _Header, scratch: Path | None, large: bool) -> Photo:
-    what = "its size" if header.bits == 8 else f"a picture of {header.bits} bits a channel"
-    pyvips = _need("pyvips", what, path)
+def _read_vips(path: Path, header: _Header, what: str, scratch: Path | None, large: bool) -> Photo:
+    pyvips = needed_module("pyvips", what, path)
     try:
         image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="warning")
         if image.interpretation == "cmyk":
@@ -227,20 +223,24 @@ def _read_vips(path: Path, header: _Header, scratch: Path | None, large: bool) -
     except pyvips.Error as error:
         reason = str(error).strip().splitlines()
         raise DataError(f"is damaged: {reason[-1] if reason else 'unreadable'}", path) from error
-    grey = array.shape[2] < 3
-    alpha = array[..., -1] if array.shape[2] in (2, 4) else None
-    colours = array[..., :1].repeat(3, axis=2) if grey else array[..., :3]
-    turn = header.orientation
+    colours, alpha, grey = _apart(array)
     return Photo(
-        pixels=_oriented(colours, turn) if turn != 1 or alpha is not None else colours,
+        pixels=_oriented(colours, header.orientation),
         format=header.format,
         ending=path.suffix,
-        alpha=None if alpha is None else _oriented(alpha, turn),
+        alpha=None if alpha is None else _oriented(alpha, header.orientation),
         grey=grey,
         profile=header.profile,
         exif=header.exif,
-        turned=turn in (5, 6, 7, 8),
+        turned=header.turned,
     )
+
+
+def _apart(channels: Pixels) -> tuple[Pixels, Pixels | None, bool]:
+    """Return of (H, W, 1 to 4) the colours (H, W, 3), alpha (H, W), and whether it is grey."""
+    grey = channels.shape[2] < 3
+    alpha = channels[..., -1] if channels.shape[2] in (2, 4) else None
+    return channels[..., :1].repeat(3, axis=2) if grey else channels[..., :3], alpha, grey
 
 
 def _room(image: Any, deep: bool, scratch: Path | None, large: bool) -> Pixels:
@@ -272,7 +272,7 @@ def _fill(array: Pixels, image: Any, pyvips: Any) -> None:
 
 
 def _read_heic(path: Path) -> Photo:
-    pi_heif = _need("pi_heif", "HEIC", path)
+    pi_heif = needed_module("pi_heif", "HEIC", path)
     try:
         image = pi_heif.open_heif(path, convert_hdr_to_8bit=False)
         # A copy: the decoder takes its memory back with `image`.
@@ -282,24 +282,22 @@ def _read_heic(path: Path) -> Photo:
         raise DataError(f"is damaged or no HEIC: {error}", path) from error
     if array.ndim == 2:
         array = array[..., None]
-    grey = array.shape[2] < 3
-    alpha = array[..., -1].copy() if array.shape[2] in (2, 4) else None
-    colours = array[..., :1].repeat(3, axis=2) if grey else np.ascontiguousarray(array[..., :3])
+    colours, alpha, grey = _apart(array)
     exif = info.get("exif")
     return Photo(
-        pixels=colours.astype(np.uint16 if deep else np.uint8, copy=False),
+        pixels=np.ascontiguousarray(colours, np.uint16 if deep else np.uint8),
         format="png",
         ending=path.suffix,
-        alpha=alpha,
+        alpha=None if alpha is None else alpha.copy(),
         grey=grey,
         profile=info.get("icc_profile") or None,
-        exif=exif.removeprefix(b"Exif\0\0") if exif else None,
+        exif=without_prefix(exif) if exif else None,
         notes=("HEIC cannot be written here: it becomes PNG",),
     )
 
 
 def _read_raw(path: Path) -> Photo:
-    rawpy = _need("rawpy", "RAW", path)
+    rawpy = needed_module("rawpy", "RAW", path)
     try:
         with rawpy.imread(str(path)) as raw:
             pixels = raw.postprocess(output_bps=16, use_camera_wb=True)

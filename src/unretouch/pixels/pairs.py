@@ -1,28 +1,190 @@
-"""Decode and check every pair before the first step, and list everything that is wrong at once."""
+"""Pairs: two aligned pictures of one subject, decoded and checked before the first step.
+
+Everything that is wrong is listed at once. Pairs that do not fit memory together are decoded again
+when they are looked at, the newest ones kept.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import math
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.pixels import images
-from unretouch.pixels.pairs import check
-from unretouch.pixels.pairs.find import PairFiles, search
-from unretouch.pixels.pairs.lazy import THREADS, LazyPair, PictureCache
-from unretouch.pixels.pairs.pair import Pair
-from unretouch.settings.train import Direction
+from unretouch.pixels import images, pair_check
+from unretouch.pixels.pair_files import PairFiles, find_pairs
+
+Direction = Literal["AtoB", "BtoA"]
+"""Which side is the source: A or B."""
+
+Sides = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""source and target"""
+
+THREADS = 2
+"""That decode ahead. Decoders release the interpreter, so they run beside the training."""
+SAMPLE = 100
+"""Pairs of a set that does not fit memory whose alignment is measured; all are decoded once."""
+AHEAD = 1
+"""Pairs that are decoded while another one is looked at."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of one subject, pixel on pixel, in file space."""
+
+    name: str
+    """unique in the set, and fit for file names"""
+    source: NDArray[np.uint8]
+    """what goes in, uint8 (H, W, 3)"""
+    target: NDArray[np.uint8]
+    """what should come out, uint8 (H, W, 3)"""
+    files: tuple[Path, ...]
+    """one combined picture, or A and B"""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of both pictures, known without decoding them."""
+        height, width = self.source.shape[:2]
+        return height, width
+
+
+class PictureCache:
+    """Decoded pairs, those least lately used forgotten first; used from several threads."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        """bytes of pictures that are kept"""
+        self.held = 0
+        """bytes of pictures that are here or on their way"""
+        self._kept: OrderedDict[LazyPair, Future[Sides]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="decode")
+
+    def sides(self, pair: LazyPair) -> Sides:
+        """Return the pictures of `pair`, decoded now unless they are here or on their way."""
+        own: Future[Sides] = Future()
+        future = self._entered(pair, lambda: own)
+        if future is own:
+            try:
+                own.set_result(pair.decode())
+            except BaseException as error:
+                self._forget(pair)
+                own.set_exception(error)
+        return future.result()
+
+    def fetch(self, pairs: Iterable[LazyPair]) -> None:
+        """Begin to decode `pairs` in the background: as many as half of the room takes.
+
+        What is wrong with one is raised when it is looked at.
+        """
+        room = self.limit // 2
+        for pair in pairs:
+            room -= pair.bytes
+            if room < 0:
+                return
+            self._entered(pair, lambda pair=pair: self._pool.submit(pair.decode))  # type: ignore[misc]
+
+    def _entered(self, pair: LazyPair, begin: Callable[[], Future[Sides]]) -> Future[Sides]:
+        with self._lock:
+            if pair in self._kept:
+                self._kept.move_to_end(pair)
+                return self._kept[pair]
+            future = self._kept[pair] = begin()
+            self.held += pair.bytes
+            while self.held > self.limit and len(self._kept) > 1:
+                oldest, _ = self._kept.popitem(last=False)
+                self.held -= oldest.bytes
+            return future
+
+    def _forget(self, pair: LazyPair) -> None:
+        with self._lock:
+            if self._kept.pop(pair, None) is not None:
+                self.held -= pair.bytes
+
+
+class LazyPair(Pair):
+    """A pair whose pictures come from a cache; everywhere it is what a Pair is."""
+
+    def __init__(
+        self,
+        name: str,
+        files: tuple[Path, ...],
+        shape: tuple[int, int],
+        decode: Callable[[], Sides],
+        cache: PictureCache,
+    ) -> None:
+        """`decode` reads both sides, (H, W, 3) or (H, W, 1) with `shape` (H, W)."""
+        for field, value in (
+            ("name", name), ("files", files), ("_shape", shape), ("decode", decode),
+            ("cache", cache), ("bytes", 6 * shape[0] * shape[1]),
+        ):  # fmt: skip
+            object.__setattr__(self, field, value)
+
+    name: str
+    files: tuple[Path, ...]
+    decode: Callable[[], Sides]
+    cache: PictureCache
+    bytes: int
+    """of both pictures, decoded"""
+    _shape: tuple[int, int]
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._shape
+
+    @property
+    def source(self) -> NDArray[np.uint8]:
+        return self.cache.sides(self)[0]
+
+    @property
+    def target(self) -> NDArray[np.uint8]:
+        return self.cache.sides(self)[1]
+
+
+def changed(
+    pair: Pair,
+    shape: tuple[int, int],
+    change: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]],
+) -> Pair:
+    """Return `pair` with `change` made to its source (called with 0) and target (with 1).
+
+    They come out with `shape` (H, W). What is decoded later is changed later.
+    """
+    if not isinstance(pair, LazyPair):
+        return dataclasses.replace(
+            pair, source=change(pair.source, 0), target=change(pair.target, 1)
+        )
+    decode = pair.decode
+
+    def decoded() -> Sides:
+        source, target = decode()
+        return change(source, 0), change(target, 1)
+
+    return LazyPair(pair.name, pair.files, shape, decoded, pair.cache)
+
+
+def fetch(pairs: Sequence[Pair]) -> None:
+    """Begin to decode, in the background, what of `pairs` is decoded lazily."""
+    lazy = [pair for pair in pairs if isinstance(pair, LazyPair)]
+    if lazy:
+        lazy[0].cache.fetch(lazy)
 
 
 @dataclass(frozen=True)
@@ -53,12 +215,6 @@ class Reading:
     """bytes of them that are kept in memory"""
 
 
-SAMPLE = 100
-"""Pairs of a set that does not fit memory whose alignment is measured; all are decoded once."""
-AHEAD = 1
-"""Pairs that are decoded while another one is looked at."""
-
-
 def load_pairs(
     dataroot: Path | str,
     phase: str,
@@ -73,11 +229,11 @@ def load_pairs(
     are decoded one by one to be checked, and again when they are looked at. `before` is told what
     is going to be read; it may raise. Raises ManyDataErrors naming every file that is damaged, has
     no partner, cannot be halved or differs in size from its partner, or telling that all pairs have
-    equal sides; DataError when no pair is found. Warnings: see pairs/check.py.
+    equal sides; DataError when no pair is found. Warnings: see pair_check.py.
     """
     root = Path(dataroot)
     try:
-        found = search(root, phase)
+        found = find_pairs(root, phase)
     except OSError as error:  # a folder that may not be looked into
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot be read: {reason}", error.filename or root) from error
@@ -117,7 +273,9 @@ def load_pairs(
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
     """Return what is to be read, by the files' headers; bad files are told of later."""
-    pixels = [[images.pixels_of(path) for path in pair.files] for pair in chosen]
+    pixels = [
+        [images.pixels_of(path, _most_pixels(pair)) for path in pair.files] for pair in chosen
+    ]
     largest = max((sum(files) // 2 for files in pixels), default=0)
     decoded = 3 * sum(map(sum, pixels))
     kept = decoded if cache is None else min(decoded, cache.limit)
@@ -158,8 +316,13 @@ def _decoded(
 
 
 def _read(files: PairFiles, path: Path) -> images.Picture:
-    # Both sides side by side may have twice as many pixels as one.
-    return images.read(path, images.MAX_PIXELS * (3 - len(files.files)))
+    return images.read(path, _most_pixels(files))
+
+
+def _most_pixels(files: PairFiles) -> int:
+    """Return how many pixels a file of the pair may have: both sides side by side twice those of
+    one."""
+    return images.MAX_PIXELS * (3 - len(files.files))
 
 
 @dataclass(frozen=True)
@@ -186,14 +349,14 @@ def _checked(
     a, b = sides(files, pictures)
     doubts = colour_doubts(pictures)
     if aligned:
-        doubts += check.warnings_for(a, b, direction)
+        doubts += pair_check.warnings_for(a, b, direction)
     source, target = (a, b) if direction == "AtoB" else (b, a)
     pair = Pair(files.name, source, target, files.files)
     return _Checked(
         pair=pair if cache is None else _lazy(files, pair.shape, direction, cache),
         doubts=doubts,
         digests=(_digest(source), _digest(target)),
-        identity=check.mean_difference(a, b),
+        identity=pair_check.mean_difference(a, b),
         manifest=[
             _record(files.name, path, root, picture)
             for path, picture in zip(files.files, pictures, strict=True)

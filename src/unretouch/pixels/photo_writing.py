@@ -1,7 +1,7 @@
 """Write a photograph beside its name first, then under it, with what it came with.
 
 Pillow writes 8 bits a channel, libvips 16 and pictures too large for memory. The EXIF block goes in
-byte for byte after `exif.cleaned`; for TIFF, which has no such block, see tiff_exif.
+byte for byte after `exif.cleaned`; for TIFF, which has no such block, see `exif.append_exif`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,13 @@ from PIL import Image
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
-from unretouch.base.extras import install_hint
-from unretouch.pixels.photos.exif import cleaned
-from unretouch.pixels.photos.photo import Photo, Pixels
-from unretouch.pixels.photos.reading import LARGEST_IN_MEMORY
-from unretouch.pixels.photos.tiff_exif import append_exif
+from unretouch.pixels.exif import PREFIX, append_exif, cleaned
+from unretouch.pixels.photos import LARGEST_IN_MEMORY, Photo, Pixels, needed_module
+from unretouch.pixels.spaces import luma
 
-_PREFIX = b"Exif\0\0"
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 _PNG_LEVEL = 4
 """Of zlib: photographs get hardly smaller above it, only slower."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def write_photo(
@@ -92,8 +88,7 @@ def _channels(photo: Photo) -> Pixels:
     pixels: Pixels = photo.pixels
     if photo.grey:
         # Where the three are equal, as before any change, their luma is rounded to themselves.
-        luma = np.rint(pixels.astype(np.float32) @ _LUMA)
-        pixels = luma.astype(pixels.dtype)[..., None]
+        pixels = np.rint(luma(pixels)).astype(pixels.dtype)[..., None]
     if photo.alpha is not None and photo.format != "jpeg":
         pixels = np.concatenate([pixels, photo.alpha[..., None]], axis=2)
     return pixels
@@ -106,7 +101,7 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
     if photo.profile:
         options["icc_profile"] = photo.profile
     if exif and photo.format in ("jpeg", "webp"):
-        options["exif"] = _PREFIX + exif
+        options["exif"] = PREFIX + exif
     match photo.format:
         case "jpeg" if photo.jpeg:
             options |= {
@@ -128,14 +123,7 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
 
 
 def _write_vips(path: Path, photo: Photo, where: Path) -> None:
-    try:
-        import pyvips
-    except (ImportError, OSError):
-        raise DataError(
-            "16 bits a channel need the extra `photo`",
-            where,
-            install_hint("photo"),
-        ) from None
+    pyvips = needed_module("pyvips", "a picture of its size or depth", where)
     channels = np.ascontiguousarray(_channels(photo))
     height, width, bands = channels.shape
     kind = "uchar" if channels.dtype == np.uint8 else "ushort"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unretouch.base import names
-from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.errors import DataError
 from unretouch.pixels import images
 
 
@@ -44,26 +44,18 @@ class Found:
     """files without a partner, or with more than one"""
 
 
-def find_pairs(dataroot: Path | str, phase: str) -> list[PairFiles]:
-    """Return the pairs of `phase` below `dataroot`, in the order of their names.
-
-    An empty `phase` takes `dataroot` itself for the folder of the phase. Raises DataError when
-    nothing is there or the layout is unclear, ManyDataErrors naming every file without a partner.
-    """
-    found = search(Path(dataroot), phase)
-    if found.problems:
-        raise ManyDataErrors(list(found.problems))
-    return list(found.pairs)
-
-
 def phase_exists(dataroot: Path | str, phase: str) -> bool:
     """Whether `dataroot` has a folder for `phase`, in any layout but the flat one."""
     root = Path(dataroot)
     return (root / phase).is_dir() or bool(_sides(root, phase))
 
 
-def search(root: Path, phase: str) -> Found:
-    """Find the pairs of `phase` below `root`; like find_pairs, but the problems are returned."""
+def find_pairs(root: Path, phase: str) -> Found:
+    """Return the pairs of `phase` below `root`, in the order of their names, and what is wrong.
+
+    An empty `phase` takes `root` itself for the folder of the phase. Raises DataError when nothing
+    is there or the layout is unclear.
+    """
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "there is no such folder"
         raise DataError(what, root, _how_to(root, phase))

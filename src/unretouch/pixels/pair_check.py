@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels.images import ROWS
+from unretouch.pixels.spaces import luma
 
 Rgb = NDArray[np.uint8]
 
@@ -152,10 +153,3 @@ def _strips(a: Rgb, b: Rgb, around: int = 0) -> Iterator[tuple[Rgb, Rgb]]:
     for top in range(around, a.shape[0] - around, ROWS):
         rows = slice(top - around, min(top + ROWS, a.shape[0] - around) + around)
         yield a[rows], b[rows]
-
-
-def luma(rgb: Rgb) -> NDArray[np.float32]:
-    """Return the brightness of uint8 (H, W, 3) as float32 (H, W), 0..255 (ITU-R BT.601)."""
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    result: NDArray[np.float32] = rgb.astype(np.float32) @ weights
-    return result
