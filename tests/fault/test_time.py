@@ -136,7 +136,7 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
     [
         ("unretouch.pixels.pair_check", "warnings_for"),
         ("unretouch.training.crops", "crop_table"),
-        ("unretouch.tasks.train", "_capacity"),
+        ("unretouch.training.fast_fit", "capacity"),
     ],
 )
 def test_T4_ctrl_c_in_the_checks_at_the_start(
