@@ -18,6 +18,7 @@ from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES, huber
 from unretouch.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from unretouch.training import step
+from unretouch.training.optimisers import remembered
 from unretouch.training.step import Batch, Losses, LossWeights, Nets, Optimisers, adam, train_step
 from unretouch.training.team import Team
 
@@ -53,15 +54,12 @@ class Run:
         )
 
     def state(self) -> list[Any]:
+        nets = (self.nets.generator, self.nets.discriminator)
+        optimisers = (self.optimisers.generator, self.optimisers.discriminator)
         return copy.deepcopy(
             [
-                part and part.state_dict()
-                for part in (
-                    self.nets.generator,
-                    self.nets.discriminator,
-                    self.optimisers.generator,
-                    self.optimisers.discriminator,
-                )
+                *(net and net.state_dict() for net in nets),
+                *(optimiser and remembered(optimiser) for optimiser in optimisers),
             ]
         )
 
@@ -392,10 +390,17 @@ def test_the_seed_decides_about_dropout() -> None:
 
 
 def test_adam_is_the_classic_one() -> None:
-    group = adam(nn.Linear(1, 1), 0.1, 0.25).param_groups[0]
-    assert (group["lr"], group["betas"], group["eps"]) == (0.1, (0.25, 0.999), 1e-8)
-    assert not group["weight_decay"]
-    assert not group["amsgrad"]
+    net = nn.Linear(3, 2)
+    same = copy.deepcopy(net)
+    for one, optimiser in (
+        (net, adam(net, 0.1, 0.25)),
+        (same, torch.optim.Adam(same.parameters(), 0.1, (0.25, 0.999), 1e-8)),
+    ):
+        for _ in range(2):
+            optimiser.zero_grad()
+            one(torch.ones(1, 3)).square().sum().backward()
+            optimiser.step()
+    torch.testing.assert_close(net.state_dict(), same.state_dict())
 
 
 def test_weights_come_from_the_settings() -> None:
