@@ -129,7 +129,7 @@ def test_T4_ctrl_c_in_verify(forker: Warm, tmp_path: Path) -> None:
     with_tiny_network(tmp_path, tmp_path / "pairs")
     words = ["run", "--checkpoints_dir", str(tmp_path), "--no_probe"]
     report = tmp_path / "run" / "verify"
-    for where in ("predicted",):
+    for where in ("predicted", "measured"):
         child = forker.start(
             words, "verify", tiny_detail=True, signal_in_verify=[where, signal.SIGINT]
         )

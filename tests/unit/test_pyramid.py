@@ -83,7 +83,7 @@ def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
     assert change[..., middle : middle + 8].max() > 0
 
 
-def test_tiles_and_windows_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_M3_tiles_and_windows_of_a_pyramid(monkeypatch: pytest.MonkeyPatch) -> None:
     net, rgb = small(), picture(701, 903)
     whole = predict_picture(net, rgb)
     monkeypatch.setattr(prediction, "WHOLE", 1000)

@@ -80,7 +80,7 @@ def test_the_coarse_network_comes_first_and_then_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("aim", ["fit", "restore"])
 @pytest.mark.parametrize("stop", [7, 17])
-def test_it_goes_on_bit_for_bit_in_either_stage(aim: AimName, stop: int) -> None:
+def test_R1_a_pyramid_in_either_stage(aim: AimName, stop: int) -> None:
     whole = trained(fit(aim), range(STEPS))
     first = trained(fit(aim), range(stop))
     state = copy.deepcopy(first.state())

@@ -40,7 +40,7 @@ def compressed_again(rgb: NDArray[np.uint8], quality: int, offset: int) -> NDArr
     file.seek(0)
     again = rgb.copy()
     with Image.open(file, formats=("JPEG",)) as image:
-        again[offset:, offset:] = np.asarray(image.convert("RGB"))
+        again[offset:, offset:] = np.asarray(image)
     return again
 
 
