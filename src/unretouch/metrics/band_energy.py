@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
 from unretouch.metrics.tally import Sums, Tally
@@ -33,7 +34,7 @@ BAND_ENERGY = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How strong the texture of each size is beside that of the untouched skin: 1 is the same, "
         "below 1 is too smooth, above 1 is noise."
     ),

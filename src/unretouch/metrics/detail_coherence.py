@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
 from unretouch.metrics.tally import Sums, Tally
@@ -44,7 +45,7 @@ DETAIL_COHERENCE = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "Whether the texture put back is the person's own: 1 is every pore in its place, "
         "0 is grain that only looks like skin."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.octave_bands import NOTHING, PARTS, band_sums, band_values
 from unretouch.metrics.tally import Sums, Tally
@@ -34,7 +35,7 @@ DETAIL_RECOVERED = Metric(
     lowest=-math.inf,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How much of the removed texture of each size is back: 1 is all of it, 0 is as if nothing "
         "had been done, below 0 is grain or damage."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import Layer
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.octave_bands import NOTHING, detail_of
@@ -57,7 +58,7 @@ DETAIL_SSIM = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How alike the texture is once light and shade are taken away: 1 is the same skin; both "
         "smoothness and foreign grain lower it."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Area, Figure, Levels, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
@@ -49,7 +50,7 @@ EXACT_PIXELS = Metric(
     lowest=0.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The part of all pixels that, once saved, have exactly the colour of the answer; "
         "1 (100%) means that the two files show the same picture, bit for bit."
     ),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import luma_of
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -50,7 +51,7 @@ GRADIENT_RATIO = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How crisp the texture is beside the untouched skin: 1 is the same, below 1 is soft, "
         "above 1 is harsh."
     ),

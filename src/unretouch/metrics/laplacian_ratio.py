@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import luma_of
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -47,7 +48,7 @@ LAPLACIAN_RATIO = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How strong the very finest grain of the skin is: 1 is the same as untouched, below 1 is "
         "blurred, above 1 is noisy or oversharpened."
     ),

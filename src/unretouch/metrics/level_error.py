@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Area, Figure, Metric, Picture, check
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
@@ -77,7 +78,7 @@ LEVEL_ERROR = Metric(
     lowest=0.0,
     highest=255.0,
     better="lower",
-    explanation=(
+    explanation=N_(
         "How many of the 255 steps from black to white the result is off on average; "
         "below half a step the eye and the file see no difference."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import Layer, luma_of
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -65,7 +66,7 @@ LOCAL_CONTRAST_DISTANCE = Metric(
     lowest=0.0,
     highest=127.5,
     better="lower",
-    explanation=(
+    explanation=N_(
         "Whether smooth and rough places are as common as in the untouched skin, by how many "
         "grey levels their roughness is off."
     ),

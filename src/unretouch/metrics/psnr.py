@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unretouch.base.messages import N_
 from unretouch.metrics.level_error import absolute_error
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Sums, Tally, View
@@ -41,7 +42,7 @@ PSNR = Metric(
     lowest=-math.inf,
     highest=HIGHEST,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The error as engineers quote it: 6 more means half the error; above 48 it is "
         "finer than the steps of a file."
     ),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import Layer
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -51,7 +52,7 @@ RECOVERED_SHARE = Metric(
     lowest=-math.inf,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The part of the retoucher's work that is undone: 1 (100%) is all of it, 0 is as if "
         "nothing had been done, and below 0 the result is further away than the retouched picture "
         "was."

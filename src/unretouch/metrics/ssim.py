@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from unretouch.base.messages import N_
 from unretouch.metrics.luma import Layer
 from unretouch.metrics.metric import Area, Figure, Metric, Picture
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -118,7 +119,7 @@ SSIM = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How alike the two pictures are in light, contrast and structure, looked at through a "
         "small loupe: 1 is the same."
     ),

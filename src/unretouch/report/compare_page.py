@@ -10,7 +10,6 @@ from typing import Any
 from markupsafe import Markup
 
 from unretouch.base import durable
-from unretouch.report.compare_words import compare_words
 from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
 
 _ASSETS = (
@@ -79,8 +78,7 @@ def write_compare_page(
     curves and pictures are in the same order. Raises DiskError.
     """
     durable.make_folder(folder)
-    words = compare_words()
-    copy_assets(folder / "assets", _ASSETS, words)
+    copy_assets(folder / "assets", _ASSETS)
     data = {
         "identity": record["identity_error"],
         "colours": COLOURS,
@@ -89,7 +87,6 @@ def write_compare_page(
     }
     page = render(
         "compare_page.html",
-        t=words["en"],
         record=record,
         best=record["runs"][0],
         marks=_marks(record["runs"]),

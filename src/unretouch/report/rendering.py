@@ -12,8 +12,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from unretouch.base import durable
+from unretouch.base.messages import _, korean
 from unretouch.pixels.error_map import SCALE
-from unretouch.report.words import tables
 
 PICTURE_ASSETS = (
     "page.css",
@@ -48,7 +48,7 @@ def _environment() -> Environment:
     )
     environment.filters["url"] = picture_url
     environment.globals["policy"] = _POLICY
-    environment.globals["t"] = tables()["en"]
+    environment.globals["_"] = _
     return environment
 
 
@@ -78,17 +78,18 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def copy_assets(
-    folder: Path, names: tuple[str, ...], words: dict[str, dict[str, str]] | None = None
-) -> None:
-    """Write the assets, and the words the scripts speak, below `folder`. Raises DiskError.
-
-    `words` by language and key; unset, those that the pages share.
-    """
+def copy_assets(folder: Path, names: tuple[str, ...]) -> None:
+    """Write the assets, and the words of the page, below `folder`. Raises DiskError."""
     static = files("unretouch.report") / "static"
     for name in names:
         target = folder / name
         durable.make_folder(target.parent)
         durable.write_bytes(target, static.joinpath(*name.split("/")).read_bytes())
-    spoken = script_json({"words": words or tables(), "errorScale": SCALE})
-    durable.write_text(folder / "words.js", f"window.unretouch = {spoken};\n")
+    durable.write_text(folder / "words.js", words_script())
+
+
+@cache
+def words_script() -> str:
+    """Return words.js, by which a page says its messages in languages other than English."""
+    told = {"catalogues": {"ko": korean()}, "errorScale": SCALE}
+    return f"window.unretouch = {script_json(told)};\n"

@@ -12,11 +12,9 @@ from markupsafe import Markup
 from unretouch.base import durable
 from unretouch.metrics import METRICS, Metric
 from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
-from unretouch.report.verify_words import verify_words
 from unretouch.tasks.verify.album import Shown
 from unretouch.tasks.verify.figures import PLAIN, TEXTURE, retouch_shares
 from unretouch.tasks.verify.report import Verification
-from unretouch.tasks.verify.sentences import LANGUAGES, say
 from unretouch.tasks.verify.verdict import Verdict
 
 _ASSETS = (
@@ -48,13 +46,11 @@ def write_verify_page(
 
     `facts` are shown as they are under the title. Raises DiskError.
     """
-    words = verify_words()
-    copy_assets(folder / "assets", _ASSETS, words)
+    copy_assets(folder / "assets", _ASSETS)
     verdicts = verification.verdicts
     pairs = [_pair(one, verdicts) for one in shown]
     page = render(
         "verify_page.html",
-        t=words["en"],
         title=title,
         facts=facts,
         verdicts=verdicts.values(),
@@ -83,18 +79,17 @@ def _data(verification: Verification, pairs: list[dict[str, Any]]) -> dict[str, 
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    said = {language: say(verdict.phrases, language) for language in LANGUAGES}
     return {
         "question": verdict.question,
         "word": verdict.word,
         "tone": verdict.tone,
-        "said": said,
+        "said": [phrase.message().record() for phrase in verdict.phrases],
         "pair": verdict.held_back_by,
     }
 
 
 def _figure(metric: Metric) -> dict[str, Any]:
-    keys = ("name", "parts", "unit", "better")
+    keys = ("name", "parts", "unit", "better", "explanation")
     return {key: getattr(metric, key) for key in keys}
 
 

@@ -6,16 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from unretouch.base.errors import UnretouchError
-from unretouch.serve import actions, gathering, pages
-from unretouch.serve.jobs import RETRY_AFTER_S, ClientGone
+from unretouch.serve import actions, pages
+from unretouch.serve.refusals import ANSWERS
 from unretouch.serve.state import AppState
-from unretouch.serve.uploads import Refused
 
 ROUTES = (
     # pages
@@ -44,15 +39,12 @@ ROUTES = (
     Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
     Route("/api/compare", actions.compare, methods=["POST"]),
     # pairs for a new run
-    Route("/api/drafts", gathering.new_draft, methods=["POST"]),
-    Route("/api/drafts/{draft}/{pair:int}", gathering.take_out, methods=["DELETE"]),
-    Route("/api/drafts/{draft}/{pair:int}/check", gathering.look_at, methods=["POST"]),
-    Route("/api/drafts/{draft}/{pair:int}/thumbnail/{side}", gathering.thumbnail),
-    Route("/api/drafts/{draft}/{pair:int}/{side}", gathering.add_side, methods=["PUT"]),
+    Route("/api/drafts", actions.new_draft, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),
+    Route("/api/drafts/{draft}/{pair:int}/check", actions.look_at, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}/thumbnail/{side}", actions.thumbnail),
+    Route("/api/drafts/{draft}/{pair:int}/{side}", actions.add_side, methods=["PUT"]),
 )
-
-_CUT_OFF = (400, 408, 411, 413)
-"""After these the connection closes: what else the client sends is not read."""
 
 
 def make_app(state: AppState) -> Starlette:
@@ -65,45 +57,6 @@ def make_app(state: AppState) -> Starlette:
         finally:
             state.close()
 
-    app = Starlette(
-        routes=list(ROUTES),
-        lifespan=lifespan,
-        exception_handlers={
-            Refused: _refused,
-            ClientGone: _client_gone,
-            UnretouchError: _mended_by_a_person,
-            OSError: _disk,
-            HTTPException: _http,
-        },
-    )
+    app = Starlette(routes=list(ROUTES), lifespan=lifespan, exception_handlers=ANSWERS)
     app.state.unretouch = state
     return app
-
-
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    headers = {}
-    if error.status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    if error.status in _CUT_OFF:
-        headers["Connection"] = "close"
-    return JSONResponse({"code": error.code, "values": error.values}, error.status, headers)
-
-
-def _client_gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it
-
-
-def _mended_by_a_person(_: Request, error: Exception) -> Response:
-    return JSONResponse({"code": "refused_work", "values": {"text": str(error)}}, 422)
-
-
-def _disk(_: Request, error: Exception) -> Response:
-    # Without its path: that of a private folder says nothing to anybody.
-    text = str(getattr(error, "strerror", None) or "the disk failed")
-    return JSONResponse({"code": "refused_work", "values": {"text": text}}, 507)
-
-
-def _http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(error.detail, error.status_code)

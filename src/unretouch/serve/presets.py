@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unretouch.commands.train import TrainOptions
 from unretouch.compat.options import ClassicTrainOptions
-from unretouch.serve.uploads import Refused
+from unretouch.serve.refusals import WRONG_VALUE, Refused
 from unretouch.settings import presets
 from unretouch.settings.train import Direction, TrainSettings
 
@@ -56,7 +56,7 @@ def start_words(
     for known in GUIDE:
         if known.name == preset:
             return words + known.words()
-    raise Refused(400, "refused_value")
+    raise Refused(400, WRONG_VALUE)
 
 
 def continue_words(
@@ -71,7 +71,7 @@ def continue_words(
         settings = dataclasses.replace(settings, minutes=settings.minutes + checked_minutes(more))
     elif more is not None:
         if not 1 <= more <= 100_000:
-            raise Refused(400, "refused_value")
+            raise Refused(400, WRONG_VALUE)
         settings = dataclasses.replace(settings, n_epochs=settings.n_epochs + int(more))
     settings = dataclasses.replace(settings, name=name, checkpoints_dir=str(checkpoints))
     # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
@@ -96,5 +96,5 @@ def continue_words(
 def checked_minutes(minutes: float) -> float:
     """Return `minutes` where a run may last so long. Raises Refused 400."""
     if not MINUTES[0] <= minutes <= MINUTES[1]:
-        raise Refused(400, "refused_value")
+        raise Refused(400, WRONG_VALUE)
     return minutes

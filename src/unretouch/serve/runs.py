@@ -15,7 +15,7 @@ import portalocker
 from unretouch.base.errors import CheckpointError, UnretouchError
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
-from unretouch.serve.uploads import Refused
+from unretouch.serve.refusals import NOT_THERE, Refused
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 
@@ -48,7 +48,7 @@ def find_run(checkpoints: Path, wanted: str) -> RunDir:
     for run in find_runs(checkpoints):
         if run_id(run.name) == wanted:
             return run
-    raise Refused(404, "refused_unknown")
+    raise Refused(404, NOT_THERE)
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
@@ -188,7 +188,7 @@ def picture(run: RunDir, name: str) -> Path:
                     return Path(entry.path)
         except OSError:
             pass
-    raise Refused(404, "refused_unknown")
+    raise Refused(404, NOT_THERE)
 
 
 def tail(path: Path, lines: int = 12) -> str:

@@ -12,14 +12,16 @@ from typing import Any, Literal
 
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
+from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
+from unretouch.serve.refusals import Refused
 from unretouch.serve.runs import StatusFiles
-from unretouch.serve.uploads import Refused
 
 State = Literal["starting", "running", "finished", "stopped", "failed"]
 CALM = (ExitCode.OK, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 """Exit codes that are no failure."""
+NOT_TRAINED = _("It is not being trained now.")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Trainings:
     def start(self, run: RunDir, words: list[str]) -> None:
         """Begin to train, or go on. The process survives this one. Raises Refused, DiskError."""
         if self.condition(run).active:
-            raise Refused(409, "refused_running")
+            raise Refused(409, _("It is being trained already."))
         durable.make_folder(run.root)
         # Printed lines go to a file: a pipe would end with this process, and the training with it.
         self._begun[run.name] = time.time()
@@ -69,13 +71,13 @@ class Trainings:
         process = self._processes.get(run.name)
         pid = process.pid if process and process.poll() is None else runs.holder(run)
         if pid is None:
-            raise Refused(409, "refused_not_running")
+            raise Refused(409, NOT_TRAINED)
         # Windows has no SIGINT for another process; a training catches this one likewise.
         wanted = signal.SIGINT if os.name != "nt" else signal.CTRL_BREAK_EVENT  # type: ignore[attr-defined]
         try:
             os.kill(pid, wanted)
         except OSError:
-            raise Refused(409, "refused_not_running") from None
+            raise Refused(409, NOT_TRAINED) from None
 
     def any_active(self, all_runs: list[RunDir]) -> RunDir | None:
         """Return a run that is being trained, by whomever; None where there is none."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from unretouch.report.compare_words import WORDS
+from unretouch.base.messages import Message
+from unretouch.report.compare_words import SENTENCES
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,16 @@ class Worded:
 
     def english(self) -> str:
         """Return the sentence for the terminal and for JSON."""
-        return WORDS[self.key][0].format(**self.values)
+        return str(Message(SENTENCES[self.key], self.values))
 
     def record(self) -> dict[str, object]:
         """Return it as JSON holds it."""
-        return {"key": self.key, "values": dict(self.values), "text": self.english()}
+        return {
+            "key": self.key,
+            "values": dict(self.values),
+            "text": self.english(),
+            "template": SENTENCES[self.key],
+        }
 
 
 def plain(text: str) -> Worded:

@@ -10,6 +10,7 @@ import torch
 
 from unretouch.base.errors import UsageError
 from unretouch.base.extras import install_hint
+from unretouch.base.messages import N_
 from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.deep_distance import deep_distance
 from unretouch.metrics.efficientnet_lite0 import EarlyStages
@@ -64,7 +65,7 @@ DEEP_DISTANCE = Metric(
     lowest=0.0,
     highest=4.0,
     better="lower",
-    explanation=(
+    explanation=N_(
         "How different the result looks to a network that was trained to name objects in "
         "photographs, not to judge skin: 0 is the same, and grain in the wrong place counts."
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from unretouch.base.messages import N_
 from unretouch.tasks.verify.sentences import Phrase, say
 
 Question = Literal["memorised", "texture", "unseen", "unseen_texture", "self_test", "probe"]
@@ -16,13 +17,16 @@ UNKNOWN = "unknown"
 Tone = Literal["good", "middling", "bad", "unknown"]
 
 _TONES: dict[Tone, tuple[str, ...]] = {
-    "good": ("memorised", "back", "holds", "skill"),
+    "good": (N_("memorised"), N_("back"), N_("holds"), N_("skill")),
     "middling": (
-        *("nearly", "not yet", "no better", "smooth", "holds in part"),
-        *("in between", "memory"),
+        *(N_("nearly"), N_("not yet"), N_("no better"), N_("smooth"), N_("holds in part")),
+        *(N_("in between"), N_("memory")),
     ),
-    "bad": ("did nothing", "harmful", "nothing", "grain", "noisy", "does not hold"),
-    "unknown": (UNKNOWN,),
+    "bad": (
+        *(N_("did nothing"), N_("harmful"), N_("nothing"), N_("grain"), N_("noisy")),
+        N_("does not hold"),
+    ),
+    "unknown": (N_("unknown"),),
 }
 
 
