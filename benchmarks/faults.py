@@ -191,8 +191,8 @@ def cost(bench: Bench) -> dict[str, object]:
     from unretouch.runs.folder import RunDir
     from unretouch.settings.train import TrainSettings
     from unretouch.training import rhythm, saving
-    from unretouch.training.position import Epochs
     from unretouch.training.progress import Progress
+    from unretouch.training.schedule import Epochs
     from unretouch.training.session import build_fit
 
     pairs = load_pairs(harness.make_pairs(bench.folder / "large", 1, 512), "train").pairs

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measu
 READ = """
 import sys
 from unretouch.pixels.pairs import load_pairs
-from unretouch.training.capacity import capacity
+from unretouch.training.estimates import capacity
 loaded = load_pairs(sys.argv[1], "train")
 print(capacity(loaded.pairs, 1, 1).identity_error, loaded.identity)
 """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unretouch.pixels.pairs import Pair
-from unretouch.training.capacity import EXACT_ERROR, SAMPLED, Capacity, capacity
+from unretouch.training.estimates import EXACT_ERROR, SAMPLED, Capacity, capacity
 
 
 def pair(noise: int, side: int = 64) -> Pair:

@@ -13,7 +13,7 @@ from torch import nn
 from unretouch.networks import detail
 from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
-from unretouch.training.early_choice import EarlyChoice
+from unretouch.training.stages import EarlyChoice
 
 
 def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:

@@ -19,7 +19,7 @@ from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.pixels.pairs.lazy import LazyPair, fetch
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
-from unretouch.training import session
+from unretouch.training import classic_fit, session
 from unretouch.training.large_sets import SHOWN, cache_bytes, shown_pairs
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
@@ -122,7 +122,7 @@ def test_a_pair_that_goes_while_training_ends_the_run_after_a_save(
 ) -> None:
     root = harness.make_pairs(tmp_path / "data", 6, SIZE)
     place = harness.Place(root, tmp_path / "checkpoints")
-    update = session.ClassicFit.update
+    update = classic_fit.ClassicFit.update
 
     def losing(self: Any, step: int, *rest: Any) -> Any:
         if step == 7:
@@ -130,7 +130,7 @@ def test_a_pair_that_goes_while_training_ends_the_run_after_a_save(
                 file.unlink()
         return update(self, step, *rest)
 
-    monkeypatch.setattr(session.ClassicFit, "update", losing)
+    monkeypatch.setattr(classic_fit.ClassicFit, "update", losing)
     with pytest.raises(DataError, match="cannot be opened"):
         train.main(place.words("--cache_gb", "0.00001"))
     assert harness.step(place.root) >= 7

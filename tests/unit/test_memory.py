@@ -9,7 +9,7 @@ import pytest
 from unretouch.base import memory
 from unretouch.pixels.pairs import Reading
 from unretouch.settings.train import TrainSettings
-from unretouch.training.memory_need import memory_need
+from unretouch.training.estimates import memory_need
 
 FAST = TrainSettings(
     dataroot="d", netG="detail", recipe="fast", lambda_GAN=0.0, preprocess="none", size="m"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from unretouch.training.fit import Update
-from unretouch.training.position import Epochs, Pace
 from unretouch.training.progress import Progress, usual
 from unretouch.training.run_clock import RunClock
+from unretouch.training.schedule import Epochs, Pace
 
 BUDGET = 600.0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unretouch.training.position import Epochs, Pace
+from unretouch.training.schedule import Epochs, Pace
 
 counts = st.integers(1, 50)
 

@@ -18,8 +18,8 @@ from unretouch.base.errors import UsageError
 from unretouch.base.messages import korean
 from unretouch.commands.train import TrainOptions
 from unretouch.runs import history
+from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.runs.lock import run_lock
 from unretouch.serve import presets, runs
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
@@ -205,12 +205,12 @@ def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
 
     run = RunDir(tmp_path, "r")
     run.prepare()
-    assert runs.holder(run) is None
+    assert holder(run) is None
     with run_lock(run):
-        assert runs.holder(run) == os.getpid()
-    assert runs.holder(run) is None
+        assert holder(run) == os.getpid()
+    assert holder(run) is None
     history.write_event(run, "open", pid=2**22 + 7)  # of a process that is no more
-    assert runs.holder(run) is None
+    assert holder(run) is None
 
 
 def test_a_script_in_a_run_folder_is_never_served(tmp_path: Path) -> None:

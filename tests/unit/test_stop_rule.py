@@ -8,7 +8,7 @@ import pytest
 
 from unretouch.runs.status import Preview, PreviewPair
 from unretouch.settings.train import TrainSettings
-from unretouch.training.stop_rule import early_end
+from unretouch.training.stopping import early_end
 
 FIT = TrainSettings(
     dataroot="-", netG="detail", recipe="fast", lambda_GAN=0, minutes=10, target_error=0.3

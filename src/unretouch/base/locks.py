@@ -34,3 +34,12 @@ def held(path: Path, taken: Callable[[], DataError]) -> Iterator[IO[str]]:
         yield file
     finally:
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock `path`, a file that exists; it is taken for a moment."""
+    try:
+        with portalocker.Lock(path, mode="a", timeout=0, fail_when_locked=True):
+            return False
+    except (portalocker.exceptions.LockException, OSError):
+        return True

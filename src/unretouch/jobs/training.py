@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import portalocker
-
-from unretouch.base import durable
+from unretouch.base import durable, locks
 from unretouch.base.errors import ExitCode
 from unretouch.runs.folder import RunDir
 
@@ -127,12 +125,8 @@ def wait_until_free(run: RunDir, seconds: float = PATIENCE_S) -> None:
     A process whose engine was killed notices that, but saves before it ends.
     """
     end = time.monotonic() + seconds
-    while run.lock.is_file() and time.monotonic() < end:
-        try:
-            with portalocker.Lock(run.lock, mode="a", timeout=0, fail_when_locked=True):
-                return
-        except portalocker.exceptions.LockException:
-            time.sleep(0.1)
+    while run.lock.is_file() and locks.is_held(run.lock) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def last_words(run: RunDir) -> str:

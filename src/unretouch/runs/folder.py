@@ -1,15 +1,23 @@
-"""Every path in a run folder. Nothing else knows them."""
+"""Every path in a run folder, and which folders are runs. Nothing else knows them."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from unretouch.base import durable, names
-from unretouch.base.errors import CheckpointError
+from unretouch.base.errors import CheckpointError, UnretouchError
 
 _STATE = re.compile(r"(\d{9})\.ckpt")
 _NUMBERED = re.compile(r"(\d+)_net_G\.pth")
+_MARKS = (
+    "config.json", "events.jsonl", "loss_log.txt", "latest_net_G.pth", "console.txt", "run.lock",
+)  # fmt: skip
+"""Files that tell the folder of a run, whoever trained it."""
+DEEPEST = 4
+"""Segments of a run's name that are looked for."""
 
 
 class RunDir:
@@ -67,7 +75,7 @@ class RunDir:
 
     @property
     def best(self) -> Path:
-        """Record of the weights with the least error so far: epoch, step, figures."""
+        """Which numbered weights have the least error so far, see history.read_best."""
         return self.root / "best.json"
 
     @property
@@ -132,3 +140,27 @@ def run_of(text: str, checkpoints_dir: str) -> RunDir:
     run = RunDir(checkpoints_dir, text)
     run.require()
     return run
+
+
+def find_runs(checkpoints_dir: Path) -> list[RunDir]:
+    """Return the runs below `checkpoints_dir`, sorted by name; not those that are only linked."""
+    found = []
+    for folder in _run_folders(checkpoints_dir, DEEPEST):
+        try:
+            found.append(RunDir(checkpoints_dir, folder.relative_to(checkpoints_dir).as_posix()))
+        except UnretouchError:  # a name no run can have
+            continue
+    return sorted(found, key=lambda run: run.name)
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        # Not through links: what one leads to is no run of this folder, or is found here already.
+        below = [Path(e.path) for e in os.scandir(folder) if e.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for path in below:
+        if any((path / name).is_file() for name in _MARKS):
+            yield path
+        if depth > 1:
+            yield from _run_folders(path, depth - 1)

@@ -1,10 +1,10 @@
-"""The run's own records: loss_log.txt (classic), metrics.jsonl and events.jsonl."""
+"""The run's own records: loss_log.txt (classic), metrics.jsonl, events.jsonl and best.json."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +109,27 @@ def append_loss_line(
     head = f"(epoch: {epoch}, iters: {images}, time: {seconds:.3f}, data: {data_seconds:.3f})"
     losses = " ".join(f"{name}: {value:.3f}" for name, value in values.items())
     durable.append_text(run.loss_log, f"{head} {losses} \n")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The numbered weights with the least error so far."""
+
+    epoch: int
+    level_error: float | None
+    """grey levels; None before any of them was measured"""
+
+
+def write_best(run: RunDir, best: Best) -> None:
+    """Write best.json. Raises DiskError."""
+    durable.write_json(run.best, asdict(best))
+
+
+def read_best(run: RunDir) -> Best | None:
+    """Return what best.json says; None where there is none, or none that can be read."""
+    try:
+        record = json.loads(run.best.read_text("utf-8"))
+        error = record["level_error"]
+        return Best(int(record["epoch"]), None if error is None else float(error))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -9,7 +9,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-State = Literal["starting", "running", "finished", "stopped", "failed"]
+from unretouch.runs.condition import State
+
 PlaceKind = Literal["strongest", "worst"]
 """Where the retouch is strongest; elsewhere, where the error is largest of what was predicted."""
 
@@ -121,13 +122,6 @@ class TrainingStatus:
     stop_reason: str = ""
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     previews: Sequence[Preview] = ()
-
-
-STOP_REASONS = (
-    "finished", "interrupted", "terminated", "time_up", "non_finite", "disk_full",
-    "target_reached", "every_pixel_exact", "no_more_gain",
-)  # fmt: skip
-"""Reasons that the page words in the reader's language; any other text is shown as it is."""
 
 
 def thin_curves(

@@ -5,22 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import portalocker
-
-from unretouch.base.errors import CheckpointError, UnretouchError
-from unretouch.runs import history
+from unretouch.base.errors import CheckpointError
+from unretouch.runs import folder
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NOT_THERE, Refused
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 
-DEEPEST = 3
-"""Segments of a run's name that are looked for."""
 _CALL = ("window.unretouchStatus(", ");")
 _PICTURES = {".png": "image/png"}
 
@@ -34,13 +29,7 @@ def run_id(name: str) -> str:
 
 def find_runs(checkpoints: Path) -> list[RunDir]:
     """Return the runs below `checkpoints`, the newest first."""
-    found = []
-    for folder in _run_folders(checkpoints, DEEPEST):
-        try:
-            found.append(RunDir(checkpoints, folder.relative_to(checkpoints).as_posix()))
-        except UnretouchError:  # a name no run can have
-            continue
-    return sorted(found, key=_changed, reverse=True)
+    return sorted(folder.find_runs(checkpoints), key=_changed, reverse=True)
 
 
 def find_run(checkpoints: Path, wanted: str) -> RunDir:
@@ -51,24 +40,6 @@ def find_run(checkpoints: Path, wanted: str) -> RunDir:
     raise Refused(404, NOT_THERE)
 
 
-def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
-    try:
-        # Not through links: what one leads to is no run of this folder, or is found here already.
-        below = sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink())
-    except OSError:
-        return
-    for path in below:
-        if _is_run(path):
-            yield path
-        elif depth > 1:
-            yield from _run_folders(path, depth - 1)
-
-
-def _is_run(folder: Path) -> bool:
-    known = ("config.json", "console.txt", "latest_net_G.pth", "run.lock")
-    return any((folder / name).is_file() for name in known)
-
-
 def _changed(run: RunDir) -> float:
     times = [0.0]
     for path in (run.events, run.weights("latest"), run.console):
@@ -77,42 +48,6 @@ def _changed(run: RunDir) -> float:
         except OSError:
             continue
     return max(times)
-
-
-def holder(run: RunDir) -> int | None:
-    """Return the process that trains `run` now, which holds its lock; None where nobody does."""
-    if not run.lock.is_file():
-        return None
-    pid = _last_opener(run)
-    if pid is None or not _may_live(pid):
-        return None
-    try:
-        with portalocker.Lock(run.lock, mode="a", timeout=0, fail_when_locked=True):
-            return None
-    except (portalocker.exceptions.LockException, OSError):
-        return pid
-
-
-def _last_opener(run: RunDir) -> int | None:
-    try:
-        records = history.read_records(run.events).records
-    except OSError:
-        return None
-    pids = [record.get("pid") for record in records if record.get("event") == "open"]
-    return pids[-1] if pids and isinstance(pids[-1], int) else None
-
-
-def _may_live(pid: int) -> bool:
-    # Spares taking the lock of a run that nobody trains, just when somebody begins to.
-    if os.name == "nt":
-        return True  # there, asking by a signal would end the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def status_text(run: RunDir) -> str | None:
@@ -179,8 +114,8 @@ def settings_of(run: RunDir) -> TrainSettings | None:
 
 def picture(run: RunDir, name: str) -> Path:
     """Return the preview picture `name` (`images/...png`) of a run. Raises Refused 404."""
-    folder, _, file = name.partition("/")
-    if folder == "images" and Path(file).suffix in _PICTURES:
+    place, _, file = name.partition("/")
+    if place == "images" and Path(file).suffix in _PICTURES:
         # Looked up, not joined: whatever the name says, nothing but these can be found.
         try:
             for entry in os.scandir(run.preview_images):

@@ -15,8 +15,9 @@ from typing import Any
 import portalocker
 from starlette.requests import Request
 
+from unretouch.base import locks
+from unretouch.runs.condition import STOP_REASONS
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import STOP_REASONS
 from unretouch.serve import runs
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.jobs import Worker
@@ -150,8 +151,4 @@ def _abandoned(folder: Path) -> bool:
     lock = folder / _LOCK
     if not lock.is_file():
         return False  # being made just now
-    try:
-        with portalocker.Lock(lock, mode="a", timeout=0, fail_when_locked=True):
-            return True
-    except (portalocker.exceptions.LockException, OSError):
-        return False
+    return not locks.is_held(lock)

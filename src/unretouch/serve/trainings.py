@@ -8,17 +8,17 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
 from unretouch.base.messages import _
+from unretouch.runs.condition import State, condition_of, holder
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.refusals import Refused
 from unretouch.serve.runs import StatusFiles
 
-State = Literal["starting", "running", "finished", "stopped", "failed"]
 CALM = (ExitCode.OK, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
 """Exit codes that are no failure."""
 NOT_TRAINED = _("It is not being trained now.")
@@ -69,7 +69,7 @@ class Trainings:
     def stop(self, run: RunDir) -> None:
         """Ask for what Ctrl+C asks: finish the step, save, end. Raises Refused 409."""
         process = self._processes.get(run.name)
-        pid = process.pid if process and process.poll() is None else runs.holder(run)
+        pid = process.pid if process and process.poll() is None else holder(run)
         if pid is None:
             raise Refused(409, NOT_TRAINED)
         # Windows has no SIGINT for another process; a training catches this one likewise.
@@ -85,21 +85,21 @@ class Trainings:
 
     def condition(self, run: RunDir) -> Condition:
         """Return how `run` stands."""
-        status: dict[str, Any] = self._files.get(run) or {}
-        state = status.get("state", "")
+        page: dict[str, Any] = self._files.get(run) or {}
+        told = condition_of(run)
         process = self._processes.get(run.name)
         begun = self._begun.get(run.name, 0.0)
         alive = process is not None and process.poll() is None
-        if alive or runs.holder(run) is not None:
+        if alive or told.holder is not None:
             # What the page says may be of the training before.
-            if not state or (alive and self._files.changed(run) < begun):
+            if not page or (alive and self._files.changed(run) < begun):
                 return Condition("starting")
-            return Condition("running", "checking" if state == "finished" else "")
+            return Condition("running", "checking" if told.state == "finished" else "")
         if process is not None and process.returncode not in CALM:
             return Condition("failed", "failed", runs.tail(run.console))
-        if state in ("finished", "stopped", "failed"):
-            return Condition(state, str(status.get("stop_reason", "")))
-        if state:
+        if told.state != "unfinished":
+            return Condition(told.state, str(page.get("stop_reason") or told.reason))
+        if page:
             return Condition("stopped", "gone")
         if run.weights("latest").is_file():
             return Condition("finished")

@@ -113,7 +113,6 @@ class ClassicFit:
         return found
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
-        """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
         networks.load_weights(self._nets.generator, weights["G"], where)
         if "D" in weights and self._nets.discriminator is not None:
             networks.load_weights(self._nets.discriminator, weights["D"], where)

@@ -176,7 +176,6 @@ class FastFit:
         return {"G": self.generator.state_dict()}
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
-        """Begin from the weights of another run. Raises CheckpointError when they do not fit."""
         for net in (self._net, self._average, self.generator):
             networks.load_weights(net, weights["G"], where)
         for stage in self._stages[: self._now + 1]:

@@ -66,6 +66,9 @@ class Fit(Protocol):
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the classic state dicts to export, by letter: G, and D where there is one."""
 
+    def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
+        """Begin from such weights of another run. Raises CheckpointError, naming `where`."""
+
     def state(self) -> dict[str, Any]:
         """Return everything that decides how the fit goes on: tensors and plain values."""
 

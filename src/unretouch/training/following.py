@@ -64,8 +64,6 @@ def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[
 
     Raises DataError when they see other pairs, ProcessLostError.
     """
-    if team.size == 1:
-        return
     team.tell(
         {
             "code": None,
@@ -81,11 +79,6 @@ def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[
             settings.dataroot,
             "Give every machine the same folder",
         )
-
-
-def dismiss(team: Team, code: ExitCode) -> None:
-    """Let the other processes end with the exit code of the run."""
-    team.tell({"code": int(code)})
 
 
 def follow(settings: TrainSettings, pairs: Sequence[Pair], team: Processes) -> ExitCode:

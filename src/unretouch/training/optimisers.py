@@ -60,7 +60,7 @@ class Adam(Optimiser):
             torch._foreach_add_(steps, 1)
             torch._fused_adam_(
                 parameters,
-                [parameter.grad for parameter in parameters],  # type: ignore[misc]
+                [parameter.grad for parameter in parameters],
                 [state["exp_avg"] for state in states],
                 [state["exp_avg_sq"] for state in states],
                 [],

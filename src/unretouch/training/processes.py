@@ -106,7 +106,7 @@ class Processes(Team):
         """Let the others, who wait between steps, end with `code`. Raises ProcessLostError."""
         if not self.waits_for_beginning:
             self.ordered(code, ends=True)
-        self.tell({"code": int(code)})
+        self.dismiss(code)
 
     def close(self) -> None:
         """Close the connections; the others notice where they still wait for this process.

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from unretouch.runs import history
+from unretouch.runs.condition import State
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import LastSave, Preview, State, TrainingStatus
+from unretouch.runs.status import LastSave, Preview, TrainingStatus
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.fit import Fit, Update
-from unretouch.training.position import Epochs, Pace
 from unretouch.training.run_clock import RunClock
+from unretouch.training.schedule import Epochs, Pace
 
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,76 +17,13 @@ from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import LastSave
-from unretouch.runs.weights import load_weights, require_space, save_weights
+from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
+from unretouch.training.estimates import disk_plan
 from unretouch.training.fit import Fit
-from unretouch.training.previews import PAGE_BYTES
 from unretouch.training.progress import Progress
-
-
-@dataclass(frozen=True)
-class DiskPlan:
-    """How a run folder stays below `keep_gb`."""
-
-    state: int
-    """bytes of one state file; two are kept"""
-    latest: int
-    """bytes of the latest weights, G and D"""
-    generator: int
-    """bytes of one numbered weights file, which holds G"""
-    numbered: int
-    """how many numbered weights are kept"""
-
-    @property
-    def total(self) -> int:
-        """Bytes of the run folder when everything that is kept is there."""
-        states = checkpoint.KEPT_STATES * self.state
-        return states + self.latest + self.numbered * self.generator + PAGE_BYTES
-
-    def sentence(self) -> str:
-        """Return the estimate as a line for the start of a run."""
-        size = durable.megabytes
-        return (
-            f"disk: at most {size(self.total)} ({checkpoint.KEPT_STATES} states of "
-            f"{size(self.state)}, latest weights {size(self.latest)}, "
-            f"{self.numbered} numbered weights of {size(self.generator)}, pages)"
-        )
-
-
-def require_room(run: RunDir, plan: DiskPlan) -> None:
-    """Raise DiskError unless the disk takes all that the plan still adds to the run folder."""
-    there = sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file())
-    # A new state is whole before the oldest goes: for a moment there is one more.
-    needed = max(0, plan.total - there) + plan.state
-    require_space(
-        run.root,
-        needed,
-        "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",
-    )
-
-
-def disk_plan(fit: Fit, keep_gb: float) -> DiskPlan:
-    """Return the plan of a run that `fit` drives."""
-    return plan(fit.weights(), keep_gb)
-
-
-def plan(weights: dict[str, dict[str, Tensor]], keep_gb: float) -> DiskPlan:
-    """Return how many numbered weights fit below `keep_gb` beside what must be there.
-
-    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D.
-    """
-    by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
-    latest = sum(by_net.values())
-    state = 3 * latest  # Adam remembers two numbers for every weight
-    left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
-    numbered = int(left // by_net["G"])
-    return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))
-
-
-def _size(weights: dict[str, Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
 
 
 class Saver:
@@ -101,7 +37,7 @@ class Saver:
         self._clock.spent(progress.elapsed, 0.0)
         share = rhythm.TIMED_WEIGHTS_SHARE if timed else rhythm.WEIGHTS_SHARE
         self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0, share=share)
-        self._plan = disk_plan(fit, settings.keep_gb)
+        self._plan = disk_plan(fit.weights(), settings.keep_gb)
         self.last_save: LastSave | None = None
         self.cost_s = 0.0
         """seconds that the newest save took; 0 before the first"""
@@ -152,7 +88,7 @@ class Saver:
         there = self._run.numbered_epochs()
         measured = {e: errors[e] for e in there if e in errors}
         best = min(measured, key=lambda e: (measured[e], e), default=epoch)
-        durable.write_json(self._run.best, {"epoch": best, "level_error": measured.get(best)})
+        history.write_best(self._run, history.Best(best, measured.get(best)))
         for old in set(there) - set(rhythm.thinned(there, self._plan.numbered, keep=[best])):
             durable.remove(self._run.weights(old))
         now = self._progress.elapsed

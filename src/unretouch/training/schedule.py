@@ -1,4 +1,5 @@
-"""Learning rates as pure functions of the epoch, and the plateau policy with its explicit state."""
+"""Where a run stands in its schedule, as pure functions: epochs in steps, the pace of a run with a
+time budget, and the classic learning rates."""
 
 from __future__ import annotations
 
@@ -6,6 +7,69 @@ import math
 from dataclasses import dataclass
 
 from unretouch.settings.train import TrainSettings
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs in steps. From `anchor_step` on, when `anchor_epoch` epochs were done, every epoch has
+    `steps_per_epoch` steps; the anchor moves when the number of pairs or the batch size changes.
+    """
+
+    steps_per_epoch: int
+    anchor_epoch: int = 0
+    anchor_step: int = 0
+
+    def of_step(self, step: int) -> int:
+        """Return the epoch (from 1) that the update after `step` updates belongs to."""
+        return self.anchor_epoch + (step - self.anchor_step) // self.steps_per_epoch + 1
+
+    def place_in_epoch(self, step: int) -> int:
+        """Return how many updates of its epoch lie before the update after `step` updates."""
+        return (step - self.anchor_step) % self.steps_per_epoch
+
+    def last_step(self, total_epochs: int) -> int:
+        """Return how many updates there are when `total_epochs` epochs are done."""
+        return self.anchor_step + max(0, total_epochs - self.anchor_epoch) * self.steps_per_epoch
+
+    def moved(self, steps_per_epoch: int, epochs_done: int, step: int) -> Epochs:
+        """Return epochs of another length, counted on from `step`."""
+        return Epochs(steps_per_epoch, epochs_done, step)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Progress from 0 to 1 through a schedule, linear in steps from an anchor to the last step.
+
+    A time budget is turned into a number of steps, which is measured again now and then. Between
+    two measurements progress depends on the step alone, and the anchor is part of the state.
+    """
+
+    total_steps: int
+    anchor_step: int = 0
+    anchor_progress: float = 0.0
+
+    def progress(self, step: int) -> float:
+        """Return the progress after `step` updates, in [0, 1]."""
+        left = self.total_steps - self.anchor_step
+        if left <= 0 or step >= self.total_steps:
+            return 1.0
+        return self.anchor_progress + (1 - self.anchor_progress) * (step - self.anchor_step) / left
+
+    def measured(self, step: int, seconds_a_step: float, seconds_left: float) -> Pace:
+        """Return the pace that uses up `seconds_left` from `step` on, by whole steps that fit.
+
+        Progress goes on from where it was: at once linear in time again, whatever was planned. A
+        plan that had too few steps ends at this one; then it goes on from the last update's, since
+        a schedule that is over would never come back.
+        """
+        left = max(0, math.floor(seconds_left / seconds_a_step))
+        reached = self.anchor_progress
+        if self.anchor_step < self.total_steps:
+            reached = self.progress(min(step, self.total_steps - 1))
+        return Pace(step + left, step, reached)
+
+
+# --- learning rates ---------------------------------------------------------------------------
 
 
 def epoch_factor(settings: TrainSettings, epoch: int) -> float:

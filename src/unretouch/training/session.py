@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from unretouch.base.errors import CheckpointError, UsageError
+from unretouch.base import durable
+from unretouch.base.errors import CheckpointError, DataError, UsageError
 from unretouch.pixels.pairs import Pair
-from unretouch.runs import checkpoint
-from unretouch.runs.checkpoint import Checkpoint
+from unretouch.runs import checkpoint, history
+from unretouch.runs.checkpoint import Checkpoint, Loaded
+from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import load_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 from unretouch.training import saving
-from unretouch.training.classic_fit import ClassicFit
-from unretouch.training.fast_fit import FastFit
-from unretouch.training.position import Epochs, Pace
+from unretouch.training.fit import Fit
 from unretouch.training.progress import Progress
+from unretouch.training.schedule import Epochs, Pace
 from unretouch.training.team import ALONE, Team
-
-AnyFit = ClassicFit | FastFit
 
 FIXED = (
     "netG", "size", "ngf", "netD", "ndf", "n_layers_D", "norm", "no_dropout", "input_nc",
@@ -38,21 +39,73 @@ _GUESSED_STEPS = 1000
 
 
 @dataclass(frozen=True)
+class Continuation:
+    """How a run goes on: the classic flags --continue_train, --epoch and --epoch_count."""
+
+    continue_train: bool = False
+    load_epoch: str = "latest"
+    """weights to begin from where the run has no state: latest, best, a number, iter_N"""
+    epoch_count: int | None = None
+    """number of the first epoch; None: as the state says"""
+    allow_changed_data: bool = False
+    """go on although the pairs are not those the run was trained on"""
+
+
+@dataclass(frozen=True)
 class Session:
     """A fit at the place where it begins or goes on, and what the person is told about that."""
 
-    fit: AnyFit
+    fit: Fit
     progress: Progress
     lines: list[str]
-    resumed: bool
+    resumed: bool = False
 
 
-def build_fit(
-    settings: TrainSettings, pairs: Sequence[Pair], device: torch.device, team: Team = ALONE
-) -> AnyFit:
-    """Return the fit of the settings' recipe, with fresh weights."""
-    kind = FastFit if settings.recipe == "fast" else ClassicFit
-    return kind(settings, pairs, device, team)
+def open_run(
+    run: RunDir,
+    settings: TrainSettings,
+    how: Continuation,
+    manifest: Sequence[dict[str, Any]],
+    pairs: Sequence[Pair],
+    device: torch.device,
+    team: Team = ALONE,
+) -> Session:
+    """Return the session in which `run` begins or goes on; clear up what a crash left there.
+
+    `manifest` are the records of the files of `pairs`, as data.json has them. Raises UsageError for
+    settings that ask for other networks, DataError for other pairs, CheckpointError for a state or
+    weights that are damaged or do not fit.
+    """
+    opened = _opened(run, settings, how, manifest, pairs, device, team)
+    _clear_up(run, opened)
+    return opened
+
+
+def _opened(
+    run: RunDir,
+    settings: TrainSettings,
+    how: Continuation,
+    manifest: Sequence[dict[str, Any]],
+    pairs: Sequence[Pair],
+    device: torch.device,
+    team: Team,
+) -> Session:
+    epochs_before = max(0, (how.epoch_count or 1) - 1)
+    if not how.continue_train:
+        return start(settings, pairs, device, epochs_before, team)
+    newest = checkpoint.load_newest(run)
+    if newest is not None:
+        _require_same_data(run, manifest, how.allow_changed_data)
+        return _resumed(run, newest, settings, how, pairs, device, team)
+    weights = run.weights(how.load_epoch)
+    if not weights.exists() and how.load_epoch != "latest":
+        raise CheckpointError("no such weights file", weights, "Leave --epoch out")
+    opened = start(settings, pairs, device, epochs_before, team)
+    if weights.exists():
+        _take_weights(opened, weights, run.weights(how.load_epoch, "D"), epochs_before)
+    else:
+        opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
+    return opened
 
 
 def start(
@@ -63,75 +116,89 @@ def start(
     team: Team = ALONE,
 ) -> Session:
     """Return a session from fresh weights, with `epochs_before` epochs counted as done."""
-    fit = build_fit(settings, pairs, device, team)
-    return Session(fit, _new_progress(settings, len(pairs), epochs_before), [], resumed=False)
+    progress = Progress(
+        epochs=Epochs(math.ceil(len(pairs) / settings.batch_size), anchor_epoch=epochs_before),
+        total_epochs=settings.n_epochs + settings.n_epochs_decay,
+        batch_size=settings.batch_size,
+    )
+    if settings.minutes is not None:
+        progress.budget_s = settings.minutes * 60
+        progress.pace = Pace(_GUESSED_STEPS)
+    return Session(build_fit(settings, pairs, device, team), progress, [])
 
 
-def from_weights(
-    run: RunDir,
-    load_epoch: str,
-    settings: TrainSettings,
-    pairs: Sequence[Pair],
-    device: torch.device,
-    epochs_before: int = 0,
-    team: Team = ALONE,
-) -> Session:
-    """Return a session that begins with classic weights files and fresh optimisers.
+def build_fit(
+    settings: TrainSettings, pairs: Sequence[Pair], device: torch.device, team: Team = ALONE
+) -> Fit:
+    """Return the fit of the settings' recipe, with fresh weights. The other one is not imported."""
+    if settings.recipe == "fast":
+        from unretouch.training.fast_fit import FastFit
 
-    Raises CheckpointError when a file is damaged or does not fit the settings.
-    """
-    session = start(settings, pairs, device, epochs_before, team)
-    path = run.weights(load_epoch)
+        return FastFit(settings, pairs, device, team)
+    from unretouch.training.classic_fit import ClassicFit
+
+    return ClassicFit(settings, pairs, device, team)
+
+
+# --- going on ---------------------------------------------------------------------------------
+
+
+def _take_weights(opened: Session, path: Path, path_of_d: Path, epochs_before: int) -> None:
+    """Let a fresh session begin with classic weights files."""
     weights = {"G": load_weights(path)}
-    if run.weights(load_epoch, "D").exists():
-        weights["D"] = load_weights(run.weights(load_epoch, "D"))
-    session.fit.load_weights(weights, path)
-    session.lines.append(
+    if path_of_d.exists():
+        weights["D"] = load_weights(path_of_d)
+    opened.fit.load_weights(weights, path)
+    opened.lines.append(
         f"going on from the weights in {path}: they carry no optimiser state and no epoch, so "
         f"counting begins at epoch {epochs_before + 1}"
     )
-    return session
-
-
-def resume(
-    run: RunDir,
-    loaded: checkpoint.Loaded,
-    settings: TrainSettings,
-    pairs: Sequence[Pair],
-    device: torch.device,
-    epoch_count: int | None = None,
-    team: Team = ALONE,
-) -> Session:
-    """Return a session that goes on exactly where the state was saved.
-
-    Raises UsageError when the settings ask for other networks, CheckpointError when the state does
-    not fit them.
-    """
-    try:
-        return _resumed(run, loaded, settings, pairs, device, epoch_count, team)
-    # A state whose checksum is right, but not made by this program.
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise CheckpointError(
-            f"holds no state that fits ({type(error).__name__}: {error})", loaded.path
-        ) from error
 
 
 def _resumed(
     run: RunDir,
-    loaded: checkpoint.Loaded,
+    newest: Loaded,
     settings: TrainSettings,
+    how: Continuation,
     pairs: Sequence[Pair],
     device: torch.device,
-    epoch_count: int | None,
     team: Team,
 ) -> Session:
-    saved, where = loaded.checkpoint, loaded.path
-    lines = [f"passed over a bad state: {line}" for line in loaded.passed_over.values()]
+    """Return a session that goes on exactly where the state was saved."""
+    try:
+        opened = _restored(run, newest, settings, how.epoch_count, pairs, device, team)
+    # A state whose checksum is right, but not made by this program.
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise CheckpointError(
+            f"holds no state that fits ({type(error).__name__}: {error})", newest.path
+        ) from error
+    checkpoint.set_aside(newest.passed_over)
+    if written := saving.rewrite_latest(run, opened.fit):
+        opened.lines.append(f"{', '.join(written)} did not match the state: written again")
+    if how.load_epoch != "latest":
+        opened.lines.append(
+            f"the weights {how.load_epoch} were asked for, but the run has a whole state, which "
+            "goes on; move its folder state/ away to begin from weights"
+        )
+    return opened
+
+
+def _restored(
+    run: RunDir,
+    newest: Loaded,
+    settings: TrainSettings,
+    epoch_count: int | None,
+    pairs: Sequence[Pair],
+    device: torch.device,
+    team: Team,
+) -> Session:
+    saved, where = newest.checkpoint, newest.path
+    lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     before = config.from_dict({**settings.to_dict(), **saved.state["settings"]}, where)
-    lines += _compared(before, settings, run)
+    lines += _changed_settings(before, settings, run)
     session = start(settings, pairs, device, team=team)
     fit, progress = session.fit, session.progress
-    lines += _surroundings_changed(saved, saving.surroundings(fit))
+    lines += _changed_surroundings(saved, saving.surroundings(fit))
     fit.restore(saved.state["fit"], where)
     steps_per_epoch = progress.epochs.steps_per_epoch
     progress.restore(saved.state["progress"], saved.about["elapsed_s"])
@@ -141,25 +208,24 @@ def _resumed(
     if epoch_count is not None and epoch_count - 1 != progress.epoch:
         lines.append(f"--epoch_count {epoch_count}: counting goes on from there")
         progress.begin_epochs(steps_per_epoch, epoch_count - 1)
-    _new_budget(progress, before, settings)
+    if settings.minutes is not None and settings.minutes != before.minutes:
+        # The budget is that of the whole run: the schedule goes on from the share that is used up.
+        share = min(1.0, progress.elapsed / (settings.minutes * 60))
+        progress.pace = Pace(progress.step + _GUESSED_STEPS, progress.step, share)
     if not (progress.done or progress.time_up):
         at = f"epoch {progress.epochs.of_step(progress.step)}, step {progress.step + 1}"
         lines.append(f"going on at {at} from {where}")
     return Session(fit, progress, lines, resumed=True)
 
 
-def changes(before: TrainSettings, now: TrainSettings) -> dict[str, tuple[Any, Any]]:
-    """Return what differs between two settings, (before, now) by name, but for free ones."""
-    return {
-        field.name: (getattr(before, field.name), getattr(now, field.name))
-        for field in dataclasses.fields(TrainSettings)
-        if field.name not in config.FREE and getattr(before, field.name) != getattr(now, field.name)
-    }
-
-
-def _compared(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[str]:
+def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[str]:
+    """Return a line on every changed setting that decides what is learnt. Raises UsageError for one
+    of the networks themselves."""
     lines = []
-    for name, (old, new) in changes(before, now).items():
+    for name in (field.name for field in dataclasses.fields(TrainSettings)):
+        old, new = getattr(before, name), getattr(now, name)
+        if name in config.FREE or old == new:
+            continue
         if name in FIXED or (name == "lambda_GAN" and (old == 0) != (new == 0)):
             raise UsageError(
                 f"the run was begun with {old}, this command says {new}",
@@ -173,7 +239,7 @@ def _compared(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[st
     return lines
 
 
-def _surroundings_changed(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
+def _changed_surroundings(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
     before = {"processes": 1, **saved.about}  # states of a time when there was but one
     return [
         f"{name} is {now[name]} now, was {before.get(name)}: the run goes on, but not bit for "
@@ -183,22 +249,56 @@ def _surroundings_changed(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _new_progress(settings: TrainSettings, pairs: int, epochs_before: int) -> Progress:
-    progress = Progress(
-        epochs=Epochs(math.ceil(pairs / settings.batch_size), anchor_epoch=epochs_before),
-        total_epochs=settings.n_epochs + settings.n_epochs_decay,
-        batch_size=settings.batch_size,
-    )
-    if settings.minutes is not None:
-        progress.budget_s = settings.minutes * 60
-        progress.pace = Pace(_GUESSED_STEPS)
-    return progress
-
-
-def _new_budget(progress: Progress, before: TrainSettings, now: TrainSettings) -> None:
-    """Follow a changed time budget, which is that of the whole run: the schedule goes on from the
-    share of the new budget that is used up."""
-    if now.minutes is None or now.minutes == before.minutes:
+def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed: bool) -> None:
+    if allowed or not run.data_manifest.exists():
         return
-    share = min(1.0, progress.elapsed / (now.minutes * 60))
-    progress.pace = Pace(progress.step + _GUESSED_STEPS, progress.step, share)
+    try:
+        before = {r["file"]: r["sha256"] for r in json.loads(run.data_manifest.read_text("utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "cannot be read", run.data_manifest, "Go on with --allow_changed_data"
+        ) from error
+    now = {record["file"]: record["sha256"] for record in manifest}
+    changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))
+    if changed:
+        raise DataError(
+            f"the pairs are not those this run was trained on (changed, new or gone: "
+            f"{', '.join(changed[:5])}{' ...' if len(changed) > 5 else ''})",
+            run.root,
+            "Bring them back, choose another --name, or go on with --allow_changed_data",
+        )
+
+
+# --- what an earlier process left -------------------------------------------------------------
+
+
+def set_aside_earlier(run: RunDir) -> Path | None:
+    """Keep an earlier run of this name, which a fresh start would overwrite, under another name.
+
+    Returns that folder; None where there is no earlier run. Raises DataError when another process
+    trains it, DiskError.
+    """
+    if not run.states() and not run.weights("latest").exists():
+        return None
+    with run_lock(run):
+        pass  # nobody is training it now
+    number = 1
+    while (aside := run.root.with_name(f"{run.root.name}.{number}")).exists():
+        number += 1
+    durable.rename(run.root, aside)
+    return aside
+
+
+def _clear_up(run: RunDir, opened: Session) -> None:
+    """Remove half-written files; move records of steps that are trained again aside."""
+    for folder in (run.root, run.state(0).parent, run.web, run.preview_images):
+        durable.remove_temporaries(folder)
+    found = history.set_aside_after(run, opened.progress.step)
+    for record in found.kept:
+        opened.progress.remember(record)
+    if found.moved:
+        opened.lines.append(
+            f"{found.moved} log records past that step: kept in {run.metrics_aside}"
+        )
+    if found.torn:
+        opened.lines.append(f"a line of {run.metrics.name} was cut short: left out")

@@ -70,6 +70,10 @@ class Team:
         """
         return message
 
+    def dismiss(self, code: ExitCode) -> None:
+        """Let the other processes end with the exit code of the run. Raises ProcessLostError."""
+        self.tell({"code": int(code)})
+
     def same(self, number: int) -> bool:
         """Return whether `number` (0 to below 2**62) is one and the same in all processes."""
         return True

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
 from unretouch.runs import history
+from unretouch.runs.condition import State
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import State, TrainingStatus
+from unretouch.runs.status import TrainingStatus
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.fit import Fit
@@ -18,8 +19,7 @@ from unretouch.training.previews import Previews
 from unretouch.training.progress import Progress
 from unretouch.training.run_clock import in_words
 from unretouch.training.saving import Saver
-from unretouch.training.stop_rule import early_end
-from unretouch.training.stopping import Abandoned, StopRequest
+from unretouch.training.stopping import Abandoned, StopRequest, early_end
 from unretouch.training.team import ALONE, Team
 
 STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
@@ -43,7 +43,7 @@ class Outcome:
     """How a call of `train` ended."""
 
     reason: str
-    """finished, time_up, interrupted, terminated, or one of stop_rule.EarlyEnd"""
+    """finished, time_up, interrupted, terminated, or one of condition.EarlyEnd"""
     exit_code: ExitCode
     step: int
 
@@ -63,143 +63,164 @@ def train(
     Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
     ProcessLostError, and DataError for a pair that has changed or gone.
     """
-    saver = Saver(run, settings, fit, progress)
-    final_step = _cut_for_tests(progress.step)
-    status_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
-    told: list[float] = []
-
-    def show(state: State, reason: str = "") -> None:
-        watcher.show(
-            progress.status(
-                settings,
-                state,
-                reason,
-                saver.last_save,
-                previews.taken,
-                previews.identity_error(),
-            )
-        )
-
-    def take_preview(last: bool = False) -> None:
-        try:
-            with progress.aside(), stop.abandonable():
-                previews.take(progress, fit, last)
-        except Abandoned:  # `stop` knows
-            previews.abandon()
-        leave_room()
-
-    def save() -> None:
-        with progress.aside(), stop.held():
-            saver.save()
-        leave_room()
-
-    def leave_room() -> None:
-        if progress.budget_s is not None:
-            progress.ending_s = sum(
-                rhythm.kept_for_the_last(cost, progress.budget_s)
-                for cost in (previews.last_cost_s, saver.cost_s)
-            )
-
-    def tell_pauses() -> None:
-        for seconds in progress.clock.pauses[len(told) :]:
-            told.append(seconds)
-            watcher.tell(f"paused for {in_words(seconds)}: not counted as training time")
-            history.write_event(run, "pause", step=progress.step, seconds=round(seconds, 1))
-
+    loop = _Loop(run, settings, fit, progress, previews, watcher, stop, team)
     try:
-        history.append_loss_header(run)
-        take_preview()
-        show("running")
-        while not (reason := _end(settings, progress, previews, stop, final_step, team)):
-            update = progress.update(fit)
-            if update.note:
-                watcher.tell(update.note)
-            tell_pauses()
-            if progress.log_due(settings.print_freq, rhythm.log_every(progress.total_steps)):
-                progress.log(run, update)
-            if progress.has_room(previews.cost_s):
-                if saver.numbered_due() and previews.affordable(progress):
-                    take_preview()
-                    with progress.aside(), stop.held():
-                        saver.save_numbered(previews.errors_by_epoch())
-                elif previews.due(progress):
-                    take_preview()
-            if saver.due() and progress.has_room(saver.cost_s):
-                save()
-            if status_clock.due(progress.elapsed):
-                began = progress.elapsed
-                show("running")
-                status_clock.spent(progress.elapsed, progress.elapsed - began)
-        fits = progress.fits_a_last(previews.last_cost_s)
-        save()
-        tell_pauses()
-        if stop.asked is None and fits:
-            take_preview(last=True)
-        elif stop.asked is None:
-            took = in_words(previews.last_cost_s)
-            watcher.tell(
-                f"no last preview: it would take about {took}, more than is left of the time"
-            )
-        reason = _asked(stop) or reason
-        show("stopped" if stop.asked else "finished", reason)
-        history.write_event(run, "stop", step=progress.step, reason=reason)
+        reason = loop.train()
     except (ProcessLostError, DataError) as error:
         # The update under way was undone, or not begun: the state is that of the step before.
-        with stop.held():
-            saver.save()
+        loop.save()
         history.write_event(run, "fault", step=progress.step, reason=str(error))
-        show("failed", str(error))
+        loop.show("failed", str(error))
         raise
     except (NonFiniteError, DiskError) as error:
         reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
         with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
             history.write_event(run, "fault", step=progress.step, reason=str(error))
-            show("failed", reason)
+            loop.show("failed", reason)
         raise
     return Outcome(reason, stop.asked or ExitCode.OK, progress.step)
 
 
-def _end(
-    settings: TrainSettings,
-    progress: Progress,
-    previews: Previews,
-    stop: StopRequest,
-    final_step: int | None,
-    team: Team,
-) -> str:
-    """Return why training ends now, or an empty text; all processes of the team hear of it."""
-    reason = _own_end(settings, progress, previews, stop, final_step)
-    agreed = team.agree(stop.asked, bool(reason), progress.share_done())
-    if agreed is not None:  # else a signal that came meanwhile would be lost
-        stop.asked = agreed
-        return _asked(stop)
-    return reason
+class _Loop:
+    """A run while it trains: its updates, and what is due between them."""
 
+    def __init__(
+        self,
+        run: RunDir,
+        settings: TrainSettings,
+        fit: Fit,
+        progress: Progress,
+        previews: Previews,
+        watcher: Watcher,
+        stop: StopRequest,
+        team: Team,
+    ) -> None:
+        self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
+        self._previews, self._watcher, self._stop, self._team = previews, watcher, stop, team
+        self._saver = Saver(run, settings, fit, progress)
+        self._page_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
+        self._pauses_told = 0
+        steps = os.environ.get(STEPS_THIS_TIME)
+        self._final_step = progress.step + int(steps) if steps else None
 
-def _own_end(
-    settings: TrainSettings,
-    progress: Progress,
-    previews: Previews,
-    stop: StopRequest,
-    final_step: int | None,
-) -> str:
-    if stop.asked is not None:
-        return _asked(stop)
-    if progress.done:
-        return "finished"
-    if progress.time_up:
-        return "time_up"
-    if enough := early_end(settings, previews.taken, progress.share_done(), progress.total_steps):
-        return enough
-    return "finished" if final_step is not None and progress.step >= final_step else ""
+    def train(self) -> str:
+        """Make all updates, save, take the last preview; return why training ended."""
+        history.append_loss_header(self._run)
+        self._take_preview()
+        self.show("running")
+        while not (reason := self._end()):
+            self._update()
+            self._see_to_what_is_due()
+        fits = self._progress.fits_a_last(self._previews.last_cost_s)
+        self.save()
+        self._tell_pauses()
+        if self._stop.asked is None and fits:
+            self._take_preview(last=True)
+        elif self._stop.asked is None:
+            took = in_words(self._previews.last_cost_s)
+            self._watcher.tell(
+                f"no last preview: it would take about {took}, more than is left of the time"
+            )
+        reason = self._asked() or reason
+        self.show("stopped" if self._stop.asked else "finished", reason)
+        history.write_event(self._run, "stop", step=self._progress.step, reason=reason)
+        return reason
 
+    def _update(self) -> None:
+        progress = self._progress
+        update = progress.update(self._fit)
+        if update.note:
+            self._watcher.tell(update.note)
+        self._tell_pauses()
+        if progress.log_due(self._settings.print_freq, rhythm.log_every(progress.total_steps)):
+            progress.log(self._run, update)
 
-def _asked(stop: StopRequest) -> str:
-    if stop.asked is None:
-        return ""
-    return "terminated" if stop.asked == ExitCode.TERMINATED else "interrupted"
+    def _see_to_what_is_due(self) -> None:
+        progress, previews, saver = self._progress, self._previews, self._saver
+        if progress.has_room(previews.cost_s):
+            if saver.numbered_due() and previews.affordable(progress):
+                self._take_preview()
+                with progress.aside(), self._stop.held():
+                    saver.save_numbered(previews.errors_by_epoch())
+            elif previews.due(progress):
+                self._take_preview()
+        if saver.due() and progress.has_room(saver.cost_s):
+            self.save()
+        if self._page_clock.due(progress.elapsed):
+            began = progress.elapsed
+            self.show("running")
+            self._page_clock.spent(progress.elapsed, progress.elapsed - began)
 
+    def _end(self) -> str:
+        """Return why training ends now, or an empty text; all processes of the team hear of it."""
+        reason = self._own_end()
+        asked = self._stop.asked
+        agreed = self._team.agree(asked, bool(reason), self._progress.share_done())
+        if agreed is not None:  # else a signal that came meanwhile would be lost
+            self._stop.asked = agreed
+            return self._asked()
+        return reason
 
-def _cut_for_tests(step: int) -> int | None:
-    steps = os.environ.get(STEPS_THIS_TIME)
-    return step + int(steps) if steps else None
+    def _own_end(self) -> str:
+        progress = self._progress
+        if self._stop.asked is not None:
+            return self._asked()
+        if progress.done:
+            return "finished"
+        if progress.time_up:
+            return "time_up"
+        enough = early_end(
+            self._settings, self._previews.taken, progress.share_done(), progress.total_steps
+        )
+        if enough:
+            return enough
+        cut = self._final_step is not None and progress.step >= self._final_step
+        return "finished" if cut else ""
+
+    def _asked(self) -> str:
+        if self._stop.asked is None:
+            return ""
+        return "terminated" if self._stop.asked == ExitCode.TERMINATED else "interrupted"
+
+    def show(self, state: State, reason: str = "") -> None:
+        """Show where the run stands."""
+        self._watcher.show(
+            self._progress.status(
+                self._settings,
+                state,
+                reason,
+                self._saver.last_save,
+                self._previews.taken,
+                self._previews.identity_error(),
+            )
+        )
+
+    def save(self) -> None:
+        """Save the state and the latest weights, unless this step is saved already."""
+        with self._progress.aside(), self._stop.held():
+            self._saver.save()
+        self._leave_room()
+
+    def _take_preview(self, last: bool = False) -> None:
+        try:
+            with self._progress.aside(), self._stop.abandonable():
+                self._previews.take(self._progress, self._fit, last)
+        except Abandoned:  # `self._stop` knows
+            self._previews.abandon()
+        self._leave_room()
+
+    def _leave_room(self) -> None:
+        """Keep what the last preview and the last save will take of a time budget."""
+        if (budget_s := self._progress.budget_s) is not None:
+            self._progress.ending_s = sum(
+                rhythm.kept_for_the_last(cost, budget_s)
+                for cost in (self._previews.last_cost_s, self._saver.cost_s)
+            )
+
+    def _tell_pauses(self) -> None:
+        for seconds in self._progress.clock.pauses[self._pauses_told :]:
+            self._pauses_told += 1
+            self._watcher.tell(f"paused for {in_words(seconds)}: not counted as training time")
+            history.write_event(
+                self._run, "pause", step=self._progress.step, seconds=round(seconds, 1)
+            )

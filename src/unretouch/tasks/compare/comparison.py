@@ -20,12 +20,13 @@ from unretouch.base.errors import (
 )
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.pixels.preprocess import Sizing, resized
+from unretouch.runs.folder import find_runs
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring, ranking
 from unretouch.tasks.compare.advice import Advice, advise
 from unretouch.tasks.compare.measuring import RunScore
 from unretouch.tasks.compare.ranking import Places
-from unretouch.tasks.compare.runs import RunRecord, find_runs, name_of, read_run, require_known
+from unretouch.tasks.compare.runs import RunRecord, name_of, read_run, require_known
 from unretouch.tasks.compare.trend import Trend, trend
 from unretouch.tasks.compare.worded import Worded, level, plain
 
@@ -115,7 +116,7 @@ def compare(words: Sequence[str], checkpoints_dir: Path, out: Path, tell: Tell) 
     `tell` gets a line for each run that is measured now. Raises DataError where no run can be
     compared, with the reason of each; DiskError.
     """
-    known = find_runs(checkpoints_dir)
+    known = [run.name for run in find_runs(checkpoints_dir)]
     names = list(dict.fromkeys(name_of(word, checkpoints_dir) for word in words)) or known
     if not names:
         raise DataError("no runs in this folder", checkpoints_dir, "Train one first")
@@ -231,7 +232,9 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
 def _better_before(record: RunRecord, score: RunScore) -> list[Worded]:
     """Say so where earlier weights, which the run kept, are better than the latest."""
     best = record.best
-    if best is None or best.level_error >= BETTER_BEST * score.level_error:
+    if best is None or best.level_error is None:
+        return []
+    if best.level_error >= BETTER_BEST * score.level_error:
         return []
     values = {"epoch": str(best.epoch), "error": level(best.level_error)}
     return [Worded("compare_better_before", values)]

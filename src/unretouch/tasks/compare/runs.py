@@ -6,21 +6,14 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from unretouch.base.errors import CheckpointError, UsageError
+from unretouch.runs.condition import State, condition_of, is_count
 from unretouch.runs.folder import RunDir
-from unretouch.runs.history import Record, read_records
+from unretouch.runs.history import Best, Record, read_best, read_records
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings, nearest_hint
-from unretouch.training.stop_rule import EarlyEnd
-
-RunState = Literal["finished", "stopped", "failed", "unfinished"]
-"""`unfinished`: no end is on record, so it still trains or was cut off."""
-
-_MARKS = ("config.json", "events.jsonl", "loss_log.txt", "latest_net_G.pth")
-_FINISHED = frozenset({"finished", "time_up", *get_args(EarlyEnd)}) - {""}
-"""Reasons of an end that nobody has to go on from."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +28,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The numbered weights with the least error so far, in grey levels."""
-
-    epoch: int
-    level_error: float
-
-
-@dataclass(frozen=True)
 class RunRecord:
     """One run as its folder tells it."""
 
     run: RunDir
     checkpoints_dir: Path
     settings: TrainSettings
-    state: RunState
+    state: State
+    """one that still trains is as unfinished as one that was cut off"""
     step: int
     """updates behind the latest weights"""
     epoch: int
@@ -63,13 +49,6 @@ class RunRecord:
     @property
     def name(self) -> str:
         return self.run.name
-
-
-def find_runs(checkpoints_dir: Path) -> list[str]:
-    """Return the names of everything below `checkpoints_dir` that looks like a run, sorted."""
-    roots = {path.parent for mark in _MARKS for path in checkpoints_dir.rglob(mark)}
-    names = {root.relative_to(checkpoints_dir).as_posix() for root in roots}
-    return sorted(names - {"."})
 
 
 def name_of(word: str, checkpoints_dir: Path) -> str:
@@ -93,16 +72,15 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
             "has no config.json, so it is not known how and on what it was trained", run.root
         )
     settings = config.load(run.config)
-    events = read_records(run.events).records
+    condition = condition_of(run)
     lines = [line for line in read_records(run.metrics).records if _whole(line)]
-    saves = [e["step"] for e in events if e.get("event") == "save" and _is_count(e.get("step"))]
     last = lines[-1] if lines else {}
     return RunRecord(
         run=run,
         checkpoints_dir=checkpoints_dir,
         settings=settings,
-        state=_state(events),
-        step=int(saves[-1] if saves else last.get("step", 0)),
+        state="unfinished" if condition.state == "running" else condition.state,
+        step=int(last.get("step", 0) if condition.step is None else condition.step),
         epoch=int(last.get("epoch", 0)),
         elapsed_s=float(last.get("elapsed_s", 0.0)),
         curve=Curve(
@@ -112,7 +90,7 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
             identity_error=[float(line.get("identity_error", math.nan)) for line in lines],
         ),
         manifest=_manifest(run.data_manifest),
-        best=_best(run.best),
+        best=read_best(run),
     )
 
 
@@ -146,29 +124,8 @@ def _manifest(path: Path) -> dict[str, str]:
         return {}
 
 
-def _best(path: Path) -> Best | None:
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        return Best(int(record["epoch"]), float(record["level_error"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _state(events: list[Record]) -> RunState:
-    ends = [e for e in events if e.get("event") in ("start", "resume", "stop", "fault")]
-    if not ends or ends[-1]["event"] in ("start", "resume"):
-        return "unfinished"
-    if ends[-1]["event"] == "fault":
-        return "failed"
-    return "finished" if ends[-1].get("reason") in _FINISHED else "stopped"
-
-
 def _whole(line: Record) -> bool:
-    return _is_count(line.get("step")) and all(
+    return is_count(line.get("step")) and all(
         isinstance(line.get(name), int | float) and math.isfinite(line[name])
         for name in ("elapsed_s", "level_error")
     )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -57,11 +57,11 @@ def needed(settings: TrainSettings) -> int:
     import torch
 
     from unretouch.networks import build_discriminator, build_generator
-    from unretouch.training.saving import plan
+    from unretouch.training.estimates import disk_plan
 
     with torch.device("meta"):  # shapes, no memory
         nets = {"G": build_generator(settings)}
         if settings.lambda_GAN:
             nets["D"] = build_discriminator(settings)
-    made = plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
+    made = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
     return made.total + made.state

@@ -1,0 +1,299 @@
+"""What a run will need and can reach, told before anything is written: memory, disk, and the bits
+that its weights can hold."""
+
+from __future__ import annotations
+
+import itertools
+import lzma
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from unretouch.base import memory
+from unretouch.base.durable import megabytes
+from unretouch.base.errors import DataError
+from unretouch.networks import pyramid
+from unretouch.networks.detail import WIDTHS
+from unretouch.pixels.pairs import Pair, Reading
+from unretouch.pixels.pairs.check import mean_difference
+from unretouch.pixels.retouched_area import PairMap
+from unretouch.runs import checkpoint
+from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import require_space
+from unretouch.settings.train import TrainSettings
+from unretouch.training import rhythm
+from unretouch.training.fast_recipe import RECIPES
+from unretouch.training.previews import PAGE_BYTES
+
+# --- memory ---------------------------------------------------------------------------------------
+
+READING = 20
+"""Bytes a pixel of the largest side while two files are decoded: Pillow's copies, and ours."""
+STEP = {"detail": (19_000, 28), "unet": (203_000, 22), "resnet": (40_000, 155)}
+"""By the beginning of --netG, measured: bytes of weights, gradients and moments (of the
+discriminator, too) a squared channel of the first level, and of activations a channel and pixel."""
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes that a run will ask for beside what the process has already."""
+
+    pairs: int
+    """decoded pairs that are kept, by all processes of this machine"""
+    work: int
+    """what reading them takes, or a training step where that is more"""
+
+    @property
+    def total(self) -> int:
+        return self.pairs + self.work
+
+
+def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> MemoryNeed:
+    """Return what training on the pairs of `reading` needs; on a GPU without the step's part."""
+    step = 0 if on_gpu else _step(settings, reading.largest)
+    work = max(READING * reading.largest, step)
+    return MemoryNeed(settings.devices * reading.kept, settings.devices * work)
+
+
+def _step(settings: TrainSettings, largest: int) -> int:
+    kind = settings.netG.partition("_")[0]
+    size = {"auto": "m", "pyramid": pyramid.SIZE}.get(settings.size, settings.size)
+    width = WIDTHS[size][0] if kind == "detail" else settings.ngf
+    of_weights, of_pixels = STEP[kind]
+    return of_weights * width**2 + of_pixels * width * _pixels_a_step(settings, largest)
+
+
+def _pixels_a_step(settings: TrainSettings, largest: int) -> int:
+    """Return the pixels that a process sees in a step, of pictures of at most `largest` pixels."""
+    if settings.recipe == "fast":
+        recipe = RECIPES[settings.aim]
+        return settings.batch_size * recipe.batch * min(recipe.crop**2, largest)
+    if "crop" in settings.preprocess:
+        return settings.batch_size * settings.crop_size**2
+    if settings.preprocess == "scale_width":  # the height follows; a portrait is half as high again
+        return settings.batch_size * settings.load_size**2 * 3 // 2
+    return settings.batch_size * largest
+
+
+class MemoryCheck:
+    """Compares what a run needs with what there is, and tells of a shortage in one line."""
+
+    def __init__(self, settings: TrainSettings, on_gpu: bool) -> None:
+        self._settings, self._on_gpu = settings, on_gpu
+        self._told = ""
+
+    def before(self, reading: Reading) -> None:
+        """Look before the pairs are read. Raises DataError where the memory does not take them."""
+        need = memory_need(self._settings, reading, self._on_gpu)
+        free = memory.free_bytes(swap=True)
+        self._told = (
+            f"the pairs need about {megabytes(need.total)} of memory ({megabytes(need.pairs)} for "
+            f"the pictures, {megabytes(need.work)} to work with), "
+            + ("how much is free is not known" if free is None else f"{megabytes(free)} are free")
+        )
+        if free is not None and free < need.total:
+            raise self._shortage(need.pairs > need.work)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Make a shortage that comes all the same a DataError that says what was reckoned with."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not memory.is_shortage(error):
+                raise
+            raise self._shortage(lazily=True, so_far="the memory ran out: ") from error
+
+    def _shortage(self, lazily: bool, so_far: str = "") -> DataError:
+        hints = ["close other programs"]
+        if lazily:
+            hints.append("lower --cache_gb, so that pairs are decoded as they are needed")
+        hints.append("take smaller pictures (--preprocess scale_width)")
+        if self._settings.netG == "detail" and self._settings.size != "s":
+            hints.append("--size s")
+        hint = ", ".join(hints[:-1]) + f", or {hints[-1]}"
+        return DataError(so_far + self._told, self._settings.dataroot, hint.capitalize())
+
+
+# --- disk -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiskPlan:
+    """How a run folder stays below `keep_gb`."""
+
+    state: int
+    """bytes of one state file; two are kept"""
+    latest: int
+    """bytes of the latest weights, G and D"""
+    generator: int
+    """bytes of one numbered weights file, which holds G"""
+    numbered: int
+    """how many numbered weights are kept"""
+
+    @property
+    def total(self) -> int:
+        """Bytes of the run folder when everything that is kept is there."""
+        states = checkpoint.KEPT_STATES * self.state
+        return states + self.latest + self.numbered * self.generator + PAGE_BYTES
+
+    def sentence(self) -> str:
+        """Return the estimate as a line for the start of a run."""
+        size = megabytes
+        return (
+            f"disk: at most {size(self.total)} ({checkpoint.KEPT_STATES} states of "
+            f"{size(self.state)}, latest weights {size(self.latest)}, "
+            f"{self.numbered} numbered weights of {size(self.generator)}, pages)"
+        )
+
+
+def disk_plan(weights: dict[str, dict[str, Tensor]], keep_gb: float) -> DiskPlan:
+    """Return how many numbered weights fit below `keep_gb` beside what must be there.
+
+    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D.
+    """
+    by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
+    latest = sum(by_net.values())
+    state = 3 * latest  # Adam remembers two numbers for every weight
+    left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
+    numbered = int(left // by_net["G"])
+    return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))
+
+
+def _size(weights: dict[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+
+
+def require_room(run: RunDir, plan: DiskPlan) -> None:
+    """Raise DiskError unless the disk takes all that the plan still adds to the run folder."""
+    there = sum(path.stat().st_size for path in run.root.rglob("*") if path.is_file())
+    # A new state is whole before the oldest goes: for a moment there is one more.
+    needed = max(0, plan.total - there) + plan.state
+    require_space(
+        run.root,
+        needed,
+        "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",
+    )
+
+
+# --- capacity -------------------------------------------------------------------------------------
+
+BITS_A_PARAMETER = 2.0
+"""What a weight comes to hold when it is trained long enough (Allen-Zhu and Li 2024, Physics of
+Language Models 3.3)."""
+EXACT_ERROR = 0.05
+"""Grey levels of error at which nearly every pixel is rounded to the answer (measured: 99 %)."""
+LEARNT, PASSES = 0.25, 33.0
+"""Measured (docs/performance.md): after 33 passes over every pixel a quarter of the retouch is
+left."""
+TIGHT, ROOMY, ROOM = 0.356, 0.65, 3.0
+"""What is left falls with the passes to a power, measured too: to the first before that, and where
+the weights hold no more bits than the retouch; later to the second where they hold so many times as
+many."""
+SAMPLED = 3_000_000
+"""Values of all pairs that are compressed at most, since that takes about a second: strips of rows,
+spread evenly over each picture, stand for it."""
+STRIP = 4
+"""Rows of a strip: what repeats from row to row is seen, and many places are."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What is to be remembered, what remembers it, and what error that lets one expect."""
+
+    residual_bits: float
+    """of all pairs' residuals, by lossless compression"""
+    values: int
+    """numbers in all residuals that are not zero"""
+    parameters: int
+    identity_error: float
+    """grey levels, mean over the pairs"""
+    passes: float
+    """how often every pixel will be seen"""
+
+    @property
+    def parameter_bits(self) -> float:
+        return BITS_A_PARAMETER * self.parameters
+
+    @property
+    def limit(self) -> float:
+        """Grey levels that the weights let it reach, however long it is trained.
+
+        Rate and distortion: each bit a value too few doubles the error.
+        """
+        missing = max(0.0, self.residual_bits - self.parameter_bits)
+        halvings = missing / max(1, self.values)
+        return float(min(self.identity_error, EXACT_ERROR * 2.0**halvings))
+
+    @property
+    def expected(self) -> float:
+        """Grey levels to be expected from the time there is, and from the weights."""
+        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), self._power))
+        return max(self.limit, self.identity_error * left)
+
+    @property
+    def _power(self) -> float:
+        """The power of the passes with which the retouch that is left falls."""
+        if self.passes <= PASSES:
+            return TIGHT
+        room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
+        return TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
+
+    def sentence(self, size: str) -> str:
+        """Return the line that is printed before training."""
+        weights = f"{self.parameters / 1e6:.1f} M parameters"
+        too_small = self.residual_bits > 1.5 * self.parameter_bits and size in ("s", "m")
+        return (
+            f"capacity: the retouch holds {self.residual_bits / 1e6:.1f} Mbit, --size {size} "
+            f"({weights}) about {self.parameter_bits / 1e6:.1f}"
+            + (
+                f", too little for every pixel: --size {'m' if size == 's' else 'l'} holds more"
+                if too_small
+                else ""
+            )
+            + f"; an error of about {self.expected:.2g} grey levels is to be expected after "
+            f"{self.passes:.0f} passes (doing nothing: {self.identity_error:.2g})"
+        )
+
+
+def capacity(
+    pairs: Sequence[Pair],
+    parameters: int,
+    passes: float,
+    maps: Sequence[PairMap] | None = None,
+) -> Capacity:
+    """Return the capacity of a network of so many `parameters` for `pairs` seen `passes` times.
+
+    `maps` tell the retouch, which is to be remembered, from noise, which is not.
+    """
+    bits, values, errors = 0.0, 0, []
+    for pair, known in zip(pairs, maps or itertools.repeat(None), strict=False):
+        source, target = pair.source, pair.target
+        noisy = known is not None and not known.lossless
+        errors.append(known.retouch_error if known and noisy else mean_difference(source, target))
+        # Modulo 256 nothing is lost beside the source, and a value is one byte.
+        sample = np.concatenate(
+            [
+                (target[rows] - source[rows]) * (known.block_rows(rows) if known and noisy else 1)
+                for rows in _strips(source.shape, SAMPLED // len(pairs))
+            ]
+        )
+        share = source.size / sample.size
+        values += round(share * np.count_nonzero(sample))
+        bits += 8 * share * len(lzma.compress(sample.data))
+    return Capacity(bits, values, parameters, sum(errors) / len(errors), passes)
+
+
+def _strips(shape: tuple[int, ...], at_most: int) -> list[slice]:
+    """Return strips of rows of a picture (H, W, C), evenly spread, of about `at_most` values: the
+    whole picture where it has no more."""
+    height, strip = shape[0], STRIP * shape[1] * shape[2]
+    count = max(1, at_most // strip)
+    if count * STRIP >= height:
+        return [slice(0, height)]
+    tops = np.linspace(0, height - STRIP, count + 2)[1:-1].astype(int)
+    return [slice(top, top + STRIP) for top in tops.tolist()]
