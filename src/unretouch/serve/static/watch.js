@@ -72,5 +72,6 @@ Object.assign(Reasons, {
     act("continue", run.state === "finished" ? { more: Number(document.getElementById("more").value) } : {});
   });
   Page.onLanguage(() => { if (run) show(run); });
+  Page.start(); // once more: a status that was quicker than this script had the other reasons
   App.poll(`api/runs/${App.run}`, show, 2000).catch(App.showMessage);
 })();
