@@ -160,12 +160,11 @@ def make_weights(root: Path, case: Case) -> Path:
         "import torch, sys\nfrom pathlib import Path\nfrom unretouch import networks\n"
         "from unretouch.settings.train import TrainSettings\n"
         "from unretouch.runs.weights import save_weights\n"
-        "from unretouch.tasks.apply.request import ModelRequest\n"
         "from unretouch.tasks.export.export import export\ntorch.manual_seed(0)\n"
         f"n = networks.build_generator(TrainSettings(dataroot='', netG='{case.generator}'))\n"
         "if hasattr(n, 'head'): torch.nn.init.normal_(n.head.weight, std=0.02)\n"
         "p = Path(sys.argv[1]) / 'w.pth'\nsave_weights(p, n.state_dict())\n"
-        f"if {case.kind == 'onnx'}: export(ModelRequest(weights=p), 'onnx')\n"
+        f"if {case.kind == 'onnx'}: export(p, 'onnx')\n"
     )
     subprocess.run([sys.executable, "-c", script, str(root)], check=True)
     return root / ("w.onnx" if case.kind == "onnx" else "w.pth")
@@ -173,12 +172,11 @@ def make_weights(root: Path, case: Case) -> Path:
 
 def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[str, Any]:
     """Read, restore and write as `unretouch apply` does."""
+    from unretouch.model.load import load_any
     from unretouch.pixels.photos import read_photo, write_photo
-    from unretouch.tasks.apply.loading import load_model
-    from unretouch.tasks.apply.request import ModelRequest
     from unretouch.tasks.apply.restore import Restorer
 
-    model = load_model(ModelRequest(weights=weights, precision=case.precision))  # type: ignore[arg-type]
+    model = load_any(weights, precision=case.precision)  # type: ignore[arg-type]
     restorer = Restorer(model, full_scale=True, tile=None if case.tiled else 10**12)
     (path,) = root.glob("a.*")
     model.change(read_photo(path).pixels[:1000, :1000].astype("float32") / 65535)  # not timed

@@ -166,13 +166,13 @@ def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     import numpy as np
 
     from unretouch.metrics import band_energy, level_error, psnr, retouched_area, spectrum_distance
+    from unretouch.networks import predict_picture
     from unretouch.pixels.retouch import skin_mask
-    from unretouch.training.evaluation import predicted
 
     rows: list[dict[str, float]] = []
     for pair in heldout:
         source, target = (np.asarray(p, np.float32) for p in (pair.source, pair.target))
-        prediction = predicted(generator, pair.source)
+        prediction = predict_picture(generator, pair.source)
         area = retouched_area(source, target)
         skin = area & (skin_mask(pair.target) > 0.5)
         row = {

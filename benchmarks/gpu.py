@@ -705,8 +705,8 @@ def unseen_faces(place: Place, run: Path) -> dict[str, float]:
     import torch
     from fit import unseen
 
+    from unretouch.model.load import load_network
     from unretouch.pixels.pairs import load_pairs
-    from unretouch.tasks.apply.loading import load_network
 
     net = load_network(run / "latest_net_G.pth")[0].to(torch.device(place.device)).eval()
     pairs = load_pairs(place.pairs, "heldout").pairs
@@ -890,14 +890,13 @@ def levels_apart(ours: Path, reference: Path) -> dict[str, Any]:
 
 def applied_here(place: Place, photo: Path) -> list[dict[str, Any]]:
     """Return seconds of reading, computing and writing; the first of two rounds is cold."""
+    from unretouch.model.load import load_any
     from unretouch.pixels.photos import read_photo, write_photo
-    from unretouch.tasks.apply.loading import load_model
-    from unretouch.tasks.apply.request import ModelRequest
     from unretouch.tasks.apply.restore import Restorer
 
     free_memory()
-    request = ModelRequest(weights=weights_of(place), device=place.device)  # type: ignore[arg-type]
-    restorer = Restorer(load_model(request), full_scale=True)
+    model = load_any(weights_of(place), device=place.device)  # type: ignore[arg-type]
+    restorer = Restorer(model, full_scale=True)
     rounds = []
     for _ in range(2):
         times = [time.perf_counter()]

@@ -150,11 +150,11 @@ def prediction(model: Any, source: Rgb) -> np.ndarray[Any, np.dtype[np.uint16]]:
 
 def restorer(run: Path) -> Any:
     """Return the saved weights of a run, as `unretouch apply` uses them."""
-    from unretouch.tasks.apply.loading import load_model
-    from unretouch.tasks.apply.request import ModelRequest
+    from unretouch.model.find import weights_file
+    from unretouch.model.load import load_any
     from unretouch.tasks.apply.restore import Restorer
 
-    return Restorer(load_model(ModelRequest(run=str(run))))
+    return Restorer(load_any(weights_file(str(run), None)))
 
 
 def rows_of(height: int) -> Iterator[slice]:
@@ -367,10 +367,10 @@ def measure_window(data: Path, made: Sequence[Made], words: list[str]) -> dict[s
     """Fit the small set for so many updates; return the figures on the way."""
     import torch
 
+    from unretouch.networks import predict_picture
     from unretouch.pixels.pairs import load_pairs
     from unretouch.settings.train import TrainSettings
     from unretouch.training import device
-    from unretouch.training.evaluation import predicted
     from unretouch.training.fast_fit import FastFit
 
     steps, size, aim = (*words, *("600", "m", "fit")[len(words) :])
@@ -393,7 +393,10 @@ def measure_window(data: Path, made: Sequence[Made], words: list[str]) -> dict[s
             continue
         found = {
             pair.name: figures(
-                predicted(fit.generator, pair.source), pair.source, pair.target, masks[pair.name]
+                predict_picture(fit.generator, pair.source),
+                pair.source,
+                pair.target,
+                masks[pair.name],
             )
             for pair in pairs
         }

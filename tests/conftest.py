@@ -55,7 +55,7 @@ def portrait() -> NDArray[np.uint8]:
 def stages() -> EarlyStages:
     """The network of the deep distance."""
     from unretouch.base.errors import UsageError
-    from unretouch.tasks.verify.deep import early_stages
+    from unretouch.report.extra_metrics import early_stages
 
     try:
         return early_stages()

@@ -542,9 +542,6 @@ def as_nobody(_: bool) -> None:
 def non_finite(arguments: list[Any]) -> None:
     """[what, value, step]: a loss (G_L1, G_GAN, D_real, D_fake) or the gradient of a network (G, D)
     becomes NaN or infinite in the update after `step`."""
-    import dataclasses
-
-    from unretouch.training import classic_fit
     from unretouch.training import step as step_module
 
     what, value, when = arguments
@@ -553,11 +550,7 @@ def non_finite(arguments: list[Any]) -> None:
     bad = float(value)
 
     if what == "G_L1":
-        broken = _counting(step_module.l1, now, when, bad, lambda: True)
-        weights = classic_fit.loss_weights
-        classic_fit.loss_weights = lambda settings: dataclasses.replace(
-            weights(settings), reconstruction=broken
-        )
+        step_module.l1 = _counting(step_module.l1, now, when, bad, lambda: True)  # type: ignore[assignment]
     elif what in ("G_GAN", "D_real", "D_fake"):
         order, calls = ("D_fake", "D_real", "G_GAN").index(what), [0]
 
@@ -624,11 +617,11 @@ def say_if_touched(_: bool) -> None:
 
 def signal_in_verify(arguments: list[Any]) -> None:
     """[where, signal]: the signal arrives with the second tile that is predicted or measured."""
-    from unretouch.tasks.verify import figures
-    from unretouch.training import evaluation
+    from unretouch.networks import prediction
+    from unretouch.report import pair_figures
 
     where, number = arguments
-    module, name = (evaluation, "_predicted") if where == "predicted" else (figures, "Patch")
+    module, name = (prediction, "_predicted") if where == "predicted" else (pair_figures, "Patch")
     made, calls = getattr(module, name), itertools.count()
 
     def making(*given: Any) -> Any:
@@ -642,12 +635,12 @@ def signal_in_verify(arguments: list[Any]) -> None:
 
 def only_predict(_: bool) -> None:
     """Verify ends when everything is predicted."""
-    from unretouch.tasks.verify import pair_work
+    from unretouch.tasks.verify import measuring
 
     def judging(*_: Any) -> Any:
         sys.exit(0)
 
-    pair_work.judge = judging
+    measuring.judge = judging
 
 
 def tiny_detail(_: bool) -> None:
@@ -695,10 +688,10 @@ def _serve() -> None:
     from unretouch.compat import test as classic_test
     from unretouch.compat import train as classic_train
     from unretouch.tasks import train as training_run
-    from unretouch.tasks.verify import run as verify_run
+    from unretouch.tasks.verify import verification
 
     assert training_run
-    assert verify_run
+    assert verification
     for late in ("torch._dynamo", "tyro"):  # imported at their first use
         importlib.import_module(late)
     torch.set_num_threads(1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from unretouch.pixels.photos import FormatName
     from unretouch.tasks.apply.request import Done
-    from unretouch.tasks.verify.run import Verified
+    from unretouch.tasks.verify.verification import Verified
 
 StrPath = str | Path
 
@@ -185,7 +185,7 @@ def verify(
     Raises UnretouchError.
     """
     from unretouch.tasks.verify.request import VerifyRequest
-    from unretouch.tasks.verify.run import verify as measure
+    from unretouch.tasks.verify.verification import verify as measure
 
     if sum(subject is not None for subject in (run, weights, images)) != 1:
         raise UsageError("one of these is needed", "run, weights, images")

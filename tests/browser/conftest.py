@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map
 from unretouch.report.training_page import write_status, write_training_page
 from unretouch.runs.status import (
     LastSave,

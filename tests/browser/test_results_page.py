@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.report.pages import ShownPair
+from unretouch.tasks.test import write_results_page
 
 
 @pytest.fixture
 def results(run: Any) -> Path:
     rows = [
-        ResultRow(
+        ShownPair(
             name=pair.name,
-            source=f"../web/{pair.real_A}",
-            prediction=f"../web/{pair.fake_B}",
-            target=f"../web/{pair.real_B}",
-            error_map=f"../web/{pair.error_map}",
-            level_error=pair.level_error,
-            identity_error=pair.identity_error,
-            recovered_share=pair.recovered_share,
-            exact_pixels=0.125,
+            files={
+                "real_A": f"../web/{pair.real_A}",
+                "fake_B": f"../web/{pair.fake_B}",
+                "real_B": f"../web/{pair.real_B}",
+                "error": f"../web/{pair.error_map}",
+            },
+            figures=dataclasses.replace(pair, exact_pixels=0.125),
         )
         for pair in run.previews[-1].pairs
     ]
@@ -33,8 +34,9 @@ def results(run: Any) -> Path:
 @pytest.fixture
 def single(run: Any) -> Path:
     rows = [
-        ResultRow(
-            name=pair.name, source=f"../web/{pair.real_A}", prediction=f"../web/{pair.fake_B}"
+        ShownPair(
+            name=pair.name,
+            files={"real": f"../web/{pair.real_A}", "fake": f"../web/{pair.fake_B}"},
         )
         for pair in run.previews[-1].pairs
     ]

@@ -10,9 +10,10 @@ import pytest
 from scipy import ndimage
 
 from unretouch.pixels.pairs import Pair
-from unretouch.report.verify_page import write_verify_page
-from unretouch.tasks.verify import CrossRuns, Verification, memorisation_probe
-from unretouch.tasks.verify.album import Album
+from unretouch.report.verdicts import CrossRuns, Verification
+from unretouch.tasks.verify.measuring import judge
+from unretouch.tasks.verify.probe import memorisation_probe
+from unretouch.tasks.verify.report import write_verify_page
 
 NAMES = ("portrait_01", "얼굴 두번째 #2 50%", "<img src=x onerror=alert(1)>")
 SIZE = 160
@@ -30,22 +31,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three training pairs that are half restored, one held-out pair of the same name as one."""
     folder = tmp_path_factory.mktemp("run") / "초상 #1" / "verify"
     folder.mkdir(parents=True)
-    album = Album(folder, 500.0)
 
     def half(source: np.ndarray) -> Any:
         return source.astype(np.float32) * 0.99 + 1
 
     pairs = [pair(name, number) for number, name in enumerate(NAMES)]
-    training = []
+    shown = []
     for one in pairs:
         middle = (one.source.astype(np.float32) + one.target) / 2
-        training.append(album.add("training", one, middle))
+        shown.append(judge(folder, 500.0, "training", one, middle))
     stranger = pair(NAMES[0], 4)
-    heldout = [album.add("heldout", stranger, half(stranger.source))]
+    shown.append(judge(folder, 500.0, "heldout", stranger, half(stranger.source)))
+    *training, heldout = (one.figures for one in shown)
     points = memorisation_probe(half, [(one.name, one.source, one.target) for one in pairs])
     cross = CrossRuns(runs=3, minutes_each=2.0, own_share=0.4)
-    verification = Verification(training, heldout, points, cross=cross)
-    return write_verify_page(folder, "초상_reverse", {"epoch": "latest"}, verification, album.shown)
+    verification = Verification(training, [heldout], points, cross=cross)
+    return write_verify_page(folder, "초상_reverse", {"epoch": "latest"}, verification, shown)
 
 
 def ready(browser: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from unretouch.base.errors import CheckpointError
 from unretouch.networks import (
+    GENERATORS,
     build_discriminator,
     build_generator,
     describe_weights,
@@ -141,10 +142,27 @@ def test_describe_tells_what_a_file_holds(netG: str, norm: str, no_dropout: bool
     assert found.dropout is (None if netG.startswith("unet") else not no_dropout)
 
 
+@pytest.mark.parametrize("size", ["s", "m", "l", "pyramid"])
+def test_describe_tells_what_a_file_of_detail_holds(size: str) -> None:
+    net = generator(netG="detail", size=size, input_nc=1, output_nc=3)
+    found = describe_weights(net.state_dict())
+    assert found is not None
+    assert found.settings() == {"netG": "detail", "size": size, "input_nc": 1, "output_nc": 3}
+
+
+@pytest.mark.parametrize("netG", GENERATORS)
+def test_settings_that_weights_tell_are_settings_that_the_generator_takes(netG: str) -> None:
+    kind = GENERATORS[netG]  # type: ignore[index]
+    found = kind.recognise(generator(netG=netG, norm="instance").state_dict())
+    assert found is not None
+    assert set(found.settings()) - {"netG"} <= kind.takes
+    again = generator(**found.settings())
+    assert shapes(again) == shapes(generator(netG=netG, norm="instance"))
+
+
 def test_describe_knows_nothing_of_others() -> None:
     assert describe_weights({}) is None
     assert describe_weights(discriminator().state_dict()) is None
-    assert describe_weights(generator(netG="detail").state_dict()) is None
     assert describe_weights({"model.model.0.weight": torch.zeros(1)}) is None
 
 

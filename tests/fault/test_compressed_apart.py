@@ -15,16 +15,15 @@ from scipy import ndimage
 
 from unretouch.metrics import Area, Levels
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import error_table
-from unretouch.tasks.verify import (
-    PairFigures,
+from unretouch.report.pair_figures import PairFigures, figures_of_pair
+from unretouch.report.tables import error_table
+from unretouch.report.verdicts import (
     Verification,
-    figures_of_pair,
     memorised_verdict,
-    renderables,
     texture_verdict,
     unseen_verdict,
 )
+from unretouch.tasks.verify.tables import renderables
 from unretouch.training.evaluation import pair_error, told_apart
 
 HEIGHT, WIDTH = 240, 320
@@ -70,7 +69,7 @@ def ruler(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return 2.0, square() & bool(rough < 0.7 * true)
 
-    for module in ("tasks.verify.figures", "metrics.identity_parts"):
+    for module in ("report.pair_figures", "metrics.identity_parts"):
         monkeypatch.setattr(f"unretouch.{module}.noise_and_area", known)
 
 

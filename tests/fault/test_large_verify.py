@@ -16,12 +16,12 @@ from fault_harness import Warm
 from PIL import Image
 
 from unretouch import networks
+from unretouch.networks import predict_picture
 from unretouch.pixels.pairs import load_pairs
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.training.evaluation import predicted
 
 MOST_MEGABYTES = 1500
 
@@ -111,15 +111,15 @@ def test_M3_a_large_picture_is_predicted_in_tiles(forker: Warm, tmp_path: Path) 
 def test_M3_tiles_are_the_whole(
     size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unretouch.training.evaluation.TILE", 60_000)
-    monkeypatch.setattr("unretouch.training.evaluation.WHOLE", 100_000)
+    monkeypatch.setattr("unretouch.networks.prediction.TILE", 60_000)
+    monkeypatch.setattr("unretouch.networks.prediction.WHOLE", 100_000)
     write_pair(tmp_path / "pairs", *size)
     _, settings = untrained(tmp_path, tmp_path / "pairs")
     net = generator(settings).eval()
     source = load_pairs(tmp_path / "pairs", "train").pairs[0].source
-    tiles = predicted(net, source)
-    monkeypatch.setattr("unretouch.training.evaluation.WHOLE", 10**9)
-    whole = predicted(net, source)
+    tiles = predict_picture(net, source)
+    monkeypatch.setattr("unretouch.networks.prediction.WHOLE", 10**9)
+    whole = predict_picture(net, source)
     assert np.abs(whole - source).mean() > 0.01
     assert np.abs(tiles - whole).max() < 1e-3
     assert np.abs(tiles - whole).mean() < 1e-4

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, file_stem, run_name, unique_stems
-from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.report.pages import ShownPair
 from unretouch.report.training_page import write_status, write_training_page
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import Preview, PreviewPair, TrainingStatus
+from unretouch.tasks.test import write_results_page
 
 REFUSED = (
     "", ".", "..", "../x", "../../x", "a/../b", "a/./b", "a//b", "/etc/x", "/", "a/", "\\x",
@@ -227,7 +228,8 @@ class Seen(HTMLParser):
 
 def test_P3_results_page(tmp_path: Path) -> None:
     def page(name: str) -> str:
-        row = ResultRow(name=name, source=f"images/{name}.png", prediction=f"images/{name}_f.png")
+        files = {"real": f"images/{name}.png", "fake": f"images/{name}_f.png"}
+        row = ShownPair(name=name, files=files)
         index = write_results_page(tmp_path, name, [row], {"epoch": name, "phase": name})
         return index.read_text("utf-8")
 

@@ -17,7 +17,6 @@ from fault_harness import CLASSIC, FAST, Place, Warm
 
 from unretouch.runs import checkpoint
 
-pytest.importorskip("lightning_fabric", reason="the extra [scale] is not installed")
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
 
 TWO = ("--devices", "2")
@@ -315,6 +314,4 @@ if os.environ.get("LOCAL_RANK") == "1":
         calls.append(1)
         return real(*given) * (float("nan") if len(calls) == 5 else 1)
     step.l1 = l1
-    step.LossWeights.__dataclass_fields__["reconstruction"].default = l1
-    step.LossWeights.__init__.__defaults__ = (*step.LossWeights.__init__.__defaults__[:-1], l1)
 """

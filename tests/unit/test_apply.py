@@ -17,17 +17,18 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
+from unretouch.model.find import weights_file
+from unretouch.model.interface import Floats, ModelInfo, Window
+from unretouch.model.load import load_any, load_model, trained_aspect
+from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply import masks, records
-from unretouch.tasks.apply.loading import load_model, trained_aspect
-from unretouch.tasks.apply.model import Floats, ModelInfo, Window
-from unretouch.tasks.apply.request import ModelRequest
+from unretouch.tasks.apply import files, masks
+from unretouch.tasks.apply.enlarged import Enlarged
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.stretched import Stretched
 
 torch.set_num_threads(1)
 
@@ -37,12 +38,11 @@ FULL = Sizing("none", 256, 256)
 class Simple:
     """A model that is a function of the picture."""
 
-    exact = True
     tile = 1_500_000
 
     def __init__(self, change: Callable[[Floats], Floats], sizing: Sizing = FULL) -> None:
         self._change = change
-        self.info = ModelInfo("simple", "here", "0", 8, False, sizing, None, 16)
+        self.info = ModelInfo("simple", "here", 8, False, sizing, None, 16)
         self.seen: list[tuple[int, ...]] = []
 
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
@@ -99,10 +99,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def model_of(runs: Path, name: str) -> object:
-    return load_model(
-        ModelRequest(run=name, checkpoints_dir=str(runs), precision="32-true", device="cpu")
-    )
+def model_of(runs: Path, name: str) -> TorchModel:
+    return load_model(weights_file(name, None, checkpoints_dir=str(runs)), device="cpu")
 
 
 # --- pixels ------------------------------------------------------------------------------------
@@ -120,9 +118,9 @@ def test_a_16_bit_ramp_through_an_identity_comes_back_bit_for_bit(tile: int) -> 
 
 def test_a_16_bit_ramp_through_a_real_network_that_learnt_nothing(runs: Path) -> None:
     model = model_of(runs, "detail")
-    torch.nn.init.zeros_(model._net.head.weight)  # type: ignore[attr-defined]
+    torch.nn.init.zeros_(model.generator.head.weight)  # type: ignore[union-attr, arg-type]
     ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
-    result = Restorer(model).restore(Photo(ramp.copy(), "tiff", ".tif"))  # type: ignore[arg-type]
+    result = Restorer(model).restore(Photo(ramp.copy(), "tiff", ".tif"))
     np.testing.assert_array_equal(result.photo.pixels, ramp)
 
 
@@ -148,7 +146,7 @@ def test_outside_of_the_mask_every_bit_stays(height: int, width: int, seed: int)
     given_photo = photo(height, width, seed=seed)
     before = given_photo.pixels.copy()
     plane = (np.random.default_rng(seed).random((height, width)) > 0.5).astype(np.float32)
-    mask = Stretched(plane, height, width, cubic=False)
+    mask = Enlarged(plane, height, width, cubic=False)
     after = Restorer(Simple(brighter), tile=1500).restore(given_photo, mask).photo.pixels
     np.testing.assert_array_equal(after[plane == 0], before[plane == 0])
     assert (after[plane == 1] != before[plane == 1]).all()
@@ -159,15 +157,15 @@ def test_tiles_that_are_masked_out_are_not_computed() -> None:
     plane[:20] = 1
     all_of, some_of = Simple(brighter), Simple(brighter)
     Restorer(all_of, tile=10_000).restore(photo(400, 100))
-    Restorer(some_of, tile=10_000).restore(photo(400, 100), Stretched(plane, 400, 100))
+    Restorer(some_of, tile=10_000).restore(photo(400, 100), Enlarged(plane, 400, 100))
     assert len(some_of.seen) < len(all_of.seen)
 
 
 @pytest.mark.parametrize("name", ["detail", "plain"])
 def test_tiled_and_whole_agree(runs: Path, name: str) -> None:
     model = model_of(runs, name)
-    whole = Restorer(model, tile=10**9).restore(photo(300, 340, 16)).photo.pixels  # type: ignore[arg-type]
-    tiled = Restorer(model, tile=50_000).restore(photo(300, 340, 16)).photo.pixels  # type: ignore[arg-type]
+    whole = Restorer(model, tile=10**9).restore(photo(300, 340, 16)).photo.pixels
+    tiled = Restorer(model, tile=50_000).restore(photo(300, 340, 16)).photo.pixels
     levels = np.abs(whole.astype(float) - tiled) / 257
     assert levels.max() <= 0.5
     changed = np.abs(whole.astype(float) - photo(300, 340, 16).pixels)
@@ -178,20 +176,20 @@ def test_tiled_and_whole_agree(runs: Path, name: str) -> None:
 def test_fixed_statistics_are_those_of_the_whole(runs: Path, name: str) -> None:
     model = model_of(runs, name)
     picture = photo(256, 256).pixels.astype(np.float32) / 255
-    expected = model.change(picture)  # type: ignore[attr-defined]
+    expected = model.change(picture)
     everything = Window(picture, slice(0, 256), slice(0, 256))
-    model.fix_statistics(lambda: iter([everything]))  # type: ignore[attr-defined]
-    fixed = model.change(picture)  # type: ignore[attr-defined]
+    model.fix_statistics(lambda: iter([everything]))
+    fixed = model.change(picture)
     np.testing.assert_allclose(fixed, expected, atol=1e-4)
-    part = model.change(picture[:128, :128])  # type: ignore[attr-defined]
-    model.free_statistics()  # type: ignore[attr-defined]
-    assert np.abs(part - model.change(picture[:128, :128])).max() > 1e-4  # type: ignore[attr-defined]
-    np.testing.assert_allclose(model.change(picture), expected, atol=1e-6)  # type: ignore[attr-defined]
+    part = model.change(picture[:128, :128])
+    model.free_statistics()
+    assert np.abs(part - model.change(picture[:128, :128])).max() > 1e-4
+    np.testing.assert_allclose(model.change(picture), expected, atol=1e-6)
 
 
 def test_a_large_picture_through_batch_norm_says_that_statistics_were_fixed(runs: Path) -> None:
     model = model_of(runs, "resnet")
-    notes = Restorer(model, tile=20_000).restore(photo(200, 220)).notes  # type: ignore[arg-type]
+    notes = Restorer(model, tile=20_000).restore(photo(200, 220)).notes
     assert any("statistics were measured first and then fixed" in note for note in notes)
 
 
@@ -218,7 +216,7 @@ def test_full_scale_can_be_chosen() -> None:
 def test_a_reduced_photograph_has_the_area_and_the_squeeze_of_training(
     width: int, height: int, aspect: float
 ) -> None:
-    info = ModelInfo("x", "x", "0", 8, False, Sizing("resize_and_crop", 512, 512), aspect)
+    info = ModelInfo("x", "x", 8, False, Sizing("resize_and_crop", 512, 512), aspect)
     w, h = info.reduced(width, height) or (width, height)
     if min(w, h) > 50:
         assert (w / width) / (h / height) == pytest.approx(1 / aspect, rel=0.03)
@@ -235,7 +233,7 @@ def test_the_aspect_of_training_is_read_from_the_manifest(tmp_path: Path) -> Non
 
 def test_windows_of_a_stretched_plane_fit_together() -> None:
     plane = np.random.default_rng(0).random((40, 30), np.float32)
-    large = Stretched(plane, 333, 211)
+    large = Enlarged(plane, 333, 211)
     whole = large.rows(0, 333)
     np.testing.assert_allclose(large.window(slice(100, 170), slice(50, 90)), whole[100:170, 50:90],
                                atol=1e-4)  # fmt: skip
@@ -326,7 +324,7 @@ def test_what_was_written_when_apply_was_killed_is_not_taken_for_someone_elses(
     out = tmp_path / "out"
     words = ("detail", str(pictures), "-o", str(out))
     with monkeypatch.context() as patch:
-        patch.setattr(records.Records, "add", lambda *_: None)
+        patch.setattr(files.Records, "add", lambda *_: None)
         assert apply(runs, *words) == 0
     mine = b"put there since"
     (out / "b.JPG").write_bytes(mine)
@@ -420,17 +418,17 @@ def test_bare_weights_are_recognised(runs: Path, tmp_path: Path) -> None:
     ):
         bare = tmp_path / f"{name}_net_G.pth"
         bare.write_bytes((runs / name / "latest_net_G.pth").read_bytes())
-        model = load_model(ModelRequest(weights=bare, precision="32-true", device="cpu"))
+        model = load_model(bare, device="cpu")
         assert model.info.generator == expected
         picture = photo(64, 64).pixels.astype(np.float32) / 255
-        same = model_of(runs, name).change(picture)  # type: ignore[attr-defined]
+        same = model_of(runs, name).change(picture)
         np.testing.assert_allclose(model.change(picture), same, atol=1e-6)
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "x.pth", {"fc.weight": torch.zeros(3)})
     with pytest.raises(CheckpointError, match="no generator that is known"):
-        load_model(ModelRequest(weights=tmp_path / "x.pth", device="cpu"))
+        load_any(tmp_path / "x.pth", device="cpu")
 
 
 def test_an_adobe_rgb_photograph_is_restored_in_srgb_and_kept_where_nothing_changed() -> None:

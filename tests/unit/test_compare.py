@@ -15,13 +15,14 @@ from short_runs import train, write_pairs
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.commands.compare import main
 from unretouch.settings import train as config
-from unretouch.tasks.compare import Comparison, compare, write_comparison
+from unretouch.tasks.compare.comparison import Comparison, compare
+from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.table import renderables
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three runs on the same pairs, one on others, one at another size, one the other way."""
+    """Three runs on the same pairs, one on others, at another size, the other way, and in grey."""
     root = tmp_path_factory.mktemp("trained")
     write_pairs(root / "pairs")
     write_pairs(root / "others", shift=7)
@@ -31,6 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(root, "on_others", data="others")
     train(root, "half", preprocess="scale_width", load_size=28, crop_size=24)
     train(root, "backwards", direction="BtoA")
+    train(root, "grey", input_nc=1, output_nc=1)
     return root
 
 
@@ -61,17 +63,18 @@ def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -
     assert comparison.left_out == []
 
 
-def test_the_figures_are_those_of_a_test_in_evaluation_mode(root: Path) -> None:
+@pytest.mark.parametrize("name", ["exp_l1_300", "grey"])
+def test_the_figures_are_those_of_a_test_in_evaluation_mode(root: Path, name: str) -> None:
     from unretouch.settings.test import TestRequest
     from unretouch.tasks.test import run_test
 
-    settings = config.load(root / "checkpoints" / "exp_l1_300" / "config.json")
+    settings = config.load(root / "checkpoints" / name / "config.json")
     request = TestRequest(
-        dataroot=settings.dataroot, name="exp_l1_300", model="pix2pix", phase="train",
+        dataroot=settings.dataroot, name=name, model="pix2pix", phase="train",
         checkpoints_dir=str(root / "checkpoints"), results_dir=str(root / "results"),
     )  # fmt: skip
     tested = run_test(request, Console(file=io.StringIO()))
-    score = compared(root, "exp_l1_300").best.score
+    score = compared(root, name).best.score
     errors = [error.level_error for error in tested.errors]
     assert [pair.level_error for pair in score.pairs] == pytest.approx(errors, rel=1e-6)
     assert [pair.name for pair in score.pairs] == [e.name for e in tested.errors]
@@ -190,7 +193,7 @@ def test_json_and_page_are_complete_in_their_folder(root: Path) -> None:
     assert record["schema"] == 1
     assert [run["name"] for run in record["runs"]] == [o.record.name for o in comparison.runs]
     assert set(record["settings"]) == {"lambda_L1", "lr", "n_epochs"}
-    assert {one["name"] for one in record["left_out"]} == {"on_others", "half", "backwards"}
+    assert {one["name"] for one in record["left_out"]} == {"on_others", "half", "backwards", "grey"}
     first = record["runs"][0]
     assert first["G_L1"] == pytest.approx(first["level_error"] / 127.5 * first["lambda_L1"])
     assert first["pairs"][0]["texture"].keys() == {"energy", "coherence", "recovered"}

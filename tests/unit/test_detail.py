@@ -16,7 +16,7 @@ from unretouch.settings.train import TrainSettings
 
 def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
     torch.manual_seed(seed)
-    return detail.build(
+    return build_generator(
         TrainSettings(dataroot="-", netG="detail", size=size, **channels)  # type: ignore[arg-type]
     )
 
@@ -57,13 +57,15 @@ def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
 
 @pytest.mark.parametrize("size", list(detail.WIDTHS))
 def test_weights_tell_their_size(size: str) -> None:
-    weights = build(size).state_dict()
-    assert detail.size_of(weights["stem.weight"]) == size
+    found = detail.recognise(build(size).state_dict())
+    assert found is not None
+    assert found.size == size
+    assert str(found) == f"detail, size {size}"
 
 
 def test_the_table_of_generators_has_it() -> None:
     chosen = TrainSettings(dataroot="-", netG="detail", size="s")
-    assert type(build_generator(chosen)) is type(detail.build(chosen))
+    assert type(build_generator(chosen)) is detail.Detail
 
 
 @pytest.mark.parametrize(("input_nc", "output_nc"), [(1, 1), (1, 3), (3, 1)])

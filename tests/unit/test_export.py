@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from short_runs import write_pairs
 
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, VerificationError
 from unretouch.cli import dispatch, run
+from unretouch.model.load import load_any, load_network
 from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.loading import load_model, load_network
-from unretouch.tasks.apply.request import ModelRequest
-from unretouch.tasks.export.exported_network import Exported
-from unretouch.tasks.export.onnx_file import difference
+from unretouch.tasks.export.onnx_file import Exported, difference
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -71,7 +70,7 @@ def test_every_kind_makes_the_same_picture(
 ) -> None:
     folder = exported / name
     models = [
-        load_model(ModelRequest(weights=path, precision="32-true", device="cpu"))
+        load_any(path, precision="32-true", device="cpu")
         for path in (
             folder / "latest_net_G.pth",
             folder / "latest_net_G.export.pth",
@@ -118,12 +117,12 @@ def test_a_plain_file_says_what_it_does_not_hold(
 
 
 def test_a_network_that_differs_is_refused(exported: Path) -> None:
-    net, told, _ = load_network(exported / "detail" / "latest_net_G.pth")
+    net = load_network(exported / "detail" / "latest_net_G.pth")[0]
     with torch.no_grad():
         net.head.bias.add_(0.1)  # type: ignore[operator, union-attr]
     data = (exported / "detail" / "latest_net_G.onnx").read_bytes()
     with pytest.raises(VerificationError, match="nothing was written"):
-        difference(Exported(net, told.input_nc, told.output_nc), data)
+        difference(Exported(net), data)
 
 
 WITHOUT_TORCH = """
@@ -163,7 +162,7 @@ def test_damaged_files_are_one_line(content: bytes, ending: str, tmp_path: Path)
     path = tmp_path / f"x.{ending}"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as error:
-        load_model(ModelRequest(weights=path, device="cpu"))
+        load_any(path, device="cpu")
     assert "\n" not in str(error.value)
 
 
@@ -172,3 +171,16 @@ def test_the_weights_themselves_are_not_written_over(exported: Path) -> None:
     before = path.read_bytes()
     assert run(dispatch, ["export", str(path.parent), "--to", "pth", "-o", str(path)]) == 2
     assert path.read_bytes() == before
+
+
+def test_an_exported_file_is_verified_by_itself(exported: Path, tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "pairs")
+    (tmp_path / "sent.safetensors").write_bytes(
+        (exported / "detail" / "latest_net_G.safetensors").read_bytes()
+    )
+    words = ["verify", "--weights", str(tmp_path / "sent.safetensors"), "--no_probe"]
+    assert run(dispatch, words) == 2, "nothing tells the pairs"
+    out = ["--out", str(tmp_path / "report")]
+    assert run(dispatch, [*words, "--dataroot", str(pairs), *out]) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    assert [pair["name"] for pair in report["training"]["pairs"]] == ["face_0", "face_1"]

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unretouch.networks import detail
+from unretouch.networks import build_generator, detail
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
 from unretouch.training import crops
@@ -181,7 +181,7 @@ def test_two_processes_train_to_equal_bits(bf16: bool) -> None:
 
 
 def test_the_sizes_build_from_settings() -> None:
-    net = detail.build(TrainSettings(dataroot="-", netG="detail", size="m"))
+    net = build_generator(TrainSettings(dataroot="-", netG="detail", size="m"))
     optimizer = recipe.make_optimizer(net, FastRecipe())
     counted = sum(len(group["params"]) for group in optimizer.param_groups)
     assert counted == len(list(net.parameters()))

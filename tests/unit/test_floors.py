@@ -16,7 +16,7 @@ FLOORS = {
     "settings": 1, "pixels": 1,
     "runs": 2, "networks": 2, "losses": 2, "metrics": 2, "tiles": 2,
     "training": 3,
-    "report": 4, "jobs": 4,
+    "report": 4, "jobs": 4, "model": 4,
     "tasks": 5,
     "api": 6, "cli": 6, "__main__": 6, "commands": 6, "compat": 6, "serve": 6,
 }  # fmt: skip

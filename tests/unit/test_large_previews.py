@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,24 +13,22 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from torch import nn
 
 from unretouch import networks
 from unretouch.networks.detail import Detail
+from unretouch.networks.prediction import (
+    PartPredictor,
+    Window,
+    predict_picture,
+    surroundings,
+)
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.evaluation import (
-    PairError,
-    Window,
-    does_nothing,
     evaluate,
-    predicted,
-    predicted_window,
-    surroundings,
 )
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
 from unretouch.training.previews import MOST_TILES, Previews
@@ -86,8 +83,7 @@ def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_pairs, "LARGE_PIXELS", 100_000)
     monkeypatch.setattr(large_pairs, "LONG_SIDE", 300)
     monkeypatch.setattr(large_pairs, "TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.TILE", 96)
-    monkeypatch.setattr("unretouch.training.large_previews.CORE", 128)
+    monkeypatch.setattr(large_pairs, "CORE", 128)
 
 
 def begun(folder: Path, pairs: list[Pair]) -> Previews:
@@ -169,7 +165,7 @@ def test_while_it_trains_places_are_shown_at_their_full_size(
     shown = take(taken, 5, net).pairs[0]
     assert (shown.fake_B, shown.error_map, shown.exact_pixels) == ("", None, None)
     assert [place.kind for place in shown.places] == ["strongest", "strongest", "worst"]
-    whole = np.rint(predicted(net, pair.source)).astype(np.uint8)
+    whole = np.rint(predict_picture(net, pair.source)).astype(np.uint8)
     for place in shown.places:
         window = Window(place.top, place.left, place.height, place.width)
         for file, side in (
@@ -261,15 +257,15 @@ def test_a_window_is_predicted_as_in_the_whole(place: tuple[int, int, int, int])
     pair, net, window = made_pair(303, 400), tiny(), Window(*place)
     around = surroundings(net, window, pair.shape)
     within = Window(window.top - around.top, window.left - around.left, *place[2:])
-    alone = predicted_window(net, around.of(pair.source), within)
-    np.testing.assert_allclose(alone, window.of(predicted(net, pair.source)), atol=2e-3)
+    alone = PartPredictor(net, around.of(pair.source)).at(within)
+    np.testing.assert_allclose(alone, window.of(predict_picture(net, pair.source)), atol=2e-3)
 
 
 def test_only_a_detail_before_its_first_update_does_nothing() -> None:
-    assert does_nothing(tiny(trained=False))
-    assert not does_nothing(tiny())
+    assert tiny(trained=False).does_nothing()
+    assert not tiny().does_nothing()
     classic = TrainSettings(dataroot="-", netG="resnet_6blocks", ngf=2)
-    assert not does_nothing(networks.build_generator(classic))
+    assert not networks.build_generator(classic).does_nothing()
 
 
 def test_places_are_where_the_retouch_is_strong_not_where_there_is_much_noise() -> None:
@@ -334,15 +330,3 @@ def test_the_estimate_is_right_on_average(learnt: str) -> None:
 
 def test_an_estimate_without_any_retouch_is_that_of_the_errors_alone() -> None:
     assert estimated_error([1.0, 2.0], [0.0, 0.0], [1.0, 0.5], 0.0) == 5.0
-
-
-def test_the_table_marks_what_is_estimated() -> None:
-    errors = [
-        PairError("whole", 0.5, 1.0, 0.5, 0.25),
-        PairError("large", 0.75, 1.0, 0.25, None),
-    ]
-    console = Console(file=io.StringIO(), width=120)
-    console.print(error_table("Pairs", {"trained on": errors}))
-    rows = console.file.getvalue()  # type: ignore[attr-defined]
-    for cell in (" 0.500 ", " 50.0% ", " 25.0% ", " ~0.750 ", " ~25.0% ", " - "):
-        assert cell in rows

@@ -20,8 +20,8 @@ from unretouch.pixels.pairs.lazy import LazyPair, fetch
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
 from unretouch.training import classic_fit, session
-from unretouch.training.large_sets import SHOWN, cache_bytes, shown_pairs
-from unretouch.training.training_pairs import padded_pairs, prepared_pairs
+from unretouch.training.previews import SHOWN, shown_pairs
+from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 COUNT, SIZE = 12, 40
 BYTES = 6 * SIZE * SIZE

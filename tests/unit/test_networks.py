@@ -251,7 +251,7 @@ class TestInitialisation:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_instance_norm_takes_each_picture_and_channel_by_itself(count: int) -> None:
-    from unretouch.networks.norms import InstanceNorm
+    from unretouch.networks.classic import InstanceNorm
 
     x = torch.randn(count, 4, 9, 7) * 3 + 1
     torch.testing.assert_close(InstanceNorm()(x), nn.InstanceNorm2d(4)(x), atol=1e-6, rtol=1e-5)

@@ -9,18 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from unretouch.networks import build_generator, pyramid
+from unretouch.model.interface import ModelInfo
+from unretouch.model.load import recognised
+from unretouch.model.torch_model import TorchModel
+from unretouch.networks import build_generator, predict_picture, prediction, pyramid
 from unretouch.networks.detail import Detail
+from unretouch.networks.prediction import PartPredictor, Window, surroundings
 from unretouch.networks.pyramid import FACTOR, Pyramid
 from unretouch.pixels.photos import Photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.loading import recognised
-from unretouch.tasks.apply.model import ModelInfo
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.torch_model import TorchModel
-from unretouch.training import evaluation
-from unretouch.training.evaluation import Window, predicted, predicted_window, surroundings
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +59,8 @@ def test_before_any_update_the_output_is_the_input(bf16: bool) -> None:
         prediction = net(source)
     assert prediction.dtype == torch.float32
     assert torch.equal(prediction, source)
-    assert evaluation.does_nothing(net)
-    assert not evaluation.does_nothing(small())
+    assert net.does_nothing()
+    assert not small().does_nothing()
 
 
 def test_where_the_gate_is_shut_every_pixel_stays_bit_for_bit() -> None:
@@ -86,17 +85,17 @@ def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
 
 def test_tiles_and_windows_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     net, rgb = small(), picture(701, 903)
-    whole = predicted(net, rgb)
-    monkeypatch.setattr(evaluation, "WHOLE", 1000)
-    monkeypatch.setattr(evaluation, "TILE", 300**2)
+    whole = predict_picture(net, rgb)
+    monkeypatch.setattr(prediction, "WHOLE", 1000)
+    monkeypatch.setattr(prediction, "TILE", 300**2)
     monkeypatch.setattr(pyramid, "STRIP", 192)
-    np.testing.assert_allclose(predicted(net, rgb), whole, atol=2e-3)
+    np.testing.assert_allclose(predict_picture(net, rgb), whole, atol=2e-3)
     tall = np.tile(rgb, (3, 1, 1))
     window = Window(960, 320, 90, 100)
     around = surroundings(net, window, tall.shape[:2])
     assert around.pixels < tall.shape[0] * tall.shape[1]
-    alone = predicted_window(net, around.of(tall), window.within(around))
-    np.testing.assert_allclose(alone, window.of(predicted(net, tall)), atol=2e-3)
+    alone = PartPredictor(net, around.of(tall)).at(window.within(around))
+    np.testing.assert_allclose(alone, window.of(predict_picture(net, tall)), atol=2e-3)
     assert np.abs(whole - rgb).mean() > 0.1
 
 
@@ -137,7 +136,6 @@ def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
     info = ModelInfo(
         "pyramid",
         "here",
-        "0",
         net.size_multiple,
         False,
         Sizing("none", 256, 256),
@@ -149,7 +147,7 @@ def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
         Restorer(model, tile=tile).restore(Photo(rgb.copy(), "png", ".png")).photo.pixels
         for tile in (10**7, 360**2)
     )
-    expected = np.rint(predicted(net, rgb)).clip(0, 255)
+    expected = np.rint(predict_picture(net, rgb)).clip(0, 255)
     assert np.abs(whole.astype(int) - expected).max() <= 1
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     assert np.abs(whole.astype(int) - rgb).mean() > 0.1

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.names import LONGEST_SEGMENT
-from unretouch.pixels.error_map import COLOURS, SCALE, error_map
-from unretouch.report.rendering import picture_url, script_json
-from unretouch.report.results_page import ResultRow, write_results_page
+from unretouch.pixels.pair_pictures import COLOURS, picture_files
+from unretouch.report.pages import ShownPair, picture_url, script_json
 from unretouch.report.training_page import write_status, write_training_page
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import (
     PREVIEWS_KEPT,
     Preview,
@@ -32,6 +32,7 @@ from unretouch.runs.status import (
     thin_curves,
     thin_previews,
 )
+from unretouch.tasks.test import write_results_page
 from unretouch.training.previews import MOST_LARGE, MOST_PAIRS
 
 REPORTS = Path(__file__).parents[2] / "src" / "unretouch" / "report"
@@ -325,24 +326,6 @@ def test_previews_thinned_as_they_come_stay_bounded_and_nested(count: int, limit
         assert set(kept) <= before | {step}
 
 
-def test_error_map_shows_its_scale() -> None:
-    levels = np.asarray(SCALE, dtype=np.float32)
-    prediction = np.repeat(levels[None, :, None], 3, axis=2) + 100
-    target = np.full_like(prediction, 100)
-    picture = error_map(prediction, target)
-    assert [tuple(pixel) for pixel in picture[0].tolist()] == [tuple(c) for c in COLOURS]
-
-
-def test_error_map_grows_lighter_with_the_error_and_ends_at_its_scale() -> None:
-    errors = np.linspace(0, 20, 200, dtype=np.float32)
-    prediction = np.repeat(errors[None, :, None], 3, axis=2)
-    light = error_map(prediction, np.zeros_like(prediction)).astype(int).sum(axis=2)[0]
-    assert (np.diff(light) >= 0).all()
-    assert (light[errors >= SCALE[-1]] == light[-1]).all()
-    with pytest.raises(ValueError, match="shapes differ"):
-        error_map(prediction, prediction[:, :5])
-
-
 def test_the_style_sheet_draws_the_scale_in_the_same_colours() -> None:
     css = (REPORTS / "static" / "page.css").read_text("utf-8")
     ramp = re.search(r"linear-gradient\(90deg, (.*)\);", css)
@@ -353,14 +336,12 @@ def test_the_style_sheet_draws_the_scale_in_the_same_colours() -> None:
 
 def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) -> None:
     rows = [
-        ResultRow(
+        ShownPair(
             name=name,
-            source=f"images/{name}_real_A.png",
-            prediction=f"images/{name}_fake_B.png",
-            target=f"images/{name}_real_B.png",
-            level_error=error,
-            identity_error=2.0,
-            recovered_share=1 - error / 2,
+            files=picture_files(f"images/{name}"),
+            figures=PlainFigures(
+                name=name, level_error=error, identity_error=2.0, recovered_share=1 - error / 2
+            ),
         )
         for name, error in (("one", 0.5), (HOSTILE, 1.5))
     ]
@@ -373,7 +354,8 @@ def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) ->
 
 
 def test_results_without_answer_use_the_words_real_and_fake(tmp_path: Path) -> None:
-    row = ResultRow(name="얼굴", source="images/얼굴_real.png", prediction="images/얼굴_fake.png")
+    files = {"real": "images/얼굴_real.png", "fake": "images/얼굴_fake.png"}
+    row = ShownPair(name="얼굴", files=files)
     index = write_results_page(tmp_path, "run", [row])
     page = Markup(index.read_text("utf-8"))
     sources = [unquote(source) for source in page.values("img", "src") if source]

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from unretouch.base.errors import NonFiniteError, ProcessLostError
-from unretouch.losses import GAN_LOSSES, huber
+from unretouch.losses import GAN_LOSSES
 from unretouch.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from unretouch.settings.train import TrainSettings
 from unretouch.training import step
+from unretouch.training.optimisers import remembered
 from unretouch.training.step import Batch, Losses, LossWeights, Nets, Optimisers, adam, train_step
 from unretouch.training.team import Team
 
@@ -53,17 +54,10 @@ class Run:
         )
 
     def state(self) -> list[Any]:
-        return copy.deepcopy(
-            [
-                part and part.state_dict()
-                for part in (
-                    self.nets.generator,
-                    self.nets.discriminator,
-                    self.optimisers.generator,
-                    self.optimisers.discriminator,
-                )
-            ]
-        )
+        nets = (self.nets.generator, self.nets.discriminator)
+        optimisers = (self.optimisers.generator, self.optimisers.discriminator)
+        states = [net and net.state_dict() for net in nets]
+        return copy.deepcopy([*states, *(each and remembered(each) for each in optimisers)])
 
 
 def same(one: Any, other: Any) -> bool:
@@ -171,29 +165,6 @@ def test_a_discriminator_that_is_not_updated_still_judges() -> None:
     parameters = dict(run.nets.discriminator.named_parameters())  # type: ignore[union-attr]
     assert all(same(before[1][key], after[1][key]) for key in parameters)
     assert gradients_gone(run)
-
-
-def test_another_reconstruction_loss_is_weighted_and_the_plain_error_stays_plain() -> None:
-    run = Run(with_discriminator=False, no_dropout=True)
-    with torch.no_grad():
-        prediction = copy.deepcopy(run.nets.generator)(run.batch.source)
-    losses = run.step(LossWeights(lambda_L1=7.0, reconstruction=huber))
-    target = run.batch.target
-    assert pytest.approx(7 * huber(prediction, target).item(), rel=1e-5) == losses.G_L1
-    assert losses.mean_error == pytest.approx((prediction - target).abs().mean().item(), rel=1e-5)
-
-
-def test_the_gradient_penalty_keeps_the_critic_flatter() -> None:
-    def steepness(penalty: float) -> float:
-        torch.manual_seed(2)
-        run = Run(norm="instance", no_dropout=True)
-        for _ in range(6):
-            run.step(LossWeights(0.0, 1e-6, "wgangp", gradient_penalty=penalty))
-        x = torch.cat([run.batch.source, run.batch.target], 1).requires_grad_()
-        (slope,) = torch.autograd.grad(run.nets.discriminator(x).sum(), x)  # type: ignore[misc]
-        return float(slope.norm())
-
-    assert steepness(10.0) < 0.5 * steepness(0.0)
 
 
 class Broken(nn.Module):
@@ -393,7 +364,7 @@ def test_the_seed_decides_about_dropout() -> None:
 
 def test_adam_is_the_classic_one() -> None:
     group = adam(nn.Linear(1, 1), 0.1, 0.25).param_groups[0]
-    assert (group["lr"], group["betas"], group["eps"]) == (0.1, (0.25, 0.999), 1e-8)
+    assert (group["lr"], group["betas"]) == (0.1, (0.25, 0.999))
     assert not group["weight_decay"]
     assert not group["amsgrad"]
 

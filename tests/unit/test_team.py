@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from fractions import Fraction
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.train import TrainSettings
-from unretouch.training.launching import Layout, is_first, layout
+from unretouch.training.launching import Layout, is_first, layout, ranks
 from unretouch.training.team import Team
 
 
@@ -90,8 +88,37 @@ def test_who_speaks(environ: dict[str, str], first: bool) -> None:
     assert is_first(environ) == first
 
 
-def test_one_process_imports_no_lightning() -> None:
-    """Its import takes seconds."""
-    program = "import sys, unretouch.tasks.train; print('lightning_fabric' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "False\n", done.stderr
+@pytest.mark.parametrize(
+    ("plan", "environ", "found"),
+    [
+        (Layout(2, 3), {**MACHINES, "NODE_RANK": "2", "LOCAL_RANK": "1"}, (5, 1)),
+        (Layout(4, 2, "torchrun"), {**TORCHRUN, "LOCAL_RANK": "1"}, (5, 1)),
+        (Layout(3, 2, "SLURM"), {**SRUN, "SLURM_PROCID": "4", "SLURM_LOCALID": "1",
+                                 "SLURM_JOB_ID": "70123"}, (4, 1)),
+    ],
+)  # fmt: skip
+def test_which_process_this_is(
+    plan: Layout, environ: dict[str, str], found: tuple[int, int]
+) -> None:
+    assert ranks(plan, environ) == found
+
+
+@pytest.mark.parametrize(
+    ("machines", "first"),
+    [
+        ("alpha", "alpha"), ("alpha,beta", "alpha"), ("alpha beta", "alpha"),
+        ("node[05-08,11]", "node05"), ("node[3,5],other", "node3"), ("node[7]-ib", "node7-ib"),
+    ],
+)  # fmt: skip
+def test_tasks_of_slurm_meet_at_the_first_machine(machines: str, first: str) -> None:
+    environ = {**SRUN, "SLURM_LOCALID": "0", "SLURM_JOB_ID": "70123", "SLURM_NODELIST": machines}
+    ranks(Layout(3, 2, "SLURM"), environ)
+    assert (environ["MASTER_ADDR"], environ["MASTER_PORT"]) == (first, "15123")
+    environ["MASTER_PORT"] = "4000"  # somebody's choice stays
+    ranks(Layout(3, 2, "SLURM"), environ)
+    assert environ["MASTER_PORT"] == "4000"
+
+
+def test_a_place_that_is_not_told() -> None:
+    with pytest.raises(UsageError, match="LOCAL_RANK"):
+        ranks(Layout(4, 2, "torchrun"), dict(TORCHRUN))

@@ -21,16 +21,16 @@ from unretouch.base.errors import DataError, UsageError, VerificationError
 from unretouch.cli import dispatch
 from unretouch.commands import verify as command
 from unretouch.pixels.images import write_png
+from unretouch.report.short_verdicts import trained_on
+from unretouch.report.verdicts import SCALES, Thresholds, Verdict, least_words, require
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
 from unretouch.settings import train as config
 from unretouch.settings.parser import parse
+from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.test import run_test
-from unretouch.tasks.verify import Thresholds, Verdict
-from unretouch.tasks.verify.brief import trained_on
-from unretouch.tasks.verify.cross import leave_one_out
-from unretouch.tasks.verify.fail_below import SCALES, least_words, require
+from unretouch.tasks.verify.crossvalidation import leave_one_out
 
 SIZE = 64
 NAMES = ("anna", "박")
@@ -254,8 +254,6 @@ def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
 
 
 def brief(run: RunDir, dataroot: str, phase: str) -> str:
-    from unretouch.settings.test import TestRequest
-
     console = Console(file=io.StringIO(), width=200)
     request = TestRequest(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
     run_test(request, console)
@@ -341,10 +339,29 @@ def test_many_processes_need_a_model(run: RunDir, capsys: pytest.CaptureFixture[
     assert cli.run(dispatch, ["verify", "idle", "--jobs", "0"]) == 2
 
 
+def test_a_grey_model_gets_the_figures_of_a_test(tmp_path: Path, run: RunDir) -> None:
+    """A model of one channel is measured against grey pictures, as it was trained."""
+    grey = settings(tmp_path, input_nc=1, output_nc=1)
+    config.save(run.config, grey, {})
+    save_weights(run.weights("latest"), networks.build_generator(grey).state_dict())
+    tested = run_test(
+        TestRequest(dataroot="data", name="idle", model="pix2pix", phase="train"),
+        Console(file=io.StringIO()),
+    )
+    dispatch(["verify", "idle", "--no_probe"])
+    for error, pair in zip(
+        tested.errors, written(run.root / "verify")["training"]["pairs"], strict=True
+    ):
+        frame = pair["prediction"]["frame"]
+        assert frame["level_error"] == pytest.approx(error.level_error)
+        assert frame["exact_pixels"] == pytest.approx(error.exact_pixels)
+        assert pair["identity"]["frame"]["level_error"] == pytest.approx(error.identity_error)
+
+
 def test_pairs_that_do_not_fit_memory_come_to_the_same_report(
     run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert dispatch(["verify", "idle", "--out", "held"]) == 0
-    monkeypatch.setattr("unretouch.tasks.verify.run.cache_bytes", lambda settings: 0)
+    monkeypatch.setattr("unretouch.tasks.verify.verification.cache_bytes", lambda settings: 0)
     assert dispatch(["verify", "idle", "--out", "lazy"]) == 0
     assert written(tmp_path / "held") == written(tmp_path / "lazy")

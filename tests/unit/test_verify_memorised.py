@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from unretouch.metrics import Levels
-from unretouch.tasks.verify import (
+from unretouch.report.pair_figures import PairFigures, figures_of_pair
+from unretouch.report.verdicts import (
     MemorisedThresholds,
-    PairFigures,
     UnseenThresholds,
-    figures_of_pair,
-    generalisation_gap,
+    Verification,
     mean_share,
     memorised_verdict,
     unseen_verdict,
@@ -121,7 +120,7 @@ def test_unseen_portraits(errors: tuple[float, ...], word: str) -> None:
 
 def test_the_gap_is_what_is_lost_against_the_training_pairs() -> None:
     training, heldout = [pair(0.0), pair(0.4)], [pair(1.4)]
-    assert generalisation_gap(mean_share(training), heldout) == pytest.approx(0.9 - 0.3)
+    assert Verification(training, heldout).generalisation_gap == pytest.approx(0.9 - 0.3)
     assert "0.60 less" in unseen_verdict(mean_share(training), heldout).sentence
 
 

@@ -8,8 +8,8 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.metrics import Levels
-from unretouch.tasks.verify import ProbePoint, ProbeThresholds, memorisation_probe, probe_verdict
-from unretouch.tasks.verify.probe import AMOUNTS, changed
+from unretouch.report.verdicts import ProbePoint, ProbeThresholds, probe_verdict
+from unretouch.tasks.verify.probe import AMOUNTS, changed, memorisation_probe
 
 Rgb = np.ndarray
 TARGET = data.astronaut()[60:188, 150:278]

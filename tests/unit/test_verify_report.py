@@ -16,20 +16,12 @@ from skimage import data
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.metrics import METRICS
 from unretouch.pixels.images import write_png
-from unretouch.tasks.verify import (
-    SCHEMA,
-    CrossRuns,
-    PairFigures,
-    ProbePoint,
-    Verification,
-    figures_of_pair,
-    renderables,
-    report,
-    simulated_pair,
-    worst_and_typical,
-)
-from unretouch.tasks.verify.finished import finished_pictures
-from unretouch.tasks.verify.report import mean_figures
+from unretouch.report.pair_figures import PairFigures, figures_of_pair, worst_and_typical
+from unretouch.report.verdicts import CrossRuns, ProbePoint, Verification
+from unretouch.tasks.verify.finished_pictures import finished_pictures
+from unretouch.tasks.verify.measuring import simulated_pair
+from unretouch.tasks.verify.report import SCHEMA, mean_figures, report
+from unretouch.tasks.verify.tables import renderables
 
 Rgb = np.ndarray
 

@@ -12,7 +12,8 @@ from skimage import data
 
 from unretouch.metrics import Area, Levels, grain_overlay, retouched_area
 from unretouch.pixels.images import read_rgb
-from unretouch.tasks.verify import PairFigures, TextureThresholds, figures_of_pair, texture_verdict
+from unretouch.report.pair_figures import PairFigures, figures_of_pair
+from unretouch.report.verdicts import TextureThresholds, texture_verdict
 
 SHARED = Path(__file__).parents[3] / "shared" / "portraits"
 FACES = ("astronaut", "london_003", "london_099", "selfie_30cm")

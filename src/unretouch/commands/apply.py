@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
 
     console = Console()
     batch = prepare(photos, _request(options))
-    _say(console, batch.found)
+    _say(console, str(batch.model.info))
     problems = _show(batch, options, console)
     if problems:
         raise ManyDataErrors(problems)

@@ -37,7 +37,8 @@ def main(argv: list[str]) -> int:
     options = parse(CompareOptions, argv, PROG)
     from rich.console import Console
 
-    from unretouch.tasks.compare import compare, write_comparison
+    from unretouch.tasks.compare.comparison import compare
+    from unretouch.tasks.compare.output import write_comparison
     from unretouch.tasks.compare.table import renderables
 
     console = Console()

@@ -41,16 +41,16 @@ def main(argv: list[str]) -> int:
     options = parse(ExportOptions, ["--out" if word == "-o" else word for word in argv], PROG)
     if len(options.words) != (0 if options.weights else 1):
         raise UsageError("one run is needed, or --weights", PROG, f"Write: {PROG} RUN --to onnx")
-    from unretouch.tasks.apply.request import ModelRequest
+    from unretouch.model.find import weights_file
     from unretouch.tasks.export.export import export  # late: imports torch
 
-    request = ModelRequest(
-        run=options.words[0] if options.words else None,
-        weights=Path(options.weights) if options.weights else None,
+    weights = weights_file(
+        options.words[0] if options.words else None,
+        Path(options.weights) if options.weights else None,
         epoch=options.epoch,
         checkpoints_dir=options.checkpoints_dir,
     )
-    done = export(request, options.to, Path(options.out) if options.out else None)
+    done = export(weights, options.to, Path(options.out) if options.out else None)
     print(f"{done.path}: {done.check}")
     if done.note:
         print(f"note: {done.note}")

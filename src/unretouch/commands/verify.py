@@ -15,7 +15,7 @@ from unretouch.settings.parser import parse
 from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
 
 if TYPE_CHECKING:
-    from unretouch.tasks.verify import Thresholds
+    from unretouch.report.verdicts import Thresholds
     from unretouch.tasks.verify.request import VerifyRequest
 
 PROG = "unretouch verify"
@@ -137,8 +137,8 @@ def main(argv: list[str]) -> int:
     _check(options)
     from rich.console import Console  # late, as the next lines: imports torch
 
-    from unretouch.tasks.verify.fail_below import least_words, require
-    from unretouch.tasks.verify.run import verify
+    from unretouch.report.verdicts import least_words, require
+    from unretouch.tasks.verify.verification import verify
     from unretouch.training.stopping import StoppedNow
 
     least = least_words(options.fail_below)
@@ -222,7 +222,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _thresholds(options: VerifyOptions) -> Thresholds:
-    from unretouch.tasks.verify import Thresholds
+    from unretouch.report.verdicts import Thresholds
 
     def changed(limits: Any, question: str) -> Any:
         given = {

@@ -15,7 +15,7 @@ from unretouch.compat.option_files import option_text
 from unretouch.compat.options import ClassicTrainOptions, classic_names, elsewhere
 from unretouch.settings.parser import build, read_flags, show_help, wants_help
 from unretouch.settings.train import TrainSettings
-from unretouch.training.launching import is_first, layout, require_fabric
+from unretouch.training.launching import is_first, layout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,8 +81,7 @@ def begin(
     Returns the exit code. Raises UnretouchError.
     """
     if plan := layout(settings):
-        require_fabric()
-        from unretouch.tasks.together import run_together  # late: imports lightning-fabric
+        from unretouch.tasks.together import run_together  # late: imports torch
 
         return run_together(settings, plan, how, console, options_text)
     from unretouch.tasks.train import train_run  # late: imports torch

@@ -9,13 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from unretouch.losses.adversarial import (
-    GanLoss,
-    gradient_penalty,
-    least_squares,
-    vanilla,
-    wasserstein,
-)
+from unretouch.losses.adversarial import GanLoss, least_squares, vanilla, wasserstein
 from unretouch.losses.huber import huber
 from unretouch.losses.l1 import l1
 from unretouch.losses.local_band_energy import local_band_energy
@@ -26,7 +20,6 @@ __all__ = [
     "RECONSTRUCTIONS",
     "GanLoss",
     "ReconstructionLoss",
-    "gradient_penalty",
     "huber",
     "l1",
     "local_band_energy",

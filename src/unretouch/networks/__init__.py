@@ -1,58 +1,33 @@
-"""Generators and discriminators: one file each, one literal table.
+"""Generators and discriminators: a file each, or a family; a line each in the tables of table.py.
 
 A generator maps the source to the prediction, both in network space: float32 (N, C, H, W) in
-[-1, 1], C of the source its `input_nc`, H and W multiples of its `size_multiple` (see predict for
-any size).
+[-1, 1]. What is to be known of one (its margin, the settings it takes, how its weights are
+recognised) it says itself, see generator.py. Pictures of any size are predicted in prediction.py.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
-from torch import nn
-
-from unretouch.networks import detail, patch, pixel, pyramid, resnet, unet
-from unretouch.networks.initial import initialise
-from unretouch.networks.predict import predict
-from unretouch.networks.state import describe_weights, load_weights
-from unretouch.settings.train import DiscriminatorName, GeneratorName, TrainSettings
+from unretouch.networks.classic import initialise
+from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
+from unretouch.networks.prediction import predict, predict_picture
+from unretouch.networks.state import load_weights
+from unretouch.networks.table import (
+    DISCRIMINATORS,
+    GENERATORS,
+    build_discriminator,
+    build_generator,
+    describe_weights,
+)
 
 __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
+    "Generator",
+    "GeneratorKind",
+    "WeightsDescription",
     "build_discriminator",
     "build_generator",
     "describe_weights",
     "initialise",
     "load_weights",
     "predict",
+    "predict_picture",
 ]
-
-GENERATORS: dict[GeneratorName, Callable[[TrainSettings], nn.Module]] = {
-    "unet_256": unet.build_256,
-    "unet_128": unet.build_128,
-    "resnet_9blocks": resnet.build_9,
-    "resnet_6blocks": resnet.build_6,
-    "detail": lambda settings: (
-        pyramid.build(settings) if settings.size == "pyramid" else detail.build(settings)
-    ),
-}
-
-DISCRIMINATORS: dict[DiscriminatorName, Callable[[TrainSettings], nn.Module]] = {
-    "basic": patch.build_basic,
-    "n_layers": patch.build_n_layers,
-    "pixel": pixel.build,
-}
-
-
-def build_generator(settings: TrainSettings) -> nn.Module:
-    """Return the generator of the settings with fresh weights, drawn from torch's random state."""
-    return GENERATORS[settings.netG](settings)
-
-
-def build_discriminator(settings: TrainSettings) -> nn.Module:
-    """Return the discriminator of the settings with fresh weights, drawn from torch's random state.
-
-    It judges source and picture side by side: (N, input_nc + output_nc, H, W) to logits.
-    """
-    return DISCRIMINATORS[settings.netD](settings)

@@ -9,13 +9,14 @@ positions, so the result does not depend on the batch or on where a tile was cut
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.settings.train import TrainSettings
+from unretouch.networks.generator import Generator, WeightsDescription
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
@@ -51,13 +52,10 @@ class Block(nn.Module):
         return x + change
 
 
-class Detail(nn.Module):
-    """The generator `detail`.
+class Detail(Generator):
+    """The generator `detail`; what it returns is not clamped."""
 
-    `forward` takes (N, input_nc, H, W) in network space, H and W multiples of `size_multiple`, and
-    returns (N, output_nc, H, W) float32 in network space, not clamped. What lies further away than
-    `margin` pixels does not change a pixel of the prediction.
-    """
+    margin: int
 
     def __init__(
         self, widths: tuple[int, ...], blocks: int = 1, input_nc: int = 3, output_nc: int = 3
@@ -101,6 +99,13 @@ class Detail(nn.Module):
         residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
         return residual.float()
 
+    def does_nothing(self) -> bool:
+        return self.input_nc == self.output_nc and self.adds_nothing()
+
+    def adds_nothing(self) -> bool:
+        """Return whether the residual is zero everywhere, as before the first update."""
+        return not any(bool(weight.any()) for weight in self.head.parameters())
+
 
 def in_channels(source: Tensor, channels: int) -> Tensor:
     """Return a picture, grey or RGB, in as many `channels`, 1 or 3."""
@@ -121,9 +126,15 @@ def margin(levels: int, blocks: int = 1) -> int:
     return int(-(-(reach + blur + halving) // 2**levels) * 2**levels)
 
 
-def size_of(stem: Tensor) -> str | None:
-    """Return the size whose first layer's weights these are."""
-    return next((size for size, w in WIDTHS.items() if w[0] == stem.shape[0]), None)
+def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
+    """Return what the state dict of a `detail` of a known size says of it; None if it is none."""
+    stem, head = state.get("stem.weight"), state.get("head.weight")
+    if stem is None or head is None or stem.dim() != 4:
+        return None
+    size = next((size for size, w in WIDTHS.items() if w[0] == stem.shape[0]), None)
+    if size is None:
+        return None
+    return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, size)
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
@@ -144,9 +155,3 @@ def of_size(size: str, input_nc: int = 3, output_nc: int = 3) -> Detail:
     net = Detail(WIDTHS[size], input_nc=input_nc, output_nc=output_nc)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
-
-
-def build(settings: TrainSettings) -> Detail:
-    """Return the generator of the size `settings.size`, with fresh weights."""
-    size = "m" if settings.size == "auto" else settings.size
-    return of_size(size, settings.input_nc, settings.output_nc)

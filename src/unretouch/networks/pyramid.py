@@ -9,17 +9,19 @@ elsewhere the prediction is the source, bit for bit.
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch.networks import detail
 from unretouch.networks.detail import RESIDUAL_UNIT, Detail, in_channels
-from unretouch.networks.predict import padded
+from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
+from unretouch.networks.prediction import padded
 from unretouch.settings.train import TrainSettings
 
 FACTOR: Final = 8
@@ -32,13 +34,15 @@ GATE_UNIT: Final = 0.25
 """The last layer's unit for the gate, before its sigmoid."""
 
 
-class Pyramid(nn.Module):
-    """The generator `pyramid`.
+class Pyramid(Generator):
+    """The generator `pyramid`; what it returns is not clamped.
 
-    `forward` takes (N, input_nc, H, W) in network space, H and W multiples of `size_multiple`, and
-    returns (N, output_nc, H, W) float32 in network space, not clamped. What lies further away than
-    `margin` pixels does not change a pixel of the prediction.
+    Of a whole picture the coarse network takes a look, once; then a part needs no more around it
+    than the margin of the fine one.
     """
+
+    margin: int
+    looks_first = True
 
     def __init__(self, coarse: Detail, fine: Detail) -> None:
         """`coarse` returns a channel more than the picture has: the gate."""
@@ -52,6 +56,20 @@ class Pyramid(nn.Module):
     def forward(self, source: Tensor) -> Tensor:
         source = source.float()
         return refined(self.fine, source, enlarged(guide(self.coarse, reduced(source))))
+
+    @property
+    def networks(self) -> tuple[Detail, Detail]:
+        return self.coarse, self.fine
+
+    def made_of(self, networks: Sequence[Generator]) -> Pyramid:
+        return Pyramid(*networks)  # type: ignore[arg-type]
+
+    def does_nothing(self) -> bool:
+        same = self.input_nc == self.output_nc
+        return same and self.coarse.adds_nothing() and self.fine.adds_nothing()
+
+    def look(self, height: int, rows: Callable[[slice], Tensor]) -> Guided:
+        return Guided(self, guide_of_whole(self.coarse, height, rows))
 
 
 def guide(coarse: Detail, cells: Tensor) -> Tensor:
@@ -97,22 +115,25 @@ def open_cells(of_whole: Tensor) -> Tensor:
     return F.max_pool2d(gate, 3, 1, 1)[:, 0] > 0
 
 
-def strips_of(height: int, coarse: Detail) -> Iterator[slice]:
-    """Yield the rows of a picture in strips that begin at a whole cell of the coarse network."""
-    multiple = FACTOR * coarse.size_multiple
-    rows = STRIP // multiple * multiple
-    # The last one is no smaller than what it may have to be extended by.
-    tops = list(range(0, max(1, height - multiple), rows))
-    yield from (slice(*ends) for ends in itertools.pairwise([*tops, height]))
-
-
 @torch.no_grad()
-def guide_of_whole(coarse: Detail, strips: Iterable[Tensor]) -> Tensor:
-    """Return the guide of a picture of any size, (1, C + 1, h, w), from the strips of strips_of,
-    (1, C, H, W) in network space: extended by reflection to whole cells of that network."""
+def guide_of_whole(coarse: Detail, height: int, rows: Callable[[slice], Tensor]) -> Tensor:
+    """Return the guide of a picture of any size, (1, C + 1, h, w).
+
+    The picture has `height` rows; `rows` returns some of them, (1, C, n, W) in network space. It is
+    extended by reflection to whole cells of the coarse network.
+    """
     multiple = FACTOR * coarse.size_multiple
-    cells = torch.cat([reduced(padded(strip, multiple)) for strip in strips], 2)
+    strips = _strips(height, multiple)
+    cells = torch.cat([reduced(padded(rows(strip), multiple)) for strip in strips], 2)
     return guide(coarse, cells.to(next(coarse.parameters()).device))
+
+
+def _strips(height: int, multiple: int) -> Iterator[slice]:
+    """Yield the rows of a picture in strips that begin at multiples of `multiple`."""
+    step = STRIP // multiple * multiple
+    # The last one is no smaller than what it may have to be extended by.
+    tops = list(range(0, max(1, height - multiple), step))
+    yield from (slice(*ends) for ends in itertools.pairwise([*tops, height]))
 
 
 def guide_at(of_whole: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
@@ -130,16 +151,22 @@ def guide_at(of_whole: Tensor, top: int, left: int, height: int, width: int) -> 
     return enlarged(cells)[:, :, FACTOR : FACTOR + height, FACTOR : FACTOR + width]
 
 
-class Guided(nn.Module):
-    """The fine network with the guide of a whole picture, for a part of it."""
+class Guided(Generator):
+    """The fine network with the guide of a whole picture, for parts of it."""
 
     size_multiple = FACTOR
 
-    def __init__(self, pyramid: Pyramid, of_whole: Tensor, top: int, left: int) -> None:
-        """The part begins at row `top` and column `left`, at a cell's corner."""
+    def __init__(self, pyramid: Pyramid, of_whole: Tensor) -> None:
         super().__init__()
-        self.fine, self.input_nc = pyramid.fine, pyramid.input_nc
-        self._guide, self._corner = of_whole, (top, left)
+        self.fine, self.margin = pyramid.fine, pyramid.fine.margin
+        self.input_nc, self.output_nc = pyramid.input_nc, pyramid.output_nc
+        self.open_cells = open_cells(of_whole)[0].cpu().numpy()
+        self._guide, self._corner = of_whole, (0, 0)
+
+    def part_at(self, top: int, left: int) -> Guided:
+        part = copy.copy(self)
+        part._corner = top, left
+        return part
 
     def forward(self, source: Tensor) -> Tensor:
         height, width = source.shape[2:]
@@ -147,8 +174,39 @@ class Guided(nn.Module):
         return refined(self.fine, source, part)
 
 
-def build(settings: TrainSettings) -> Pyramid:
-    """Return the generator `pyramid`, freshly initialised from torch's random state."""
+def build(settings: TrainSettings) -> Detail | Pyramid:
+    """Return the generator of the size `settings.size`, with fresh weights."""
     input_nc, output_nc = settings.input_nc, settings.output_nc
+    if settings.size != "pyramid":
+        size = "m" if settings.size == "auto" else settings.size
+        return detail.of_size(size, input_nc, output_nc)
     coarse = detail.of_size(SIZE, input_nc, output_nc + 1)
     return Pyramid(coarse, detail.of_size(SIZE, output_nc, output_nc))
+
+
+def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
+    """Return what the state dict of a `detail` of any size says of it; None if it is none."""
+    stem, head = state.get("coarse.stem.weight"), state.get("fine.head.weight")
+    if stem is None or head is None or stem.dim() != 4:
+        return detail.recognise(state)
+    return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, "pyramid")
+
+
+def width(settings: TrainSettings) -> int:
+    """Return the channels of the first level, of each of the two where it is a pyramid."""
+    size = {"auto": "m", "pyramid": SIZE}.get(settings.size, settings.size)
+    return detail.WIDTHS[size][0]
+
+
+DETAIL: Final = GeneratorKind(
+    build=build,
+    recognise=recognise,
+    takes=frozenset({"input_nc", "output_nc", "size"}),
+    width=width,
+    weights_bytes=19_000,
+    pixel_bytes=28,
+    takes_bf16=True,
+    takes_fast_recipe=True,
+    kept_bytes=128_000_000,  # those of a tile
+)
+"""`detail` of any size, of which the largest is a pyramid."""

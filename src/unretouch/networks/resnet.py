@@ -6,12 +6,16 @@ chosen so that the state dict has the classic program's keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks.initial import initialise
-from unretouch.networks.norms import convolutions_have_bias, make_norm
+from unretouch.networks import classic
+from unretouch.networks.classic import convolutions_have_bias, make_norm
+from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
 
 WIDENING = 4
@@ -50,7 +54,7 @@ class Block(nn.Module):
         return total
 
 
-class ResNet(nn.Module):
+class ResNet(Generator):
     """Network space (N, input_nc, H, W) to (N, output_nc, H, W), float32 in [-1, 1].
 
     H and W must be multiples of `size_multiple`, and at least 8.
@@ -69,7 +73,7 @@ class ResNet(nn.Module):
         dropout: bool = True,
     ) -> None:
         super().__init__()
-        self.input_nc = input_nc
+        self.input_nc, self.output_nc = input_nc, output_nc
         bias = convolutions_have_bias(norm)
         part: dict[str, nn.Module] = {
             "1": nn.Conv2d(input_nc, ngf, 7, bias=bias),
@@ -112,7 +116,8 @@ class ResNet(nn.Module):
         return F.relu_(self.model[str(int(key) + 1)](self.model[key](x)))
 
 
-def _build(blocks: int, settings: TrainSettings) -> nn.Module:
+def build(blocks: int, settings: TrainSettings) -> ResNet:
+    """Return a residual generator of so many blocks with fresh weights."""
     net = ResNet(
         blocks,
         input_nc=settings.input_nc,
@@ -121,15 +126,38 @@ def _build(blocks: int, settings: TrainSettings) -> nn.Module:
         norm=settings.norm,
         dropout=not settings.no_dropout,
     )
-    initialise(net, settings.init_type, settings.init_gain)
+    classic.initialise(net, settings.init_type, settings.init_gain)
     return net
 
 
-def build_9(settings: TrainSettings) -> nn.Module:
-    """Return resnet_9blocks with fresh weights."""
-    return _build(9, settings)
+def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
+    """Return what a residual generator's state dict says of it, by keys and shapes; None if it is
+    none."""
+    blocks = len({key.split(".")[1] for key in state if ".conv_block." in key})
+    first, last = state.get("model.1.weight"), state.get(f"model.{17 + blocks}.weight")
+    if not blocks or first is None or last is None or first.dim() != 4 or last.dim() != 4:
+        return None
+    between = state.get("model.10.conv_block.6.weight")
+    return WeightsDescription(
+        netG=f"resnet_{blocks}blocks",
+        input_nc=first.shape[1],
+        output_nc=last.shape[0],
+        norm=classic.norm_of(state, "model.1", "model.2"),
+        ngf=first.shape[0],
+        # There it is a convolution's, with dropout before it; else the normalisation's.
+        dropout=between is not None and between.dim() == 4,
+    )
 
 
-def build_6(settings: TrainSettings) -> nn.Module:
-    """Return resnet_6blocks with fresh weights."""
-    return _build(6, settings)
+def _kind(blocks: int) -> GeneratorKind:
+    return GeneratorKind(
+        build=partial(build, blocks),
+        recognise=recognise,
+        takes=classic.TAKES,
+        width=classic.width,
+        weights_bytes=40_000,
+        pixel_bytes=155,
+    )
+
+
+RESNET_9, RESNET_6 = _kind(9), _kind(6)

@@ -1,52 +1,18 @@
-"""Weights of networks: recognise what a file holds, check that it fits, put it in."""
+"""Put weights into a network, after a look at whether they fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from unretouch.base.errors import CheckpointError
-from unretouch.settings.train import NormName
+from unretouch.networks.table import describe_weights
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _SHOWN = 3
 """Keys named in a message; the others are counted."""
-
-
-@dataclass(frozen=True)
-class WeightsDescription:
-    """What a classic generator's state dict says about the generator."""
-
-    netG: str  # a classic name, or unet with another number of halvings, resnet of blocks
-    norm: NormName
-    ngf: int
-    input_nc: int
-    output_nc: int
-    dropout: bool | None  # None: the keys do not tell (U-Nets)
-
-    def __str__(self) -> str:
-        text = f"{self.netG} with {self.norm} norm"
-        if self.norm == "none":
-            text = f"{self.netG} without norm"
-        if self.ngf != 64:
-            text += f", ngf {self.ngf}"
-        if (self.input_nc, self.output_nc) != (3, 3):
-            text += f", {self.input_nc} to {self.output_nc} channels"
-        if self.dropout is not None:
-            text += ", with dropout" if self.dropout else ", no dropout"
-        return text
-
-
-def describe_weights(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
-    """Return which classic generator `state` belongs to, by keys and shapes; None if to none."""
-    if "model.model.0.weight" in state:
-        return _describe_unet(state)
-    if "model.1.weight" in state and any(key.startswith("model.10.conv_block.") for key in state):
-        return _describe_resnet(state)
-    return None
 
 
 def load_weights(net: nn.Module, state: Mapping[str, torch.Tensor], where: object) -> None:
@@ -110,33 +76,3 @@ def _is_relic(key: str, state: Mapping[str, torch.Tensor]) -> bool:
     """Whether `key` is a statistic without the weight that batch normalisation has beside it."""
     stem, _, last = key.rpartition(".")
     return last in _STATISTICS and f"{stem}.weight" not in state
-
-
-def _norm(state: Mapping[str, torch.Tensor], convolution: str, norm: str) -> NormName:
-    if f"{norm}.weight" in state:
-        return "batch"
-    return "instance" if f"{convolution}.bias" in state else "none"
-
-
-def _describe_unet(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
-    first, last = state["model.model.0.weight"], state.get("model.model.3.weight")
-    if last is None or first.dim() != 4 or last.dim() != 4:
-        return None
-    deepest = max(key.count("model.3.") for key in state)
-    halvings = deepest + 1
-    norm = _norm(state, "model.model.1.model.1", "model.model.1.model.2")
-    name = {8: "unet_256", 7: "unet_128"}.get(halvings, f"U-Net of {halvings} halvings")
-    return WeightsDescription(name, norm, first.shape[0], first.shape[1], last.shape[1], None)
-
-
-def _describe_resnet(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
-    blocks = len({key.split(".")[1] for key in state if ".conv_block." in key})
-    first, last = state["model.1.weight"], state.get(f"model.{17 + blocks}.weight")
-    if last is None or first.dim() != 4 or last.dim() != 4:
-        return None
-    name = f"resnet_{blocks}blocks"
-    norm = _norm(state, "model.1", "model.2")
-    dropout = "model.10.conv_block.6.weight" in state and (
-        state["model.10.conv_block.6.weight"].dim() == 4
-    )
-    return WeightsDescription(name, norm, first.shape[0], first.shape[1], last.shape[0], dropout)

@@ -6,13 +6,17 @@ Module names are chosen so that the state dict has the classic program's keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unretouch.networks import classic
+from unretouch.networks.classic import convolutions_have_bias, make_norm
 from unretouch.networks.convolutions import Double, Halve
-from unretouch.networks.initial import initialise
-from unretouch.networks.norms import convolutions_have_bias, make_norm
+from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
 
 SLOPE = 0.2
@@ -105,7 +109,7 @@ class Outermost(nn.Module):
             return picture.tanh()
 
 
-class UNet(nn.Module):
+class UNet(Generator):
     """Network space (N, input_nc, H, W) to (N, output_nc, H, W), float32 in [-1, 1].
 
     H and W must be multiples of `size_multiple`.
@@ -123,7 +127,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.size_multiple = 2**halvings
-        self.input_nc = input_nc
+        self.input_nc, self.output_nc = input_nc, output_nc
         widths = [ngf * min(8, 2**level) for level in range(halvings)]
         within: nn.Module = Innermost(widths[-2], widths[-1], norm)
         for level in range(halvings - 2, 0, -1):
@@ -139,7 +143,8 @@ class UNet(nn.Module):
         return y
 
 
-def _build(halvings: int, settings: TrainSettings) -> nn.Module:
+def build(halvings: int, settings: TrainSettings) -> UNet:
+    """Return a U-Net of so many halvings with fresh weights."""
     net = UNet(
         halvings,
         input_nc=settings.input_nc,
@@ -148,15 +153,34 @@ def _build(halvings: int, settings: TrainSettings) -> nn.Module:
         norm=settings.norm,
         dropout=not settings.no_dropout,
     )
-    initialise(net, settings.init_type, settings.init_gain)
+    classic.initialise(net, settings.init_type, settings.init_gain)
     return net
 
 
-def build_256(settings: TrainSettings) -> nn.Module:
-    """Return unet_256 with fresh weights."""
-    return _build(8, settings)
+def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
+    """Return what a U-Net's state dict says of it, by keys and shapes; None if it is none."""
+    first, last = state.get("model.model.0.weight"), state.get("model.model.3.weight")
+    if first is None or last is None or first.dim() != 4 or last.dim() != 4:
+        return None
+    halvings = max(key.count("model.3.") for key in state) + 1
+    return WeightsDescription(
+        netG={8: "unet_256", 7: "unet_128"}.get(halvings, f"U-Net of {halvings} halvings"),
+        input_nc=first.shape[1],
+        output_nc=last.shape[1],
+        norm=classic.norm_of(state, "model.model.1.model.1", "model.model.1.model.2"),
+        ngf=first.shape[0],
+    )
 
 
-def build_128(settings: TrainSettings) -> nn.Module:
-    """Return unet_128 with fresh weights."""
-    return _build(7, settings)
+def _kind(halvings: int) -> GeneratorKind:
+    return GeneratorKind(
+        build=partial(build, halvings),
+        recognise=recognise,
+        takes=classic.TAKES,
+        width=classic.width,
+        weights_bytes=203_000,
+        pixel_bytes=22,
+    )
+
+
+UNET_256, UNET_128 = _kind(8), _kind(7)

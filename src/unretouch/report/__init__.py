@@ -1,1 +1,1 @@
-"""Pages: the only place that makes HTML. Templates escape everything they are given."""
+"""Results: how a prediction compares with its answer, as figures, verdicts, tables and pages."""

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from unretouch.report import training_page
+from unretouch.report.tables import duration
 from unretouch.runs.status import TrainingStatus, recent
-from unretouch.training.evaluation import PairError
 
 PLAIN_LINE_S = 30.0
 """Seconds between two lines where the output is no terminal."""
@@ -69,40 +67,6 @@ class RunDisplay:
         self._bar.update(self._task, completed=_share(status), place=place, figures=figures)
 
 
-def error_table(title: str, groups: dict[str, list[PairError]]) -> Table:
-    """Return the honest table: each pair's error beside that of doing nothing, by group.
-
-    Estimates have a ~ before them.
-    """
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    table.add_column("pair", overflow="fold")
-    for heading in ("doing nothing", "error (levels)", "recovered", "exact pixels"):
-        table.add_column(heading, justify="right")
-    for group, errors in groups.items():
-        for error in errors:
-            share, exact = error.recovered_share, error.exact_pixels
-            about = "~" if error.estimated else ""
-            table.add_row(
-                group,
-                Text(error.name),  # square brackets in it are no markup
-                doing_nothing(error.identity_error, error.identity_parts),
-                f"{about}{error.level_error:.3f}",
-                "-" if share is None else f"{about}{share:.1%}",
-                "-" if exact is None else f"{exact:.1%}",
-            )
-    return table
-
-
-def doing_nothing(error: float, parts: tuple[float, float] | None, digits: int = 3) -> str:
-    """Return the error of doing nothing, of two files compressed apart with what it consists of."""
-    text = f"{error:.{digits}f}"
-    if parts is None:
-        return text
-    retouch, noise = (f"{part:.{digits}f}" for part in parts)
-    return f"{text}: {retouch} retouch, {noise} compression"
-
-
 def _place(status: TrainingStatus) -> str:
     if status.total_epochs is None:
         return f"step {status.step}"
@@ -119,18 +83,10 @@ def _figures(status: TrainingStatus) -> str:
     if not math.isnan(weighted):
         parts.append(f"G_L1 {weighted:.3f}")
     if status.state == "running" and status.left_s is not None:
-        parts.append(f"{_duration(status.left_s)} left")
+        parts.append(f"{duration(status.left_s)} left")
     if status.state != "running":
-        parts.append(f"{status.state} after {_duration(status.elapsed_s)}")
+        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
     return "  ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _share(status: TrainingStatus) -> float:

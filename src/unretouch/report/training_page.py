@@ -1,7 +1,7 @@
 """The live page of a run: web/index.html, which opens from the disk and keeps itself current.
 
 index.html reads status.js again every few seconds through a script tag, the one way that works
-from `file://`. So the page is never loaded anew, and nothing flashes or loses its place.
+from `file://`. So the page is never reloaded, and nothing flashes or loses its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
-from unretouch.report.rendering import PICTURE_ASSETS, copy_assets, render, script_json
+from unretouch.report.pages import render, script_json, write_assets
 from unretouch.runs.status import (
     Preview,
     PreviewPair,
@@ -24,15 +24,6 @@ from unretouch.runs.status import (
     of_whole_pictures,
     recent,
     thin_curves,
-)
-
-_ASSETS = (
-    *PICTURE_ASSETS,
-    "training.js",
-    "charts.js",
-    "vendor/uplot/uPlot.iife.min.js",
-    "vendor/uplot/uPlot.min.css",
-    "vendor/uplot/LICENSE",
 )
 
 PREVIEW_BYTES = 300_000
@@ -47,7 +38,7 @@ def write_training_page(web: Path) -> None:
     Call once at the start, then `write_status`. Raises DiskError.
     """
     durable.make_folder(web)
-    copy_assets(web / "assets", _ASSETS)
+    write_assets(web, "training")
 
 
 def write_status(web: Path, status: TrainingStatus) -> None:
@@ -67,8 +58,8 @@ def write_status(web: Path, status: TrainingStatus) -> None:
 
 @lru_cache(maxsize=1)
 def _index(name: str, previews: tuple[Preview, ...]) -> str:
-    # Kept: most updates bring no new pictures, and this is the dearest part of one.
-    return render("training_page.html", name=name, previews=previews)
+    # Kept: most updates bring no new pictures, and this is the most expensive part of one.
+    return render("training", name=name, previews=previews)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -90,7 +81,7 @@ def _record(status: TrainingStatus) -> dict[str, Any]:
     record["curves"] = _curves(status)
     record["training_error"] = _training_error(status)
     record["previews"] = _affordable([_preview(preview) for preview in status.previews])
-    record["errors"] = [_mean_error(preview) for preview in status.previews]
+    record["errors"] = [(preview.step, preview.mean.level_error) for preview in status.previews]
     record["written"] = time.time()
     return record
 
@@ -133,11 +124,6 @@ def _affordable(previews: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return previews
     last = len(previews) - 1
     return [previews[round(i * last / (room - 1))] for i in range(room)]
-
-
-def _mean_error(preview: Preview) -> tuple[int, float]:
-    errors = [pair.level_error for pair in preview.pairs]
-    return preview.step, sum(errors) / len(errors) if errors else float("nan")
 
 
 def _rows(previews: Sequence[Preview]) -> tuple[Preview, ...]:

@@ -129,7 +129,7 @@ def read_best(run: RunDir) -> Best | None:
     """Return what best.json says; None where there is none, or none that can be read."""
     try:
         record = json.loads(run.best.read_text("utf-8"))
-        error = record["level_error"]
+        error = record.get("level_error")
         return Best(int(record["epoch"]), None if error is None else float(error))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

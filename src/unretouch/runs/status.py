@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from unretouch.runs.condition import State
+from unretouch.runs.plain_figures import PlainFigures, mean_of
 
 PlaceKind = Literal["strongest", "worst"]
 """Where the retouch is strongest; elsewhere, where the error is largest of what was predicted."""
@@ -27,10 +28,28 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreviewPlace:
+class PreviewPictures:
+    """The pictures of a pair at one step, as file names relative to the run's web folder.
+
+    `/` between folders, not percent-encoded: `images/epoch012_face_fake_B.png`.
+    """
+
+    real_A: str
+    fake_B: str
+    real_B: str
+    error_map: str | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """All pictures there are."""
+        return [name for name in (self.real_A, self.fake_B, self.real_B, self.error_map) if name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewPlace(PreviewPictures):
     """A part of a large pair at 1:1, as it looked at one step; pictures and errors as there.
 
-    All in pixels of the whole picture. Empty file names where a run writes no pictures.
+    All in pixels of the whole picture.
     """
 
     kind: PlaceKind
@@ -38,38 +57,18 @@ class PreviewPlace:
     top: int
     width: int
     height: int
-    real_A: str
-    fake_B: str
-    real_B: str
-    error_map: str
     level_error: float
     identity_error: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreviewPair:
+class PreviewPair(PreviewPictures, PlainFigures):
     """One pair as it looked at one step.
 
-    Pictures are file names relative to the run's web folder, `/` between folders, not
-    percent-encoded: `images/epoch012_face_fake_B.png`. Errors are mean absolute differences in
-    grey levels, 0 to 255. Shares go up to 1; None where the source equals the target.
-
     A large pair has its whole pictures reduced, and `places` at 1:1. Between the start and the end
-    of a run `fake_B` is empty for it, and its errors are estimates: `identity_error` alone is then
-    measured on the whole picture.
+    of a run `fake_B` is empty for it, and its errors are estimates.
     """
 
-    name: str
-    real_A: str
-    fake_B: str
-    real_B: str
-    error_map: str | None = None
-    level_error: float
-    identity_error: float
-    recovered_share: float | None
-    exact_pixels: float | None = None
-    """None, too, where it is not known exactly"""
-    estimated: bool = False
     sampled_tiles: int = 0
     """from which the errors are estimated"""
     size: tuple[int, int] | None = None
@@ -84,6 +83,39 @@ class Preview:
     step: int
     epoch: int
     pairs: Sequence[PreviewPair]
+
+    def record(self) -> dict[str, Any]:
+        """Return the preview as previews.jsonl holds it."""
+        pairs = [asdict(pair) for pair in self.pairs]
+        for pair in pairs:
+            del pair["identity_parts"]  # those of a preview are always the same
+        return {"step": self.step, "epoch": self.epoch, "pairs": pairs}
+
+    @staticmethod
+    def of(record: Mapping[str, Any]) -> Preview:
+        """Return the preview that a line of previews.jsonl holds.
+
+        Raises KeyError, TypeError or ValueError for one that another version wrote.
+        """
+        pairs = tuple(_preview_pair(pair) for pair in record["pairs"])
+        return Preview(step=int(record["step"]), epoch=int(record["epoch"]), pairs=pairs)
+
+    @property
+    def mean(self) -> PlainFigures:
+        """The mean figures of the pairs shown."""
+        return mean_of(self.pairs)
+
+    @property
+    def files(self) -> list[str]:
+        """All pictures there are, of pairs and of places in them."""
+        shown = [part for pair in self.pairs for part in (pair, *pair.places)]
+        return [name for part in shown for name in part.files]
+
+
+def _preview_pair(record: Mapping[str, Any]) -> PreviewPair:
+    places = tuple(PreviewPlace(**place) for place in record.get("places", ()))
+    size = record.get("size")
+    return PreviewPair(**{**record, "places": places, "size": tuple(size) if size else None})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.base.messages import _
-from unretouch.report.rendering import picture_url, script_json, words_script
+from unretouch.report.pages import picture_url, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.actions import comparison_folder

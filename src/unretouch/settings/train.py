@@ -101,7 +101,7 @@ class TrainSettings:
     gan_mode: GanMode = "vanilla"
     """adversarial loss: vanilla is cross entropy, lsgan least squares"""
     pool_size: int = 0
-    """predictions remembered for the discriminator"""
+    """predictions that are remembered and shown to the discriminator again, among new ones"""
     d_every: int = 1
     """update the discriminator at every Nth step only"""
     n_epochs: int = 100

@@ -8,14 +8,16 @@ from rich.console import Console
 
 from unretouch.base.errors import ExitCode
 from unretouch.pixels.pairs import load_pairs
-from unretouch.report.console import error_table, say
+from unretouch.report.console import say
+from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
+from unretouch.runs.plain_figures import mean_of
 from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.demo_pairs import cut_demo_pairs
-from unretouch.tasks.test import run_test, trained_generator
+from unretouch.tasks.test import model_of, run_test
 from unretouch.tasks.train import Continuation, train_run
-from unretouch.training.evaluation import evaluate
+from unretouch.training.evaluation import pair_error
 
 MINUTES = 2.0
 """Training time unless said otherwise; all of the demo stays below four minutes on two cores."""
@@ -45,13 +47,12 @@ def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) ->
     tested = run_test(_request(settings, out), Console(quiet=True))
     run = RunDir(settings.checkpoints_dir, settings.name)
     heldout = load_pairs(out, "heldout", settings.direction).pairs
-    generator, _ = trained_generator(run, _request(settings, out))
-    unseen = [error for _, _, error in evaluate(generator, heldout)]
+    model = model_of(run, _request(settings, out))
+    unseen = [pair_error(pair, model.predict(pair.source)) for pair in heldout]
     console.print(
         error_table("What was learnt", {"trained on": tested.errors, "never seen": unseen})
     )
-    error = sum(e.level_error for e in tested.errors)
-    share = 1 - error / sum(e.identity_error for e in tested.errors)
+    share = mean_of(tested.errors).recovered_share or 0.0
     verdict = "memorised well" if share >= PROMISED_SHARE else "not yet memorised"
     say(console, f"recovered {share:.0%} of the retouch on the training pairs: {verdict}")
     if share < PROMISED_SHARE:

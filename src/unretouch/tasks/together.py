@@ -35,11 +35,10 @@ from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import following
-from unretouch.training.large_sets import cache_bytes
 from unretouch.training.launching import Layout, layout
-from unretouch.training.processes import Processes, join
 from unretouch.training.stopping import StoppedNow
-from unretouch.training.training_pairs import prepared_pairs
+from unretouch.training.team import Processes, join
+from unretouch.training.training_pairs import cache_bytes, prepared_pairs
 
 LAST_WORDS_S = 5.0
 """How long a process that is lost, or done, may take to end."""

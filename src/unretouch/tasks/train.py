@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy
 import torch
@@ -19,29 +18,27 @@ from unretouch.base.errors import ExitCode
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.report.console import RunDisplay, error_table, say
+from unretouch.report.console import RunDisplay, say
+from unretouch.report.tables import error_table
 from unretouch.runs import history
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import Preview
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.verify.brief import affordable, brief_figures, brief_verdicts
-from unretouch.training import device, large_sets, saving
-from unretouch.training.estimates import MemoryCheck, capacity, disk_plan, require_room
-from unretouch.training.evaluation import PairError, asked_of, evaluate, is_local
+from unretouch.training import device, saving
+from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import is_large
-from unretouch.training.previews import Previews
+from unretouch.training.previews import Previews, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
-from unretouch.training.trainer import train
-from unretouch.training.training_pairs import padded_pairs, prepared_pairs
-
-if TYPE_CHECKING:
-    from unretouch.training.fast_fit import FastFit
+from unretouch.training.trainer import Trainer
+from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 LARGE_PIXELS = 2_000_000
 """Above so many pixels a picture is large: the generator has a level more."""
@@ -90,7 +87,7 @@ def train_run(
             if opened.progress.done or opened.progress.time_up:
                 say(console, _finished_line(run, settings))
                 return ExitCode.OK
-            _tell_what_is_needed(run, settings, opened, loaded, console)
+            _tell_what_is_needed(run, settings, opened, console)
             _record_start(run, settings, opened, loaded, options_text)
             return _trained(run, settings, opened, loaded, console, report, team)
 
@@ -108,7 +105,7 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
         settings.phase,
         settings.direction,
         settings.max_dataset_size,
-        PictureCache(large_sets.cache_bytes(settings)),
+        PictureCache(cache_bytes(settings)),
         before,
     )
     for warning in loaded.warnings[:MOST_NOTES]:
@@ -125,20 +122,13 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
 
 
 def _tell_what_is_needed(
-    run: RunDir, settings: TrainSettings, opened: Session, loaded: LoadedPairs, console: Console
+    run: RunDir, settings: TrainSettings, opened: Session, console: Console
 ) -> None:
     """Print what the run will need and can reach. Raises DiskError where the disk is too small."""
-    plan = disk_plan(opened.fit.weights(), settings.keep_gb)
+    plan = disk_plan(opened.fit.weights(), settings.keep_gb, opened.fit.pool_bytes)
     say(console, plan.sentence())
-    if settings.recipe == "fast":
-        from unretouch.training.fast_fit import FastFit  # here: a classic run needs none of it
-
-        assert isinstance(opened.fit, FastFit)
-        names = [pair.name for pair in loaded.pairs]
-        for line in _difference_lines(names, opened.fit.maps)[:MOST_NOTES]:
-            say(console, line)
-        if settings.aim == "fit" and not loaded.lazy:
-            say(console, _capacity(settings, opened, opened.fit, loaded.pairs))
+    for line in opened.fit.expectations(opened.progress.total_steps):
+        say(console, line)
     require_room(run, plan)
 
 
@@ -152,7 +142,7 @@ def _trained(
     team: Team,
 ) -> ExitCode:
     """Train what was opened; print how it ended and what came of it."""
-    shown = large_sets.shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
+    shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
         if team.size > 1:
@@ -163,50 +153,29 @@ def _trained(
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)
         with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
-            outcome = train(
+            code = Trainer(
                 run, settings, opened.fit, opened.progress, previews, display, stop, team
-            )
-        team.dismiss(outcome.exit_code)
+            ).train()
+        team.dismiss(code)
     except StoppedNow as stopped:
         say(console, f"stopped at once; the last save in {run.root} is whole")
         return stopped.exit_code
-    at = f"step {outcome.step}, epoch {opened.progress.epoch}"
-    if outcome.exit_code != ExitCode.OK:
+    at = f"step {opened.progress.step}, epoch {opened.progress.epoch}"
+    if code != ExitCode.OK:
         say(console, f"stopped at {at}, saved in {run.root}; --continue_train goes on from there")
-        return outcome.exit_code
+        return code
     say(console, f"done at {at}; weights: {run.weights('latest')}")
     if report:
         last = previews.taken[-1] if previews.taken else None
         count = _report(run, settings, opened.fit, shown, last, console)
         if count < len(loaded.pairs):
             say(console, f"measured on {count} of the {len(loaded.pairs)} pairs, drawn by --seed")
-    return outcome.exit_code
+    return code
 
 
 def _reading_line(reading: Reading) -> str:
     each = f" of up to {reading.largest / 1e6:.0f} megapixels" if reading.largest >= 10**6 else ""
     return f"reading {reading.pairs} {'pair' if reading.pairs == 1 else 'pairs'}{each}"
-
-
-def _capacity(settings: TrainSettings, opened: Session, fit: FastFit, pairs: Sequence[Pair]) -> str:
-    """Return the line on what the generator can hold, and what the time lets it learn."""
-    steps: float = opened.progress.total_steps
-    if settings.minutes is not None:
-        steps = settings.minutes * 60 / fit.seconds_a_step()
-    parameters = sum(p.numel() for p in fit.generator.parameters())
-    held = capacity(pairs, parameters, steps * fit.passes_a_step, fit.maps)
-    return held.sentence(settings.size)
-
-
-def _difference_lines(names: Sequence[str], maps: Sequence[PairMap]) -> list[str]:
-    """Return what of each pair's difference is the retouch, where the two are not the same."""
-    return [
-        f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
-        f"retouch, {known.identity_error - known.retouch_error:.2f} compression or noise; "
-        f"{known.blocks.mean():.0%} of the picture is retouched"
-        for name, known in zip(names, maps, strict=True)
-        if not known.lossless
-    ]
 
 
 def _sized(
@@ -233,33 +202,36 @@ def _report(
 
     Of large ones, which take long, it is what the `last` preview found of those that it shows.
     """
+    # Late: nothing of a training needs them before its end.
+    from unretouch.report.pair_figures import figures_of_pair
+    from unretouch.report.short_verdicts import affordable, short_verdicts
+
     errors, figures = [], []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
-    brief_too = affordable(pairs)
+    judged = affordable(pairs)
     for pair in pairs:
         known = fit.known(pair.name)
         shown = measured.get(pair.name)
-        parts_only = is_large(pair) and is_local(fit.generator)
+        parts_only = is_large(pair) and fit.generator.is_local
         if parts_only and shown is None and measured:
             continue
+        error: PlainFigures
         if parts_only and shown is not None:
-            error = PairError(
-                pair.name, shown.level_error, shown.identity_error, shown.recovered_share,
-                shown.exact_pixels,
-            )  # fmt: skip
+            error = shown
         else:
             asked = asked_of(pair, known)
             ((_, prediction, error),) = evaluate(fit.generator, [asked])
-            if brief_too:
-                figures.append(brief_figures(pair, prediction, settings.lambda_L1))
+            if judged:
+                source, target, weight = pair.source, pair.target, settings.lambda_L1
+                figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
         errors.append(error if known is None else _told_apart(error, known))
     console.print(error_table("Training pairs", {"trained on": errors}))
-    for line in brief_verdicts(figures, run):
+    for line in short_verdicts(figures, run):
         console.print(line, soft_wrap=True)
     return len(errors)
 
 
-def _told_apart(error: PairError, known: PairMap) -> PairError:
+def _told_apart(error: PlainFigures, known: PairMap) -> PlainFigures:
     """Return an error of what is asked for beside what doing nothing consists of."""
     if known.lossless:
         return error

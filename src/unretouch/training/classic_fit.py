@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError
+from unretouch.networks import Generator
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import fetch
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.runs.weights import check_tensor
 from unretouch.settings.train import TrainSettings
 from unretouch.training.fit import Update
 from unretouch.training.optimisers import remembered, restore_optimiser
@@ -38,7 +40,49 @@ AHEAD = 4
 """Updates whose pairs are decoded ahead of them, where pairs are not all in memory."""
 
 # What a random choice is for: the last counter of its seed, so that no two share one.
-_ORDER, _DROPOUT, _FLIP, _TOP, _LEFT = range(5)
+_ORDER, _DROPOUT, _FLIP, _TOP, _LEFT, _AGAIN, _WHICH = range(7)
+
+
+class PicturePool:
+    """Predictions of earlier updates that the discriminator is shown again, lest it forgets them
+    (Shrivastava et al. 2017, https://arxiv.org/abs/1612.07828, as the classic program has it).
+
+    Once `size` of them are remembered, half of the new ones, drawn by (seed, step), are exchanged
+    for earlier ones and shown later, if at all.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self._size, self._seed = size, seed
+        self.pairs: list[Tensor] = []
+        """sources with their predictions, each (1, C, H, W)"""
+        self._then = self.pairs
+
+    def shown(self, new: Tensor, step: int) -> Tensor:
+        """Return what the update after `step` updates shows in place of `new`, (N, C, H, W)."""
+        self._then, chosen = list(self.pairs), []
+        for slot in range(len(new)):
+            pair = new[slot : slot + 1].clone()
+            if len(self._then) < self._size:
+                self._then.append(pair)
+            elif seeding.below(2, self._seed, step, slot, _AGAIN):
+                which = seeding.below(self._size, self._seed, step, slot, _WHICH)
+                pair, self._then[which] = self._then[which], pair
+            chosen.append(pair)
+        return torch.cat(chosen)
+
+    def remember(self) -> None:
+        """Keep what was exchanged; to be called when the update was made, and not refused."""
+        self.pairs = self._then
+
+    def restore(
+        self, pairs: list[Tensor], channels: int, device: torch.device, where: object
+    ) -> None:
+        """Go back to earlier `pairs`. Raises CheckpointError."""
+        for pair in pairs:
+            check_tensor(pair, "remembered prediction", where)
+            if pair.ndim != 4 or pair.shape[:2] != (1, channels):
+                raise CheckpointError("remembers predictions of other networks", where)
+        self.pairs = self._then = [pair.to(device) for pair in pairs[: self._size]]
 
 
 class ClassicFit:
@@ -65,9 +109,10 @@ class ClassicFit:
         self._plateau = Plateau()
         self._rate = settings.lr
         self._judgement = (0.0, 0.0)
+        self._pool = PicturePool(settings.pool_size, settings.seed) if settings.pool_size else None
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Generator:
         return self._nets.generator
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
@@ -80,16 +125,20 @@ class ClassicFit:
         torch.manual_seed(self._dropout_seed(step))
         share = self._team.share(len(chosen))
         names = tuple(self._pairs[i].name for i in chosen)
+        pool = self._pool
         try:
             losses = train_step(
                 self._nets, self._optimisers, batch, self._weights,
                 update_discriminator=step % self._settings.d_every == 0,
+                shown=None if pool is None else lambda pairs: pool.shown(pairs, step),
                 precision=self._settings.precision, team=self._team, share=share,
             )  # fmt: skip
         except NonFiniteError as error:
             raise error.at(step, names) from None
         if losses.D_real is not None and losses.D_fake is not None:
             self._judgement = (losses.D_real, losses.D_fake)
+            if pool is not None:
+                pool.remember()
         identity = float(self._team.average((batch.source - batch.target).abs().mean(), share))
         return Update(
             losses.G_GAN, losses.G_L1, *self._judgement, losses.mean_error, identity, names, data_s
@@ -103,6 +152,9 @@ class ClassicFit:
         """All that differs is asked for, as in the classic program."""
         return None
 
+    def expectations(self, total_steps: int) -> list[str]:
+        return []
+
     def learning_rate(self) -> float:
         return self._rate
 
@@ -111,6 +163,15 @@ class ClassicFit:
         if self._nets.discriminator is not None:
             found["D"] = self._nets.discriminator.state_dict()
         return found
+
+    @property
+    def pool_bytes(self) -> int:
+        if self._pool is None:
+            return 0
+        largest = max(pair.shape[0] * pair.shape[1] for pair in self._pairs)
+        pixels = self._sizing.crop_size**2 if self._sizing.crops else largest
+        channels = self._settings.input_nc + self._settings.output_nc
+        return self._settings.pool_size * 4 * channels * pixels
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         networks.load_weights(self._nets.generator, weights["G"], where)
@@ -126,6 +187,8 @@ class ClassicFit:
         }
         if self._optimisers.discriminator is not None:
             found["optimisers"]["D"] = remembered(self._optimisers.discriminator)
+        if self._pool is not None:
+            found["pool"] = list(self._pool.pairs)
         return found
 
     def restore(self, state: dict[str, Any], where: object) -> None:
@@ -137,6 +200,9 @@ class ClassicFit:
             restore_optimiser(self._optimisers.discriminator, state["optimisers"]["D"], where)
         self._plateau = Plateau(**state["plateau"])
         self._judgement = (state["judgement"][0], state["judgement"][1])
+        if self._pool is not None:
+            channels = self._settings.input_nc + self._settings.output_nc
+            self._pool.restore(state.get("pool", []), channels, self._device, where)
 
     def _chosen(self, epoch: int, place: int) -> list[int]:
         size = self._settings.batch_size

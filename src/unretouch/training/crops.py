@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unretouch.base import seeding
-from unretouch.networks.predict import SMALLEST
+from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import LazyPair, fetch

@@ -16,8 +16,7 @@ from torch import Tensor
 from unretouch.base import memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
-from unretouch.networks import pyramid
-from unretouch.networks.detail import WIDTHS
+from unretouch.networks import GENERATORS
 from unretouch.pixels.pairs import Pair, Reading
 from unretouch.pixels.pairs.check import mean_difference
 from unretouch.pixels.retouched_area import PairMap
@@ -33,9 +32,6 @@ from unretouch.training.previews import PAGE_BYTES
 
 READING = 20
 """Bytes a pixel of the largest side while two files are decoded: Pillow's copies, and ours."""
-STEP = {"detail": (19_000, 28), "unet": (203_000, 22), "resnet": (40_000, 155)}
-"""By the beginning of --netG, measured: bytes of weights, gradients and moments (of the
-discriminator, too) a squared channel of the first level, and of activations a channel and pixel."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,9 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
 
 
 def _step(settings: TrainSettings, largest: int) -> int:
-    kind = settings.netG.partition("_")[0]
-    size = {"auto": "m", "pyramid": pyramid.SIZE}.get(settings.size, settings.size)
-    width = WIDTHS[size][0] if kind == "detail" else settings.ngf
-    of_weights, of_pixels = STEP[kind]
-    return of_weights * width**2 + of_pixels * width * _pixels_a_step(settings, largest)
+    kind = GENERATORS[settings.netG]
+    width, pixels = kind.width(settings), _pixels_a_step(settings, largest)
+    return kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
 
 
 def _pixels_a_step(settings: TrainSettings, largest: int) -> int:
@@ -113,7 +107,7 @@ class MemoryCheck:
         if lazily:
             hints.append("lower --cache_gb, so that pairs are decoded as they are needed")
         hints.append("take smaller pictures (--preprocess scale_width)")
-        if self._settings.netG == "detail" and self._settings.size != "s":
+        if "size" in GENERATORS[self._settings.netG].takes and self._settings.size != "s":
             hints.append("--size s")
         hint = ", ".join(hints[:-1]) + f", or {hints[-1]}"
         return DataError(so_far + self._told, self._settings.dataroot, hint.capitalize())
@@ -151,14 +145,17 @@ class DiskPlan:
         )
 
 
-def disk_plan(weights: dict[str, dict[str, Tensor]], keep_gb: float) -> DiskPlan:
+def disk_plan(
+    weights: dict[str, dict[str, Tensor]], keep_gb: float, pool_bytes: int = 0
+) -> DiskPlan:
     """Return how many numbered weights fit below `keep_gb` beside what must be there.
 
-    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D.
+    At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D;
+    a state has `pool_bytes` beside them and their moments.
     """
     by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
     latest = sum(by_net.values())
-    state = 3 * latest  # Adam remembers two numbers for every weight
+    state = 3 * latest + pool_bytes  # Adam remembers two numbers for every weight
     left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
     numbered = int(left // by_net["G"])
     return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))

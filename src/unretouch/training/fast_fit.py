@@ -9,28 +9,36 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
-from unretouch.networks.pyramid import Pyramid
+from unretouch.networks import GENERATORS, Generator
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import TrainSettings
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops
+from unretouch.training.estimates import Capacity, capacity
 from unretouch.training.fit import Update
 from unretouch.training.stages import FineStage, Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
+MOST_LINES = 20
+"""On what of the pairs' differences is the retouch."""
+
 
 def require_settings(settings: TrainSettings) -> None:
     """Raise UsageError for settings that this recipe cannot follow."""
+    takers = [name for name, kind in GENERATORS.items() if kind.takes_fast_recipe]
     wanted: dict[str, tuple[object, str]] = {
         "lambda_GAN": (0, "has no adversarial loss"),
         # It does not average the statistics of classic generators, nor repeat their dropout.
-        "netG": ("detail", "is made for one generator"),
+        "netG": (
+            settings.netG if settings.netG in takers else takers[0],
+            "is made for one generator",
+        ),
         "input_nc": (3, "works on RGB"),
         "output_nc": (3, "works on RGB"),
     }
@@ -86,10 +94,8 @@ class FastFit:
         return self._settings.batch_size * fast_recipe.crops_a_step(stage.side, stage.recipe)
 
     @property
-    def generator(self) -> nn.Module:
-        if len(self._stages) == 1:
-            return self._stage.kept
-        return Pyramid(*(stage.kept for stage in self._stages))  # type: ignore[arg-type]
+    def generator(self) -> Generator:
+        return self._net.made_of([stage.kept for stage in self._stages])
 
     @property
     def pixels_a_step(self) -> int:
@@ -169,11 +175,35 @@ class FastFit:
     def known(self, name: str) -> PairMap | None:
         return self.maps[self._names.index(name)]
 
+    def expectations(self, total_steps: int) -> list[str]:
+        lines = [
+            f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
+            f"retouch, {known.identity_error - known.retouch_error:.2f} compression or noise; "
+            f"{known.blocks.mean():.0%} of the picture is retouched"
+            for name, known in zip(self._names, self.maps, strict=True)
+            if not known.lossless  # else all of the difference is the retouch
+        ][:MOST_LINES]
+        if self._settings.aim == "fit" and not self._stage.table.lazy:
+            lines.append(self._capacity(total_steps).sentence(self._settings.size))
+        return lines
+
+    def _capacity(self, total_steps: int) -> Capacity:
+        steps: float = total_steps
+        if self._settings.minutes is not None:
+            steps = self._settings.minutes * 60 / self.seconds_a_step()
+        parameters = sum(p.numel() for p in self.generator.parameters())
+        pairs = self._stage.table.pairs
+        return capacity(pairs, parameters, steps * self.passes_a_step, self.maps)
+
     def learning_rate(self) -> float:
         return float(self._stage.optimiser.param_groups[0]["lr"])
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         return {"G": self.generator.state_dict()}
+
+    @property
+    def pool_bytes(self) -> int:
+        return 0
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         for net in (self._net, self._average, self.generator):
@@ -201,7 +231,7 @@ class FastFit:
             self._begin(stage)
             stage.restore(remembered, where)
 
-    def _fresh_net(self) -> nn.Module:
+    def _fresh_net(self) -> Generator:
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         return networks.build_generator(self._settings).to(self._device)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from unretouch.networks.generator import Generator
 from unretouch.pixels.retouched_area import PairMap
 
 
@@ -43,7 +44,7 @@ class Fit(Protocol):
     """
 
     @property
-    def generator(self) -> nn.Module:
+    def generator(self) -> Generator:
         """The network that is saved as `net_G` and evaluated."""
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
@@ -60,11 +61,19 @@ class Fit(Protocol):
         """Return what is known of the difference of the pair of this name; None where all of the
         difference is asked for."""
 
+    def expectations(self, total_steps: int) -> list[str]:
+        """Return what people are told before the first of so many updates, a line each: what is to
+        be learnt, and how much of it can be."""
+
     def learning_rate(self) -> float:
         """Return the rate of the last update."""
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the classic state dicts to export, by letter: G, and D where there is one."""
+
+    @property
+    def pool_bytes(self) -> int:
+        """Bytes of the earlier predictions that are part of the state, at most."""
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         """Begin from such weights of another run. Raises CheckpointError, naming `where`."""

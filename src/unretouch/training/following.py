@@ -11,22 +11,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from unretouch.base.errors import DataError, ExitCode, NonFiniteError, UsageError
+from unretouch.networks import GENERATORS
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.session import Session
 from unretouch.training.stopping import StopRequest
-from unretouch.training.team import Team
+from unretouch.training.team import Processes, Team
 from unretouch.training.training_pairs import padded_pairs
-
-if TYPE_CHECKING:
-    from unretouch.training.processes import Processes
 
 
 def require_split(settings: TrainSettings, processes: int) -> list[str]:
@@ -34,7 +32,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
 
     Raises UsageError for settings by which it would not be the run that one process makes.
     """
-    fast = settings.recipe == "fast"
+    fast, generator = settings.recipe == "fast", GENERATORS[settings.netG]
     batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
     if batch % processes:
         multiple = -(-settings.batch_size // processes) * processes
@@ -43,15 +41,21 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
             "--batch_size",
             f"Set it to {multiple}, or change --devices",
         )
-    if settings.norm == "batch" and (settings.netG != "detail" or settings.lambda_GAN):
+    if settings.norm == "batch" and ("norm" in generator.takes or settings.lambda_GAN):
         raise UsageError(
             "batch normalisation would take its statistics from a part of the batch, another one "
             "in every process",
             "--norm batch",
             "Take --norm instance, which looks at one picture at a time",
         )
+    if settings.pool_size and settings.lambda_GAN:
+        raise UsageError(
+            "every process would remember predictions of its own",
+            "--pool_size",
+            "Leave it at 0, or train with one process",
+        )
     lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
-    if not (fast or settings.no_dropout or settings.netG == "detail"):
+    if not (fast or settings.no_dropout or "no_dropout" not in generator.takes):
         lines.append(
             "dropout is drawn anew in every process: as good as that of one process, but not the "
             "same (--no_dropout is)"

@@ -3,13 +3,16 @@
 A picture of 24 megapixels takes minutes to predict, so while a run trains only some tiles of it
 are: where the retouch is strongest, and others drawn in proportion to it, from which the error of
 the whole is estimated. They are drawn once, by the seed, so that two previews differ by what was
-learnt between them and not by where one looked.
+learnt between them and not by where one looked. Before the first update the prediction is the
+source, so all is known without the network; at the end the whole is predicted, part by part, where
+time allows.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base import seeding
+from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.networks.generator import Generator
+from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
+from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.training.evaluation import Window
+from unretouch.runs.plain_figures import PlainFigures, share_of
+from unretouch.runs.status import PlaceKind
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""
@@ -34,7 +42,11 @@ FLOOR = 0.25
 STRIP_ROWS = 256
 """Rows that are worked on at a time."""
 
+CORE = 768
+"""Pixels a side, about, of what is predicted at a time of a whole picture."""
+
 Reduced = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 def is_large(pair: Pair) -> bool:
@@ -232,3 +244,232 @@ def estimated_error(
     error = float(np.dot(weights, errors))
     told = float(np.dot(weights, identities))
     return error * identity / told if told else error
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a pair at 1:1, predicted."""
+
+    kind: PlaceKind
+    window: Window
+    source: NDArray[np.uint8]
+    target: NDArray[np.uint8]
+    prediction: NDArray[np.float32]
+    """levels"""
+    level_error: float
+    identity_error: float
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole prediction, reduced."""
+
+    prediction: NDArray[np.uint8]
+    """file space"""
+    errors: Reduced
+    """mean of every cell, grey levels"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a preview of a large pair found."""
+
+    error: PlainFigures
+    places: Sequence[Place]
+    """to be shown"""
+    whole: Whole | None = None
+    """None where only tiles were predicted"""
+    sampled_tiles: int = 0
+
+
+class LargePair:
+    """A large pair on the page. Of its pictures only small parts are kept."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        known: PairMap | None,
+        generator: Generator,
+        tiles: int,
+        *seeds: int,
+    ) -> None:
+        """`tiles` are predicted in a preview; `seeds` decide which."""
+        self.pair, self.seen, self._known = pair, survey(pair, known), known
+        self.seconds_a_pixel = 0.0
+        """that the newest prediction took; 0 before it"""
+        self._left_to_see = 0
+        """pixels that the network would have seen for a whole prediction then"""
+        self._tiles = chosen_tiles(self.seen, tiles, *seeds)
+        source, target = pair.source, pair.target
+        self._cuts = [self._cut(generator, tile.window, source, target) for tile in self._tiles]
+
+    def untouched(self) -> Look:
+        """Return what there is before the first update, where the prediction is the source."""
+        places = [
+            cut.place("strongest", cut.inner().astype(np.float32))
+            for tile, cut in zip(self._tiles, self._cuts, strict=True)
+            if tile.strongest
+        ]
+        error = self._error(self.seen.identity_error, self.seen.equal_pixels)
+        return Look(error, places, Whole(self.seen.source, self.seen.difference))
+
+    def in_tiles(self, generator: Generator) -> Look:
+        """Return estimates from the tiles, and those of them to show."""
+        whole = PartPredictor(generator, self.pair.source) if generator.looks_first else None
+        began, looked_at = time.monotonic(), 0
+        places, masks = [], []
+        for tile, cut in zip(self._tiles, self._cuts, strict=True):
+            kind: PlaceKind = "strongest" if tile.strongest else "worst"
+            # One that looks first needs the whole picture; else what was cut out is enough.
+            parts, window = whole, cut.window
+            if parts is None:
+                parts, window = PartPredictor(generator, cut.source), cut.within
+            places.append(cut.place(kind, parts.at(window)))
+            looked_at += parts.looked_at(window)
+            masks.append(parts.may_change(window))
+        if looked_at:
+            self.seconds_a_pixel = (time.monotonic() - began) / looked_at
+        self._left_to_see = sum(
+            surroundings(generator, window, self.pair.shape).pixels
+            if whole is None
+            else whole.looked_at(window)
+            for window in self._windows()
+        )
+        estimate = self._estimate(places, masks, None if whole is None else whole.open_cells)
+        shown = [place for place in places if place.kind == "strongest"]
+        others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
+        if others:
+            shown.append(max(others, key=lambda place: place.level_error))
+        return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
+
+    def _estimate(
+        self, places: Sequence[Place], masks: Sequence[Mask], open_cells: Mask | None
+    ) -> float:
+        """Return the error of the whole, grey levels: known where the prediction is the source,
+        and estimated from the tiles elsewhere."""
+        errors: list[float] = []
+        identities: list[float] = []
+        for place, mask in zip(places, masks, strict=True):
+            for sums, side in ((errors, place.prediction), (identities, place.source)):
+                distances = _distances(side, place.target)[mask]
+                sums.append(float(distances.sum(dtype=np.float64)))
+        pixels = self.pair.shape[0] * self.pair.shape[1]
+        identity, known = self.seen.identity_error * pixels, 0.0
+        if open_cells is not None and self._known is not None:
+            asked = self._known.asked_blocks
+            is_open = open_cells[: asked.shape[0], : asked.shape[1]]
+            share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
+            known, identity = identity * (1 - share), identity * share
+        probabilities = [tile.probability for tile in self._tiles]
+        return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
+
+    def _windows(self) -> Iterator[Window]:
+        """Yield the parts in which the whole is predicted."""
+        factor = self.seen.factor
+        return windows(self.pair.shape, max(1, CORE // factor) * factor)
+
+    def whole(self, generator: Generator, tiles: Look) -> Look:
+        """Return exact figures and the whole prediction, part by part.
+
+        Where the retouch is strongest it looks as in `tiles`, taken at the same step.
+        """
+        source, target = self.pair.source, self.pair.target
+        factor, shape = self.seen.factor, self.pair.shape
+        total = equal = 0.0
+        picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
+        parts = PartPredictor(generator, source)
+        for window in self._windows():
+            prediction, answer = parts.at(window), self._answer(window, source, target)
+            errors = _distances(prediction, answer)
+            total += float(errors.sum(dtype=np.float64))
+            equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
+            here = window.in_cells(factor)
+            here.of(cells)[:] = reduced(errors, factor)
+            here.of(picture)[:] = reduced(images.levels_to_file(prediction), factor)
+        places = [place for place in tiles.places if place.kind == "strongest"]
+        elsewhere = cells.copy()
+        for place in places:
+            place.window.in_cells(factor).of(elsewhere)[:] = 0
+        cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
+        places.append(cut.place("worst", parts.at(cut.window)))
+        pixels = shape[0] * shape[1]
+        error = self._error(total / pixels, equal / pixels)
+        return Look(error, places, Whole(picture, cells))
+
+    def whole_s(self) -> float:
+        """Return the seconds that `whole` is to be expected to take; 0 before a measure."""
+        return self.seconds_a_pixel * self._left_to_see
+
+    def _cut(
+        self,
+        generator: Generator,
+        window: Window,
+        source: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+    ) -> _Cut:
+        # One that looks first is given the whole picture: then this is for the source alone.
+        around = surroundings(generator.networks[-1], window, self.pair.shape)
+        answer = self._answer(window, source, target)
+        return _Cut(window, around, around.of(source).copy(), answer)
+
+    def _answer(
+        self, window: Window, source: NDArray[np.uint8], target: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Return what is asked for in a window."""
+        if self._known is None:
+            return window.of(target).copy()
+        return self._known.asked(source, target, *window.slices)
+
+    def _error(self, level_error: float, exact: float | None) -> PlainFigures:
+        identity = self.seen.identity_error
+        return PlainFigures(
+            name=self.pair.name,
+            level_error=level_error,
+            identity_error=identity,
+            recovered_share=share_of(level_error, identity),
+            exact_pixels=exact,
+            estimated=exact is None,
+        )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window of a pair, cut out with what its prediction depends on."""
+
+    window: Window
+    around: Window
+    source: NDArray[np.uint8]
+    """of `around`"""
+    target: NDArray[np.uint8]
+    """of `window`"""
+
+    @property
+    def within(self) -> Window:
+        """`window`, counted from where `around` begins."""
+        return self.window.within(self.around)
+
+    def inner(self) -> NDArray[np.uint8]:
+        """Return the source of `window`."""
+        return np.ascontiguousarray(self.within.of(self.source))
+
+    def place(self, kind: PlaceKind, prediction: NDArray[np.float32]) -> Place:
+        """Return this window with its prediction, levels, and its errors."""
+        source = self.inner()
+        return Place(
+            kind, self.window, source, self.target, prediction,
+            _mean_difference(prediction, self.target), _mean_difference(source, self.target),
+        )  # fmt: skip
+
+
+def _distances(a: NDArray[Any], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean absolute difference of every pixel, (H, W)."""
+    return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
+
+
+def _mean_difference(a: NDArray[Any], b: NDArray[np.uint8]) -> float:
+    return float(_distances(a, b).mean(dtype=np.float64))
+
+
+def _is_wide(window: Window) -> bool:
+    """Whether the window is worth a look: at the borders of a picture some are slivers."""
+    return min(window.height, window.width) >= TILE // 2

@@ -1,14 +1,17 @@
-"""How many processes a run is to have, by its settings or by what started it. Imports no torch."""
+"""How many processes a run has, by its settings or by what started it, and which one this is.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from unretouch.base.errors import UsageError
-from unretouch.base.extras import install_hint
 from unretouch.settings.train import TrainSettings
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
@@ -57,14 +60,24 @@ def layout(settings: TrainSettings, environ: Mapping[str, str] = os.environ) -> 
     return found if found.processes > 1 else None
 
 
-def require_fabric() -> None:
-    """Raise UsageError when lightning-fabric is not installed, saying how to get it."""
-    if importlib.util.find_spec("lightning_fabric") is None:
-        raise UsageError(
-            "several processes need lightning-fabric, which is not installed",
-            "--devices",
-            install_hint("scale"),
-        )
+def ranks(plan: Layout, environ: MutableMapping[str, str] = os.environ) -> tuple[int, int]:
+    """Return the number of this process among all of the run, and among those of its machine.
+
+    Under SLURM, which names no meeting point, sets MASTER_ADDR and MASTER_PORT where nobody did, to
+    the first machine and a port that follows from the job. Raises UsageError.
+    """
+    with _garbled_told():
+        if plan.launcher == "torchrun":
+            return int(environ["RANK"]), int(environ["LOCAL_RANK"])
+        if not plan.launcher:
+            local = int(environ["LOCAL_RANK"])
+            return int(environ["NODE_RANK"]) * plan.devices + local, local
+        machines = environ.get("SLURM_NODELIST", "127.0.0.1")
+        first = re.sub(r"\[([^],-]*)[^]]*\]", r"\1", machines)  # of node[05-08,11] node05
+        environ.setdefault("MASTER_ADDR", re.split("[ ,]", first)[0])
+        if "MASTER_PORT" not in environ:
+            environ["MASTER_PORT"] = str(15000 + int(environ["SLURM_JOB_ID"][-4:]))
+        return int(environ["SLURM_PROCID"]), int(environ["SLURM_LOCALID"])
 
 
 def is_first(environ: Mapping[str, str] = os.environ) -> bool:
@@ -76,8 +89,8 @@ def is_first(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def _launched(environ: Mapping[str, str]) -> Layout | None:
-    """Return what a launcher has started, found as lightning-fabric finds it."""
-    try:
+    """Return what a launcher has started; None where none has."""
+    with _garbled_told():
         if "TORCHELASTIC_RUN_ID" in environ:
             a_machine = int(environ["LOCAL_WORLD_SIZE"])
             return Layout(a_machine, int(environ["WORLD_SIZE"]) // a_machine, "torchrun")
@@ -89,6 +102,12 @@ def _launched(environ: Mapping[str, str]) -> Layout | None:
                     f"{tasks} tasks on {machines} machines", "SLURM", "Use --ntasks-per-node"
                 )
             return Layout(tasks // machines, machines, "SLURM")
+    return None
+
+
+@contextmanager
+def _garbled_told() -> Iterator[None]:
+    try:
+        yield
     except (KeyError, ValueError) as error:
         raise UsageError(f"the launcher left out or garbled {error}", "environment") from error
-    return None

@@ -1,23 +1,28 @@
 """Pictures of the pairs while a run trains, for its page, and the figures of each.
 
 Small pairs are predicted and shown whole. Large ones are shown reduced, and at 1:1 where it matters
-(see large_previews): so a preview costs seconds at any size.
+(see large_pairs): so a preview costs seconds at any size.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unretouch.base import durable
-from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.base import durable, seeding
+from unretouch.pixels.pair_pictures import (
+    FAST,
+    REAL,
+    Kind,
+    Make,
+    map_of_errors,
+    pair_pictures,
+    picture_files,
+    write_pictures,
+)
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
@@ -30,14 +35,15 @@ from unretouch.runs.status import (
 )
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
-from unretouch.training.evaluation import asked_of, does_nothing, evaluate, is_local
+from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
-from unretouch.training.large_pairs import is_large
-from unretouch.training.large_previews import LargePair, Look, Place
+from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
 
 MOST_PAIRS = 100
-"""Pairs shown on the page at most; `large_sets.shown_pairs` chooses those that stand for more."""
+"""Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""
+SHOWN = 12
+"""Pairs that stand for more than MOST_PAIRS, or for a set that does not fit memory."""
 
 MOST_TILES = 12
 """Of large pairs, predicted in one preview of all of them together."""
@@ -48,14 +54,19 @@ WHOLE_SHARE = 0.02
 WHOLE_OF_BUDGET = 0.1
 """The whole of the large pairs is predicted at the end of a run where that takes no longer than so
 many seconds, or than this share of its time; with a time budget never more than that part of it."""
-EFFORT = 1
-"""Of compression, for the pictures of large pairs: there it costs more time than it saves bytes."""
 
 PAGE_BYTES = 120_000_000
 """Of the pictures on the page: larger pairs leave room for fewer previews, but for two always."""
 
 SHORTEST_S = 5.0
 """Seconds between two previews at least."""
+
+
+def shown_pairs(pairs: Sequence[Pair], seed: int, lazy: bool) -> list[Pair]:
+    """Return the pairs that the page and the table show: all, or SHOWN of many, drawn by `seed`."""
+    if len(pairs) <= (SHOWN if lazy else MOST_PAIRS):
+        return list(pairs)
+    return [pairs[index] for index in sorted(seeding.shuffled(len(pairs), seed)[:SHOWN])]
 
 
 class Previews:
@@ -122,12 +133,11 @@ class Previews:
 
     def identity_error(self) -> float:
         """Return the mean error, in grey levels, of doing nothing to the pairs shown."""
-        pairs = self.taken[-1].pairs if self.taken else ()
-        return sum(p.identity_error for p in pairs) / max(1, len(pairs))
+        return self.taken[-1].mean.identity_error if self.taken else 0.0
 
     def errors_by_epoch(self) -> dict[int, float]:
         """Return the mean level error of every preview taken."""
-        return {p.epoch: sum(q.level_error for q in p.pairs) / len(p.pairs) for p in self.taken}
+        return {preview.epoch: preview.mean.level_error for preview in self.taken}
 
     def _shown(self, progress: Progress, fit: Fit, last: bool) -> Iterator[PreviewPair]:
         large = self._large_pairs(fit)
@@ -135,34 +145,21 @@ class Previews:
         for pair in self._pairs:
             if pair.name in large:
                 yield self._shown_in_parts(progress, large[pair.name], looks[pair.name])
-            elif not (is_large(pair) and is_local(fit.generator)):
+            elif not (is_large(pair) and fit.generator.is_local):
                 yield self._shown_whole(progress, fit, pair)
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
         asked = asked_of(pair, fit.known(pair.name))
         ((_, prediction, error),) = evaluate(fit.generator, [asked])
-        names = _names(_label(progress), pair.name)
-        target = asked.target.astype(prediction.dtype)
-        self._write(names["fake_B"], lambda: images.levels_to_file(prediction))
-        self._write(names["error_map"], lambda: error_map(prediction, target))
-        self._write_once(names["real_A"], lambda: pair.source, progress)
-        self._write_once(names["real_B"], lambda: pair.target, progress)
-        return PreviewPair(
-            name=pair.name,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}",
-            level_error=error.level_error,
-            identity_error=error.identity_error,
-            recovered_share=error.recovered_share,
-            exact_pixels=error.exact_pixels,
-        )
+        pictures = pair_pictures(pair.source, prediction, asked.target)
+        # Off is what differs from the answer that is asked for; shown is the one that was given.
+        pictures["real_B"] = lambda: pair.target
+        return PreviewPair(**vars(error), **self._write(progress, pair, pictures))
 
     def _large_pairs(self, fit: Fit) -> dict[str, LargePair]:
         """Return the large pairs that are shown, by name; looked at whole the first time."""
         if self._large is None:
-            large = [p for p in self._pairs if is_large(p) and is_local(fit.generator)]
+            large = [p for p in self._pairs if is_large(p) and fit.generator.is_local]
             chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
             made = {}
             for number, pair in enumerate(chosen):
@@ -181,7 +178,7 @@ class Previews:
         last: bool,
     ) -> dict[str, Look]:
         net = fit.generator
-        if does_nothing(net):
+        if net.does_nothing():
             return {name: pair.untouched() for name, pair in large.items()}
         looks = {name: pair.in_tiles(net) for name, pair in large.items()}
         if last and self._whole_s() <= _most_whole_s(progress):
@@ -194,25 +191,14 @@ class Previews:
         return sum(pair.whole_s() for pair in (self._large or {}).values())
 
     def _shown_in_parts(self, progress: Progress, large: LargePair, look: Look) -> PreviewPair:
-        pair, seen, error = large.pair, large.seen, look.error
-        names = _names(_label(progress), pair.name)
-        self._write_once(names["real_A"], lambda: seen.source, progress, EFFORT)
-        self._write_once(names["real_B"], lambda: seen.target, progress, EFFORT)
-        whole = look.whole
+        pair, seen, whole = large.pair, large.seen, look.whole
+        pictures: dict[Kind, Make] = {"real_A": lambda: seen.source, "real_B": lambda: seen.target}
         if whole is not None:
-            self._write(names["fake_B"], lambda: whole.prediction, EFFORT)
-            self._write(names["error_map"], lambda: _cells_map(whole.errors), EFFORT)
+            pictures["fake_B"] = lambda: whole.prediction
+            pictures["error"] = lambda: map_of_errors(whole.errors)
         return PreviewPair(
-            name=pair.name,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}" if whole else "",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}" if whole else None,
-            level_error=error.level_error,
-            identity_error=error.identity_error,
-            recovered_share=error.recovered_share,
-            exact_pixels=error.exact_pixels,
-            estimated=error.estimated,
+            **vars(look.error),
+            **self._write(progress, pair, pictures, FAST),
             sampled_tiles=look.sampled_tiles,
             size=(pair.shape[1], pair.shape[0]),
             places=tuple(self._shown_place(progress, pair, place) for place in look.places),
@@ -220,72 +206,64 @@ class Previews:
 
     def _shown_place(self, progress: Progress, pair: Pair, place: Place) -> PreviewPlace:
         window = place.window
-        where = f"x{window.left}_y{window.top}"
-        names = _names(f"{_label(progress)}_{where}", pair.name, f"epoch000_{where}")
-        target = place.target.astype(np.float32)
-        self._write(names["fake_B"], lambda: images.levels_to_file(place.prediction), EFFORT)
-        self._write(names["error_map"], lambda: error_map(place.prediction, target), EFFORT)
-        self._write_once(names["real_A"], lambda: place.source, progress, EFFORT)
-        self._write_once(names["real_B"], lambda: place.target, progress, EFFORT)
+        pictures = pair_pictures(place.source, place.prediction, place.target)
+        where = f"_x{window.left}_y{window.top}"
         return PreviewPlace(
             kind=place.kind,
             left=window.left,
             top=window.top,
             width=window.width,
             height=window.height,
-            real_A=f"images/{names['real_A']}",
-            fake_B=f"images/{names['fake_B']}",
-            real_B=f"images/{names['real_B']}",
-            error_map=f"images/{names['error_map']}",
             level_error=place.level_error,
             identity_error=place.identity_error,
+            **self._write(progress, pair, pictures, FAST, where),
         )
 
-    def _write(self, name: str, picture: Callable[[], NDArray[np.uint8]], effort: int = 6) -> None:
-        if self._pictures:
-            images.write_png(self._run.preview_images / name, picture(), effort)
-
-    def _write_once(
+    def _write(
         self,
-        name: str,
-        picture: Callable[[], NDArray[np.uint8]],
         progress: Progress,
+        pair: Pair,
+        pictures: Mapping[Kind, Make],
         effort: int = 6,
-    ) -> None:
-        """Write what stays the same; a fresh run writes it over what an earlier one left."""
-        if progress.step == 0 or not (self._run.preview_images / name).exists():
-            self._write(name, picture, effort)
+        where: str = "",
+    ) -> dict[str, Any]:
+        """Write `pictures` of a pair, or of the part of it that `where` names; return their names
+        as PreviewPictures has them.
+
+        The real ones bear the label epoch000 for ever and stay as they are, but a fresh run writes
+        them over what an earlier one left.
+        """
+        label = f"{_label(progress)}{where}_{pair.name}"
+        files = picture_files(label, f"epoch000{where}_{pair.name}")
+        if self._pictures:
+            once = REAL if progress.step else ()
+            write_pictures(self._run.preview_images, files, pictures, once=once, effort=effort)
+        shown = {kind: f"images/{files[kind]}" for kind in pictures}
+        return {
+            "real_A": shown["real_A"],
+            "fake_B": shown.get("fake_B", ""),
+            "real_B": shown["real_B"],
+            "error_map": shown.get("error"),
+        }
 
     def _room(self, newest: Preview) -> int:
         """Return how many previews as large as the newest fit on the page."""
-        files = [
-            self._run.web / name
-            for pair in newest.pairs
-            for part in _parts(pair)
-            for name in (part.fake_B, part.error_map)
-            if name
-        ]
+        shown = [part for pair in newest.pairs for part in (pair, *pair.places)]
+        names = [name for part in shown for name in (part.fake_B, part.error_map) if name]
+        files = [self._run.web / name for name in names]
         size = sum(file.stat().st_size for file in files if file.is_file())
         return int(min(PREVIEWS_KEPT, PAGE_BYTES // max(1, size)))
 
     def _write_record(self) -> None:
-        durable.write_text(
-            self._run.previews, "".join(json.dumps(asdict(p)) + "\n" for p in self.taken)
-        )
+        lines = [json.dumps(preview.record()) + "\n" for preview in self.taken]
+        durable.write_text(self._run.previews, "".join(lines))
         self._remove_unrecorded()
 
     def _remove_unrecorded(self) -> None:
         """Remove the pictures of previews that are no longer kept."""
         if not self._pictures:
             return
-        kept = {
-            name.removeprefix("images/")
-            for preview in self.taken
-            for pair in preview.pairs
-            for part in _parts(pair)
-            for name in (part.real_A, part.fake_B, part.real_B, part.error_map)
-            if name
-        }
+        kept = {name.removeprefix("images/") for taken in self.taken for name in taken.files}
         for picture in self._run.preview_images.glob("epoch*.png"):
             if picture.name not in kept:
                 durable.remove(picture)
@@ -304,40 +282,10 @@ def _label(progress: Progress) -> str:
     return f"epoch{progress.epoch:03d}_step{progress.step}"
 
 
-def _parts(pair: PreviewPair) -> list[PreviewPair | PreviewPlace]:
-    """Return all that has pictures of a pair: itself and its places."""
-    return [pair, *pair.places]
-
-
-def _names(label: str, name: str, first: str = "epoch000") -> dict[str, str]:
-    """Return the files of a pair's pictures; the real ones bear the label `first` for ever."""
-    return {
-        "real_A": f"{first}_{name}_real_A.png",
-        "real_B": f"{first}_{name}_real_B.png",
-        "fake_B": f"{label}_{name}_fake_B.png",
-        "error_map": f"{label}_{name}_error.png",
-    }
-
-
-def _cells_map(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the error map of a reduced picture, whose errors were averaged and not its colours."""
-    error = cells[..., None]
-    return error_map(error, np.zeros_like(error))
-
-
 def _read(run: RunDir) -> list[Preview]:
-    return [p for r in history.read_records(run.previews).records if (p := _preview(r))]
-
-
-def _preview(record: dict[str, Any]) -> Preview | None:
-    try:
-        pairs = tuple(_pair(pair) for pair in record["pairs"])
-        return Preview(step=int(record["step"]), epoch=int(record["epoch"]), pairs=pairs)
-    except (KeyError, TypeError, ValueError):
-        return None  # written by another version: the page goes without it
-
-
-def _pair(record: dict[str, Any]) -> PreviewPair:
-    places = tuple(PreviewPlace(**place) for place in record.get("places", ()))
-    size = record.get("size")
-    return PreviewPair(**{**record, "places": places, "size": tuple(size) if size else None})
+    """Return the previews of the record, without those that another version wrote."""
+    taken = []
+    for record in history.read_records(run.previews).records:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            taken.append(Preview.of(record))
+    return taken

@@ -180,10 +180,13 @@ class Progress:
         if self.step == 1 or self.done:
             return True
         if every_images is not None:
-            return rhythm.passed(
-                every_images, (self.step - 1) * self.batch_size, self.step * self.batch_size
-            )
+            return self.passed(every_images)
         return self.step % every_steps == 0
+
+    def passed(self, every_images: int) -> bool:
+        """Whether a multiple of so many pictures was reached by the last step."""
+        before = (self.step - 1) * self.batch_size
+        return rhythm.passed(every_images, before, before + self.batch_size)
 
     def log(self, run: RunDir, last: Update) -> None:
         """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""

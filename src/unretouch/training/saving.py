@@ -37,17 +37,15 @@ class Saver:
         self._clock.spent(progress.elapsed, 0.0)
         share = rhythm.TIMED_WEIGHTS_SHARE if timed else rhythm.WEIGHTS_SHARE
         self._numbered_due = rhythm.CostShare(shortest=0.0, growth=0.0, share=share)
-        self._plan = disk_plan(fit.weights(), settings.keep_gb)
+        self._plan = disk_plan(fit.weights(), settings.keep_gb, fit.pool_bytes)
         self.last_save: LastSave | None = None
         self.cost_s = 0.0
         """seconds that the newest save took; 0 before the first"""
 
     def due(self) -> bool:
         """Whether the state is due to be saved after this step."""
-        freq, size = self._settings.save_latest_freq, self._settings.batch_size
-        if freq is not None:
-            step = self._progress.step
-            return rhythm.passed(freq, (step - 1) * size, step * size)
+        if self._settings.save_latest_freq is not None:
+            return self._progress.passed(self._settings.save_latest_freq)
         return self._clock.due(self._progress.elapsed)
 
     def save(self) -> None:
@@ -135,7 +133,9 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
-        for item in value.values():
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
             yield from _tensors(item)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class Continuation:
     allow_changed_data: bool = False
     """go on although the pairs are not those the run was trained on"""
 
+    @property
+    def epochs_before(self) -> int:
+        """Epochs that count as done where there is no state."""
+        return max(0, (self.epoch_count or 1) - 1)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -76,35 +82,20 @@ def open_run(
     settings that ask for other networks, DataError for other pairs, CheckpointError for a state or
     weights that are damaged or do not fit.
     """
-    opened = _opened(run, settings, how, manifest, pairs, device, team)
-    _clear_up(run, opened)
-    return opened
 
-
-def _opened(
-    run: RunDir,
-    settings: TrainSettings,
-    how: Continuation,
-    manifest: Sequence[dict[str, Any]],
-    pairs: Sequence[Pair],
-    device: torch.device,
-    team: Team,
-) -> Session:
-    epochs_before = max(0, (how.epoch_count or 1) - 1)
-    if not how.continue_train:
+    def fresh(epochs_before: int = 0) -> Session:
         return start(settings, pairs, device, epochs_before, team)
-    newest = checkpoint.load_newest(run)
+
+    newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
         _require_same_data(run, manifest, how.allow_changed_data)
-        return _resumed(run, newest, settings, how, pairs, device, team)
-    weights = run.weights(how.load_epoch)
-    if not weights.exists() and how.load_epoch != "latest":
-        raise CheckpointError("no such weights file", weights, "Leave --epoch out")
-    opened = start(settings, pairs, device, epochs_before, team)
-    if weights.exists():
-        _take_weights(opened, weights, run.weights(how.load_epoch, "D"), epochs_before)
+        with _foreign_told(newest.path):
+            opened = _resumed(run, newest, settings, how, fresh)
+    elif how.continue_train:
+        opened = _from_weights(run, how, fresh)
     else:
-        opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
+        opened = fresh(how.epochs_before)
+    _clear_up(run, opened)
     return opened
 
 
@@ -143,16 +134,24 @@ def build_fit(
 # --- going on ---------------------------------------------------------------------------------
 
 
-def _take_weights(opened: Session, path: Path, path_of_d: Path, epochs_before: int) -> None:
-    """Let a fresh session begin with classic weights files."""
+def _from_weights(run: RunDir, how: Continuation, fresh: Callable[[int], Session]) -> Session:
+    """Return a session of a run without a state, from its classic weights files if it has any."""
+    path, path_of_d = run.weights(how.load_epoch), run.weights(how.load_epoch, "D")
+    if not path.exists() and how.load_epoch != "latest":
+        raise CheckpointError("no such weights file", path, "Leave --epoch out")
+    opened = fresh(how.epochs_before)
+    if not path.exists():
+        opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
+        return opened
     weights = {"G": load_weights(path)}
     if path_of_d.exists():
         weights["D"] = load_weights(path_of_d)
     opened.fit.load_weights(weights, path)
     opened.lines.append(
         f"going on from the weights in {path}: they carry no optimiser state and no epoch, so "
-        f"counting begins at epoch {epochs_before + 1}"
+        f"counting begins at epoch {how.epochs_before + 1}"
     )
+    return opened
 
 
 def _resumed(
@@ -160,44 +159,15 @@ def _resumed(
     newest: Loaded,
     settings: TrainSettings,
     how: Continuation,
-    pairs: Sequence[Pair],
-    device: torch.device,
-    team: Team,
+    fresh: Callable[[], Session],
 ) -> Session:
     """Return a session that goes on exactly where the state was saved."""
-    try:
-        opened = _restored(run, newest, settings, how.epoch_count, pairs, device, team)
-    # A state whose checksum is right, but not made by this program.
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise CheckpointError(
-            f"holds no state that fits ({type(error).__name__}: {error})", newest.path
-        ) from error
-    checkpoint.set_aside(newest.passed_over)
-    if written := saving.rewrite_latest(run, opened.fit):
-        opened.lines.append(f"{', '.join(written)} did not match the state: written again")
-    if how.load_epoch != "latest":
-        opened.lines.append(
-            f"the weights {how.load_epoch} were asked for, but the run has a whole state, which "
-            "goes on; move its folder state/ away to begin from weights"
-        )
-    return opened
-
-
-def _restored(
-    run: RunDir,
-    newest: Loaded,
-    settings: TrainSettings,
-    epoch_count: int | None,
-    pairs: Sequence[Pair],
-    device: torch.device,
-    team: Team,
-) -> Session:
     saved, where = newest.checkpoint, newest.path
-    lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     before = config.from_dict({**settings.to_dict(), **saved.state["settings"]}, where)
+    lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     lines += _changed_settings(before, settings, run)
-    session = start(settings, pairs, device, team=team)
-    fit, progress = session.fit, session.progress
+    opened = fresh()
+    fit, progress = opened.fit, opened.progress
     lines += _changed_surroundings(saved, saving.surroundings(fit))
     fit.restore(saved.state["fit"], where)
     steps_per_epoch = progress.epochs.steps_per_epoch
@@ -205,9 +175,9 @@ def _restored(
     if progress.epochs.steps_per_epoch != steps_per_epoch:
         progress.begin_epochs(steps_per_epoch, progress.epoch)
         lines.append(f"an epoch has {steps_per_epoch} steps from here on")
-    if epoch_count is not None and epoch_count - 1 != progress.epoch:
-        lines.append(f"--epoch_count {epoch_count}: counting goes on from there")
-        progress.begin_epochs(steps_per_epoch, epoch_count - 1)
+    if how.epoch_count is not None and how.epoch_count - 1 != progress.epoch:
+        lines.append(f"--epoch_count {how.epoch_count}: counting goes on from there")
+        progress.begin_epochs(steps_per_epoch, how.epoch_count - 1)
     if settings.minutes is not None and settings.minutes != before.minutes:
         # The budget is that of the whole run: the schedule goes on from the share that is used up.
         share = min(1.0, progress.elapsed / (settings.minutes * 60))
@@ -215,7 +185,26 @@ def _restored(
     if not (progress.done or progress.time_up):
         at = f"epoch {progress.epochs.of_step(progress.step)}, step {progress.step + 1}"
         lines.append(f"going on at {at} from {where}")
+    checkpoint.set_aside(newest.passed_over)
+    if written := saving.rewrite_latest(run, fit):
+        lines.append(f"{', '.join(written)} did not match the state: written again")
+    if how.load_epoch != "latest":
+        lines.append(
+            f"the weights {how.load_epoch} were asked for, but the run has a whole state, which "
+            "goes on; move its folder state/ away to begin from weights"
+        )
     return Session(fit, progress, lines, resumed=True)
+
+
+@contextmanager
+def _foreign_told(path: Path) -> Iterator[None]:
+    """Make what goes wrong a CheckpointError: a state whose checksum is right, but not of ours."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise CheckpointError(
+            f"holds no state that fits ({type(error).__name__}: {error})", path
+        ) from error
 
 
 def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[str]:

@@ -15,19 +15,19 @@ from typing import Any, Final
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from unretouch import networks
 from unretouch.losses import l1, local_band_energy
-from unretouch.networks import pyramid
+from unretouch.networks import Generator, pyramid
 from unretouch.networks.detail import Detail
-from unretouch.networks.pyramid import FACTOR, Pyramid
+from unretouch.networks.pyramid import FACTOR
+from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
-from unretouch.training.evaluation import whole_guide
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import Muon, remembered, restore_optimiser
 
@@ -64,8 +64,8 @@ class Stage:
 
     def __init__(
         self,
-        net: nn.Module,
-        average: nn.Module,
+        net: Generator,
+        average: Generator,
         table: CropTable,
         recipe: FastRecipe,
         aim: AimName,
@@ -82,7 +82,7 @@ class Stage:
         return self.table.crop
 
     @property
-    def kept(self) -> nn.Module:
+    def kept(self) -> Generator:
         """The network whose weights are kept: the averaged ones, or the best that were judged."""
         return self.average if self.choice is None else self.choice.net
 
@@ -104,11 +104,11 @@ class Stage:
         """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
         return crops.crops_at(self.table, places, turns).to(self._device)
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
+    def predict(self, net: Generator, sample: Crops) -> Predicted:
         """Return what `net`, of this stage's kind, makes of a sample."""
         return Predicted(net(sample.source))
 
-    def _picture(self, net: nn.Module, sample: Crops) -> Tensor:
+    def _picture(self, net: Generator, sample: Crops) -> Tensor:
         return self.predict(net, sample).picture
 
     def _fresh_optimiser(self) -> Muon:
@@ -152,8 +152,7 @@ class CoarseStage(Stage):
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
         return Crops(source, target, left_out > 0, gate.float())
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
-        assert isinstance(net, Detail)
+    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
         assert sample.guide is not None
         change, logit = pyramid.change_and_logit(net, sample.source)
         picture = sample.source + pyramid.opened(logit) * change
@@ -186,8 +185,7 @@ class FineStage(Stage):
             windows.append(torch.from_numpy(turned).permute(2, 0, 1))
         return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
 
-    def predict(self, net: nn.Module, sample: Crops) -> Predicted:
-        assert isinstance(net, Detail)
+    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
         assert sample.guide is not None
         return Predicted(pyramid.refined(net, sample.source, sample.guide))
 
@@ -196,7 +194,10 @@ class FineStage(Stage):
         if index not in self._guides:
             if len(self._guides) >= MOST_GUIDES:
                 del self._guides[next(iter(self._guides))]
-            self._guides[index] = whole_guide(self.coarse, self.table.pairs[index].source)
+            coarse, source = self.coarse, self.table.pairs[index].source
+            self._guides[index] = pyramid.guide_of_whole(
+                coarse, len(source), lambda rows: images.to_network(source[rows], coarse.input_nc)
+            )
         return self._guides[index]
 
 
@@ -214,8 +215,8 @@ def coarse_share(maps: Sequence[PairMap]) -> float:
 
 
 def stages_of(
-    net: nn.Module,
-    average: nn.Module,
+    net: Generator,
+    average: Generator,
     pairs: Sequence[Pair],
     maps: Sequence[PairMap],
     aim: AimName,
@@ -227,20 +228,20 @@ def stages_of(
     `average` is of the same kind.
     """
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
-    if not (isinstance(net, Pyramid) and isinstance(average, Pyramid)):
-        multiple = int(net.size_multiple)  # type: ignore[arg-type]
-        table = crops.crop_table(pairs, maps, recipe.crop, multiple, recipe.left_out, seed)
+    if len(net.networks) == 1:
+        multiple, left_out = net.size_multiple, recipe.left_out
+        table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
     table = crops.crop_table(
         pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY
     )
     judged_by: AimName = "restore" if aim == "texture" else aim
-    coarse = CoarseStage(net.coarse, average.coarse, table, of_coarse, judged_by, device)
-    multiple, left_out = net.fine.size_multiple, table.left_out
-    table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
-    coarse.ends_at = coarse_share(maps)
-    return [coarse, FineStage(net.fine, average.fine, table, recipe, aim, device)]
+    (coarse, fine), (average_coarse, average_fine) = net.networks, average.networks
+    first = CoarseStage(coarse, average_coarse, table, of_coarse, judged_by, device)
+    first.ends_at = coarse_share(maps)
+    table = crops.crop_table(pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed)
+    return [first, FineStage(fine, average_fine, table, recipe, aim, device)]
 
 
 # --- which weights are kept -------------------------------------------------------------------
@@ -258,9 +259,9 @@ class EarlyChoice:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Generator,
         sample: Crops,
-        predict: Callable[[nn.Module, Crops], Tensor],
+        predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
         """`predict` returns what a network like `net` makes of a sample."""
@@ -279,7 +280,7 @@ class EarlyChoice:
         does worse than that is then never kept."""
         self.score = self._judged(self.net)
 
-    def consider(self, net: nn.Module) -> None:
+    def consider(self, net: Generator) -> None:
         """Keep the weights of `net` where they do better than all before."""
         score = self._judged(net)
         if score < self.score:
@@ -295,7 +296,7 @@ class EarlyChoice:
         self.score = float(state["score"])
 
     @torch.no_grad()
-    def _judged(self, net: nn.Module) -> float:
+    def _judged(self, net: Generator) -> float:
         each = (self._sample.one(number) for number in range(len(self._sample.source)))
         prediction = torch.cat([self._predict(net, one) for one in each])
         return float(_distance(prediction, self._sample, self._aim))

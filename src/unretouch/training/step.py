@@ -8,6 +8,7 @@ one update of G, judged by the updated D.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ import torch
 from torch import nn
 
 from unretouch.base.errors import NonFiniteError, ProcessLostError
-from unretouch.losses import GAN_LOSSES, ReconstructionLoss, gradient_penalty, l1
+from unretouch.losses import GAN_LOSSES, GanLoss, l1
+from unretouch.networks import Generator
 from unretouch.settings.train import GanMode, PrecisionName, TrainSettings
 from unretouch.training.optimisers import Adam, Optimiser
 from unretouch.training.team import ALONE, Team
@@ -26,7 +28,7 @@ from unretouch.training.team import ALONE, Team
 class Nets:
     """The networks of a run; without a discriminator only the reconstruction counts."""
 
-    generator: nn.Module
+    generator: Generator
     discriminator: nn.Module | None = None
 
 
@@ -53,9 +55,7 @@ class LossWeights:
     lambda_L1: float = 100.0
     lambda_GAN: float = 1.0
     gan_mode: GanMode = "vanilla"
-    gradient_penalty: float = 0.0
-    """for wgangp, whose paper takes 10; pix2pix leaves the penalty out in this mode too"""
-    reconstruction: ReconstructionLoss = l1
+    """wgangp without its gradient penalty, as in pix2pix"""
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,15 @@ def train_step(
     weights: LossWeights,
     *,
     update_discriminator: bool = True,
+    shown: Callable[[torch.Tensor], torch.Tensor] | None = None,
     precision: PrecisionName = "32-true",
     team: Team = ALONE,
     share: float = 1.0,
 ) -> Losses:
     """Update the networks once by `batch` and return the losses.
+
+    `shown` gets source and prediction, (N, C, H, W) with the channels of both, and returns what D
+    is updated by in their place: some of them may be of earlier steps.
 
     In a `team` the batch is this process's part of a larger one and counts `share` of it; gradients
     and losses are those of the whole.
@@ -113,7 +117,9 @@ def train_step(
     undo = _Undo(nets, judge_optimiser)
     among = _Among(team, share)
     try:
-        return _stepped(nets, judge, optimisers, judge_optimiser, batch, weights, precision, among)
+        return _stepped(
+            nets, judge, optimisers, judge_optimiser, batch, weights, shown, precision, among
+        )
     except (NonFiniteError, ProcessLostError):
         undo()
         raise
@@ -139,6 +145,7 @@ def _stepped(
     judge_optimiser: Optimiser | None,
     batch: Batch,
     weights: LossWeights,
+    shown: Callable[[torch.Tensor], torch.Tensor] | None,
     precision: PrecisionName,
     among: _Among,
 ) -> Losses:
@@ -152,18 +159,22 @@ def _stepped(
     # gathers there, so judging needs no gradient of D's weights, and D's memory is free by then.
     picture = prediction.detach().requires_grad_()
     error = l1(picture, batch.target)
-    reconstruction = (
-        error if weights.reconstruction is l1 else weights.reconstruction(picture, batch.target)
-    )
-    loss = weights.lambda_L1 * reconstruction
+    loss = weights.lambda_L1 * error
     values["G_L1"] = loss
     if judge is not None:
         judge.train()
         if judge_optimiser is not None:
+            made = torch.cat([batch.source, picture.detach()], 1)
             values |= _update_judge(
-                judge, judge_optimiser, batch, picture, weights, precision, among
+                judge,
+                judge_optimiser,
+                made if shown is None else _laid_out(shown(made)),
+                torch.cat([batch.source, batch.target], 1),
+                GAN_LOSSES[weights.gan_mode],
+                precision,
+                among,
             )
-        logits = _logits(judge, batch.source, picture, precision)
+        logits = _logits(judge, torch.cat([batch.source, picture], 1), precision)
         values["G_GAN"] = GAN_LOSSES[weights.gan_mode](logits, True)
         loss = loss + weights.lambda_GAN * values["G_GAN"]
     (gradient,) = torch.autograd.grad(loss, picture)
@@ -193,38 +204,32 @@ _HINT = "Lower --lr; what was saved is untouched"
 def _update_judge(
     judge: nn.Module,
     optimiser: Optimiser,
-    batch: Batch,
-    picture: torch.Tensor,
-    weights: LossWeights,
+    made: torch.Tensor,
+    right: torch.Tensor,
+    gan_loss: GanLoss,
     precision: PrecisionName,
     among: _Among,
 ) -> dict[str, torch.Tensor]:
-    """One update of the discriminator; returns its losses and its largest gradient."""
-    gan_loss = GAN_LOSSES[weights.gan_mode]
-    picture = picture.detach()
+    """One update of the discriminator by sources with predictions (`made`) and with targets.
+
+    Returns its losses and its largest gradient.
+    """
     optimiser.zero_grad()
     # Each half goes backward at once, so that the activations of only one are in memory.
-    fake = gan_loss(_logits(judge, batch.source, picture, precision), False)
+    fake = gan_loss(_logits(judge, made, precision), False)
     torch.autograd.backward(0.5 * fake)
-    real = gan_loss(_logits(judge, batch.source, batch.target, precision), True)
+    real = gan_loss(_logits(judge, right, precision), True)
     torch.autograd.backward(0.5 * real)
     values = {"D_fake": fake.detach(), "D_real": real.detach()}
-    if weights.gan_mode == "wgangp" and weights.gradient_penalty > 0:
-        pairs = [torch.cat([batch.source, side], 1) for side in (batch.target, picture)]
-        penalty = weights.gradient_penalty * gradient_penalty(judge, *pairs)
-        torch.autograd.backward(penalty)
-        values["gradient penalty"] = penalty.detach()
     values["gradient of D"] = among.gradients(judge)
     optimiser.step()
     optimiser.zero_grad()
     return values
 
 
-def _logits(
-    judge: nn.Module, source: torch.Tensor, picture: torch.Tensor, precision: PrecisionName
-) -> torch.Tensor:
-    with _autocast(source, precision):
-        logits: torch.Tensor = judge(torch.cat([source, picture], 1))
+def _logits(judge: nn.Module, pairs: torch.Tensor, precision: PrecisionName) -> torch.Tensor:
+    with _autocast(pairs, precision):
+        logits: torch.Tensor = judge(pairs)
     return logits.float()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from typing import Protocol
 
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
@@ -14,7 +13,7 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import TrainingStatus
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
-from unretouch.training.fit import Fit
+from unretouch.training.fit import Fit, Update
 from unretouch.training.previews import Previews
 from unretouch.training.progress import Progress
 from unretouch.training.run_clock import in_words
@@ -38,50 +37,7 @@ class Watcher(Protocol):
         """Show where the run stands."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a call of `train` ended."""
-
-    reason: str
-    """finished, time_up, interrupted, terminated, or one of condition.EarlyEnd"""
-    exit_code: ExitCode
-    step: int
-
-
-def train(
-    run: RunDir,
-    settings: TrainSettings,
-    fit: Fit,
-    progress: Progress,
-    previews: Previews,
-    watcher: Watcher,
-    stop: StopRequest,
-    team: Team = ALONE,
-) -> Outcome:
-    """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
-
-    Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
-    ProcessLostError, and DataError for a pair that has changed or gone.
-    """
-    loop = _Loop(run, settings, fit, progress, previews, watcher, stop, team)
-    try:
-        reason = loop.train()
-    except (ProcessLostError, DataError) as error:
-        # The update under way was undone, or not begun: the state is that of the step before.
-        loop.save()
-        history.write_event(run, "fault", step=progress.step, reason=str(error))
-        loop.show("failed", str(error))
-        raise
-    except (NonFiniteError, DiskError) as error:
-        reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
-        with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
-            history.write_event(run, "fault", step=progress.step, reason=str(error))
-            loop.show("failed", reason)
-        raise
-    return Outcome(reason, stop.asked or ExitCode.OK, progress.step)
-
-
-class _Loop:
+class Trainer:
     """A run while it trains: its updates, and what is due between them."""
 
     def __init__(
@@ -93,7 +49,7 @@ class _Loop:
         previews: Previews,
         watcher: Watcher,
         stop: StopRequest,
-        team: Team,
+        team: Team = ALONE,
     ) -> None:
         self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
         self._previews, self._watcher, self._stop, self._team = previews, watcher, stop, team
@@ -103,16 +59,50 @@ class _Loop:
         steps = os.environ.get(STEPS_THIS_TIME)
         self._final_step = progress.step + int(steps) if steps else None
 
-    def train(self) -> str:
-        """Make all updates, save, take the last preview; return why training ended."""
-        history.append_loss_header(self._run)
-        self._take_preview()
-        self.show("running")
-        while not (reason := self._end()):
-            self._update()
-            self._see_to_what_is_due()
+    def train(self) -> ExitCode:
+        """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
+
+        Returns 0, or the exit code of the stop that was asked for.
+        Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
+        ProcessLostError, and DataError for a pair that has changed or gone.
+        """
+        progress = self._progress
+        try:
+            history.append_loss_header(self._run)
+            self._take_preview()
+            self._show("running")
+            while not (reason := self._end()):
+                update = progress.update(self._fit)
+                self._tell(update)
+                self._see_to_what_is_due()
+            self._finish(reason)
+        except (ProcessLostError, DataError) as error:
+            # The update under way was undone, or not begun: the state is that of the step before.
+            self._save()
+            history.write_event(self._run, "fault", step=progress.step, reason=str(error))
+            self._show("failed", str(error))
+            raise
+        except (NonFiniteError, DiskError) as error:
+            reason = "non_finite" if isinstance(error, NonFiniteError) else str(error)
+            with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
+                history.write_event(self._run, "fault", step=progress.step, reason=str(error))
+                self._show("failed", reason)
+            raise
+        return self._stop.asked or ExitCode.OK
+
+    def _tell(self, update: Update) -> None:
+        """Tell what begins with an update; log it when a line is due."""
+        progress = self._progress
+        if update.note:
+            self._watcher.tell(update.note)
+        self._tell_pauses()
+        if progress.log_due(self._settings.print_freq, rhythm.log_every(progress.total_steps)):
+            progress.log(self._run, update)
+
+    def _finish(self, reason: str) -> None:
+        """Save, and take the last preview where it fits."""
         fits = self._progress.fits_a_last(self._previews.last_cost_s)
-        self.save()
+        self._save()
         self._tell_pauses()
         if self._stop.asked is None and fits:
             self._take_preview(last=True)
@@ -122,18 +112,8 @@ class _Loop:
                 f"no last preview: it would take about {took}, more than is left of the time"
             )
         reason = self._asked() or reason
-        self.show("stopped" if self._stop.asked else "finished", reason)
+        self._show("stopped" if self._stop.asked else "finished", reason)
         history.write_event(self._run, "stop", step=self._progress.step, reason=reason)
-        return reason
-
-    def _update(self) -> None:
-        progress = self._progress
-        update = progress.update(self._fit)
-        if update.note:
-            self._watcher.tell(update.note)
-        self._tell_pauses()
-        if progress.log_due(self._settings.print_freq, rhythm.log_every(progress.total_steps)):
-            progress.log(self._run, update)
 
     def _see_to_what_is_due(self) -> None:
         progress, previews, saver = self._progress, self._previews, self._saver
@@ -145,10 +125,10 @@ class _Loop:
             elif previews.due(progress):
                 self._take_preview()
         if saver.due() and progress.has_room(saver.cost_s):
-            self.save()
+            self._save()
         if self._page_clock.due(progress.elapsed):
             began = progress.elapsed
-            self.show("running")
+            self._show("running")
             self._page_clock.spent(progress.elapsed, progress.elapsed - began)
 
     def _end(self) -> str:
@@ -182,7 +162,7 @@ class _Loop:
             return ""
         return "terminated" if self._stop.asked == ExitCode.TERMINATED else "interrupted"
 
-    def show(self, state: State, reason: str = "") -> None:
+    def _show(self, state: State, reason: str = "") -> None:
         """Show where the run stands."""
         self._watcher.show(
             self._progress.status(
@@ -195,7 +175,7 @@ class _Loop:
             )
         )
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Save the state and the latest weights, unless this step is saved already."""
         with self._progress.aside(), self._stop.held():
             self._saver.save()

@@ -10,11 +10,22 @@ from numpy.typing import NDArray
 
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
+from unretouch.base.memory import memory_bytes
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.pairs.lazy import changed
 from unretouch.pixels.preprocess import Sizing, resized, target_size
 from unretouch.settings.train import TrainSettings
+
+SHARE_OF_MEMORY = 0.25
+"""Kept for decoded pairs on a machine, unless --cache_gb says otherwise."""
+
+
+def cache_bytes(settings: TrainSettings) -> int:
+    """Return the bytes of decoded pairs that this process keeps."""
+    if settings.cache_gb is not None:
+        return int(settings.cache_gb * 10**9)
+    return int(memory_bytes() * SHARE_OF_MEMORY / settings.devices)
 
 
 def sizing(settings: TrainSettings) -> Sizing:
@@ -94,7 +105,7 @@ def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) 
 
 def _size_multiple(settings: TrainSettings) -> int:
     with torch.device("meta"):  # no memory, no weights: only what the network says of itself
-        return int(networks.build_generator(settings).size_multiple)  # type: ignore[arg-type]
+        return networks.build_generator(settings).size_multiple
 
 
 def _padded(side: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:

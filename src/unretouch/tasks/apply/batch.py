@@ -11,17 +11,17 @@ from pathlib import Path
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
 from unretouch.jobs import EngineName
+from unretouch.model.find import weights_file
+from unretouch.model.interface import Model
+from unretouch.model.load import load_any
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.settings import train as config
 from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.files import Job, jobs_for, output_of
-from unretouch.tasks.apply.loading import describe, load_model, weights_file
-from unretouch.tasks.apply.model import Model
-from unretouch.tasks.apply.records import Records, note_ready
+from unretouch.tasks.apply.enlarged import Enlarged
+from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
 from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
 from unretouch.tasks.apply.restore import Restorer
-from unretouch.tasks.apply.stretched import Stretched
 
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""
@@ -36,9 +36,8 @@ class Batch:
     request: ApplyRequest
     jobs: list[Job]
     learnt: masks.LearntMask | None
+    weights: Path
     model: Model
-    found: str
-    """what was found in the weights, for people"""
 
     def run(
         self,
@@ -52,7 +51,7 @@ class Batch:
         completion. `tell` is called with the share of the present photograph, by this one only.
         """
         durable.make_folder(self.request.out)
-        records = Records(self.request, self.jobs)
+        records = Records(self.request, self.weights, self.jobs)
         todo = []
         for job in self.jobs:
             before = records.made(job)
@@ -62,7 +61,9 @@ class Batch:
                 todo.append(job)
         if not todo:
             return
-        work = Work(self.request, self.learnt, records.ours, frozenset(records.inputs))
+        work = Work(
+            self.request, self.weights, self.learnt, records.ours, frozenset(records.inputs)
+        )
         at_once = None if processes is None else min(processes, len(todo))
         if engine != "local" or (at_once or 1) > 1:
             from unretouch.tasks.apply.processes import in_processes
@@ -81,10 +82,17 @@ def prepare(words: Sequence[str], request: ApplyRequest) -> Batch:
     jobs = jobs_for(words, request.out)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
-    weights = weights_file(request.model)
+    which = request.model
+    weights = weights_file(
+        which.run,
+        which.weights,
+        epoch=which.epoch,
+        checkpoints_dir=which.checkpoints_dir,
+        exported=which.runtime == "onnx",
+    )
     learnt = _learn(weights.parent) if request.mask == "learnt" else None
-    model = load_model(request.model)
-    return Batch(request, jobs, learnt, model, describe(model.info))
+    model = load_any(weights, device=which.device, precision=which.precision)
+    return Batch(request, jobs, learnt, weights, model)
 
 
 def _learn(run_folder: Path) -> masks.LearntMask:
@@ -105,6 +113,7 @@ class Work:
     """What a worker needs besides its model; goes to other processes."""
 
     request: ApplyRequest
+    weights: Path
     learnt: masks.LearntMask | None
     ours: frozenset[str]
     """names in the output folder that may be replaced"""
@@ -200,7 +209,7 @@ class Worker:
             return Failed(DataError(error.what, job.source, error.hint))
         return replace(made.done, seconds=time.perf_counter() - made.begun)
 
-    def _mask(self, photo: Photo) -> Stretched | None:
+    def _mask(self, photo: Photo) -> Enlarged | None:
         name = self._work.request.mask
         if name is None:
             return None

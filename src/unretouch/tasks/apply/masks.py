@@ -15,7 +15,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.retouched_area import pair_map
-from unretouch.tasks.apply.stretched import Stretched
+from unretouch.tasks.apply.enlarged import Enlarged
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ LOOKED_AT = 1024
 """Pixels of the longer side of the copy in which skin is looked for."""
 
 
-def from_file(path: Path, photo: Photo) -> Stretched:
+def from_file(path: Path, photo: Photo) -> Enlarged:
     """Return the mask in a picture: white is restored, black stays, grey in part.
 
     It is stretched to the photograph. Raises DataError where their proportions differ by over 1 %.
@@ -36,12 +36,12 @@ def from_file(path: Path, photo: Photo) -> Stretched:
             f"is {columns} x {rows}, which does not fit a photograph of {width} x {height}", path
         )
     plane = np.asarray(picture.pixels[..., 1] >> (0 if picture.full == 255 else 8), np.uint8)
-    return Stretched(plane, height, width, cubic=False)
+    return Enlarged(plane, height, width, cubic=False)
 
 
-def of_skin(photo: Photo) -> Stretched:
+def of_skin(photo: Photo) -> Enlarged:
     """Return where the photograph shows skin, told by colour and smoothness, feathered."""
-    return _stretched(skin_mask(_small(photo)), photo)
+    return _enlarged(skin_mask(_small(photo)), photo)
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class LearntMask:
     share: Floats
     """(BINS, BINS, BINS): over ln(R/G), ln(G/B) and the light; 0 never changed, 1 mostly"""
 
-    def of(self, photo: Photo) -> Stretched:
+    def of(self, photo: Photo) -> Enlarged:
         """Return where the photograph has colours that training pairs changed, feathered."""
         small = _small(photo)
         plane = self.share[_cells(small)]
-        return _stretched(_feathered(plane), photo)
+        return _enlarged(_feathered(plane), photo)
 
 
 BINS = 24
@@ -143,9 +143,9 @@ def _shrunk_plane(plane: Floats, width: int, height: int) -> Floats:
     return np.array(Image.fromarray(plane).resize((width, height), Image.Resampling.BOX))
 
 
-def _stretched(plane: Floats, photo: Photo) -> Stretched:
+def _enlarged(plane: Floats, photo: Photo) -> Enlarged:
     height, width = photo.pixels.shape[:2]
-    return Stretched(plane, height, width, cubic=False)
+    return Enlarged(plane, height, width, cubic=False)
 
 
 def _blurred(plane: Floats, sigma: float) -> Floats:

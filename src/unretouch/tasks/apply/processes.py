@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError
+from unretouch.model.load import load_any
 from unretouch.tasks.apply.batch import Work, Worker
 from unretouch.tasks.apply.files import Job
-from unretouch.tasks.apply.loading import load_model
 from unretouch.tasks.apply.request import Done, Failed
 
 
@@ -20,7 +20,10 @@ class _Start:
     work: Work
 
     def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
-        model = load_model(replace(self.work.request.model, threads=threads))
+        which = self.work.request.model
+        model = load_any(
+            self.work.weights, device=which.device, precision=which.precision, threads=threads
+        )
         return Worker(self.work, model).one
 
 

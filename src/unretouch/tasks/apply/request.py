@@ -25,8 +25,6 @@ class ModelRequest:
     runtime: Runtime = "torch"
     device: DeviceName = "auto"
     precision: PrecisionName = "auto"
-    threads: int | None = None
-    """processor threads; None for all"""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
+from unretouch.model.interface import Model, Window
 from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, Pixels, colour
-from unretouch.tasks.apply.model import Model, Window
-from unretouch.tasks.apply.stretched import Stretched, reduced
+from unretouch.tasks.apply.enlarged import Enlarged, reduced
 from unretouch.tiles import Tiling
 
 Floats = NDArray[np.float32]
@@ -57,7 +57,7 @@ class Restorer:
     def restore(
         self,
         photo: Photo,
-        mask: Stretched | None = None,
+        mask: Enlarged | None = None,
         tell: Callable[[float], None] = lambda share: None,
     ) -> Restored:
         """Return `photo` restored. Its pixels are overwritten: memory holds them once.
@@ -72,7 +72,7 @@ class Restorer:
         source = _Source(photo, space, mask, self._strength)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
-            change = Stretched(self._whole(self._small(photo, space, size)), height, width)
+            change = Enlarged(self._whole(self._small(photo, space, size)), height, width)
             parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
         else:
             parts = self._tiled(source, height, width, notes)
@@ -111,37 +111,33 @@ class Restorer:
     def _whole(self, picture: Floats) -> Floats:
         """Return the change for a picture in memory, in tiles where it is large."""
         height, width = picture.shape[:2]
-        self._model.look_at(height, lambda rows: picture[rows])
-        if self._fits(height, width):
-            self._model.free_statistics()
-            return _finite(self._model.change(picture))
         source = _Plain(picture)
         tiling = self._tiling(source, height, width, [])
-        return tiles.whole(height, width, tiling, lambda r, c: _finite(self._change(source, r, c)))
+        return tiles.whole(height, width, tiling, lambda r, c: self._window(source, r, c))
 
-    def _fits(self, height: int, width: int) -> bool:
-        return height * width <= self._tile
+    def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
+        tiling = self._tiling(source, height, width, notes)
+        return tiles.strips(height, width, tiling, lambda r, c: self._window(source, r, c))
 
     def _change(self, source: _Source | _Plain, rows: slice, columns: slice) -> Floats:
         return self._model.change(source.window(rows, columns), rows.start, columns.start)
 
-    def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
-        self._model.look_at(height, lambda rows: source.window(rows, slice(0, width)))
-        if self._fits(height, width):
-            whole = Tiling(max(height, width), 0)
-            self._model.free_statistics()
-            return tiles.strips(height, width, whole, lambda r, c: self._window(source, r, c))
-        tiling = self._tiling(source, height, width, notes)
-        return tiles.strips(height, width, tiling, lambda r, c: self._window(source, r, c))
-
-    def _window(self, source: _Source, rows: slice, columns: slice) -> Floats:
+    def _window(self, source: _Source | _Plain, rows: slice, columns: slice) -> Floats:
         if source.untouched(rows, columns):
             return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
-        return _finite(self._change(source, rows, columns))
+        change = self._change(source, rows, columns)
+        if not np.isfinite(change.min() + change.max()):
+            raise NonFiniteError("the network's picture has NaN or infinity in it")
+        return change
 
     def _tiling(
         self, source: _Source | _Plain, height: int, width: int, notes: list[str]
     ) -> Tiling:
+        """Return how a picture is cut, the model being ready for its parts."""
+        self._model.look_at(height, lambda rows: source.window(rows, slice(0, width)))
+        if height * width <= self._tile:
+            self._model.free_statistics()
+            return Tiling(max(height, width), 0)
         if self._model.info.per_picture:
             self._fix_statistics(source, height, width)
             notes.append(
@@ -223,12 +219,6 @@ def _by_rows(height: int, width: int, rows: Callable[[int, int], Floats]) -> til
         yield tiles.Strip(top, rows(top, min(height, top + step)))
 
 
-def _finite(change: Floats) -> Floats:
-    if not np.isfinite(change.min() + change.max()):
-        raise NonFiniteError("the network's picture has NaN or infinity in it")
-    return change
-
-
 @dataclass(frozen=True)
 class _Plain:
     """A picture that is in memory as the network takes it."""
@@ -238,6 +228,9 @@ class _Plain:
     def window(self, rows: slice, columns: slice) -> Floats:
         return self.picture[rows, columns]
 
+    def untouched(self, rows: slice, columns: slice) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class _Source:
@@ -245,7 +238,7 @@ class _Source:
 
     photo: Photo
     space: colour.Colour | None
-    mask: Stretched | None
+    mask: Enlarged | None
     strength: float
 
     def window(self, rows: slice, columns: slice) -> Floats:

@@ -1,18 +1,21 @@
-"""What to do next with a run, as the guide says: look, adjust one thing, compare.
+"""What to say of a run: whether its error still fell, and what to do next, as the guide says.
 
-Too little texture: raise lambda_L1 to 400 or 500. Unnatural: lower it to 200. Not done: more
-epochs. Each advice carries the figures behind it.
+The guide: look, adjust one thing, compare. Too little texture: raise lambda_L1 to 400 or 500.
+Unnatural: lower it to 200. Not done: more epochs. Each advice carries the figures behind it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
+from unretouch.base.messages import Message, _
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.measuring import PairScore, RunScore
-from unretouch.tasks.compare.trend import Trend
-from unretouch.tasks.compare.worded import Worded, level, percent
+from unretouch.tasks.compare.runs import Curve
 
 Action = Literal["more_training", "raise_lambda", "lower_lambda", "keep"]
 
@@ -26,9 +29,82 @@ RIGHT_LAMBDAS = (400, 500)
 """What the guide raises lambda_L1 to."""
 LOW_LAMBDA = 200
 """What the guide lowers it to."""
-
-
 _OF_LAMBDA = ("compare_smooth", "compare_noisy", "compare_misplaced", "compare_harmful")
+
+FALLING = 0.05
+"""Fall, as a share, from which on more training is advised."""
+LINES = 4
+"""Log lines that each half of the last quarter needs."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A message, and the key by which a program knows it without reading English."""
+
+    key: str
+    message: Message
+
+    def english(self) -> str:
+        """Return the sentence for the terminal and for JSON."""
+        return str(self.message)
+
+    def record(self) -> dict[str, object]:
+        """Return it as JSON holds it."""
+        return {
+            "key": self.key,
+            "values": dict(self.message.values),
+            "text": self.english(),
+            "template": self.message.template,
+        }
+
+
+def plain(text: str) -> Sentence:
+    """Return a sentence that is said in one language only, such as that of an error."""
+    return Sentence("plain", Message("{text}", {"text": text}))
+
+
+def level(value: float) -> str:
+    """Return grey levels as a person reads them."""
+    return f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a person reads it."""
+    return f"{share:.1%}"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The last quarter of a run's updates, in two halves: mean errors in grey levels."""
+
+    before: float
+    after: float
+    certain: bool
+    """whether the difference exceeds two standard errors: log lines are of random pairs"""
+
+    @property
+    def fall(self) -> float:
+        """Return by what share of itself the error fell; below 0 it rose."""
+        return 1 - self.after / self.before if self.before else 0.0
+
+    @property
+    def falling(self) -> bool:
+        return self.certain and self.fall >= FALLING
+
+
+def trend(curve: Curve) -> Trend | None:
+    """Return the trend at the end of a curve, or None where the log is too short to say."""
+    steps, errors = np.asarray(curve.steps), np.asarray(curve.level_error)
+    if not len(steps):
+        return None
+    last = steps[-1]
+    before = errors[(steps > last * 0.75) & (steps <= last * 0.875)]
+    after = errors[steps > last * 0.875]
+    if min(len(before), len(after)) < LINES:
+        return None
+    noise = math.sqrt(before.var(ddof=1) / len(before) + after.var(ddof=1) / len(after))
+    means = float(before.mean()), float(after.mean())
+    return Trend(*means, certain=abs(means[0] - means[1]) > 2 * noise)
 
 
 @dataclass(frozen=True)
@@ -38,8 +114,8 @@ class Advice:
     action: Action
     flags: str
     """what to change in the command that trained the run; empty for `keep`"""
-    sentence: Worded
-    because: list[Worded]
+    sentence: Sentence
+    because: list[Sentence]
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -56,27 +132,33 @@ def advise(
 ) -> list[Advice]:
     """Return what to do next after so many epochs, the most important first; `keep` alone where
     all is well."""
-    reasons: dict[Action, list[Worded]] = {}
+    reasons: dict[Action, list[Sentence]] = {}
     if trend is not None and trend.falling:
         values = {
             "before": level(trend.before), "after": level(trend.after),
             "fall": percent(trend.fall),
         }  # fmt: skip
-        reasons["more_training"] = [Worded("compare_falling", values)]
+        falling = _(
+            "The error was still falling: from {before} to {after} grey levels within the last "
+            "quarter ({fall}).",
+            **values,
+        )
+        reasons["more_training"] = [Sentence("compare_falling", falling)]
     for wanted, why in _from_figures(settings, epoch, score, still_learning=bool(reasons)):
         reasons.setdefault(_possible(wanted, settings), []).extend(why)
     advice = [_advice(action, settings, because) for action, because in reasons.items()]
     if advice:
         return advice
     if (score.recovered_share or 0.0) >= WELL_RECOVERED:
-        return [Advice("keep", "", Worded("compare_keep"), [_recovered(score)])]
+        keep = Sentence("compare_keep", _("Well done: keep it as it is."))
+        return [Advice("keep", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
     return [_advice("more_training", settings, [_recovered(score)])]
 
 
 def _from_figures(
     settings: TrainSettings, epoch: int, score: RunScore, still_learning: bool
-) -> list[tuple[Action, list[Worded]]]:
+) -> list[tuple[Action, list[Sentence]]]:
     """Return what the worst pair asks for, and why."""
     harmed = min(score.pairs, key=lambda pair: pair.recovered_share or 0.0)
     if (harmed.recovered_share or 0.0) < 0:
@@ -84,13 +166,21 @@ def _from_figures(
             "pair": harmed.name, "error": level(harmed.level_error),
             "identity": level(harmed.identity_error),
         }  # fmt: skip
-        harmful = Worded("compare_harmful", values)
+        worse = _(
+            "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
+            **values,
+        )
+        harmful = Sentence("compare_harmful", worse)
         # A young run is always further from the answer than its input: that is not yet unnatural.
         if still_learning:
             return [("more_training", [harmful])]
         if settings.minutes is None and epoch < ENOUGH_EPOCHS:
-            counts = {"epochs": str(epoch), "enough": str(ENOUGH_EPOCHS)}
-            return [("more_training", [harmful, Worded("compare_young", counts)])]
+            young = _(
+                "It has had {epochs} epochs; the guide calls {enough} enough.",
+                epochs=str(epoch),
+                enough=str(ENOUGH_EPOCHS),
+            )
+            return [("more_training", [harmful, Sentence("compare_young", young)])]
         return [("lower_lambda", [harmful])]
     textured = [pair for pair in score.pairs if pair.texture.recovered is not None]
     if not textured:
@@ -98,15 +188,29 @@ def _from_figures(
     return _from_worst(min(textured, key=lambda pair: pair.texture.recovered or 0.0))
 
 
-def _from_worst(worst: PairScore) -> list[tuple[Action, list[Worded]]]:
+def _from_worst(worst: PairScore) -> list[tuple[Action, list[Sentence]]]:
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
     values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
     if energy > MOST_ENERGY:
-        return [("lower_lambda", [Worded("compare_noisy", values)])]
+        noisy = _(
+            "{pair}: the texture has {energy} times the strength of the true one (1 is right).",
+            **values,
+        )
+        return [("lower_lambda", [Sentence("compare_noisy", noisy)])]
     if energy < LEAST_ENERGY:
-        return [("raise_lambda", [Worded("compare_smooth", values)])]
+        smooth = _(
+            "{pair}: the texture has only {energy} times the strength of the true one (1 is "
+            "right).",
+            **values,
+        )
+        return [("raise_lambda", [Sentence("compare_smooth", smooth)])]
     if coherence < LEAST_COHERENCE:
-        return [("raise_lambda", [Worded("compare_misplaced", values)])]
+        misplaced = _(
+            "{pair}: texture of the right strength ({energy}) in the wrong place: it agrees with "
+            "the true one by {coherence} (1 is every pore in its place).",
+            **values,
+        )
+        return [("raise_lambda", [Sentence("compare_misplaced", misplaced)])]
     return []
 
 
@@ -121,32 +225,56 @@ def _possible(wanted: Action, settings: TrainSettings) -> Action:
     return wanted
 
 
-def _advice(action: Action, settings: TrainSettings, because: list[Worded]) -> Advice:
-    now = {"now": f"{settings.lambda_L1:g}"}
+def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) -> Advice:
     if action == "raise_lambda":
         targets = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
-        if len(targets) == 1:
-            sentence = Worded("compare_raise_to", {**now, "to": str(targets[0])})
-        else:
-            sentence = Worded("compare_raise", now)
-        return Advice(action, f"--lambda_L1 {targets[0]}", sentence, because)
+        return Advice(action, f"--lambda_L1 {targets[0]}", _raise(settings, targets), because)
     if action == "lower_lambda":
-        sentence = Worded("compare_lower", {**now, "to": str(LOW_LAMBDA)})
-        return Advice(action, f"--lambda_L1 {LOW_LAMBDA}", sentence, because)
+        lower = _(
+            "Unnatural: lower lambda_L1 from {now} to {to}.",
+            now=f"{settings.lambda_L1:g}",
+            to=str(LOW_LAMBDA),
+        )
+        return Advice(
+            action, f"--lambda_L1 {LOW_LAMBDA}", Sentence("compare_lower", lower), because
+        )
     if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
-        because = [*because, Worded("compare_no_adversary")]
+        no_adversary = _(
+            "Raising or lowering lambda_L1 changes nothing here: without an adversary "
+            "(lambda_GAN 0) it has nothing to weigh against."
+        )
+        because = [*because, Sentence("compare_no_adversary", no_adversary)]
     if settings.minutes is not None:
-        flags, key = f"--minutes {2 * settings.minutes:g}", "compare_more_minutes"
+        flags = f"--minutes {2 * settings.minutes:g}"
+        more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))
     else:
         flags = f"--n_epochs {2 * settings.n_epochs} --n_epochs_decay {2 * settings.n_epochs_decay}"
-        key = "compare_more_epochs"
-    return Advice(action, f"{flags} --continue_train", Worded(key), because)
+        more = Sentence("compare_more_epochs", _("Not done yet: train for more epochs."))
+    return Advice(action, f"{flags} --continue_train", more, because)
 
 
-def _recovered(score: RunScore) -> Worded:
+def _raise(settings: TrainSettings, targets: list[int]) -> Sentence:
+    now = f"{settings.lambda_L1:g}"
+    if len(targets) > 1:
+        either = _(
+            "Too little of the true texture: raise lambda_L1 from {now} to 400 or 500.", now=now
+        )
+        return Sentence("compare_raise", either)
+    only = _(
+        "Too little of the true texture: raise lambda_L1 from {now} to {to}.",
+        now=now,
+        to=str(targets[0]),
+    )
+    return Sentence("compare_raise_to", only)
+
+
+def _recovered(score: RunScore) -> Sentence:
     share = score.recovered_share
     values = {
         "recovered": "–" if share is None else percent(share),
         "error": level(score.level_error), "identity": level(score.identity_error),
     }  # fmt: skip
-    return Worded("compare_recovered", values)
+    recovered = _(
+        "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.", **values
+    )
+    return Sentence("compare_recovered", recovered)

@@ -5,9 +5,8 @@ One run that cannot be compared gets one line that says why; the rest goes on.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,22 +17,50 @@ from unretouch.base.errors import (
     UnretouchError,
     UsageError,
 )
+from unretouch.base.messages import N_, Message, _
+from unretouch.metrics import Figure
 from unretouch.pixels.pairs import Pair, load_pairs
-from unretouch.pixels.preprocess import Sizing, resized
 from unretouch.runs.folder import find_runs
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.compare import measuring, ranking
-from unretouch.tasks.compare.advice import Advice, advise
+from unretouch.tasks.compare import measuring
+from unretouch.tasks.compare.advice import (
+    Advice,
+    Sentence,
+    Trend,
+    advise,
+    level,
+    plain,
+    trend,
+)
 from unretouch.tasks.compare.measuring import RunScore
-from unretouch.tasks.compare.ranking import Places
 from unretouch.tasks.compare.runs import RunRecord, name_of, read_run, require_known
-from unretouch.tasks.compare.trend import Trend, trend
-from unretouch.tasks.compare.worded import Worded, level, plain
+from unretouch.training.training_pairs import at_scale, sizing
 
 Tell = Callable[[str], None]
 
+_ENDED = {
+    "stopped": N_("Stopped early, at step {step}."),
+    "failed": N_("It failed; the weights are those of step {step}."),
+    "unfinished": N_(
+        "No end is on record: it still trains, or was cut off. The weights are those of step "
+        "{step}."
+    ),
+}
+"""What is said of a run that is not finished, by its state."""
+
 BETTER_BEST = 0.95
 """The best numbered weights are mentioned where their error is below this part of the latest's."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run stands among the others, from 1; runs that look equal share a place."""
+
+    error: int
+    recovered: int
+    texture: int
+    overall: int
+    """by the sum of the three; of equal sums, the smaller error is first"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +68,7 @@ class LeftOut:
     """A run that is not compared, and why."""
 
     name: str
-    reason: Worded
+    reason: Sentence
 
 
 @dataclass(frozen=True)
@@ -53,7 +80,7 @@ class Compared:
     places: Places
     trend: Trend | None
     advice: list[Advice]
-    notes: list[Worded]
+    notes: list[Sentence]
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,7 @@ class Comparison:
         """Mean error of doing nothing, in grey levels."""
         return self.best.score.identity_error
 
-    def take(self) -> Worded:
+    def take(self) -> Sentence:
         """Return which run to take, or that none should be taken yet."""
         score = self.best.score
         values = {
@@ -83,14 +110,27 @@ class Comparison:
             "identity": level(score.identity_error),
         }
         if (score.recovered_share or 0.0) <= 0:
-            return Worded("compare_take_none", values)
-        return Worded("compare_take", values)
+            none = _(
+                "Take none of them yet: even {run} is off by {error} grey levels, doing nothing "
+                "by {identity}.",
+                **values,
+            )
+            return Sentence("compare_take_none", none)
+        best = _(
+            "Take {run}: it is off by {error} grey levels, doing nothing by {identity}.", **values
+        )
+        return Sentence("compare_take", best)
 
-    def why_not_weighted(self) -> Worded:
+    def why_not_weighted(self) -> Sentence:
         """Return why runs are not ranked by G_L1, in the figures of these runs."""
         lambdas = sorted({c.record.settings.lambda_L1 for c in self.runs} - {0.0}) or [100.0]
         worth = ", ".join(f"{127.5 / value:.3g} ({value:g})" for value in lambdas)
-        return Worded("compare_not_weighted", {"worth": worth})
+        why = _(
+            "Never by G_L1: it contains lambda_L1, so the same number means another error in each "
+            "run. In grey levels, G_L1 1.0 is worth (by lambda_L1): {worth}.",
+            worth=worth,
+        )
+        return Sentence("compare_not_weighted", why)
 
 
 @dataclass(frozen=True)
@@ -139,7 +179,7 @@ def compare(words: Sequence[str], checkpoints_dir: Path, out: Path, tell: Tell) 
             left_out.append(LeftOut(candidate.record.name, plain(_one_line(error))))
     if not scores:
         raise ManyDataErrors([DataError(one.reason.english(), one.name) for one in left_out])
-    places = ranking.rank(scores)
+    places = rank(scores)
     by_name = {candidate.record.name: candidate for candidate in candidates}
     compared = [_compared(by_name[name], scores[name], places[name]) for name in places]
     return Comparison(compared, left_out, by_name[compared[0].record.name].data.pairs)
@@ -152,19 +192,16 @@ class _Shelf:
         self._loaded: dict[object, _Data] = {}
 
     def data(self, settings: TrainSettings) -> _Data:
-        """Return the training pairs that the settings mean."""
-        how = Sizing(settings.preprocess, settings.load_size, settings.crop_size)
+        """Return the training pairs that the settings mean, as training saw them."""
         where = (settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size)
-        if (where, how) not in self._loaded:
+        key = (where, sizing(settings), settings.input_nc, settings.output_nc)
+        if key not in self._loaded:
             loaded = load_pairs(*where)
-            pairs = [
-                dataclasses.replace(p, source=resized(p.source, how), target=resized(p.target, how))
-                for p in loaded.pairs
-            ]
+            pairs = [at_scale(settings, pair) for pair in loaded.pairs]
             digests = [measuring.pair_digest(pair) for pair in pairs]
             files = {line["file"]: line["sha256"] for line in loaded.manifest}
-            self._loaded[where, how] = _Data(pairs, digests, files)
-        return self._loaded[where, how]
+            self._loaded[key] = _Data(pairs, digests, files)
+        return self._loaded[key]
 
 
 def _candidate(checkpoints_dir: Path, name: str, shelf: _Shelf) -> _Candidate:
@@ -187,15 +224,30 @@ def _same_pairs(candidates: list[_Candidate]) -> tuple[list[_Candidate], list[Le
     return kept, [LeftOut(c.record.name, _otherness(c, kept[0])) for c in others]
 
 
-def _otherness(one: _Candidate, kept: _Candidate) -> Worded:
+def _otherness(one: _Candidate, kept: _Candidate) -> Sentence:
     mine, theirs = one.record.settings, kept.record.settings
     if mine.direction != theirs.direction:
-        return Worded("compare_other_direction", {"mine": mine.direction})
+        direction = _(
+            "It learns the other direction ({mine}): compare it with runs of the same direction.",
+            mine=mine.direction,
+        )
+        return Sentence("compare_other_direction", direction)
     if [pair.name for pair in one.data.pairs] == [pair.name for pair in kept.data.pairs]:
         sizes = [_size(candidate.data.pairs[0]) for candidate in (one, kept)]
         if sizes[0] != sizes[1]:
-            return Worded("compare_other_size", {"mine": sizes[0], "theirs": sizes[1]})
-    return Worded("compare_other_pairs", {"mine": mine.dataroot, "theirs": theirs.dataroot})
+            size = _(
+                "It was trained at {mine} pixels, the runs compared here at {theirs}: errors at "
+                "different sizes cannot be compared.",
+                mine=sizes[0],
+                theirs=sizes[1],
+            )
+            return Sentence("compare_other_size", size)
+    pairs = _(
+        "It was trained on other pairs ({mine}) than the runs compared here.",
+        mine=mine.dataroot,
+        theirs=theirs.dataroot,
+    )
+    return Sentence("compare_other_pairs", pairs)
 
 
 def _size(pair: Pair) -> str:
@@ -219,25 +271,38 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     tendency = trend(record.curve)
     notes = []
     if record.state != "finished":
-        notes.append(Worded(f"compare_{record.state}", {"step": f"{record.step}"}))
+        ended = Message(_ENDED[record.state], {"step": f"{record.step}"})
+        notes.append(Sentence(f"compare_{record.state}", ended))
     if tendency is None:
-        notes.append(Worded("compare_short_log", {"lines": str(len(record.curve.steps))}))
+        short = _(
+            "Too few log lines ({lines}) to tell whether the error was still falling.",
+            lines=str(len(record.curve.steps)),
+        )
+        notes.append(Sentence("compare_short_log", short))
     if record.manifest and record.manifest != candidate.data.files:
-        notes.append(Worded("compare_changed_data"))
+        changed = _(
+            "The pairs have changed since it was trained; it is measured on what is there now."
+        )
+        notes.append(Sentence("compare_changed_data", changed))
     notes += _better_before(record, score)
     advice = advise(record.settings, record.epoch, score, tendency)
     return Compared(record, score, places, tendency, advice, notes)
 
 
-def _better_before(record: RunRecord, score: RunScore) -> list[Worded]:
+def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
     """Say so where earlier weights, which the run kept, are better than the latest."""
     best = record.best
     if best is None or best.level_error is None:
         return []
     if best.level_error >= BETTER_BEST * score.level_error:
         return []
-    values = {"epoch": str(best.epoch), "error": level(best.level_error)}
-    return [Worded("compare_better_before", values)]
+    better = _(
+        "Its weights of epoch {epoch} were better ({error} grey levels): test them with "
+        "--epoch best.",
+        epoch=str(best.epoch),
+        error=level(best.level_error),
+    )
+    return [Sentence("compare_better_before", better)]
 
 
 def _one_line(error: UnretouchError) -> str:
@@ -245,3 +310,31 @@ def _one_line(error: UnretouchError) -> str:
         rest = len(error.problems) - 1
         return f"{error.problems[0]}" + (f" (and {rest} more problems)" if rest else "")
     return str(error)
+
+
+def rank(scores: Mapping[str, RunScore]) -> dict[str, Places]:
+    """Return the places by run, best first.
+
+    Figures are compared as they are shown (error to 0.001 grey levels, shares to 0.1 %): what
+    looks equal in the table is equal.
+    """
+    names = list(scores)
+    error = _places([round(scores[name].level_error, 3) for name in names])
+    recovered = _places([_shown(scores[name].recovered_share) for name in names])
+    texture = _places([_shown(scores[name].texture.recovered) for name in names])
+    sums = [sum(places) for places in zip(error, recovered, texture, strict=True)]
+    order = sorted(range(len(names)), key=lambda i: (sums[i], scores[names[i]].level_error))
+    return {
+        names[i]: Places(error[i], recovered[i], texture[i], overall)
+        for overall, i in enumerate(order, 1)
+    }
+
+
+def _places(badness: Sequence[float]) -> list[int]:
+    """Return 1 + the number of runs that are better."""
+    return [1 + sum(other < value for other in badness) for value in badness]
+
+
+def _shown(share: Figure) -> float:
+    """Return how bad a share is; all alike where there was nothing to recover."""
+    return 0.0 if share is None else -round(share, 3)

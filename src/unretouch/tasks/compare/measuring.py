@@ -5,31 +5,40 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics.metric import Figure, Levels
+from unretouch.model.find import weights_of
 from unretouch.pixels import images
-from unretouch.pixels.error_map import error_map
+from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
+from unretouch.runs.plain_figures import PlainFigures, mean_of
 from unretouch.settings import train as config
-from unretouch.settings.test import TestRequest
-from unretouch.tasks.compare.crops import Crop, crop_of
 from unretouch.tasks.compare.runs import RunRecord
 
 KEPT = 1
 """Raised by one when what is kept of a measurement changes."""
 MOST_PICTURES = 12
 """Pairs shown: the first ones, in the order of their names."""
+MOST_SIDE = 1024
+"""Pixels of a crop's longer side; smaller pictures are shown whole."""
+PLACE = 96
+"""Side in pixels of the square that the loupe looks at first."""
+
+_ROWS = 256
+"""Of a picture, looked at together."""
+
+Kind = TypeVar("Kind", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,22 +54,29 @@ class Texture:
     """share of the removed texture that is back, in place and in strength"""
 
 
-@dataclass(frozen=True)
-class PairScore:
+@dataclass(frozen=True, kw_only=True)
+class PairScore(PlainFigures):
     """The figures of one training pair, predicted as a test does."""
 
-    name: str
     width: int
     height: int
-    level_error: float
-    identity_error: float
-    recovered_share: Figure
-    exact_pixels: float
     texture: Texture
     frame: dict[str, Figure]
     """verify's figures over the whole frame"""
     area: dict[str, Figure]
     """verify's figures over the retouched area"""
+
+    def record(self) -> dict[str, Any]:
+        """Return the figures as comparison.json holds them."""
+        return {
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            **super().record(),
+            "texture": dataclasses.asdict(self.texture),
+            "frame": self.frame,
+            "area": self.area,
+        }
 
 
 @dataclass(frozen=True)
@@ -78,21 +94,19 @@ class RunScore:
 
     @property
     def level_error(self) -> float:
-        return _mean([pair.level_error for pair in self.pairs])
+        return mean_of(self.pairs).level_error
 
     @property
     def identity_error(self) -> float:
-        return _mean([pair.identity_error for pair in self.pairs])
+        return mean_of(self.pairs).identity_error
 
     @property
     def recovered_share(self) -> Figure:
-        """Of the mean errors: a pair with little to recover weighs less than one with a lot."""
-        identity = self.identity_error
-        return 1 - self.level_error / identity if identity else None
+        return mean_of(self.pairs).recovered_share
 
     @property
-    def exact_pixels(self) -> float:
-        return _mean([pair.exact_pixels for pair in self.pairs])
+    def exact_pixels(self) -> Figure:
+        return mean_of(self.pairs).exact_pixels
 
     @property
     def texture(self) -> Texture:
@@ -156,26 +170,25 @@ def measure(
 
     Raises CheckpointError for weights that are damaged or do not fit, DiskError.
     """
-    from unretouch.tasks.test import trained_generator  # late: a kept score needs no torch
-    from unretouch.training.evaluation import predicted
+    from unretouch.model.load import load_model  # late: a kept score needs no torch
 
-    request = TestRequest(
-        dataroot=record.settings.dataroot,
-        name=record.name,
-        checkpoints_dir=str(record.checkpoints_dir),
-    )
-    generator, _ = trained_generator(record.run, request)
+    model = load_model(weights_of(record.run))
     folder = out / "runs" / key
     durable.make_folder(folder)
     scores = []
     for number, pair in enumerate(pairs):
-        prediction = predicted(generator, pair.source)
+        prediction = model.predict(pair.source)
         scores.append(_pair_score(pair, prediction, record.settings.lambda_L1))
         if number < MOST_PICTURES:
             _write_pictures(folder, number, pair, prediction, crop_of(pair))
     score = RunScore(key, weights_sha256, scores)
     # Last: figures that are there vouch for the pictures beside them.
-    values = {"run": record.name, **dataclasses.asdict(score)}
+    values = {
+        "run": record.name,
+        "key": key,
+        "weights_sha256": weights_sha256,
+        "pairs": [pair.record() for pair in scores],
+    }
     durable.write_json(folder / "figures.json", values)
     return score
 
@@ -189,21 +202,17 @@ def _write_pictures(
 
 
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
-    from unretouch.tasks.verify.figures import figures_of_pair  # late: as above
+    from unretouch.report.pair_figures import figures_of_pair  # late: as above
 
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
-    frame, area = figures.prediction.frame, figures.prediction.area
+    area = figures.prediction.area
     removed = figures.bands.removed if figures.bands else ()
     return PairScore(
-        name=pair.name,
+        **vars(figures.plain),
         width=figures.width,
         height=figures.height,
-        level_error=_known(frame["level_error"]),
-        identity_error=_known(figures.identity.frame["level_error"]),
-        recovered_share=frame["recovered_share"],
-        exact_pixels=_known(frame["exact_pixels"]),
         texture=_texture(area, removed),
-        frame=frame,
+        frame=figures.prediction.frame,
         area=area,
     )
 
@@ -235,9 +244,49 @@ def _score(values: dict[str, Any]) -> RunScore:
     return RunScore(values["key"], values["weights_sha256"], pairs)
 
 
-def _known(value: Figure) -> float:
-    return math.nan if value is None else value
-
-
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of the frame at 1:1, and where in it the retouch took the most away."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    x: float
+    """0 to 1 from the crop's left"""
+    y: float
+    """0 to 1 from its top"""
+
+    def cut(self, picture: NDArray[Kind]) -> NDArray[Kind]:
+        """Return the crop of a picture (H, W, 3)."""
+        rows = slice(self.top, self.top + self.height)
+        return np.ascontiguousarray(picture[rows, self.left : self.left + self.width])
+
+
+def crop_of(pair: Pair) -> Crop:
+    """Return the crop around the place where source and target differ most."""
+    height, width = pair.source.shape[:2]
+    side = min(PLACE, height, width)
+    difference = np.empty((height, width), np.float32)
+    for first in range(0, height, _ROWS):
+        strip = slice(first, first + _ROWS)
+        off = np.subtract(pair.target[strip], pair.source[strip], dtype=np.float32)
+        difference[strip] = np.abs(off, out=off).mean(axis=2)
+    means = ndimage.uniform_filter(difference, side, mode="constant")
+    half = side // 2
+    inner = means[half : height - half + 1 or None, half : width - half + 1 or None]
+    row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
+    centre_y, centre_x = int(row) + half, int(column) + half
+    top, rows = _span(centre_y, height)
+    left, columns = _span(centre_x, width)
+    return Crop(top, left, rows, columns, x=(centre_x - left) / columns, y=(centre_y - top) / rows)
+
+
+def _span(centre: int, length: int) -> tuple[int, int]:
+    """Return where a crop begins along a side, and how long it is."""
+    size = min(MOST_SIDE, length)
+    return min(max(0, centre - size // 2), length - size), size

@@ -55,12 +55,13 @@ def _room(folder: Path) -> Finding:
 def needed(settings: TrainSettings) -> int:
     """Return the bytes that a run asks for before it starts."""
     import torch
+    from torch import nn
 
     from unretouch.networks import build_discriminator, build_generator
     from unretouch.training.estimates import disk_plan
 
     with torch.device("meta"):  # shapes, no memory
-        nets = {"G": build_generator(settings)}
+        nets: dict[str, nn.Module] = {"G": build_generator(settings)}
         if settings.lambda_GAN:
             nets["D"] = build_discriminator(settings)
     made = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)

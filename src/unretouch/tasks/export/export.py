@@ -1,7 +1,9 @@
-"""One export: weights in, a checked file and its card out."""
+"""One export: weights in; out come a checked file and its model card, which says what someone who
+gets the file ought to know."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +15,39 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.extras import install_hint
+from unretouch.model.interface import RECORD
+from unretouch.model.load import load_network, read_safetensors
 from unretouch.runs.weights import load_weights, serialise
-from unretouch.tasks.apply.loading import load_network, read_safetensors, weights_file
-from unretouch.tasks.apply.onnx_model import RECORD
-from unretouch.tasks.apply.request import ModelRequest
-from unretouch.tasks.export.card import PLAIN, card
-from unretouch.tasks.export.exported_network import Exported
-from unretouch.tasks.export.onnx_file import SIZES, difference, onnx_bytes
+from unretouch.tasks.export.onnx_file import SIZES, Exported, difference, onnx_bytes
 
 Kind = Literal["onnx", "safetensors", "pth"]
 
 _PRIVATE = ("dataroot", "name", "checkpoints_dir")
 """Settings that tell of the owner's folders and not of the model."""
+
+PLAIN = (
+    "a plain .pth holds no settings: lay the run's config.json beside it, or photographs are "
+    "restored at their own size, whatever the size of training was"
+)
+
+_USE = {
+    "onnx": """```python
+import numpy, onnxruntime
+from PIL import Image
+
+picture = numpy.asarray(Image.open("portrait.png").convert("RGB"), numpy.float32) / 255
+session = onnxruntime.InferenceSession("{file}")
+(restored,) = session.run(None, {{"picture": picture.transpose(2, 0, 1)[None]}})
+Image.fromarray((restored[0].transpose(1, 2, 0) * 255).round().astype("uint8")).save("out.png")
+```
+
+Input `picture` and output `restored`: float32 (1, 3, height, width), sRGB in 0..1, any height and
+width. Range and padding are inside.""",
+    "safetensors": "The tensors have the names of the generator's state dict; the settings to "
+    "build it are in the file's metadata under `unretouch`.",
+    "pth": "A plain state dict as `torch.save` writes it, with the keys of the generator; "
+    f"{PLAIN}.",
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +61,12 @@ class Export:
     """what the file does not hold"""
 
 
-def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export:
-    """Write the model of `request` as `kind` to `out`, else beside its weights; a card with it.
+def export(source: Path, kind: Kind, out: Path | None = None) -> Export:
+    """Write the model in the weights file `source` as `kind` to `out`, else beside it; a card too.
 
     Raises CheckpointError, VerificationError where the file is not equal to what it was made of,
     UsageError where a package is missing or `out` is the weights themselves, DiskError.
     """
-    source = weights_file(request)
     path = out or source.with_name(f"{source.stem}{'.export' if kind == 'pth' else ''}.{kind}")
     if path.resolve() == source.resolve():
         raise UsageError("is the file to be exported", "--out")
@@ -52,14 +74,14 @@ def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export
     weights = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     record = {
         "version": __version__,
-        "weights_sha256": info.checksum,
+        "weights_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "settings": {**settings.to_dict(), **dict.fromkeys(_PRIVATE, "")},
         "data": _manifest(source.parent / "data.json"),
         "model": info.record(),
     }
     durable.make_folder(path.parent)
     if kind == "onnx":
-        network = Exported(net, settings.input_nc, settings.output_nc)
+        network = Exported(net)
         data = onnx_bytes(network, {**info.record(), **record})
         largest = difference(network, data)
         check = (
@@ -70,7 +92,7 @@ def export(request: ModelRequest, kind: Kind, out: Path | None = None) -> Export
     else:
         check = _write_tensors(path, kind, weights, record)
     beside = path.with_name(f"{path.name}.md")
-    durable.write_text(beside, card(path.name, kind, record, check))
+    durable.write_text(beside, _card(path.name, kind, record, check))
     return Export(path, beside, check, PLAIN if kind == "pth" else "")
 
 
@@ -115,3 +137,53 @@ def _manifest(path: Path) -> list[dict[str, Any]]:
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def _card(file: str, kind: str, record: dict[str, Any], check: str) -> str:
+    """Return the card of the exported `file` as Markdown. `check` says how it was checked."""
+    settings, model, data = record["settings"], record["model"], record["data"]
+    sizing = model["sizing"]
+    size = (
+        "full size"
+        if sizing["preprocess"] in ("none", "crop")
+        else f"{sizing['load_size']} pixels ({sizing['preprocess']})"
+    )
+    lines = [
+        f"# {file}",
+        "",
+        "Brings back the skin texture that a retouch took from a portrait. Made by unretouch "
+        f"{record['version']}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| generator | {model['generator']} |",
+        f"| direction | {settings['direction']} |",
+        f"| trained on | {_pairs(data)} at {size} |",
+        f"| recipe | {settings['recipe']}, lambda_L1 {settings['lambda_L1']:g}, seed "
+        f"{settings['seed']} |",
+        f"| weights, sha256 | `{record['weights_sha256']}` |",
+        f"| checked | {check} |",
+        "",
+        "## Use",
+        "",
+        f"`unretouch apply --weights {file} PHOTO... -o FOLDER`",
+        "",
+        _USE[kind].format(file=file),
+        "",
+        "## Limits",
+        "",
+        "It was fitted closely to few pictures. On others it invents texture that is plausible at "
+        "best; it does not know what the skin looked like, and its result is no evidence of it.",
+        "",
+        "It holds the faces of its training pictures: treat the file as you treat those, and pass "
+        "it on only where the people in them agree.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _pairs(data: list[dict[str, Any]]) -> str:
+    if not data:
+        return "pairs that were not recorded"
+    pairs = len({record["pair"] for record in data})
+    return f"{pairs} pair{'s' if pairs != 1 else ''}"

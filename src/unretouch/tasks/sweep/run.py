@@ -20,7 +20,8 @@ from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
 from unretouch.settings import train as config
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.compare import compare, write_comparison
+from unretouch.tasks.compare.comparison import compare
+from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.compare.table import renderables
 from unretouch.tasks.doctor.disk import needed

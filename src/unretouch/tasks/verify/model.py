@@ -1,4 +1,4 @@
-"""The model that is verified: a generator with the settings it is used with."""
+"""The model that is verified: of a run, or in a weights file, with the pairs' lambda_L1."""
 
 from __future__ import annotations
 
@@ -6,77 +6,57 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from unretouch.metrics import Levels
+from unretouch.model.find import weights_file, weights_of
+from unretouch.model.load import CLASSIC_SIZE, overrides
+from unretouch.model.load import load_model as load
+from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.preprocess import resized
+from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
-from unretouch.settings.test import TestRequest
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.test import generator_of, trained_generator, weights_path
-from unretouch.tasks.verify.brief import lambda_of
 from unretouch.tasks.verify.probe import Rgb
 from unretouch.tasks.verify.request import VerifyRequest
-from unretouch.training.evaluation import predicted
-from unretouch.training.training_pairs import sizing
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A generator, ready to predict in evaluation mode."""
+    """A trained generator, and what is said of it in the report."""
 
     name: str
     weights: Path
-    generator: nn.Module
-    settings: TrainSettings
+    trained: TorchModel
     lambda_L1: float
     run: RunDir | None
     """the folder it came from, where that is a run's"""
 
+    @property
+    def settings(self) -> TrainSettings:
+        return self.trained.settings
+
     def predict(self, source: Rgb) -> Levels:
         """Return the prediction for a picture that has the size of training."""
-        return predicted(self.generator, source)
+        return self.trained.predict(source)
 
     def at_scale(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """Return the pairs at the size at which the model was trained."""
-        how = sizing(self.settings)
-        return [
-            Pair(pair.name, resized(pair.source, how), resized(pair.target, how), pair.files)
-            for pair in pairs
-        ]
+        """Return the pairs as the model saw pairs in training."""
+        return [self.trained.at_scale(pair) for pair in pairs]
 
 
 def load_model(request: VerifyRequest) -> Model:
     """Return the model of a run, or in a weights file. Raises CheckpointError."""
-    if request.weights is not None:
-        return _of_weights(request, request.weights)
-    run = run_of(request.run or "", request.checkpoints_dir)
-    asked = _asked(request, run.name, str(run.root.parent))
-    generator, settings = trained_generator(run, asked)
-    path = weights_path(run, asked)
-    return Model(run.name, path, generator, settings, _lambda(request, settings, run), run)
-
-
-def _of_weights(request: VerifyRequest, path: Path) -> Model:
-    beside = path.resolve().parent
-    asked = _asked(request, path.stem, str(beside))
-    generator, settings = generator_of(path, beside / "config.json", asked)
-    run = RunDir(beside.parent, beside.name) if (beside / "config.json").exists() else None
-    return Model(path.name, path, generator, settings, _lambda(request, settings, run), run)
-
-
-def _asked(request: VerifyRequest, name: str, checkpoints_dir: str) -> TestRequest:
-    return TestRequest(
-        dataroot=request.dataroot or ".",
-        name=name,
-        checkpoints_dir=checkpoints_dir,
-        epoch=request.epoch,
-        direction=request.direction,
-        device=request.device,
-        **dataclasses.asdict(request.network),
-    )
-
-
-def _lambda(request: VerifyRequest, settings: TrainSettings, run: RunDir | None) -> float:
-    return lambda_of(run, settings) if request.lambda_L1 is None else request.lambda_L1
+    if request.weights is None:
+        run: RunDir | None = run_of(request.run or "", request.checkpoints_dir)
+        assert run is not None
+        name, path = run.name, weights_of(run, request.epoch)
+    else:
+        name, path = request.weights.name, weights_file(None, request.weights)
+        folder = path.resolve().parent
+        known = (folder / "config.json").exists()
+        run = RunDir(folder.parent, folder.name) if known else None
+    asked = {"direction": request.direction, **dataclasses.asdict(request.network)}
+    trained = load(path, device=request.device, given=overrides(asked), classic_size=CLASSIC_SIZE)
+    weight = request.lambda_L1
+    if weight is None:
+        weight = lambda_of(run, trained.settings)
+    return Model(name, path, trained, weight, run)

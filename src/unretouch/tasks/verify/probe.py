@@ -7,22 +7,18 @@ Shown the same faces a little changed, it still ought to; how far the recovered 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from unretouch.metrics import Figure, Levels, recovered_share
-from unretouch.tasks.verify.sentences import Phrase
-from unretouch.tasks.verify.verdict import UNKNOWN, Verdict
+from unretouch.report.verdicts import Change, ProbePoint
 
 Rgb = npt.NDArray[np.uint8]
 Predict = Callable[[Rgb], Levels]
 """A picture of any size in file space to the prediction in levels, not rounded."""
 ProbePair = tuple[str, Rgb, Rgb]
 """Name, source and target in file space, (H, W, 3) of one size."""
-Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
 Shares = dict[tuple[Change, int], Figure]
 """The recovered share of a pair by change and amount."""
 
@@ -44,33 +40,6 @@ UNITS: dict[Change, str] = {
 }
 SEED = 0
 
-WORDS = ("memory", "in between", "skill")
-"""From worst to best."""
-
-
-@dataclass(frozen=True)
-class ProbePoint:
-    """What is recovered under one change, applied alike to source and target."""
-
-    change: Change
-    amount: int
-    unit: str
-    recovered_share: Figure
-    """the mean over the pairs; None where none has anything to recover"""
-    pairs: dict[str, Figure]
-
-
-@dataclass(frozen=True)
-class ProbeThresholds:
-    """Of the recovered share on unchanged pictures, what is left under the worst kind of change."""
-
-    skill: float = 0.8
-    """`skill` from here up"""
-    memory: float = 0.4
-    """`memory` below"""
-    something: float = 0.05
-    """UNKNOWN where less than this is recovered from the unchanged pictures"""
-
 
 def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[ProbePoint]:
     """Measure the recovered share of every pair under every change of AMOUNTS, unchanged first.
@@ -80,7 +49,7 @@ def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[Pro
     same noise (by a fixed seed), or cut on all sides. A crop that would leave less than half of
     either side is left out for that pair. One forward pass a pair and amount.
     """
-    return gathered({name: probed(predict, source, target) for name, source, target in pairs})
+    return probe_points({name: probed(predict, source, target) for name, source, target in pairs})
 
 
 def probed(predict: Predict, source: Rgb, target: Rgb) -> Shares:
@@ -92,7 +61,7 @@ def probed(predict: Predict, source: Rgb, target: Rgb) -> Shares:
     }
 
 
-def gathered(shares: Mapping[str, Shares]) -> list[ProbePoint]:
+def probe_points(shares: Mapping[str, Shares]) -> list[ProbePoint]:
     """Return the points that the shares of all pairs, by name, come to."""
     points = []
     for change, amounts in AMOUNTS.items():
@@ -102,40 +71,6 @@ def gathered(shares: Mapping[str, Shares]) -> list[ProbePoint]:
             mean = sum(known) / len(known) if known else None
             points.append(ProbePoint(change, amount, UNITS[change], mean, here))
     return points
-
-
-def probe_verdict(
-    points: Sequence[ProbePoint], thresholds: ProbeThresholds | None = None
-) -> Verdict:
-    """Tell memory from skill by the worst kind of change, each kind taken at its mean.
-
-    Skill here means that small changes do not throw the model off; whether it holds for other
-    people only held-out pairs can tell. UNKNOWN without points, or where nothing is recovered.
-    """
-    limits = thresholds or ProbeThresholds()
-    by_change: dict[Change, list[float]] = {}
-    for point in points:
-        if point.recovered_share is not None:
-            by_change.setdefault(point.change, []).append(point.recovered_share)
-    unchanged = by_change.pop("none", [0.0])[0]
-    if unchanged < limits.something or not by_change:
-        return Verdict("probe", UNKNOWN, (Phrase("probe_unknown"),), None, {})
-    left = {change: sum(s) / len(s) / unchanged for change, s in by_change.items()}
-    worst = min(left, key=lambda change: left[change])
-    word = WORDS[1]
-    if left[worst] >= limits.skill:
-        word = "skill"
-    elif left[worst] < limits.memory:
-        word = "memory"
-    stands = Phrase(
-        "probe_stands",
-        {
-            "unchanged": f"{unchanged:.2f}",
-            "change": Phrase(f"change_{worst}"),
-            "left": f"{left[worst] * unchanged:.2f}",
-        },
-    )
-    return Verdict("probe", word, (Phrase(f"probe_{word.replace(' ', '_')}"), stands), None, {})
 
 
 def _share(predict: Predict, source: Rgb, target: Rgb, change: Change, amount: int) -> Figure:

@@ -1,90 +1,30 @@
-"""The report: everything measured and concluded, as plain data for report.json."""
+"""What is written of a verification: report.json for programs, and the page that shows it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from unretouch import __version__
 from unretouch.metrics import METRICS, Figure, Metric
-from unretouch.tasks.verify.figures import Figures, PairFigures, retouch_shares
-from unretouch.tasks.verify.memorised import MemorisedThresholds, memorised_verdict
-from unretouch.tasks.verify.probe import ProbePoint, ProbeThresholds, probe_verdict
-from unretouch.tasks.verify.self_test import self_test_verdict
-from unretouch.tasks.verify.texture import TextureThresholds, beaten, texture_verdict
-from unretouch.tasks.verify.unseen import (
-    UnseenThresholds,
-    generalisation_gap,
-    harmed_parts,
-    mean_share,
-    unseen_verdict,
-)
-from unretouch.tasks.verify.verdict import Verdict
+from unretouch.report.pages import ShownPair, write_page
+from unretouch.report.pair_figures import PLAIN, TEXTURE, Figures, PairFigures, retouch_shares
+from unretouch.report.verdicts import Verdict, Verification, beaten, harmed_parts
+from unretouch.tasks.verify.measuring import Shown
 
 SCHEMA = 1
 """Raised by one when a reader of the report would have to change; new keys do not raise it."""
 
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Where every verdict's words begin."""
-
-    memorised: MemorisedThresholds = field(default_factory=MemorisedThresholds)
-    texture: TextureThresholds = field(default_factory=TextureThresholds)
-    unseen: UnseenThresholds = field(default_factory=UnseenThresholds)
-    probe: ProbeThresholds = field(default_factory=ProbeThresholds)
-
-
-@dataclass(frozen=True)
-class CrossRuns:
-    """How the held-out pairs came about where each training pair was held out in turn."""
-
-    runs: int
-    minutes_each: float
-    own_share: Figure
-    """mean recovered share of the runs on the pairs that they were trained on themselves"""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """All figures, from which all verdicts follow."""
-
-    training: Sequence[PairFigures]
-    heldout: Sequence[PairFigures] = ()
-    probe: Sequence[ProbePoint] = ()
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    cross: CrossRuns | None = None
-    """given where `heldout` are the training pairs, each judged by a run that never saw it"""
-    self_test: Sequence[PairFigures] = ()
-    """untouched photos that the simulated retoucher treated"""
-    extra: Sequence[Metric] = ()
-    """metrics beyond METRICS that were measured"""
-
-    @property
-    def seen(self) -> Figure:
-        """Mean recovered share on pairs that were trained on, by the models that `heldout` tests:
-        what is lost against it is lost on strangers, not in a shorter training."""
-        return self.cross.own_share if self.cross else mean_share(self.training)
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """The answers by question; the last three only where they were asked."""
-        limits = self.thresholds
-        verdicts = {
-            "memorised": memorised_verdict(self.training, limits.memorised),
-            "texture": texture_verdict(self.training, limits.texture),
-            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen),
-        }
-        if self.heldout:
-            texture = texture_verdict(self.heldout, limits.texture)
-            verdicts["unseen_texture"] = replace(texture, question="unseen_texture")
-        if self.self_test:
-            verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen)
-        if self.probe:
-            verdicts["probe"] = probe_verdict(self.probe, limits.probe)
-        return verdicts
+_OF_GROUP = {
+    "training": ("memorised", "texture"),
+    "heldout": ("unseen", "unseen_texture"),
+    "self_test": ("self_test", "self_test_texture"),
+}
+"""Which verdicts tell of the pairs of a group: on the error, on the texture; of the texture of a
+self-test there is none, for it is a simulation's."""
 
 
 def report(verification: Verification, subject: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -100,7 +40,7 @@ def report(verification: Verification, subject: Mapping[str, Any] | None = None)
         "subject": dict(subject or {}),
         "verdicts": {name: _verdict(v) for name, v in verification.verdicts.items()},
         "thresholds": asdict(verification.thresholds),
-        "generalisation_gap": generalisation_gap(verification.seen, verification.heldout),
+        "generalisation_gap": verification.generalisation_gap,
         "cross": asdict(verification.cross) if verification.cross else None,
         **{name: _group(pairs) for name, pairs in groups.items()},
         "probe": [asdict(point) for point in verification.probe],
@@ -160,4 +100,70 @@ def _description(metric: Metric) -> dict[str, Any]:
         "better": metric.better,
         "explanation": metric.explanation,
         "formula": metric.formula,
+    }
+
+
+def write_verify_page(
+    folder: Path,
+    title: str,
+    facts: Mapping[str, str],
+    verification: Verification,
+    shown: Sequence[Shown],
+) -> Path:
+    """Write index.html for pictures that lie below `folder`, and return its path.
+
+    `facts` are shown as they are under the title. Raises DiskError.
+    """
+    verdicts, cross = verification.verdicts, verification.cross
+    pairs = [_shown_pair(one, verdicts) for one in shown]
+    data = {
+        "verdicts": [_shown_verdict(verdict) for verdict in verdicts.values()],
+        "pairs": pairs,
+        "probe": [asdict(point) for point in verification.probe],
+        "cross": asdict(cross) if cross else None,
+        "likeness": [_shown_metric(METRICS[name]) for name in PLAIN],
+        "texture": [
+            *(_shown_metric(METRICS[name]) for name in TEXTURE),
+            *(_shown_metric(metric) for metric in verification.extra),
+        ],
+    }
+    return write_page(
+        folder,
+        "verify",
+        data,
+        title=title,
+        facts=facts,
+        verdicts=verdicts.values(),
+        pairs=pairs,
+        probed=bool(verification.probe),
+    )
+
+
+def _shown_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "question": verdict.question,
+        "word": verdict.word,
+        "tone": verdict.tone,
+        "said": [message.record() for message in verdict.said],
+        "pair": verdict.held_back_by,
+    }
+
+
+def _shown_metric(metric: Metric) -> dict[str, Any]:
+    return {key: getattr(metric, key) for key in ("name", "parts", "unit", "better", "explanation")}
+
+
+def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    figures = one.figures
+    asked = [verdicts.get(question) for question in _OF_GROUP[one.group]]
+    return {
+        **asdict(figures),
+        **ShownPair(name=figures.name, files=one.files, figures=figures.plain).record(),
+        "group": one.group,
+        "words": [verdict.pairs.get(figures.name) if verdict else None for verdict in asked],
+        "factor": one.factor,
+        "places": one.places,
+        "identity_parts": figures.identity_parts,
+        "noisy": figures.noisy,
+        "retouch_shares": retouch_shares(figures),
     }

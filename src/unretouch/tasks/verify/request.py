@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from unretouch.jobs import EngineName
+from unretouch.report.verdicts import Thresholds
 from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
-from unretouch.tasks.verify.report import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,185 @@
+"""Load a model from a weights file: its settings, its network, and what runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unretouch.base.errors import CheckpointError
+from unretouch.base.extras import install_hint
+from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
+from unretouch.pixels.preprocess import Sizing
+from unretouch.settings import train as config
+from unretouch.settings.train import DeviceName, PrecisionName, TrainSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from unretouch.model.torch_model import TorchModel
+    from unretouch.networks import Generator
+
+FULL_SIZE: Mapping[str, Any] = {"preprocess": "none"}
+CLASSIC_SIZE: Mapping[str, Any] = {"load_size": 256, "crop_size": 256}
+"""How test.py of the classic program sees a picture."""
+
+
+def load_any(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
+    threads: int | None = None,
+) -> Model:
+    """Return the model in the file `path`, run by onnxruntime where it is an ONNX file, else by
+    torch. `threads` is the number of processor threads; None for all. Raises CheckpointError.
+    """
+    if path.suffix.lower() == ".onnx":
+        from unretouch.model.onnx_model import OnnxModel
+
+        return OnnxModel(path, threads)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    return load_model(path, device=device, precision=precision)
+
+
+def load_model(
+    path: Path,
+    *,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "32-true",
+    given: Mapping[str, Any] | None = None,
+    classic_size: Mapping[str, Any] = FULL_SIZE,
+) -> TorchModel:
+    """Return the model in a .pth or .safetensors file, ready to predict; see load_network.
+
+    Raises CheckpointError, UsageError for a device or a precision that is not there.
+    """
+    from unretouch import networks
+    from unretouch.model.torch_model import TorchModel
+    from unretouch.training import device as devices
+
+    where = devices.choose(device)
+    net, settings, info = load_network(path, given, classic_size)
+    # Now, not before: what loading took has gone back to the system.
+    devices.prepare(where, networks.GENERATORS[settings.netG].kept_bytes)
+    return TorchModel(net, settings, info, where, precision)
+
+
+def load_network(
+    path: Path,
+    given: Mapping[str, Any] | None = None,
+    classic_size: Mapping[str, Any] = FULL_SIZE,
+) -> tuple[Generator, TrainSettings, ModelInfo]:
+    """Return the generator in a .pth or .safetensors file, its settings, and what is known of it.
+
+    Settings come from the file's own record, else from config.json beside it, else from the
+    weights themselves; those that are `given` win. Where nothing tells at what size a classic
+    generator was trained, it is `classic_size`. Raises CheckpointError.
+    """
+    from unretouch import networks
+    from unretouch.model.torch_model import normalises_by_picture
+    from unretouch.runs.weights import load_weights
+
+    record: dict[str, Any] | None = None
+    if path.suffix.lower() == ".safetensors":
+        weights, record = read_safetensors(path)
+    else:
+        weights = load_weights(path)
+    beside, aspect = path.parent / "config.json", None
+    if record is not None:
+        settings = config.from_dict(record["settings"], path)
+        aspect = record.get("model", {}).get("trained_aspect")
+    elif beside.exists():
+        settings, aspect = config.load(beside), trained_aspect(path.parent / "data.json")
+    else:
+        settings = recognised(weights, path, classic_size)
+    settings = dataclasses.replace(settings, **(given or {}))
+    net = networks.build_generator(settings)
+    networks.load_weights(net, weights, path)
+    info = ModelInfo(
+        generator=str(networks.describe_weights(weights) or settings.netG),
+        origin=str(path),
+        multiple=net.size_multiple,
+        per_picture=normalises_by_picture(net),
+        sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
+        trained_aspect=aspect,
+        margin=net.margin,
+    )
+    return net, settings, info
+
+
+def overrides(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `asked`, settings by name, is not None, for load_model's `given`.
+
+    A model sees whole pictures: the classic pair load_size and crop_size means one size here.
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "crop_size" in given:
+        given.setdefault("load_size", given["crop_size"])
+    if "load_size" in given:
+        given["crop_size"] = min(given["load_size"], given.get("crop_size", given["load_size"]))
+    return given
+
+
+def trained_aspect(manifest: Path) -> float | None:
+    """Return the median width / height of a run's training pictures; None where not recorded."""
+    try:
+        records = json.loads(manifest.read_text("utf-8"))
+        per_pair: dict[str, list[dict[str, Any]]] = {}
+        for record in records:
+            per_pair.setdefault(record["pair"], []).append(record)
+        aspects = [
+            # One file for a pair holds both sides next to each other.
+            pair[0]["width"] / (2 if len(pair) == 1 else 1) / pair[0]["height"]
+            for pair in per_pair.values()
+        ]
+        return statistics.median(aspects) if aspects else None
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return None
+
+
+def recognised(
+    weights: Mapping[str, torch.Tensor], path: Path, classic_size: Mapping[str, Any] = FULL_SIZE
+) -> TrainSettings:
+    """Return settings of a generator with these weights, told by their keys and shapes.
+
+    It then sees a picture at its own size; a classic generator at `classic_size`. Raises
+    CheckpointError for weights of no generator that is known.
+    """
+    from unretouch import networks
+
+    found = networks.describe_weights(weights)
+    kind = None if found is None else networks.GENERATORS.get(found.netG)  # type: ignore[call-overload]
+    if found is None or kind is None:
+        raise CheckpointError(
+            f"holds {found or 'no generator that is known here'}", path, "Put config.json beside it"
+        )
+    seen = FULL_SIZE if kind.takes_fast_recipe else classic_size
+    return TrainSettings(dataroot="", **found.settings(), **seen)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return weights and record of what `unretouch export` wrote. Raises CheckpointError."""
+    try:
+        import safetensors
+    except ImportError:
+        raise CheckpointError(
+            "safetensors is not installed", path, install_hint("export")
+        ) from None
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            record = json.loads((file.metadata() or {})[RECORD])
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        info_of_record(record["model"], str(path))
+        record["settings"].items()
+    except (KeyError, TypeError, AttributeError):
+        raise CheckpointError("is no model that unretouch exported", path) from None
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"is damaged: {error}", path) from None
+    return weights, record

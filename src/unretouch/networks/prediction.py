@@ -1,0 +1,284 @@
+"""Run a generator over pictures of any size, the same way every time: whole, or in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from unretouch.base.memory import give_back
+from unretouch.networks.generator import Generator
+from unretouch.pixels import images
+
+PredictMode = Literal["evaluate", "running", "train"]
+
+SMALLEST = 16
+"""Pixels a side that any generator can take; the residual ones reflect at a quarter of the size."""
+WHOLE = 1_500_000
+"""Pixels up to which a picture goes through the network whole."""
+TILE = 700_000
+"""Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
+SMALLEST_PART = 128
+"""Pixels a side of a part that is not divided further to leave out cells that may not change."""
+
+
+@torch.no_grad()
+def predict(net: Generator, source: torch.Tensor, mode: PredictMode = "evaluate") -> torch.Tensor:
+    """Return the prediction for `source`, network space, float32 (N, C, H, W), any H and W.
+
+    "evaluate": no dropout; batch normalisation by the statistics of each picture itself, as in
+    training with one picture a step. The same every time. "running": no dropout, the running
+    statistics. "train": the classic noise, dropout from torch's random state, and the statistics of
+    each picture. None of them changes the network: statistics and mode are left as found.
+
+    Sides are padded right and below by reflection to the network's `size_multiple`.
+    """
+    height, width = source.shape[-2:]
+    weight = next(net.parameters())
+    ready = padded(source.to(weight.device, torch.float32), net.size_multiple)
+    with _prepared(net, mode):
+        # One by one, so that a prediction does not depend on its neighbours in the batch.
+        pictures = [net(ready[n : n + 1]) for n in range(len(ready))]
+    return torch.cat(pictures)[..., :height, :width].float().contiguous()
+
+
+@contextmanager
+def _prepared(net: nn.Module, mode: PredictMode) -> Iterator[None]:
+    modules = list(net.modules())
+    found = [module.training for module in modules]
+    norms = [m for m in modules if isinstance(m, nn.BatchNorm2d)] if mode != "running" else []
+    statistics = [(norm.running_mean, norm.running_var) for norm in norms]
+    try:
+        net.train(mode == "train")
+        for norm in norms:
+            # Without running statistics, batch normalisation takes those of the picture.
+            norm.eval()
+            norm.running_mean = norm.running_var = None
+        yield
+    finally:
+        for module, training in zip(modules, found, strict=True):
+            module.training = training
+        for norm, (mean, variance) in zip(norms, statistics, strict=True):
+            norm.running_mean, norm.running_var = mean, variance
+
+
+def padded(source: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Return (N, C, H, W) extended right and below by reflection to multiples of `multiple`."""
+    for dimension in (-2, -1):
+        size = source.shape[dimension]
+        wanted = -(-max(size, SMALLEST) // multiple) * multiple
+        if wanted > size:
+            source = source.index_select(dimension, _reflected(size, wanted).to(source.device))
+    return source
+
+
+def _reflected(size: int, wanted: int) -> torch.Tensor:
+    """Indices 0, 1 .. size-1, size-2 .. 0, 1 ..: there and back without repeating the ends."""
+    period = max(1, 2 * (size - 1))
+    index = torch.arange(wanted) % period
+    return torch.minimum(index, period - index) if size > 1 else index
+
+
+def predict_picture(
+    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+) -> NDArray[np.float32]:
+    """Return the prediction for a picture of any size, file space (H, W, 3), as levels (H, W, 3) in
+    0..255, unrounded.
+
+    Pictures larger than WHOLE go through local generators tile by tile, with their margin around
+    each: the same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The
+    others normalise over the picture, and take it whole.
+    """
+    if not generator.is_local:
+        return _predicted(generator, rgb, mode)
+    shape = height, width = rgb.shape[:2]
+    parts = PartPredictor(generator, rgb)
+    whole = height * width <= WHOLE
+    if whole:  # not extended further than in tiles
+        return parts.at(Window(0, 0, height, width))
+    give_back()
+    prediction = np.empty((height, width, 3), np.float32)
+    for window in windows(shape, tile_side(generator)):
+        prediction[window.slices] = parts.at(window)
+    give_back()
+    return prediction
+
+
+def _predicted(
+    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+) -> NDArray[np.float32]:
+    source = images.to_network(rgb, generator.input_nc)
+    return images.to_levels(predict(generator, source, mode))
+
+
+def tile_side(generator: Generator) -> int:
+    """Return the pixels a side of a tile of a local generator, without its margin."""
+    finest = generator.networks[-1]
+    assert finest.margin is not None
+    # Tiles begin where the network's cells of `size_multiple` pixels do, as in the whole picture.
+    multiple = finest.size_multiple
+    return (math.isqrt(TILE) - 2 * finest.margin) // multiple * multiple
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Return this part of `picture`, (H, W) or (H, W, C), without a copy."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def in_cells(self, side: int) -> Window:
+        """Return this window counted in squares of `side` pixels, at one of which it begins."""
+        return Window(
+            self.top // side, self.left // side, -(-self.height // side), -(-self.width // side)
+        )
+
+    def within(self, around: Window) -> Window:
+        """Return this window counted from where `around` begins."""
+        return Window(self.top - around.top, self.left - around.left, self.height, self.width)
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
+    """Yield the parts of a picture of `shape` (H, W), of `side` pixels but at its ends."""
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            yield Window(top, left, min(side, shape[0] - top), min(side, shape[1] - left))
+
+
+def surroundings(generator: Generator, window: Window, shape: tuple[int, int]) -> Window:
+    """Return the window of a picture of `shape` (H, W) that a prediction of `window` depends on.
+
+    It begins where the network's cells of `size_multiple` pixels do, as in the whole picture. The
+    generator must be local.
+    """
+    assert generator.margin is not None
+    multiple, margin = generator.size_multiple, generator.margin
+    spans = []
+    for start, length, end in (
+        (window.top, window.height, shape[0]),
+        (window.left, window.width, shape[1]),
+    ):
+        low = max(0, start - margin) // multiple * multiple
+        high = -(-(start + length + margin) // multiple) * multiple
+        spans.append((low, min(end, high) - low))
+    (top, height), (left, width) = spans
+    return Window(top, left, height, width)
+
+
+class PartPredictor:
+    """What a generator makes of parts of a picture.
+
+    One that looks first looks at the whole picture once. Where it says that it changes nothing the
+    prediction is the source, and no network sees it.
+    """
+
+    def __init__(self, generator: Generator, rgb: NDArray[np.uint8]) -> None:
+        """The generator must be local. `rgb` is file space, (H, W, 3)."""
+        self._rgb = rgb
+        self._generator = generator.look(
+            len(rgb), lambda rows: images.to_network(rgb[rows], generator.input_nc)
+        )
+
+    @property
+    def open_cells(self) -> NDArray[np.bool_] | None:
+        """See Generator."""
+        return self._generator.open_cells
+
+    def at(self, window: Window) -> NDArray[np.float32]:
+        """Return the prediction at `window`, as levels (h, w, 3), like that of the whole."""
+        parts = self._parts(window)
+        if parts == [window]:
+            return self._predicted(window)
+        prediction = window.of(self._rgb).astype(np.float32)
+        for part in parts:
+            part.within(window).of(prediction)[:] = self._predicted(part)
+        return prediction
+
+    def looked_at(self, window: Window) -> int:
+        """Return how many pixels the network sees for the prediction at `window`."""
+        return sum(self._around(part).pixels for part in self._parts(window))
+
+    def may_change(self, window: Window) -> NDArray[np.bool_]:
+        """Return which pixels of `window` are not known to stay as they are, (h, w)."""
+        return self._generator.may_change(window.top, window.left, window.height, window.width)
+
+    @property
+    def _cell(self) -> int:
+        return self._generator.size_multiple
+
+    def _around(self, window: Window) -> Window:
+        return surroundings(self._generator, window, self._rgb.shape[:2])
+
+    def _predicted(self, window: Window) -> NDArray[np.float32]:
+        around = self._around(window)
+        source = np.ascontiguousarray(around.of(self._rgb))
+        prediction = _predicted(self._generator.part_at(around.top, around.left), source)
+        return np.ascontiguousarray(window.within(around).of(prediction))
+
+    def _parts(self, window: Window) -> list[Window]:
+        """Return the parts of `window` that the network has to see: few pixels, with margins."""
+        if self.open_cells is None:
+            return [window]
+        box = self._open_box(window)
+        if box is None:
+            return []
+        if max(box.height, box.width) < SMALLEST_PART:
+            return [box]
+        parts = [part for half in _halves(box, self._cell) for part in self._parts(half)]
+        split = sum(self._around(part).pixels for part in parts)
+        return parts if split < self._around(box).pixels else [box]
+
+    def _open_box(self, window: Window) -> Window | None:
+        """Return the smallest part of `window`, in whole cells, outside of which nothing
+        changes."""
+        cell = self._cell
+        assert self.open_cells is not None
+        top, left = window.top // cell, window.left // cell
+        bottom = -(-(window.top + window.height) // cell)
+        right = -(-(window.left + window.width) // cell)
+        cells = self.open_cells[top:bottom, left:right]
+        rows, columns = (np.flatnonzero(cells.any(axis)) for axis in (1, 0))
+        if not len(rows):
+            return None
+        spans = []
+        for first, last, corner, start, length in (
+            (rows[0], rows[-1], top, window.top, window.height),
+            (columns[0], columns[-1], left, window.left, window.width),
+        ):
+            begin = max(start, int(corner + first) * cell)
+            end = min(start + length, int(corner + last + 1) * cell)
+            spans.append((begin, end - begin))
+        (top, height), (left, width) = spans
+        return Window(top, left, height, width)
+
+
+def _halves(window: Window, cell: int) -> tuple[Window, Window]:
+    """Return the halves of a window, cut across its longer side, at a cell's border."""
+    top, left, height, width = window.top, window.left, window.height, window.width
+    if height >= width:
+        cut = -(-(top + height // 2) // cell) * cell - top
+        return Window(top, left, cut, width), Window(top + cut, left, height - cut, width)
+    cut = -(-(left + width // 2) // cell) * cell - left
+    return Window(top, left, height, cut), Window(top, left + cut, height, width - cut)

@@ -1,0 +1,437 @@
+"""All figures of one pair: the prediction's, and those of the two remedies it has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unretouch.base.memory import give_back
+from unretouch.metrics import (
+    METRICS,
+    Area,
+    Figure,
+    Metric,
+    Picture,
+    weighted_l1,
+)
+from unretouch.metrics.coarse_bands import CoarseBand, coarse_bands
+from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
+from unretouch.metrics.octave_bands import PARTS, band_values
+from unretouch.metrics.pictures import check
+from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
+from unretouch.metrics.recovered_share import error_sums
+from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
+from unretouch.metrics.tiling import Tile, tiles_of
+from unretouch.runs.plain_figures import PlainFigures
+
+PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
+"""Metrics of likeness, over the whole frame and over the retouched area."""
+TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
+"""Metrics of texture, over the retouched area: elsewhere no texture was removed."""
+GRAIN_SEED = 0
+STRAY = 1e-3
+"""Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
+some that differ by more than the noise."""
+_TRIMMED = 32
+"""Tiles after which what threads have freed is given back, lest it pile up."""
+
+_ROWS = 256
+"""Of a picture, looked at together."""
+
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The figures of one answer to a pair."""
+
+    frame: Figures
+    """PLAIN metrics over the whole frame; none of the grain overlay, which leaves the rest alone"""
+    area: Figures
+    """PLAIN, TEXTURE and extra metrics over the retouched area; all None where it is empty"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square of the frame, shown at 1:1."""
+
+    top: int
+    left: int
+    side: int
+    level_error: float
+    """mean absolute error inside, in grey levels"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was recovered in one part of the frame."""
+
+    share_of_frame: float
+    level_error: Figure
+    identity_error: Figure
+    recovered_share: Figure
+
+
+@dataclass(frozen=True)
+class BandEnergies:
+    """Mean squares of luma in the retouched area by octave band, finest first, in grey levels
+    squared."""
+
+    source: tuple[float, ...]
+    target: tuple[float, ...]
+    prediction: tuple[float, ...]
+    removed: tuple[float, ...]
+    """of target - source"""
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Radial log power spectra of the retouched area, in decibels, for a plot."""
+
+    frequency: tuple[float, ...]
+    """cycles a pixel"""
+    source: tuple[float, ...]
+    prediction: tuple[float, ...]
+    target: tuple[float, ...]
+    grain: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PairFigures:
+    """Everything measured of one pair."""
+
+    name: str
+    width: int
+    height: int
+    lambda_L1: float
+    G_L1: float
+    """the level error over the whole frame, in the units of the training log"""
+    noise: float
+    """grey levels (RMS) of difference that are not the retoucher's doing"""
+    area_share: float
+    """part of the frame that was retouched, 0 to 1"""
+    prediction: Candidate
+    identity: Candidate
+    """the source itself: doing nothing"""
+    grain: Candidate
+    """the source under a grain overlay of matched energy"""
+    bands: BandEnergies | None
+    spectra: Spectra | None
+    """these two None where nothing was retouched"""
+    worst: Place
+    """where to look: the square with the largest error, and one whose error is the median"""
+    typical: Place
+    skin: Part | None = None
+    """None where no mask of the skin was given"""
+    elsewhere: Part | None = None
+    added_outside: Figure = None
+    """mean |prediction - source| outside the retouched area, where nothing should change, in grey
+    levels; None where all was retouched"""
+    identity_retouch: float = 0.0
+    """what of the error of doing nothing over the whole frame is the retouch: that in its area"""
+    identity_noise: float = 0.0
+    """the rest of it: two files compressed apart, which no model can bring back"""
+    coarse: tuple[CoarseBand, ...] = ()
+    """what of the retouch is larger than pores; as many bands as the frame is large enough for"""
+
+    @property
+    def plain(self) -> PlainFigures:
+        """The figures that every table and page shows, over the whole frame."""
+        frame, nothing = self.prediction.frame, self.identity.frame["level_error"]
+        error = frame["level_error"]
+        assert error is not None
+        assert nothing is not None
+        return PlainFigures(
+            name=self.name,
+            level_error=error,
+            identity_error=nothing,
+            recovered_share=frame["recovered_share"],
+            exact_pixels=frame["exact_pixels"],
+            identity_parts=self.identity_parts,
+        )
+
+    @property
+    def noisy(self) -> bool:
+        """Whether source and target differ by more than rounding where nothing was retouched: then
+        the figures of the whole frame are those of the noise, and the retouched area decides."""
+        return self.noise > NOISY
+
+    @property
+    def identity_parts(self) -> tuple[float, float] | None:
+        """What of the error of doing nothing is retouch and what noise; None of lossless pairs."""
+        return (self.identity_retouch, self.identity_noise) if self.noisy else None
+
+    @property
+    def nothing_to_judge(self) -> bool:
+        """Whether noise is all that there is between source and target."""
+        return self.noisy and self.area_share <= STRAY
+
+    @property
+    def judged(self) -> Figures:
+        """The prediction's figures over that part of the frame by which it is judged."""
+        return self.prediction.area if self.noisy else self.prediction.frame
+
+    @property
+    def judged_G_L1(self) -> float:
+        """G_L1 over that part of the frame."""
+        error = self.judged["level_error"]
+        return self.G_L1 if error is None else weighted_l1(error, self.lambda_L1)
+
+
+def figures_of_pair(
+    name: str,
+    source: Picture,
+    prediction: Picture,
+    target: Picture,
+    lambda_L1: float,
+    skin: npt.NDArray[np.float32] | Area | None = None,
+    extra: Iterable[Metric] = (),
+) -> PairFigures:
+    """Measure a prediction, and the two baselines, against the target.
+
+    Pictures are file space or levels, a prediction not rounded, all (H, W, 3) of one size; `skin`
+    is 0 to 1, (H, W), and splits the error where it crosses 0.5; `extra` are metrics beyond
+    METRICS. Works in tiles: needs about 0.3 GB beyond the pictures. Raises ValueError when the
+    shapes differ.
+    """
+    check(source, prediction, target)
+    give_back()
+    noise, area = noise_and_area(source, target)
+    give_back()
+    grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
+    give_back()
+    found = _added(source, prediction, target, area, skin, grain)
+    give_back()
+    worst, typical = worst_and_typical(prediction, target, area)
+    more = _extra(extra, source, prediction, target, area)
+    frame, inside = (_part(found, where, area.size) for where in ("frame", "area"))
+    nothing = frame.identity_error or 0.0
+    retouch = (inside.identity_error or 0.0) * inside.share_of_frame
+    return PairFigures(
+        name=name,
+        width=target.shape[1],
+        height=target.shape[0],
+        lambda_L1=lambda_L1,
+        G_L1=weighted_l1(frame.level_error or 0.0, lambda_L1),
+        noise=noise,
+        area_share=float(area.mean()),
+        prediction=_candidate(found, "prediction", more),
+        identity=_candidate(found, "identity", more),
+        grain=Candidate({}, _candidate(found, "grain" if grain else "identity", more).area),
+        bands=_bands(found) if grain else None,
+        spectra=_spectra(found) if grain else None,
+        worst=worst,
+        typical=typical,
+        skin=None if skin is None else _part(found, "skin", area.size),
+        elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
+        added_outside=_part(found, "outside", area.size).level_error,
+        identity_retouch=retouch,
+        identity_noise=max(0.0, nothing - retouch),
+        coarse=coarse_bands(prediction, target, source, area),
+    )
+
+
+def retouch_shares(pair: PairFigures) -> dict[str, float]:
+    """Return the share of each band, fine and coarse, in the energy of the retouch, by its name
+    such as `2_4`; nothing where there is no retouch."""
+    if pair.bands is None:
+        return {}
+    pixels = pair.area_share * pair.width * pair.height
+    energies = {part: one * pixels for part, one in zip(PARTS, pair.bands.removed, strict=True)}
+    energies |= {f"{band.low}_{band.high}": band.removed for band in pair.coarse}
+    whole = sum(energies.values())
+    return {part: energy / whole for part, energy in energies.items()} if whole else {}
+
+
+_Key = tuple[str, str, str]
+"""Answer, part of the frame, metric."""
+_Added = dict[_Key, Sums]
+"""What the sums of all tiles come to."""
+
+
+def _added(
+    source: Picture,
+    prediction: Picture,
+    target: Picture,
+    area: Area,
+    skin: npt.NDArray[np.float32] | Area | None,
+    grain: Grain | None,
+) -> _Added:
+    """Measure all answers by all metrics, over all parts of the frame, in one go."""
+    frame = (area.shape[0], area.shape[1])
+    tiles = ((tile, None) for tile in tiles_of(*frame, HALO, SIDE))
+
+    def of(job: tuple[Tile, White | None]) -> _Added:
+        tile, white = job
+        before, true = Patch(source, tile), Patch(target, tile)
+        answers = {"prediction": Patch(prediction, tile), "identity": before}
+        if grain is not None and white is not None:
+            answers["grain"] = grain.over(source, tile, white)
+        sums: _Added = {}
+        for where, inside in _parts(tile, area, skin):
+            shared: dict[Hashable, Any] = {}
+            if where == "outside":  # where the answer is the source itself
+                view = View(answers["prediction"], before, before, frame, inside)
+                sums["prediction", where, "recovered_share"] = error_sums(view)
+                continue
+            for answer, patch in answers.items():
+                first = grain.detail if grain is not None else None
+                view = View(patch, true, before, frame, inside, first, shared)
+                for name in _measured(answer, where):
+                    tally = METRICS[name].measure
+                    assert isinstance(tally, Tally)
+                    sums[answer, where, name] = tally.sums(view)
+        return sums
+
+    whole: _Added = {}
+    for number, sums in enumerate(in_order(of, tiles if grain is None else grain.tiles()), 1):
+        if number % _TRIMMED == 0:
+            give_back()
+        for key, part in sums.items():
+            if key in whole:
+                whole[key] += part
+            else:
+                whole[key] = part.copy()
+    return whole
+
+
+def _parts(
+    tile: Tile, area: Area, skin: npt.NDArray[np.float32] | Area | None
+) -> Iterator[tuple[str, Area | None]]:
+    """Yield the parts of the frame, of which this tile holds any, each with its pixels."""
+    yield "frame", None
+    parts = {"area": area[tile.own], "outside": ~area[tile.own]}
+    if skin is not None:
+        parts["skin"] = skin[tile.own] > 0.5
+        parts["elsewhere"] = ~parts["skin"]
+    for where, inside in parts.items():
+        if inside.any():
+            yield where, inside
+
+
+def _measured(answer: str, where: str) -> tuple[str, ...]:
+    """Return the metrics by which an answer is measured over a part of the frame."""
+    if where == "area":
+        return tuple(METRICS)
+    if where == "frame":
+        return () if answer == "grain" else PLAIN
+    return ("recovered_share",) if answer == "prediction" else ()
+
+
+def _extra(
+    metrics: Iterable[Metric], source: Picture, prediction: Picture, target: Picture, area: Area
+) -> dict[str, Figures]:
+    """Return the figures of metrics that take whole pictures, over the area, by answer."""
+    asked = tuple(metrics)
+    if not asked:
+        return {}
+    grain = grain_overlay(source, target, area, GRAIN_SEED) if area.any() else source
+    figures: dict[str, Figures] = {}
+    for name, answer in (("prediction", prediction), ("identity", source), ("grain", grain)):
+        figures[name] = {}
+        for metric in asked:
+            figures[name] |= metric.figures(answer, target, source, area)
+    return figures
+
+
+def _candidate(found: _Added, answer: str, more: Mapping[str, Figures]) -> Candidate:
+    frame, area = (_figures(found, answer, where, names) for where, names in _WHERE.items())
+    return Candidate(frame, area | more.get(answer, {}))
+
+
+_WHERE = {"frame": PLAIN, "area": tuple(METRICS)}
+
+
+def _figures(found: _Added, answer: str, where: str, names: Iterable[str]) -> Figures:
+    figures: Figures = {}
+    for name in names:
+        metric = METRICS[name]
+        sums = found.get((answer, where, name))
+        assert isinstance(metric.measure, Tally)
+        known = None if sums is None else metric.measure.figures(sums)
+        figures |= dict.fromkeys(metric.keys) if known is None else metric.named(known)
+    return figures
+
+
+def _part(found: _Added, where: str, pixels: int) -> Part:
+    sums = found.get(("prediction", where, "recovered_share"))
+    if sums is None:
+        return Part(0.0, None, None, None)
+    ours, nothing, values = map(float, sums)
+    return Part(
+        share_of_frame=values / 3 / pixels,
+        level_error=ours / values,
+        identity_error=nothing / values,
+        recovered_share=1 - ours / nothing if nothing else None,
+    )
+
+
+def _bands(found: _Added) -> BandEnergies:
+    means = band_values(found["prediction", "area", "band_energy"])
+    return BandEnergies(
+        *(
+            tuple(band[name] for band in means)
+            for name in ("source", "target", "prediction", "removed")
+        )
+    )
+
+
+def _spectra(found: _Added) -> Spectra:
+    def power(answer: str, number: int) -> tuple[float, ...]:
+        both = np.split(found[answer, "area", "spectrum_distance"], 2)
+        return tuple(float(value) for value in decibels(both[number]))
+
+    return Spectra(
+        tuple(float(value) for value in FREQUENCIES),
+        source=power("identity", 0),
+        prediction=power("prediction", 0),
+        target=power("prediction", 1),
+        grain=power("grain", 0),
+    )
+
+
+def worst_and_typical(
+    prediction: Picture, target: Picture, area: Area, side: int = 128
+) -> tuple[Place, Place]:
+    """Return the square with the largest mean error, and one whose error is the median.
+
+    Squares lie on a grid of a quarter of their side, inside the frame; those that hold retouched
+    pixels are considered, or all where none does. Both are cut to the frame's shorter side.
+    """
+    height, width = area.shape
+    side = min(side, height, width)
+    step = max(side // 4, 1)
+    tops, lefts = _grid(height - side, step), _grid(width - side, step)
+    error, retouched = np.empty((2, height + 1, len(lefts)))
+    error[0] = retouched[0] = 0
+    for row in range(0, height, _ROWS):
+        rows = slice(row, min(row + _ROWS, height))
+        off = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        red, green, blue = np.moveaxis(np.abs(off, out=off), 2, 0)
+        off = np.divide(red + green + blue, 3, dtype=np.float64)
+        for sums, layer in ((error, off), (retouched, area[rows].astype(np.float64))):
+            behind = np.cumsum(np.pad(layer, ((0, 0), (1, 0))), axis=1)
+            sums[rows.start + 1 : rows.stop + 1] = behind[:, lefts + side] - behind[:, lefts]
+    means, touched = (
+        np.diff(np.cumsum(sums, axis=0)[[tops, tops + side]], axis=0)[0]
+        for sums in (error, retouched)
+    )
+    means, touched = means / side**2, touched > 0.5
+    if not touched.any():
+        touched[:] = True
+    ranked = sorted(np.argwhere(touched).tolist(), key=lambda place: means[tuple(place)])
+    row, column = ranked[-1]
+    worst = Place(int(tops[row]), int(lefts[column]), side, float(means[row, column]))
+    row, column = ranked[(len(ranked) - 1) // 2]
+    typical = Place(int(tops[row]), int(lefts[column]), side, float(means[row, column]))
+    return worst, typical
+
+
+def _grid(last: int, step: int) -> np.ndarray:
+    """Return the starts 0, step, 2 step ... and the last possible one."""
+    return np.unique(np.append(np.arange(0, last + 1, step), last))

@@ -1,0 +1,665 @@
+"""How each verdict is judged and worded: figures of pairs go in, one word and a sentence come out.
+
+Four questions are asked. Did it memorise the pairs that it was trained on? Is their texture back,
+in strength and in place? Does it hold on unseen portraits? And is what it knows memory or skill?
+A question's words are listed from worst to best, and its worst pair decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from unretouch.base.errors import UsageError, VerificationError
+from unretouch.base.messages import N_, Message, _
+from unretouch.metrics import Figure, Metric
+from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
+from unretouch.report.pair_figures import BandEnergies, PairFigures, Part
+from unretouch.settings.train import nearest_hint
+
+Question = Literal["memorised", "texture", "unseen", "unseen_texture", "self_test", "probe"]
+Tone = Literal["good", "middling", "bad", "unknown"]
+
+UNKNOWN = "unknown"
+"""The word where nothing can be said."""
+
+MEMORISED = ("harmful", "did nothing", "not yet", "nearly", "memorised")
+TEXTURE = ("noisy", "grain", "nothing", "no better", "smooth", "back")
+"""More texture than there was; the right amount in the wrong place; none brought back; less like
+the true one than a baseline; too little; as it was."""
+UNSEEN = ("harmful", "does not hold", "holds in part", "holds")
+PROBE = ("memory", "in between", "skill")
+
+SCALES = {"memorised": MEMORISED, "texture": TEXTURE, "unseen": UNSEEN, "probe": PROBE}
+"""The words of each question. No two share a word but the worst."""
+
+_TONES: dict[Tone, tuple[str, ...]] = {
+    "good": (N_("memorised"), N_("back"), N_("holds"), N_("skill")),
+    "middling": (
+        *(N_("nearly"), N_("not yet"), N_("no better"), N_("smooth"), N_("holds in part")),
+        *(N_("in between"), N_("memory")),
+    ),
+    "bad": (
+        *(N_("did nothing"), N_("harmful"), N_("nothing"), N_("grain"), N_("noisy")),
+        N_("does not hold"),
+    ),
+    "unknown": (N_("unknown"),),
+}
+
+_UNKNOWN_SAID: dict[Question, Message] = {
+    "memorised": _("There are no training pairs to judge."),
+    "texture": _("Nothing can be said of texture: the retouch removed none."),
+    "unseen": _(
+        "Nothing is known about unseen portraits: there are no held-out pairs. Give some with "
+        "--heldout, let --cross hold each pair out in turn, or try --self_test on an untouched "
+        "photo."
+    ),
+    "probe": _("Nothing to probe: too little is recovered from the unchanged pictures."),
+}
+_NO_RETOUCH = _(
+    "There is no retouch to judge: source and target differ only as two files do that were "
+    "compressed apart."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question.
+
+    `word` is one of the question's words or UNKNOWN; `pairs` gives the word of each pair,
+    `held_back_by` names the pair that the answer hangs on.
+    """
+
+    question: Question
+    word: str
+    said: tuple[Message, ...]
+    held_back_by: str | None
+    pairs: Mapping[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """What is said, in English."""
+        return " ".join(str(message) for message in self.said)
+
+    @property
+    def tone(self) -> Tone:
+        """How good the word is, for a colour."""
+        return next(tone for tone, words in _TONES.items() if self.word in words)
+
+
+def _unknown(question: Question, pairs: Sequence[PairFigures], bare: bool) -> Verdict:
+    """Return that nothing can be said; where `bare`, because the pairs hold no retouch."""
+    said = _NO_RETOUCH if bare else _UNKNOWN_SAID[question]
+    return Verdict(question, UNKNOWN, (said,), None, {pair.name: UNKNOWN for pair in pairs})
+
+
+# --- Did it memorise?
+
+_MEMORISED_SAID = {
+    "nearly": _("Nearly memorised."),
+    "not yet": _("Not memorised yet."),
+    "did nothing": _("The model does next to nothing."),
+    "harmful": _("The model makes it worse than it was."),
+}
+
+
+@dataclass(frozen=True)
+class MemorisedThresholds:
+    """Where the words begin. A pair must pass both figures of a word.
+
+    The recovered share is asked for as well because a sparse retouch leaves so little to do that
+    doing nothing may already pass the G_L1.
+    """
+
+    G_L1: float = 1.0
+    """`memorised` from here down: the guide's goal"""
+    recovered_share: float = 0.7
+    """`memorised` from here up"""
+    nearly_G_L1: float = 2.0
+    nearly_recovered_share: float = 0.5
+    nothing_below: float = 0.05
+    """`did nothing` below this recovered share, `harmful` below 0"""
+
+
+def memorised_verdict(
+    pairs: Sequence[PairFigures], thresholds: MemorisedThresholds | None = None
+) -> Verdict:
+    """Judge the training pairs over the whole frame, those compressed apart over the retouched
+    area.
+
+    UNKNOWN without pairs, and where all hold nothing but noise.
+    """
+    limits = thresholds or MemorisedThresholds()
+    words = {pair.name: _memorised_word(pair, limits) for pair in pairs}
+    known = [pair for pair in pairs if words[pair.name] != UNKNOWN]
+    if not known:
+        return _unknown("memorised", pairs, bare=bool(pairs))
+    last = max(known, key=lambda p: (-MEMORISED.index(words[p.name]), _shortfall(p, limits)))
+    word, stands = words[last.name], _stands(last)
+    if word == MEMORISED[-1]:
+        said = _("The training pair is memorised; {pair}: {stands}.", pair=last.name, stands=stands)
+        if len(known) > 1:
+            said = _(
+                "All {count} training pairs are memorised; the least well, {pair}: {stands}.",
+                count=str(len(known)),
+                pair=last.name,
+                stands=stands,
+            )
+        return Verdict("memorised", word, (said,), None, words)
+    held_back = _(
+        "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
+        "{share}.",
+        pair=last.name,
+        stands=stands,
+        G_L1=f"{limits.G_L1:g}",
+        share=f"{limits.recovered_share:g}",
+    )
+    return Verdict("memorised", word, (_MEMORISED_SAID[word], held_back), last.name, words)
+
+
+def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
+    if pair.nothing_to_judge:
+        return UNKNOWN
+    share, weighted = pair.judged["recovered_share"], pair.judged_G_L1
+    if share is None:
+        # Source and target are one picture: all that can be done is to leave it alone.
+        return "memorised" if weighted <= limits.G_L1 else "harmful"
+    if share < 0:
+        return "harmful"
+    if share < limits.nothing_below:
+        return "did nothing"
+    if weighted <= limits.G_L1 and share >= limits.recovered_share:
+        return "memorised"
+    if weighted <= limits.nearly_G_L1 and share >= limits.nearly_recovered_share:
+        return "nearly"
+    return "not yet"
+
+
+def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
+    """How many times over the limit the further of the two figures is."""
+    share = pair.judged["recovered_share"]
+    missing = 0.0 if share is None else (1 - share) / max(1 - limits.recovered_share, 1e-9)
+    return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
+
+
+def _stands(pair: PairFigures) -> Message:
+    error, share = pair.judged["level_error"], pair.judged["recovered_share"]
+    values = {
+        "weighted": f"{pair.judged_G_L1:.3g}",
+        "lambda_L1": f"{pair.lambda_L1:g}",
+        "error": f"{error:.3g}",
+    }
+    if share is None:
+        return _(
+            "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), nothing to "
+            "recover",
+            **values,
+        )
+    values["share"] = f"{share:.2f}"
+    if pair.noisy:
+        return _(
+            "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
+            "levels), recovered share {share}",
+            **values,
+        )
+    return _(
+        "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), recovered share "
+        "{share}",
+        **values,
+    )
+
+
+# --- Is the texture back?
+
+_TEXTURE_SAID = {
+    "back": N_("The texture is back, in strength and in place; the least so: {stands}."),
+    "smooth": N_("Still too smooth: {stands}."),
+    "no better": N_("Less like the true skin than doing nothing or a grain overlay: {stands}."),
+    "nothing": N_("No texture was brought back: {stands}."),
+    "grain": N_(
+        "Grain, not this person's skin: texture of the right strength in the wrong place: {stands}."
+    ),
+    "noisy": N_("More texture than the untouched skin has: {stands}."),
+}
+
+
+@dataclass(frozen=True)
+class TextureThresholds:
+    """Where the words begin, for every octave band that matters."""
+
+    lowest_energy: float = 0.8
+    """`smooth` below this ratio of energies"""
+    highest_energy: float = 1.25
+    """`noisy` above"""
+    coherence: float = 0.7
+    """`grain` below"""
+    recovered: float = 0.4
+    """`grain` below this share of the removed detail: coherence alone does not see strength. Weak
+    detail is `smooth`, wherever it is, until half of the energy that lacked has been added."""
+    nothing_within: float = 0.05
+    """`nothing` where the detail recovered is this near to 0 in all bands"""
+    band_matters: float = 0.1
+    """share in the energy of all removed detail from which on a band matters: through what was
+    removed from it, or through what is too much or too little in it"""
+
+
+@dataclass(frozen=True)
+class _Band:
+    """One octave band of one pair."""
+
+    part: str
+    removed: float
+    """share in the energy of all removed detail"""
+    off: float
+    """|energy of the prediction - of the target|, in the same unit"""
+    energy: float
+    """ratio of prediction to target"""
+    added: float
+    """part of the energy that the target has over the source which the prediction has too"""
+    coherence: float
+    recovered: float
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A pair, its word, and the band that it hangs on."""
+
+    pair: PairFigures
+    word: str
+    band: _Band
+
+
+def texture_verdict(
+    pairs: Sequence[PairFigures], thresholds: TextureThresholds | None = None
+) -> Verdict:
+    """Judge the texture of the retouched areas; in the worst pair the worst band decides.
+
+    To be `back` a pair must also beat both baselines, doing nothing and grain overlay, in detail
+    SSIM. UNKNOWN where no detail was removed.
+    """
+    limits = thresholds or TextureThresholds()
+    judged = [j for pair in pairs if (j := _texture_judged(pair, limits)) is not None]
+    if not judged:
+        bare = bool(pairs) and all(pair.nothing_to_judge for pair in pairs)
+        return _unknown("texture", pairs, bare)
+    words = {pair.name: UNKNOWN for pair in pairs} | {j.pair.name: j.word for j in judged}
+    last = min(judged, key=lambda j: (TEXTURE.index(j.word), j.band.recovered))
+    held_back_by = None if last.word == TEXTURE[-1] else last.pair.name
+    low, high = BANDS[PARTS.index(last.band.part)]
+    stands = _(
+        "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
+        "coherence {coherence} with the true detail, {recovered} of it recovered",
+        pair=last.pair.name,
+        low=str(low),
+        high=str(high),
+        energy=f"{last.band.energy:.2f}",
+        coherence=f"{last.band.coherence:.2f}",
+        recovered=f"{last.band.recovered:.2f}",
+    )
+    said = Message(_TEXTURE_SAID[last.word], {"stands": stands})
+    return Verdict("texture", last.word, (said,), held_back_by, words)
+
+
+def beaten(pair: PairFigures) -> dict[str, bool]:
+    """Return by baseline whether the prediction's detail SSIM is above it."""
+    ours = pair.prediction.area["detail_ssim"]
+    theirs = {
+        "identity": pair.identity.area["detail_ssim"],
+        "grain": pair.grain.area["detail_ssim"],
+    }
+    return {
+        name: ours is not None and value is not None and ours > value
+        for name, value in theirs.items()
+    }
+
+
+def _texture_judged(pair: PairFigures, limits: TextureThresholds) -> _Judged | None:
+    if pair.nothing_to_judge or pair.bands is None or sum(pair.bands.removed) <= NOTHING:
+        return None
+    bands = [_band(pair, pair.bands, index) for index in range(len(PARTS))]
+    removed = [band for band in bands if band.removed >= limits.band_matters]
+    words = {band: _band_word(band, limits) for band in bands}
+    worst = min(bands, key=lambda band: (TEXTURE.index(words[band]), band.recovered))
+    untouched = all(abs(band.recovered) <= limits.nothing_within for band in removed)
+    if untouched and words[worst] != "noisy":
+        return _Judged(pair, "nothing", min(removed, key=lambda band: band.recovered))
+    if words[worst] != "back":
+        return _Judged(pair, words[worst], worst)
+    least = min(removed, key=lambda band: band.recovered)
+    return _Judged(pair, "back" if all(beaten(pair).values()) else "no better", least)
+
+
+def _band(pair: PairFigures, energies: BandEnergies, index: int) -> _Band:
+    area, part = pair.prediction.area, PARTS[index]
+    whole = sum(energies.removed)
+    source, target = energies.source[index], energies.target[index]
+    prediction = energies.prediction[index]
+    return _Band(
+        part=part,
+        removed=energies.removed[index] / whole,
+        off=abs(prediction - target) / whole,
+        energy=prediction / max(target, NOTHING),
+        added=(prediction - source) / max(target - source, NOTHING),
+        coherence=area[f"detail_coherence_{part}"] or 0.0,
+        recovered=area[f"detail_recovered_{part}"] or 0.0,
+    )
+
+
+def _band_word(band: _Band, limits: TextureThresholds) -> str:
+    counts = max(band.removed, band.off) >= limits.band_matters
+    if counts and band.energy > limits.highest_energy:
+        return "noisy"
+    removed = band.removed >= limits.band_matters
+    in_place = band.coherence >= limits.coherence and band.recovered >= limits.recovered
+    # Texture was laid on, not left out, where at least half of the strength that lacked is there.
+    if removed and not in_place and (band.added >= 0.5 or band.energy >= limits.lowest_energy):
+        return "grain"
+    return "smooth" if counts and band.energy < limits.lowest_energy else "back"
+
+
+# --- Does it hold on unseen portraits?
+
+_UNSEEN_SAID = {
+    "holds": _("It holds on unseen portraits:"),
+    "holds in part": _("It holds in part on unseen portraits:"),
+    "does not hold": _("It does next to nothing for unseen portraits:"),
+    "harmful": _("Careful: it makes unseen portraits worse than they were:"),
+}
+_HARM_SAID = {
+    "skin": N_("There the skin was made worse by {harm} grey levels."),
+    "elsewhere": N_("There what is not skin was made worse by {harm} grey levels."),
+}
+
+
+@dataclass(frozen=True)
+class UnseenThresholds:
+    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed
+    apart that over the retouched area."""
+
+    recovered_share: float = 0.5
+    """`holds` from here up, on every held-out pair"""
+    gap: float = 0.3
+    """`holds` up to this generalisation gap"""
+    nothing_below: float = 0.05
+    """`does not hold` below this mean, `harmful` where any pair is below 0"""
+
+
+def mean_share(pairs: Sequence[PairFigures]) -> Figure:
+    """Return the mean of the recovered shares by which pairs are judged, or None without one."""
+    shares = [share for pair in pairs if (share := _share(pair)) is not None]
+    return sum(shares) / len(shares) if shares else None
+
+
+def unseen_verdict(
+    seen: Figure, heldout: Sequence[PairFigures], thresholds: UnseenThresholds | None = None
+) -> Verdict:
+    """Judge the held-out pairs, and what is lost against `seen`, the mean recovered share on the
+    pairs that the model was trained on.
+
+    Any pair made worse than it was is harm; the worst is named, with the parts of its frame, skin
+    or elsewhere, that suffer. UNKNOWN without held-out pairs.
+    """
+    limits = thresholds or UnseenThresholds()
+    mean = mean_share(heldout)
+    if mean is None:
+        return _unknown("unseen", heldout, bare=any(pair.nothing_to_judge for pair in heldout))
+    gap = None if seen is None else seen - mean
+    words = {pair.name: _unseen_word(pair, limits) for pair in heldout}
+    known = [pair for pair in heldout if _share(pair) is not None]
+    last = min(known, key=lambda pair: _share(pair) or 0.0)
+    word = _in_all(words[last.name], mean, gap, limits)
+    held_back_by = None if word == UNSEEN[-1] else last.name
+    harm = [
+        Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
+        for part, harm in harmed_parts(last).items()
+    ]
+    said = (_UNSEEN_SAID[word], _recovered(mean, gap, last), *harm)
+    return Verdict("unseen", word, said, held_back_by, words)
+
+
+def _recovered(mean: float, gap: Figure, worst: PairFigures) -> Message:
+    values = {"mean": f"{mean:.2f}", "pair": worst.name, "share": f"{_share(worst):.2f}"}
+    if gap is None:
+        return _("mean recovered share {mean}; the worst, {pair}, {share}.", **values)
+    values["gap"] = f"{abs(gap):.2f}"
+    if gap >= 0:
+        return _(
+            "mean recovered share {mean}, {gap} less than on the training pairs; the worst, "
+            "{pair}, {share}.",
+            **values,
+        )
+    return _(
+        "mean recovered share {mean}, {gap} more than on the training pairs; the worst, {pair}, "
+        "{share}.",
+        **values,
+    )
+
+
+def self_test_verdict(
+    photos: Sequence[PairFigures], thresholds: UnseenThresholds | None = None
+) -> Verdict:
+    """Judge photos with a simulated retouch as unseen portraits, saying what they are."""
+    verdict = unseen_verdict(None, photos, thresholds)
+    hint = _("A hint, no proof, from photos that the simulated retoucher treated:")
+    return replace(verdict, question="self_test", said=(hint, *verdict.said[1:]))
+
+
+def harmed_parts(pair: PairFigures) -> dict[str, float]:
+    """Return which of `skin` and `elsewhere` are further from the target than the source was, and
+    by how many grey levels."""
+    parts = {"skin": pair.skin, "elsewhere": pair.elsewhere}
+    return {name: harm for name, part in parts.items() if part and (harm := _harm(part)) > 0}
+
+
+def _harm(part: Part) -> float:
+    if part.level_error is None or part.identity_error is None:
+        return 0.0
+    return part.level_error - part.identity_error
+
+
+def _share(pair: PairFigures) -> Figure:
+    return None if pair.nothing_to_judge else pair.judged["recovered_share"]
+
+
+def _unseen_word(pair: PairFigures, limits: UnseenThresholds) -> str:
+    share = _share(pair)
+    if share is None:
+        return UNKNOWN
+    if share < 0:
+        return "harmful"
+    if share < limits.nothing_below:
+        return "does not hold"
+    return "holds" if share >= limits.recovered_share else "holds in part"
+
+
+def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> str:
+    if worst == "harmful":
+        return worst
+    if mean < limits.nothing_below:
+        return "does not hold"
+    return worst if worst == "holds" and (gap is None or gap <= limits.gap) else "holds in part"
+
+
+# --- Memory or skill?
+
+Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
+
+_PROBE_SAID = {
+    "skill": _("Small changes do not throw it off:"),
+    "in between": _("Partly skill, partly memory:"),
+    "memory": _("It knows these pixels by heart:"),
+}
+_CHANGE_SAID = {
+    "shift": _("shift"),
+    "mirror": _("mirror"),
+    "brightness": _("brightness"),
+    "noise": _("noise"),
+    "crop": _("crop"),
+}
+
+
+@dataclass(frozen=True)
+class ProbePoint:
+    """What is recovered under one change, applied alike to source and target."""
+
+    change: Change
+    amount: int
+    unit: str
+    recovered_share: Figure
+    """the mean over the pairs; None where none has anything to recover"""
+    pairs: dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class ProbeThresholds:
+    """Of the recovered share on unchanged pictures, what is left under the worst kind of change."""
+
+    skill: float = 0.8
+    """`skill` from here up"""
+    memory: float = 0.4
+    """`memory` below"""
+    something: float = 0.05
+    """UNKNOWN where less than this is recovered from the unchanged pictures"""
+
+
+def probe_verdict(
+    points: Sequence[ProbePoint], thresholds: ProbeThresholds | None = None
+) -> Verdict:
+    """Tell memory from skill by the worst kind of change, each kind taken at its mean.
+
+    Skill here means that small changes do not throw the model off; whether it holds for other
+    people only held-out pairs can tell. UNKNOWN without points, or where nothing is recovered.
+    """
+    limits = thresholds or ProbeThresholds()
+    by_change: dict[Change, list[float]] = {}
+    for point in points:
+        if point.recovered_share is not None:
+            by_change.setdefault(point.change, []).append(point.recovered_share)
+    unchanged = by_change.pop("none", [0.0])[0]
+    if unchanged < limits.something or not by_change:
+        return _unknown("probe", (), bare=False)
+    left = {change: sum(s) / len(s) / unchanged for change, s in by_change.items()}
+    worst = min(left, key=lambda change: left[change])
+    word = "in between"
+    if left[worst] >= limits.skill:
+        word = "skill"
+    elif left[worst] < limits.memory:
+        word = "memory"
+    stands = _(
+        "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
+        unchanged=f"{unchanged:.2f}",
+        change=_CHANGE_SAID[worst],
+        left=f"{left[worst] * unchanged:.2f}",
+    )
+    return Verdict("probe", word, (_PROBE_SAID[word], stands), None, {})
+
+
+# --- All of them
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where every verdict's words begin."""
+
+    memorised: MemorisedThresholds = field(default_factory=MemorisedThresholds)
+    texture: TextureThresholds = field(default_factory=TextureThresholds)
+    unseen: UnseenThresholds = field(default_factory=UnseenThresholds)
+    probe: ProbeThresholds = field(default_factory=ProbeThresholds)
+
+
+@dataclass(frozen=True)
+class CrossRuns:
+    """How the held-out pairs came about where each training pair was held out in turn."""
+
+    runs: int
+    minutes_each: float
+    own_share: Figure
+    """mean recovered share of the runs on the pairs that they were trained on themselves"""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All figures, from which all verdicts follow."""
+
+    training: Sequence[PairFigures]
+    heldout: Sequence[PairFigures] = ()
+    probe: Sequence[ProbePoint] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    cross: CrossRuns | None = None
+    """given where `heldout` are the training pairs, each judged by a run that never saw it"""
+    self_test: Sequence[PairFigures] = ()
+    """untouched photos that the simulated retoucher treated"""
+    extra: Sequence[Metric] = ()
+    """metrics beyond METRICS that were measured"""
+
+    @property
+    def seen(self) -> Figure:
+        """Mean recovered share on pairs that were trained on, by the models that `heldout` tests:
+        what is lost against it is lost on strangers, not in a shorter training."""
+        return self.cross.own_share if self.cross else mean_share(self.training)
+
+    @property
+    def generalisation_gap(self) -> Figure:
+        """`seen` less the mean recovered share of the held-out pairs.
+
+        0: as good on unseen portraits; above 0: that much of the skill was memory. None where
+        either has no pair with anything to recover.
+        """
+        seen, unseen = self.seen, mean_share(self.heldout)
+        return None if seen is None or unseen is None else seen - unseen
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The answers by question; the last three only where they were asked."""
+        limits = self.thresholds
+        verdicts = {
+            "memorised": memorised_verdict(self.training, limits.memorised),
+            "texture": texture_verdict(self.training, limits.texture),
+            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen),
+        }
+        if self.heldout:
+            texture = texture_verdict(self.heldout, limits.texture)
+            verdicts["unseen_texture"] = replace(texture, question="unseen_texture")
+        if self.self_test:
+            verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen)
+        if self.probe:
+            verdicts["probe"] = probe_verdict(self.probe, limits.probe)
+        return verdicts
+
+
+# --- --fail_below
+
+
+def least_words(asked: Sequence[str]) -> dict[str, str]:
+    """Return the least word by question; `did_nothing` and `did nothing` are the same.
+
+    Raises UsageError for a word of no question, for the worst of one, below which there is nothing,
+    and for two words of one question.
+    """
+    by_word = {word: question for question, words in SCALES.items() for word in words[1:]}
+    least: dict[str, str] = {}
+    for given in asked:
+        word = given.replace("_", " ").replace("-", " ").lower()
+        if word not in by_word:
+            near = nearest_hint(word, list(by_word)) or f"Words: {', '.join(by_word)}"
+            raise UsageError(f"{given!r} is no verdict that another is below", "--fail_below", near)
+        if by_word[word] in least:
+            raise UsageError(f"{least[by_word[word]]!r} and {word!r} contradict", "--fail_below")
+        least[by_word[word]] = word
+    return least
+
+
+def require(verdicts: Mapping[str, Verdict], least: Mapping[str, str]) -> None:
+    """Raise VerificationError naming every verdict below its least word; what is unknown is below
+    everything."""
+    failed = []
+    for question, word in least.items():
+        verdict = verdicts.get(question)
+        found = verdict.word if verdict else UNKNOWN
+        words = SCALES[question]
+        if found == UNKNOWN or words.index(found) < words.index(word):
+            by = f" ({verdict.held_back_by})" if verdict and verdict.held_back_by else ""
+            failed.append(f"{question} is {found!r}{by}, below {word!r}")
+    if failed:
+        raise VerificationError("; ".join(failed), "--fail_below")

@@ -1,0 +1,92 @@
+"""Cross-validation by leave-one-out: each training pair judged by a run that never saw it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from unretouch.base import durable
+from unretouch.base.errors import DataError, ExitCode
+from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.metrics.identity_parts import NOISY, noise_and_area
+from unretouch.pixels import images
+from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train import Continuation, train_run
+from unretouch.tasks.verify.model import Model, load_model
+from unretouch.tasks.verify.request import VerifyRequest
+from unretouch.training.stopping import StoppedNow
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One pair as a run sees it that was trained on all others."""
+
+    pair: Pair
+    """at the size of training"""
+    prediction: Levels
+    own_shares: tuple[Figure, ...]
+    """recovered shares of the run's own training pairs"""
+
+
+def leave_one_out(
+    settings: TrainSettings, pairs: Sequence[Pair], minutes_each: float, tell: Callable[[str], None]
+) -> Iterator[HeldOut]:
+    """Train a run of `settings` without each of the pairs in turn, and yield what it makes of it.
+
+    `pairs` are those of the run, at their own size, source and target as the model takes them. The
+    runs lie in a temporary folder, one at a time. Raises DataError for fewer than two pairs,
+    StoppedNow when Ctrl+C ended a run, and what training raises.
+    """
+    if len(pairs) < 2:
+        raise DataError("needs at least two training pairs, one to hold out", "--cross")
+    for index, heldout in enumerate(pairs):
+        tell(
+            f"leave-one-out {index + 1} of {len(pairs)}: training without {heldout.name}, "
+            f"{minutes_each:.2g} minutes"
+        )
+        others = [pair for pair in pairs if pair is not heldout]
+        with tempfile.TemporaryDirectory(prefix="unretouch-cross-") as folder:
+            model = _trained(settings, others, minutes_each, Path(folder))
+            own = tuple(_share(model, pair) for pair in model.at_scale(others))
+            (scaled,) = model.at_scale([heldout])
+            yield HeldOut(scaled, model.predict(scaled.source), own)
+
+
+def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, folder: Path) -> Model:
+    train = folder / "pairs" / "train"
+    durable.make_folder(train)
+    for pair in pairs:
+        images.write_png(train / f"{pair.name}.png", np.hstack([pair.source, pair.target]))
+    small = dataclasses.replace(
+        settings,
+        dataroot=str(folder / "pairs"),
+        phase="train",
+        direction="AtoB",  # the sides are already as the model takes them
+        name="cross",
+        checkpoints_dir=str(folder),
+        max_dataset_size=float("inf"),
+        minutes=minutes,
+        no_html=True,
+    )
+    code = train_run(small, Continuation(), Console(quiet=True), report=False)
+    if code != ExitCode.OK:
+        raise StoppedNow(code)
+    return load_model(
+        VerifyRequest(run="cross", checkpoints_dir=str(folder), device=settings.device)
+    )
+
+
+def _share(model: Model, pair: Pair) -> Figure:
+    """Return the recovered share by which the pair is judged."""
+    noise, area = noise_and_area(pair.source, pair.target)
+    if noise > NOISY and not area.any():
+        return None
+    judged = area if noise > NOISY else None
+    return recovered_share(model.predict(pair.source), pair.target, pair.source, judged)
