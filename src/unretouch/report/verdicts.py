@@ -147,13 +147,13 @@ def memorised_verdict(
                 stands=stands,
             )
         return Verdict("memorised", word, (said,), None, words)
+    goal = {"G_L1": f"{limits.G_L1:g}", "share": f"{limits.recovered_share:g}"}
     held_back = _(
         "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
         "{share}.",
         pair=last.name,
         stands=stands,
-        G_L1=f"{limits.G_L1:g}",
-        share=f"{limits.recovered_share:g}",
+        **goal,
     )
     return Verdict("memorised", word, (_MEMORISED_SAID[word], held_back), last.name, words)
 
@@ -287,15 +287,18 @@ def texture_verdict(
     last = min(judged, key=lambda j: (TEXTURE.index(j.word), j.band.recovered))
     held_back_by = None if last.word == TEXTURE[-1] else last.pair.name
     low, high = BANDS[PARTS.index(last.band.part)]
+    values = {
+        "pair": last.pair.name,
+        "low": str(low),
+        "high": str(high),
+        "energy": f"{last.band.energy:.2f}",
+        "coherence": f"{last.band.coherence:.2f}",
+        "recovered": f"{last.band.recovered:.2f}",
+    }
     stands = _(
         "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
         "coherence {coherence} with the true detail, {recovered} of it recovered",
-        pair=last.pair.name,
-        low=str(low),
-        high=str(high),
-        energy=f"{last.band.energy:.2f}",
-        coherence=f"{last.band.coherence:.2f}",
-        recovered=f"{last.band.recovered:.2f}",
+        **values,
     )
     said = Message(_TEXTURE_SAID[last.word], {"stands": stands})
     return Verdict("texture", last.word, (said,), held_back_by, words)
@@ -546,11 +549,11 @@ def probe_verdict(
         word = "skill"
     elif left[worst] < limits.memory:
         word = "memory"
+    shares = {"unchanged": f"{unchanged:.2f}", "left": f"{left[worst] * unchanged:.2f}"}
     stands = _(
         "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
-        unchanged=f"{unchanged:.2f}",
         change=_CHANGE_SAID[worst],
-        left=f"{left[worst] * unchanged:.2f}",
+        **shares,
     )
     return Verdict("probe", word, (_PROBE_SAID[word], stands), None, {})
 

@@ -230,11 +230,8 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
         targets = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
         return Advice(action, f"--lambda_L1 {targets[0]}", _raise(settings, targets), because)
     if action == "lower_lambda":
-        lower = _(
-            "Unnatural: lower lambda_L1 from {now} to {to}.",
-            now=f"{settings.lambda_L1:g}",
-            to=str(LOW_LAMBDA),
-        )
+        values = {"now": f"{settings.lambda_L1:g}", "to": str(LOW_LAMBDA)}
+        lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", **values)
         return Advice(
             action, f"--lambda_L1 {LOW_LAMBDA}", Sentence("compare_lower", lower), because
         )
