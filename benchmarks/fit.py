@@ -165,28 +165,34 @@ def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     """Return the figures of held-out pairs, means over the pairs, beside those of doing nothing."""
     import numpy as np
 
-    from unretouch.metrics import band_energy, level_error, psnr, retouched_area, spectrum_distance
+    from unretouch.metrics import level_error
+    from unretouch.metrics.retouched_area import noise_and_area
+    from unretouch.metrics.table import METRICS
     from unretouch.networks import predict_picture
     from unretouch.pixels.retouch import skin_mask
+
+    def figures(name: str, picture: Any, target: Any, area: Any = None) -> tuple[float | None, ...]:
+        return METRICS[name].over(picture, target, target, area)
 
     rows: list[dict[str, float]] = []
     for pair in heldout:
         source, target = (np.asarray(p, np.float32) for p in (pair.source, pair.target))
         prediction = predict_picture(generator, pair.source)
-        area = retouched_area(source, target)
+        _, area = noise_and_area(source, target)
         skin = area & (skin_mask(pair.target) > 0.5)
+        psnr, psnr_before = (figures("psnr", p, target)[0] or 0 for p in (prediction, source))
         row = {
             "error": level_error(prediction, target), "identity": level_error(source, target),
-            "psnr_gain": (psnr(prediction, target) or 0) - (psnr(source, target) or 0),
+            "psnr_gain": psnr - psnr_before,
             "outside": level_error(prediction, target, ~area),
             "inside": level_error(prediction, target, area),
             "inside_identity": level_error(source, target, area),
-            "spectrum": spectrum_distance(prediction, target, skin),
-            "spectrum_identity": spectrum_distance(source, target, skin),
+            "spectrum": figures("spectrum_distance", prediction, target, skin)[0],
+            "spectrum_identity": figures("spectrum_distance", source, target, skin)[0],
         }  # fmt: skip
         bands = zip(
-            ("2_4", "4_8", "8_16"), band_energy(prediction, target, skin),
-            band_energy(source, target, skin), strict=False,
+            ("2_4", "4_8", "8_16"), figures("band_energy", prediction, target, skin),
+            figures("band_energy", source, target, skin), strict=False,
         )  # fmt: skip
         for name, ours, before in bands:
             row |= {f"band_{name}": ours or 0.0, f"band_{name}_identity": before or 0.0}

@@ -254,9 +254,9 @@ def measure_sets(made: Sequence[Made]) -> dict[str, Any]:
 
 def found_area(source: Rgb, target: Rgb) -> Mask:
     """Return the retouched area as `unretouch` finds it."""
-    from unretouch.metrics import retouched_area
+    from unretouch.metrics.retouched_area import noise_and_area
 
-    return np.asarray(retouched_area(source, target))
+    return noise_and_area(source, target)[1]
 
 
 def measure_area(made: Sequence[Made], portraits: Path) -> dict[str, Any]:

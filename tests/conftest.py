@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from unretouch.metrics.efficientnet_lite0 import EarlyStages
+    from unretouch.metrics.deep_distance import EarlyStages
 
 # Before torch is first imported, and for the processes that tests start: the workers of
 # pytest-xdist share the cores already, and one thread makes timing and rounding repeatable.

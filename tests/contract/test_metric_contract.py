@@ -11,7 +11,8 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.base.errors import UsageError
-from unretouch.metrics import METRICS, Area, Levels, Metric
+from unretouch.metrics import Area, Levels, Metric
+from unretouch.metrics.table import METRICS
 from unretouch.report.extra_metrics import DEEP_DISTANCE, early_stages
 
 BEST = {"lower": 0.0, "one": 1.0}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from unretouch.pixels.pairs import Pair
@@ -164,6 +165,7 @@ def test_every_order_of_arguments_gives_the_same_places(figures: list[tuple[floa
     assert sorted(place.overall for place in places.values()) == list(range(1, len(scores) + 1))
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(1, 1300), st.integers(1, 1300), st.integers(0, 2**16))
 def test_the_crop_lies_in_the_frame_around_the_largest_change(
     height: int, width: int, seed: int

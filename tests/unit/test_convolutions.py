@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.networks import convolutions, winograd
+from unretouch.networks import convolutions
 from unretouch.networks.convolutions import Double, Halve, Keep
 
 LAYERS = [Halve, Double, Keep]
@@ -86,7 +86,7 @@ def quick_way_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*_: Any, **__: Any) -> Tensor:
         raise Watched
 
-    monkeypatch.setattr(winograd, "convolve", raises)
+    monkeypatch.setattr(convolutions, "winograd", raises)
     monkeypatch.setattr(F, "unfold", raises)
     monkeypatch.setattr(F, "fold", raises)
 
@@ -119,4 +119,4 @@ def test_many_positions_and_autocast_go_the_plain_way() -> None:
 def test_winograd_fits_every_size(height: int, width: int) -> None:
     x = torch.randn(2, 3, height, width, dtype=torch.float64)
     weight = torch.randn(4, 3, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(winograd.convolve(x, weight), F.conv2d(x, weight, padding=1))
+    torch.testing.assert_close(convolutions.winograd(x, weight), F.conv2d(x, weight, padding=1))

@@ -27,9 +27,8 @@ from unretouch import cli
 from unretouch.base.errors import CheckpointError
 from unretouch.cli import dispatch
 from unretouch.metrics import deep_distance as arithmetic
-from unretouch.metrics import grain_overlay
-from unretouch.metrics.deep_distance import deep_distance
-from unretouch.metrics.efficientnet_lite0 import EarlyStages
+from unretouch.metrics.deep_distance import EarlyStages, deep_distance
+from unretouch.metrics.grain import grain_overlay
 from unretouch.pixels.images import write_png
 from unretouch.report import extra_metrics
 from unretouch.runs.weights import load_known_weights

@@ -57,7 +57,7 @@ def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
 
 @pytest.mark.parametrize("size", list(detail.WIDTHS))
 def test_weights_tell_their_size(size: str) -> None:
-    found = detail.recognise(build(size).state_dict())
+    found = detail.recognise_detail(build(size).state_dict())
     assert found is not None
     assert found.size == size
     assert str(found) == f"detail, size {size}"

@@ -9,13 +9,25 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from unretouch.metrics import Levels, band_energy, grain_overlay, noise_level, retouched_area
+from unretouch.metrics import Levels, Picture
+from unretouch.metrics.grain import grain_overlay
+from unretouch.metrics.octave_bands import BAND_ENERGY
+from unretouch.metrics.retouched_area import noise_and_area
+from unretouch.pixels import retouched_area as areas
 from unretouch.pixels.retouched_area import HIGHEST_NOISE, PairMap, pair_map
 
 SIZE = 160
 
 Rgb = np.ndarray
 Mask = np.ndarray
+
+
+def noise_level(source: Picture, target: Picture) -> float:
+    return noise_and_area(source, target)[0]
+
+
+def retouched_area(source: Picture, target: Picture) -> Mask:
+    return noise_and_area(source, target)[1]
 
 
 def skin(seed: int = 0) -> Levels:
@@ -166,7 +178,7 @@ def test_the_map_tells_retouch_from_compression(known: tuple[PairMap, Rgb, Rgb])
     found, before, after = known
     nothing = np.abs(after.astype(float) - before).mean()
     assert found.identity_error == pytest.approx(nothing, rel=1e-3)
-    area = retouched_area(before, after, found)
+    area = areas.retouched_area(before, after, found)
     inside = (np.abs(after.astype(float) - before).mean(2) * area).mean()
     assert found.retouch_error == pytest.approx(inside, rel=0.15)
     assert not found.lossless
@@ -188,7 +200,7 @@ def test_grain_has_the_missing_energy_of_each_band_and_none_outside() -> None:
     source = spot(target)
     area = retouched_area(source, target)
     grain = grain_overlay(source, target, area, seed=3)
-    assert band_energy(grain, target, area) == pytest.approx((1, 1, 1, 1), abs=0.25)
+    assert BAND_ENERGY.over(grain, target, source, area) == pytest.approx((1, 1, 1, 1), abs=0.25)
     np.testing.assert_array_equal(grain[~area], source[~area])
     assert grain[area] != pytest.approx(target[area])
 

@@ -8,14 +8,21 @@ import numpy as np
 import pytest
 
 from unretouch.metrics import (
+    Area,
+    Figure,
+    Levels,
     exact_pixels,
     level_error,
-    level_error_at,
-    level_error_spread,
     recovered_share,
     weighted_l1,
 )
-from unretouch.metrics.metric import Levels
+from unretouch.metrics.likeness import LEVEL_ERROR
+
+
+def level_error_spread(
+    prediction: Levels, target: Levels, area: Area | None = None
+) -> tuple[Figure, ...]:
+    return LEVEL_ERROR.over(prediction, target, target, area)
 
 
 def grey(*levels: float) -> Levels:
@@ -81,13 +88,7 @@ def test_exact_pixels_round_halves_to_even_as_files_do() -> None:
 
 @pytest.mark.parametrize(("lambda_L1", "levels"), [(500, 0.255), (300, 0.425), (1000, 0.1275)])
 def test_the_goal_of_one_means_these_grey_levels(lambda_L1: float, levels: float) -> None:
-    assert level_error_at(1.0, lambda_L1) == pytest.approx(levels)
     assert weighted_l1(levels, lambda_L1) == pytest.approx(1.0)
-
-
-def test_without_a_weight_the_logged_loss_says_nothing_about_the_error() -> None:
-    with pytest.raises(ValueError, match="says nothing"):
-        level_error_at(0.0, 0.0)
 
 
 def test_pictures_of_other_sizes_are_refused() -> None:

@@ -10,29 +10,37 @@ from skimage import data, filters
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from unretouch.metrics import (
-    METRICS,
-    Area,
-    Levels,
-    band_energy,
-    detail_coherence,
-    detail_recovered,
-    detail_ssim,
-    gradient_ratio,
-    laplacian_ratio,
-    local_contrast_distance,
-    psnr,
-    radial_spectrum,
-    spectrum_distance,
-    ssim,
-)
-from unretouch.metrics.coarse_bands import coarse_bands, reduced
-from unretouch.metrics.luma import Layer, luma
-from unretouch.metrics.octave_bands import band_energies, band_layers
+from unretouch.metrics import Area, Figure, Levels
+from unretouch.metrics.octave_bands import band_energies, band_layers, coarse_bands, reduced
+from unretouch.metrics.pictures import Layer, luma, tiles_of
+from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels, power_sums
+from unretouch.metrics.table import METRICS
 from unretouch.metrics.tally import total
-from unretouch.metrics.tiling import tiles_of
 
 SIZE = 256
+
+
+def figures(
+    name: str,
+    prediction: Levels,
+    target: Levels,
+    source: Levels | None = None,
+    area: Area | None = None,
+) -> tuple[Figure, ...]:
+    """The figures of a metric, one for each part."""
+    return METRICS[name].over(prediction, target, target if source is None else source, area)
+
+
+def figure(name: str, prediction: Levels, target: Levels, area: Area | None = None) -> Figure:
+    """The figure of a metric that has one, and does not look at the source."""
+    (found,) = figures(name, prediction, target, None, area)
+    return found
+
+
+def radial_spectrum(picture: Levels, area: Area | None = None) -> np.ndarray:
+    """The power at each of FREQUENCIES, in decibels."""
+    sums = total(lambda view: power_sums(view, view.target), picture, picture, picture, area)
+    return decibels(sums)
 
 
 def grey(layer: np.ndarray) -> Levels:
@@ -136,14 +144,14 @@ def test_tiles_cover_the_frame_once() -> None:
 def test_twice_the_amplitude_is_four_times_the_energy_of_that_band_alone() -> None:
     target = grey(wave(2**1.5) + wave(2**3.5) - 128)
     prediction = grey(wave(2**1.5) + wave(2**3.5, amplitude=20) - 128)
-    energies = band_energy(prediction, target, middle())
+    energies = figures("band_energy", prediction, target, area=middle())
     assert energies[0] == pytest.approx(1, rel=0.01)
     assert energies[2] == pytest.approx(4, rel=0.01)
 
 
 def test_a_band_without_detail_has_no_ratio() -> None:
     flat = grey(np.full((SIZE, SIZE), 128.0))
-    assert band_energy(grey(wave(3)), flat) == (None, None, None, None)
+    assert figures("band_energy", grey(wave(3)), flat) == (None, None, None, None)
 
 
 @pytest.mark.parametrize("phase", [0, 60, 90, 180])
@@ -151,7 +159,7 @@ def test_coherence_is_the_cosine_of_the_phase_by_which_a_wave_is_displaced(phase
     source = grey(np.full((SIZE, SIZE), 128.0))
     true = grey(wave(2**2.5))
     moved = grey(wave(2**2.5, amplitude=3, phase=phase))
-    coherence = detail_coherence(moved, true, source, middle())
+    coherence = figures("detail_coherence", moved, true, source, middle())
     assert coherence[1] == pytest.approx(np.cos(np.radians(phase)), abs=0.01)
 
 
@@ -162,29 +170,31 @@ def test_what_was_not_touched_has_no_part_in_coherence() -> None:
     source[:120, :120] += rng.normal(0, 5, (120, 120, 1))
     prediction = source.copy()
     prediction[:120, :120] += rng.normal(0, 5, (120, 120, 1))
-    for coherence in detail_coherence(prediction, target, source):
+    for coherence in figures("detail_coherence", prediction, target, source):
         assert coherence is not None
         assert abs(coherence) < 0.2
 
 
 def test_nothing_put_back_is_no_coherence_and_nothing_taken_away_has_none() -> None:
     target = noisy_face()
-    assert detail_coherence(face(), target, face()) == (0, 0, 0, 0)
-    assert detail_coherence(face(), target, target) == (None,) * 4
+    assert figures("detail_coherence", face(), target, face()) == (0, 0, 0, 0)
+    assert figures("detail_coherence", face(), target, target) == (None,) * 4
 
 
 @pytest.mark.parametrize(("gain", "recovered"), [(0, 0), (0.5, 0.75), (1, 1), (2, 0), (-1, -3)])
 def test_detail_recovered_counts_place_and_strength(gain: float, recovered: float) -> None:
     target, source = noisy_face(), face()
     prediction = source + np.float32(gain) * (target - source)
-    assert detail_recovered(prediction, target, source) == pytest.approx([recovered] * 4, abs=1e-3)
+    assert figures("detail_recovered", prediction, target, source) == pytest.approx(
+        [recovered] * 4, abs=1e-3
+    )
 
 
 def test_grain_of_the_right_strength_recovers_minus_one() -> None:
     """Independent of the true detail, its energy comes on top: 1 - (1 + 1) / 1."""
     target, source = noisy_face(), face()
     grain = np.random.default_rng(9).normal(0, 4, face().shape).astype(np.float32)
-    for recovered in detail_recovered(source + grain, target, source)[:2]:
+    for recovered in figures("detail_recovered", source + grain, target, source)[:2]:
         assert recovered == pytest.approx(-1, abs=0.1)
 
 
@@ -193,20 +203,20 @@ def test_grain_of_the_right_strength_recovers_minus_one() -> None:
 
 def test_white_noise_is_flat_at_its_standard_deviation() -> None:
     noise = np.random.default_rng(4).normal(128, 8, (512, 512)).astype(np.float32)
-    frequency, power = radial_spectrum(grey(noise))
-    assert frequency[[0, -1]] == pytest.approx((1 / 64, 1 / 2))
+    power = radial_spectrum(grey(noise))
+    assert FREQUENCIES[[0, -1]] == pytest.approx((1 / 64, 1 / 2))
     np.testing.assert_allclose(power[1:], 20 * np.log10(8), atol=1)
     assert power[4:].mean() == pytest.approx(20 * np.log10(8), abs=0.1)
 
 
 def test_a_wave_is_a_peak_at_its_frequency() -> None:
-    frequency, power = radial_spectrum(grey(wave(8)))
-    assert frequency[np.argmax(power)] == 1 / 8
+    power = radial_spectrum(grey(wave(8)))
+    assert FREQUENCIES[np.argmax(power)] == 1 / 8
 
 
 def test_twice_the_contrast_is_six_decibels_away() -> None:
     noise = np.random.default_rng(4).normal(0, 8, (SIZE, SIZE))
-    distance = spectrum_distance(grey(128 + 2 * noise), grey(128 + noise))
+    distance = figure("spectrum_distance", grey(128 + 2 * noise), grey(128 + noise))
     assert distance == pytest.approx(20 * np.log10(2), abs=0.01)
 
 
@@ -217,14 +227,14 @@ def test_the_spectrum_of_an_area_is_that_of_what_is_in_it() -> None:
     area[:, :256] = True
     area[::16, ::16] &= False
     picture = np.where(np.arange(512) < 300, calm, wild).astype(np.float32)
-    _, power = radial_spectrum(grey(picture), area)
+    power = radial_spectrum(grey(picture), area)
     assert power[4:].mean() == pytest.approx(20 * np.log10(2), abs=0.5)
 
 
 def test_what_eight_bits_cannot_hold_is_no_distance() -> None:
     flat = grey(np.full((SIZE, SIZE), 128.0))
     faint = np.random.default_rng(4).normal(0, 0.15, (SIZE, SIZE))
-    assert spectrum_distance(flat + grey(faint), flat) == 0
+    assert figure("spectrum_distance", flat + grey(faint), flat) == 0
 
 
 # --- local contrast, gradients, Laplacian: against scipy and scikit-image
@@ -238,14 +248,18 @@ def test_local_contrast_distance_is_the_earth_movers_distance_of_local_deviation
         for p in (prediction, target)
     ]
     expected = stats.wasserstein_distance(*samples)
-    assert local_contrast_distance(prediction, target, area) == pytest.approx(expected, rel=1e-4)
+    assert figure("local_contrast_distance", prediction, target, area) == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_gradient_ratio_agrees_with_scikit_image() -> None:
     inner = np.zeros((SIZE, SIZE), dtype=np.bool_)
     inner[2:-2, 2:-2] = True
     ours, theirs = (filters.sobel(luma(p))[inner].mean() for p in (noisy_face(), face()))
-    assert gradient_ratio(noisy_face(), face(), inner) == pytest.approx(ours / theirs, rel=1e-4)
+    assert figure("gradient_ratio", noisy_face(), face(), inner) == pytest.approx(
+        ours / theirs, rel=1e-4
+    )
 
 
 def test_laplacian_ratio_agrees_with_scikit_image() -> None:
@@ -253,14 +267,16 @@ def test_laplacian_ratio_agrees_with_scikit_image() -> None:
     inner[2:-2, 2:-2] = True
     ours, theirs = (filters.laplace(luma(p))[inner] for p in (noisy_face(), face()))
     expected = np.sqrt(np.square(ours).mean() / np.square(theirs).mean())
-    assert laplacian_ratio(noisy_face(), face(), inner) == pytest.approx(expected, rel=1e-4)
+    assert figure("laplacian_ratio", noisy_face(), face(), inner) == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_a_flat_target_has_no_slope_to_compare_with() -> None:
     flat = grey(np.full((SIZE, SIZE), 128.0))
-    assert gradient_ratio(grey(wave(8)), flat) is None
-    assert laplacian_ratio(grey(wave(8)), flat) is None
-    assert detail_ssim(grey(wave(8)), flat) is None
+    assert figure("gradient_ratio", grey(wave(8)), flat) is None
+    assert figure("laplacian_ratio", grey(wave(8)), flat) is None
+    assert figure("detail_ssim", grey(wave(8)), flat) is None
 
 
 # --- PSNR and SSIM
@@ -268,11 +284,11 @@ def test_a_flat_target_has_no_slope_to_compare_with() -> None:
 
 def test_psnr_agrees_with_scikit_image() -> None:
     expected = peak_signal_noise_ratio(face(), noisy_face(), data_range=255)
-    assert psnr(noisy_face(), face()) == pytest.approx(expected, rel=1e-6)
+    assert figure("psnr", noisy_face(), face()) == pytest.approx(expected, rel=1e-6)
 
 
 def test_psnr_of_one_grey_level_everywhere() -> None:
-    assert psnr(face() + 1, face()) == pytest.approx(48.1308, abs=1e-4)
+    assert figure("psnr", face() + 1, face()) == pytest.approx(48.1308, abs=1e-4)
 
 
 def test_ssim_agrees_with_scikit_image_away_from_the_border() -> None:
@@ -287,7 +303,9 @@ def test_ssim_agrees_with_scikit_image_away_from_the_border() -> None:
         full=True,
     )
     area = middle() & (luma(face()) > 60)
-    assert ssim(noisy_face(), face(), area) == pytest.approx(expected[area].mean(), abs=1e-5)
+    assert figure("ssim", noisy_face(), face(), area) == pytest.approx(
+        expected[area].mean(), abs=1e-5
+    )
 
 
 def test_ssim_agrees_with_torchmetrics() -> None:
@@ -298,7 +316,7 @@ def test_ssim_agrees_with_torchmetrics() -> None:
         ours, theirs, data_range=255.0, return_full_image=True
     )[1]
     expected = float(similarity.mean())
-    assert ssim(noisy_face(), face()) == pytest.approx(expected, abs=1e-5)
+    assert figure("ssim", noisy_face(), face()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_detail_ssim_sees_skin_where_ssim_sees_only_light() -> None:
@@ -307,7 +325,10 @@ def test_detail_ssim_sees_skin_where_ssim_sees_only_light() -> None:
     pores = grey(np.random.default_rng(7).normal(0, 2, (SIZE, SIZE)))
     # Away from hair and collar, whose edges would outweigh any skin.
     calm = np.abs(detail_layer(luma(smooth))) < 3
-    plain, detail = ssim(smooth, smooth + pores, calm), detail_ssim(smooth, smooth + pores, calm)
+    plain, detail = (
+        figure("ssim", smooth, smooth + pores, calm),
+        figure("detail_ssim", smooth, smooth + pores, calm),
+    )
     assert plain is not None
     assert detail is not None
     assert plain > 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from unretouch.networks import (
     build_generator,
     load_weights,
     predict,
+    predict_picture,
 )
+from unretouch.networks.prediction import PartPredictor, Window
 from unretouch.settings.train import TrainSettings
 
 CLASSIC = ["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks"]
@@ -97,6 +100,34 @@ class TestEveryGenerator:
         load_weights(other, net.state_dict(), "file")
         source = pictures(1, 32, 32)
         assert torch.equal(predict(net, source), predict(other, source))
+
+    def test_it_takes_settings_that_there_are(self, netG: str) -> None:
+        known = {field.name for field in dataclasses.fields(TrainSettings)}
+        assert GENERATORS[netG].takes <= known  # type: ignore[index]
+
+    def test_a_local_one_predicts_a_part_as_in_the_whole(self, netG: str) -> None:
+        net = build_generator(settings(netG=netG))
+        if not net.is_local:
+            pytest.skip("it normalises over the picture")
+        for weight in net.parameters():
+            nn.init.normal_(weight, std=0.05)
+        rgb = np.random.default_rng(0).integers(0, 256, (180, 210, 3), np.uint8)
+        window = Window(40, 56, 33, 71)
+        part, whole = PartPredictor(net, rgb).at(window), predict_picture(net, rgb)
+        assert np.abs(whole - rgb).mean() > 0.1
+        np.testing.assert_allclose(part, window.of(whole), atol=2e-3)
+
+    def test_one_for_the_fast_recipe_has_no_noise_and_begins_with_the_source(
+        self, netG: str
+    ) -> None:
+        net = build_generator(settings(netG=netG))
+        if not GENERATORS[netG].takes_fast_recipe:  # type: ignore[index]
+            assert not net.does_nothing()
+            return
+        assert not any(isinstance(m, nn.Dropout | nn.BatchNorm2d) for m in net.modules())
+        source = pictures(1, 32, 32)
+        assert net.does_nothing()
+        assert torch.equal(predict(net, source), source)
 
     def test_weights_repeat_under_a_seed(self, netG: str) -> None:
         torch.manual_seed(7)

@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.metrics import METRICS
+from unretouch.metrics.table import METRICS
 from unretouch.pixels.images import write_png
 from unretouch.report.pair_figures import PairFigures, figures_of_pair, worst_and_typical
 from unretouch.report.verdicts import CrossRuns, ProbePoint, Verification

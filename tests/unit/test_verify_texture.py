@@ -10,7 +10,9 @@ import pytest
 from scipy import ndimage
 from skimage import data
 
-from unretouch.metrics import Area, Levels, grain_overlay, retouched_area
+from unretouch.metrics import Area, Levels
+from unretouch.metrics.grain import grain_overlay
+from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels.images import read_rgb
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import TextureThresholds, texture_verdict
@@ -98,7 +100,7 @@ def test_the_more_blur_the_less_energy_and_the_less_recovered(face: str) -> None
 @pytest.mark.parametrize("seed", [1, 2])
 def test_grain_of_the_right_energy_does_not_fool_it(face: str, seed: int) -> None:
     source, target = pair(face)
-    grain = grain_overlay(source, target, retouched_area(source, target), seed)
+    grain = grain_overlay(source, target, noise_and_area(source, target)[1], seed)
     figures = judged(face, grain).prediction.area
     for band in ("2_4", "4_8"):
         assert figures[f"band_energy_{band}"] == pytest.approx(1, abs=0.15)
@@ -160,7 +162,7 @@ def test_the_worst_pair_decides_and_is_named() -> None:
 
 def test_figures_that_pass_must_still_beat_the_baselines() -> None:
     source, target = pair("astronaut")
-    grain = grain_overlay(source, target, retouched_area(source, target))
+    grain = grain_overlay(source, target, noise_and_area(source, target)[1])
     lenient = TextureThresholds(coherence=-1, recovered=-9, highest_energy=9)
     assert texture_verdict([judged("astronaut", grain)], lenient).word == "no better"
 

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from unretouch.metrics.detail_ssim import detail_energy
 from unretouch.metrics.octave_bands import BANDS, band_energies, band_layers, mixed
-from unretouch.metrics.pictures import Area, Levels, Picture, check
+from unretouch.metrics.pictures import Area, Levels, Picture, Tile, check, tiles_of
+from unretouch.metrics.ssim import detail_energy
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, View, added, in_order
-from unretouch.metrics.tiling import Tile, tiles_of
 
 ENOUGH = 4_000_000
 """Pixels of the area over which the strengths are found: noise is alike everywhere."""

@@ -7,12 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from unretouch.metrics.pictures import Area as Area
-from unretouch.metrics.pictures import Figure as Figure
-from unretouch.metrics.pictures import Levels as Levels
-from unretouch.metrics.pictures import Picture as Picture
-from unretouch.metrics.pictures import check as check
-from unretouch.metrics.pictures import check_shapes
+from unretouch.metrics.pictures import Area, Figure, Picture, check, check_shapes
 from unretouch.metrics.tally import Tally, tallied
 
 Measure = Callable[[Picture, Picture, Picture, Area | None], tuple[Figure, ...]]

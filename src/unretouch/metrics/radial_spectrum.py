@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy import fft
 
 from unretouch.base.messages import N_
-from unretouch.metrics.luma import luma_of
-from unretouch.metrics.metric import Area, Figure, Metric, Picture
-from unretouch.metrics.tally import Patch, Sums, Tally, View, total
+from unretouch.metrics.metric import Metric
+from unretouch.metrics.pictures import Figure, Places, reflected
+from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
 PATCH = 64
 """Pixels across one window; half of it is the step from one to the next."""
@@ -21,29 +21,6 @@ FIRST_BIN = 2
 """The coarsest bin compared: a period of 32 px."""
 FREQUENCIES = np.arange(1, PATCH // 2 + 1) / PATCH
 """Cycles a pixel."""
-
-
-def radial_spectrum(
-    picture: Picture, area: Area | None = None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return frequencies in cycles a pixel, and the power at each in decibels.
-
-    32 values each, 1/64 to 1/2 cycles a pixel. The picture's luma is looked at. Power is that of
-    one pixel's variance: white noise of standard deviation s is flat at 20 log10 s. Never below
-    that of 8-bit rounding.
-    """
-    sums = total(lambda view: power_sums(view, view.target), picture, picture, picture, area)
-    return FREQUENCIES, decibels(sums)
-
-
-def spectrum_distance(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
-    """Return the RMS difference, in decibels, of the two radial spectra from 32 to 2 px.
-
-    Every octave counts the same. Raises ValueError when the shapes differ or the area is
-    empty.
-    """
-    (distance,) = SPECTRUM_DISTANCE.over(prediction, target, target, area)
-    return distance
 
 
 def power_sums(view: View, patch: Patch) -> Sums:
@@ -76,7 +53,11 @@ def power_sums(view: View, patch: Patch) -> Sums:
 
 
 def decibels(sums: Sums) -> npt.NDArray[np.float64]:
-    """Return the radial spectrum that the sums come to, in decibels."""
+    """Return the radial spectrum that the sums come to, in decibels, at each of FREQUENCIES.
+
+    Power is that of one pixel's variance: white noise of standard deviation s is flat at 20 log10
+    s. Never below that of 8-bit rounding.
+    """
     power = sums[:-1].reshape(PATCH, PATCH // 2 + 1) / sums[-1]
     rings = _rings()
     inside = (rings >= 1) & (rings <= PATCH // 2)
@@ -97,22 +78,17 @@ def _figures(sums: Sums) -> tuple[Figure, ...]:
     return (math.sqrt(float(np.average(squares, weights=1 / FREQUENCIES[compared]))),)
 
 
-def _places(own: slice, around: slice, length: int) -> npt.NDArray[np.intp]:
+def _places(own: slice, around: slice, length: int) -> Places:
     """Return the rows of a patch that the windows look at, reflected at the frame's border.
 
     Windows stand on a grid of half their size, the first one's middle on the frame's first pixel.
     """
     half = PATCH // 2
     wanted = np.arange(own.start - half, -(-own.stop // half) * half + half)
-    period = max(2 * (length - 1), 1)
-    folded = wanted % period
-    places = np.minimum(folded, period - folded) if length > 1 else folded * 0
-    return np.asarray(places - around.start, dtype=np.intp)
+    return np.asarray(reflected(wanted, length) - around.start)
 
 
-def _counting(
-    view: View, patch: Patch, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
+def _counting(view: View, patch: Patch, rows: Places, columns: Places) -> npt.NDArray[np.float32]:
     """Return which of the pixels that the windows look at count: 0 or 1."""
     half = PATCH // 2
     counting = np.zeros((len(rows), len(columns)), dtype=np.float32)

@@ -1,37 +1,47 @@
-"""The retouched area: where source and target differ by more than noise."""
+"""Where a pair was retouched, and what of the error of doing nothing is that.
+
+The rest of it is noise: two files compressed apart, say.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from unretouch.metrics.likeness import level_error
 from unretouch.metrics.pictures import Area, Picture, check
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.retouched_area import PairMap, Rgb
+from unretouch.pixels.retouched_area import Rgb
+
+NOISY = 0.0
+"""Grey levels (RMS) of noise above which a pair differs by more than its retouch: files that were
+compressed apart, say. That of lossless files is 0."""
 
 
-def measured(source: Picture, target: Picture) -> PairMap:
-    """Return what is known of the difference of a pair. Raises ValueError when shapes differ."""
-    check(source, target)
-    return areas.pair_map(_rgb(source), _rgb(target))
+def noise_and_area(source: Picture, target: Picture) -> tuple[float, Area]:
+    """Return the noise of a pair, and where above it the retouch is, bool (H, W).
 
-
-def noise_level(source: Picture, target: Picture) -> float:
-    """Return the RMS difference, in grey levels, that is not the retoucher's doing.
-
-    That of a typical block: 0 for lossless files, more where the two were compressed apart. See
-    pixels/retouched_area.py for how it is told from the retouch.
-    """
-    return measured(source, target).noise_level
-
-
-def retouched_area(source: Picture, target: Picture, known: PairMap | None = None) -> Area:
-    """Return where the retouch changed the picture: bool (H, W).
-
-    `known` is what `measured` returned of them, where that was called before. Raises ValueError
-    when the shapes differ.
+    The noise is the RMS difference of a typical block, in grey levels, that is not the retoucher's
+    doing; see pixels/retouched_area.py for how it is told from the retouch. Pictures are levels or
+    file space, (H, W, 3). Raises ValueError when the shapes differ.
     """
     check(source, target)
-    return areas.retouched_area(_rgb(source), _rgb(target), known)
+    before, true = _rgb(source), _rgb(target)
+    known = areas.pair_map(before, true)
+    return known.noise_level, areas.retouched_area(before, true, known)
+
+
+def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | None:
+    """Return the mean absolute difference in the retouched area and that outside, both divided by
+    all pixels, so that they add up to the error of doing nothing; None for lossless pairs.
+
+    Pictures are levels or file space, (H, W, 3). Raises ValueError when the shapes differ.
+    """
+    noise, area = noise_and_area(source, target)
+    if noise <= NOISY:
+        return None
+    share = float(np.mean(area))
+    retouch = level_error(source, target, area) * share if share else 0.0
+    return retouch, max(0.0, level_error(source, target) - retouch)
 
 
 def _rgb(picture: Picture) -> Rgb:

@@ -1,5 +1,7 @@
 """SSIM: do light, contrast and structure agree, small window by small window?
 
+Of the pictures, and of their texture alone (detail SSIM).
+
 Written out here, for it is wanted over an irregular area and in tiles, and torchmetrics takes seven
 times as long on a processor; tests hold it to the values of torchmetrics and of scikit-image.
 """
@@ -10,8 +12,9 @@ import numpy as np
 import torch
 
 from unretouch.base.messages import N_
-from unretouch.metrics.luma import Layer
-from unretouch.metrics.metric import Area, Figure, Metric, Picture
+from unretouch.metrics.metric import Metric
+from unretouch.metrics.octave_bands import NOTHING, detail_of
+from unretouch.metrics.pictures import Figure, Layer
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 11
@@ -26,16 +29,6 @@ Moments = tuple[Layer, Layer, Layer]
 """A layer, its mean and its mean square in the window around each pixel."""
 
 
-def ssim(prediction: Picture, target: Picture, area: Area | None = None) -> Figure:
-    """Return the mean structural similarity of R, G and B over the area, -1 to 1.
-
-    With an area its pixels are averaged, each judged with its whole window. None for a frame
-    smaller than one window. Raises ValueError when the shapes differ or the area is empty.
-    """
-    (similarity,) = SSIM.over(prediction, target, target, area)
-    return similarity
-
-
 def _sums(view: View) -> Sums:
     if min(view.frame) < WINDOW:
         return np.zeros(2)
@@ -44,7 +37,7 @@ def _sums(view: View) -> Sums:
     return np.array([sum(value.sum() for value in values), 3 * values[0].size], dtype=np.float64)
 
 
-def mean_of(sums: Sums) -> tuple[Figure, ...]:
+def _mean(sums: Sums) -> tuple[Figure, ...]:
     """Return the mean of a sum and a number; None of nothing."""
     return (float(sums[0] / sums[1]) if sums[1] else None,)
 
@@ -53,21 +46,21 @@ def _coloured(ours: Patch, theirs: Patch) -> list[Layer]:
     """Return the similarity of the tile's own pixels in R, G and B."""
     _, own = ours.near(WINDOW // 2)
     both = zip(ours.made(_moments), theirs.made(_moments), strict=True)
-    return [similarity(one, other, 255.0)[own] for one, other in both]
+    return [_similarity(one, other, 255.0)[own] for one, other in both]
 
 
 def _moments(patch: Patch) -> list[Moments]:
     window, _ = patch.near(WINDOW // 2)
-    return [moments(channel) for channel in np.moveaxis(patch.levels[window], 2, 0)]
+    return [_moments_of(channel) for channel in np.moveaxis(patch.levels[window], 2, 0)]
 
 
-def moments(layer: Layer) -> Moments:
+def _moments_of(layer: Layer) -> Moments:
     """Return the moments of a layer, reflected at its border."""
     layer = np.ascontiguousarray(layer)
     return layer, _blurred(layer), _blurred(layer**2)
 
 
-def similarity(ours: Moments, theirs: Moments, data_range: float) -> Layer:
+def _similarity(ours: Moments, theirs: Moments, data_range: float) -> Layer:
     """Return the similarity of the windows around each pixel of two layers whose values span
     `data_range`."""
     (one, mean, square), (other, other_mean, other_square) = ours, theirs
@@ -124,6 +117,60 @@ SSIM = Metric(
         "small loupe: 1 is the same."
     ),
     formula="SSIM of Wang et al. 2004, Gaussian window 11 px, K1 0.01, K2 0.03",
-    measure=Tally(_sums, mean_of),
+    measure=Tally(_sums, _mean),
     invariances=frozenset({"mirror", "quarter_turn", "source"}),
 )
+"""None for a frame smaller than one window. The pixels of an area are judged with their whole
+windows."""
+
+
+# --- detail SSIM: the structural similarity of the texture alone
+
+SPREADS = 6.0
+"""Standard deviations of the target's detail that its values are taken to span. With 255 instead,
+SSIM's constants would drown skin, whose texture spans some ten grey levels."""
+
+
+def detail_energy(view: View) -> Sums:
+    """Return the energy of the target's detail, added up over the pixels that count, and their
+    number."""
+    values = view.own(view.target.made(detail_of))
+    return np.array([np.square(values).sum(), values.size], dtype=np.float64)
+
+
+def _detail_sums(view: View) -> Sums:
+    assert view.first is not None
+    energy = view.first[0] / view.first[1]
+    if not energy > NOTHING or min(view.frame) < WINDOW:
+        return np.zeros(2)
+    ours, theirs = (patch.made(_detail_moments) for patch in (view.prediction, view.target))
+    similar = _similarity(ours, theirs, SPREADS * float(energy) ** 0.5)
+    _, own = view.target.near(WINDOW // 2)
+    values = view.counted(similar[own])
+    return np.array([values.sum(), values.size], dtype=np.float64)
+
+
+def _detail_moments(patch: Patch) -> Moments:
+    window, _ = patch.near(WINDOW // 2)
+    detail: Layer = patch.made(detail_of)[window]
+    return _moments_of(detail)
+
+
+DETAIL_SSIM = Metric(
+    name="detail_ssim",
+    unit="",
+    lowest=-1.0,
+    highest=1.0,
+    better="higher",
+    explanation=N_(
+        "How alike the texture is once light and shade are taken away: 1 is the same skin; both "
+        "smoothness and foreign grain lower it."
+    ),
+    formula=(
+        "SSIM of the luma's detail below 32 px, dynamic range 6 standard deviations of the "
+        "target's detail in the area"
+    ),
+    measure=Tally(_detail_sums, _mean, detail_energy),
+    invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
+)
+"""None for a frame smaller than one window, and where the target has no detail."""

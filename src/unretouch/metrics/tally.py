@@ -13,10 +13,18 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from unretouch.metrics.pictures import Area, Figure, Levels, Picture
-from unretouch.metrics.tiling import Tile, Window, tiles_of
+from unretouch.metrics.pictures import (
+    Area,
+    Figure,
+    Layer,
+    Levels,
+    Picture,
+    Tile,
+    Window,
+    luma,
+    tiles_of,
+)
 
 SIDE = 384
 """Side of a tile's own part: small enough that a sparse retouch leaves most tiles out."""
@@ -61,6 +69,11 @@ class Patch:
             near.append(slice(start, stop))
             own.append(slice(inner.start - start, inner.stop - start))
         return (near[0], near[1]), (own[0], own[1])
+
+
+def luma_of(patch: Patch) -> Layer:
+    """Return the luma of a tile."""
+    return luma(patch.levels)
 
 
 @dataclass(frozen=True)
@@ -131,14 +144,8 @@ def total(
         inside = None if area is None else area[tile.own]
         return sums(View(ours, true, before, frame, inside, first))
 
-    return added(in_order(of, tiles_with(frame, area)))
-
-
-def tiles_with(frame: tuple[int, int], area: Area | None) -> Iterator[Tile]:
-    """Yield the tiles of a frame that hold any of the area."""
-    for tile in tiles_of(*frame, HALO, SIDE):
-        if area is None or area[tile.own].any():
-            yield tile
+    tiles = tiles_of(*frame, HALO, SIDE)
+    return added(in_order(of, (t for t in tiles if area is None or area[t.own].any())))
 
 
 def added(sums: Iterable[Sums]) -> Sums:
@@ -158,6 +165,8 @@ def in_order(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Res
 
     Few are under way at a time, so that memory stays small. An interrupt is heeded between two.
     """
+    import torch  # late: the figures of a finished report need no torch
+
     threads = torch.get_num_threads()
     if threads == 1:
         yield from map(work, jobs)

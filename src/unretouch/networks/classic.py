@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.settings.train import InitName, NormName, TrainSettings
+from unretouch.settings.train import InitName, NormName
 
 TAKES = frozenset({"input_nc", "output_nc", "ngf", "norm", "no_dropout", "init_type", "init_gain"})
 """The settings by which classic generators are built."""
@@ -45,11 +45,6 @@ def convolutions_have_bias(name: NormName) -> bool:
     """Whether a convolution before the normalisation has a bias: in classic files only before
     instance normalisation (before batch normalisation it would be superfluous)."""
     return name == "instance"
-
-
-def width(settings: TrainSettings) -> int:
-    """Return the channels of a classic generator's first level."""
-    return settings.ngf
 
 
 def norm_of(state: Mapping[str, torch.Tensor], convolution: str, norm: str) -> NormName:

@@ -126,7 +126,7 @@ def margin(levels: int, blocks: int = 1) -> int:
     return int(-(-(reach + blur + halving) // 2**levels) * 2**levels)
 
 
-def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
+def recognise_detail(state: Mapping[str, Tensor]) -> WeightsDescription | None:
     """Return what the state dict of a `detail` of a known size says of it; None if it is none."""
     stem, head = state.get("stem.weight"), state.get("head.weight")
     if stem is None or head is None or stem.dim() != 4:

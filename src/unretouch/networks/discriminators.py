@@ -12,7 +12,7 @@ from torch import nn
 
 from unretouch.networks.classic import convolutions_have_bias, initialise, make_norm
 from unretouch.networks.convolutions import Halve, Keep
-from unretouch.settings.train import NormName, TrainSettings
+from unretouch.settings.train import TrainSettings
 
 SLOPE = 0.2
 """Of the leaky ReLU."""
@@ -24,13 +24,15 @@ class PatchDiscriminator(nn.Module):
     With three layers h = H / 8 - 2, and each value sees 70 x 70 pixels.
     """
 
-    def __init__(
-        self, input_nc: int = 6, ndf: int = 64, layers: int = 3, norm: NormName = "batch"
-    ) -> None:
+    def __init__(self, layers: int, settings: TrainSettings) -> None:
+        """Fresh weights are drawn from torch's random state."""
         super().__init__()
+        norm, ndf = settings.norm, settings.ndf
         bias = convolutions_have_bias(norm)
         widths = [ndf * min(8, 2**layer) for layer in range(layers + 1)]
-        part: dict[str, nn.Module] = {"0": Halve(input_nc, ndf, bias=True)}
+        part: dict[str, nn.Module] = {
+            "0": Halve(settings.input_nc + settings.output_nc, ndf, bias=True)
+        }
         for layer in range(1, layers + 1):
             kind = Keep if layer == layers else Halve
             part[str(3 * layer - 1)] = kind(widths[layer - 1], widths[layer], bias)
@@ -38,6 +40,7 @@ class PatchDiscriminator(nn.Module):
         part[str(3 * layers + 2)] = Keep(widths[layers], 1, bias=True)
         self.layers = layers
         self.model = nn.ModuleDict(part)
+        initialise(self, settings.init_type, settings.init_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, input_nc, H, W) to logits (N, 1, h, w)."""
@@ -53,17 +56,20 @@ class PatchDiscriminator(nn.Module):
 class PixelDiscriminator(nn.Module):
     """Judges every pixel by itself (1 x 1 PatchGAN): (N, input_nc, H, W) to logits (N, 1, H, W)."""
 
-    def __init__(self, input_nc: int = 6, ndf: int = 64, norm: NormName = "batch") -> None:
+    def __init__(self, settings: TrainSettings) -> None:
+        """Fresh weights are drawn from torch's random state."""
         super().__init__()
+        norm, ndf = settings.norm, settings.ndf
         bias = convolutions_have_bias(norm)
         self.net = nn.ModuleDict(
             {
-                "0": nn.Conv2d(input_nc, ndf, 1),
+                "0": nn.Conv2d(settings.input_nc + settings.output_nc, ndf, 1),
                 "2": nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
                 "3": make_norm(norm, 2 * ndf),
                 "5": nn.Conv2d(2 * ndf, 1, 1, bias=bias),
             }
         )
+        initialise(self, settings.init_type, settings.init_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, input_nc, H, W) to logits (N, 1, H, W)."""
@@ -72,28 +78,3 @@ class PixelDiscriminator(nn.Module):
         x = F.leaky_relu_(part["3"](part["2"](x)), SLOPE)
         y: torch.Tensor = part["5"](x)
         return y
-
-
-def _build(layers: int, settings: TrainSettings) -> nn.Module:
-    net = PatchDiscriminator(
-        settings.input_nc + settings.output_nc, settings.ndf, layers, settings.norm
-    )
-    initialise(net, settings.init_type, settings.init_gain)
-    return net
-
-
-def build_basic(settings: TrainSettings) -> nn.Module:
-    """Return the discriminator `basic` with fresh weights."""
-    return _build(3, settings)
-
-
-def build_n_layers(settings: TrainSettings) -> nn.Module:
-    """Return the discriminator `n_layers`, with settings.n_layers_D layers and fresh weights."""
-    return _build(settings.n_layers_D, settings)
-
-
-def build_pixel(settings: TrainSettings) -> nn.Module:
-    """Return the discriminator `pixel` with fresh weights."""
-    net = PixelDiscriminator(settings.input_nc + settings.output_nc, settings.ndf, settings.norm)
-    initialise(net, settings.init_type, settings.init_gain)
-    return net

@@ -18,14 +18,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unretouch.networks import detail
-from unretouch.networks.detail import RESIDUAL_UNIT, Detail, in_channels
+from unretouch.networks.detail import (
+    RESIDUAL_UNIT,
+    WIDTHS,
+    Detail,
+    in_channels,
+    of_size,
+    recognise_detail,
+)
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.networks.prediction import padded
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import SizeName, TrainSettings
 
 FACTOR: Final = 8
 """Pixels a side of a cell of the reduced picture: a block of JPEG, and of the retouched area."""
+LARGE_PIXELS: Final = 2_000_000
+"""Of a pair, from which on the size `auto` is a pyramid."""
 SIZE: Final = "s"
 """Of each of the two networks, see detail.WIDTHS."""
 STRIP: Final = 512
@@ -179,23 +187,28 @@ def build(settings: TrainSettings) -> Detail | Pyramid:
     input_nc, output_nc = settings.input_nc, settings.output_nc
     if settings.size != "pyramid":
         size = "m" if settings.size == "auto" else settings.size
-        return detail.of_size(size, input_nc, output_nc)
-    coarse = detail.of_size(SIZE, input_nc, output_nc + 1)
-    return Pyramid(coarse, detail.of_size(SIZE, output_nc, output_nc))
+        return of_size(size, input_nc, output_nc)
+    coarse = of_size(SIZE, input_nc, output_nc + 1)
+    return Pyramid(coarse, of_size(SIZE, output_nc, output_nc))
 
 
 def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
     """Return what the state dict of a `detail` of any size says of it; None if it is none."""
     stem, head = state.get("coarse.stem.weight"), state.get("fine.head.weight")
     if stem is None or head is None or stem.dim() != 4:
-        return detail.recognise(state)
+        return recognise_detail(state)
     return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, "pyramid")
+
+
+def size_for(pixels: float) -> SizeName:
+    """Return the size that `auto` means for pairs of so many pixels."""
+    return "pyramid" if pixels > LARGE_PIXELS else "m"
 
 
 def width(settings: TrainSettings) -> int:
     """Return the channels of the first level, of each of the two where it is a pyramid."""
     size = {"auto": "m", "pyramid": SIZE}.get(settings.size, settings.size)
-    return detail.WIDTHS[size][0]
+    return WIDTHS[size][0]
 
 
 DETAIL: Final = GeneratorKind(

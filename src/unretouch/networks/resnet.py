@@ -13,8 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks import classic
-from unretouch.networks.classic import convolutions_have_bias, make_norm
+from unretouch.networks.classic import (
+    TAKES,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+    norm_of,
+)
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
 
@@ -62,21 +67,14 @@ class ResNet(Generator):
 
     size_multiple = WIDENING
 
-    def __init__(
-        self,
-        blocks: int,
-        *,
-        input_nc: int = 3,
-        output_nc: int = 3,
-        ngf: int = 64,
-        norm: NormName = "instance",
-        dropout: bool = True,
-    ) -> None:
+    def __init__(self, blocks: int, settings: TrainSettings) -> None:
+        """Fresh weights are drawn from torch's random state."""
         super().__init__()
-        self.input_nc, self.output_nc = input_nc, output_nc
+        self.input_nc, self.output_nc = settings.input_nc, settings.output_nc
+        norm, ngf, dropout = settings.norm, settings.ngf, not settings.no_dropout
         bias = convolutions_have_bias(norm)
         part: dict[str, nn.Module] = {
-            "1": nn.Conv2d(input_nc, ngf, 7, bias=bias),
+            "1": nn.Conv2d(self.input_nc, ngf, 7, bias=bias),
             "2": make_norm(norm, ngf),
             "4": nn.Conv2d(ngf, 2 * ngf, 3, stride=2, padding=1, bias=bias),
             "5": make_norm(norm, 2 * ngf),
@@ -94,8 +92,9 @@ class ResNet(Generator):
             )
             part[str(int(key) + 1)] = make_norm(norm, width // 2)
         self.last_key = str(after + 7)
-        part[self.last_key] = nn.Conv2d(ngf, output_nc, 7)
+        part[self.last_key] = nn.Conv2d(ngf, self.output_nc, 7)
         self.model = nn.ModuleDict(part)
+        initialise(self, settings.init_type, settings.init_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, input_nc, H, W) to (N, output_nc, H, W)."""
@@ -116,20 +115,6 @@ class ResNet(Generator):
         return F.relu_(self.model[str(int(key) + 1)](self.model[key](x)))
 
 
-def build(blocks: int, settings: TrainSettings) -> ResNet:
-    """Return a residual generator of so many blocks with fresh weights."""
-    net = ResNet(
-        blocks,
-        input_nc=settings.input_nc,
-        output_nc=settings.output_nc,
-        ngf=settings.ngf,
-        norm=settings.norm,
-        dropout=not settings.no_dropout,
-    )
-    classic.initialise(net, settings.init_type, settings.init_gain)
-    return net
-
-
 def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
     """Return what a residual generator's state dict says of it, by keys and shapes; None if it is
     none."""
@@ -142,7 +127,7 @@ def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
         netG=f"resnet_{blocks}blocks",
         input_nc=first.shape[1],
         output_nc=last.shape[0],
-        norm=classic.norm_of(state, "model.1", "model.2"),
+        norm=norm_of(state, "model.1", "model.2"),
         ngf=first.shape[0],
         # There it is a convolution's, with dropout before it; else the normalisation's.
         dropout=between is not None and between.dim() == 4,
@@ -151,10 +136,10 @@ def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
 
 def _kind(blocks: int) -> GeneratorKind:
     return GeneratorKind(
-        build=partial(build, blocks),
+        build=partial(ResNet, blocks),
         recognise=recognise,
-        takes=classic.TAKES,
-        width=classic.width,
+        takes=TAKES,
+        width=lambda settings: settings.ngf,
         weights_bytes=40_000,
         pixel_bytes=155,
     )

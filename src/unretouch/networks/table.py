@@ -6,22 +6,25 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from unretouch.networks import discriminators, pyramid, resnet, unet
+from unretouch.networks.discriminators import PatchDiscriminator, PixelDiscriminator
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
+from unretouch.networks.pyramid import DETAIL
+from unretouch.networks.resnet import RESNET_6, RESNET_9
+from unretouch.networks.unet import UNET_128, UNET_256
 from unretouch.settings.train import DiscriminatorName, GeneratorName, TrainSettings
 
 GENERATORS: dict[GeneratorName, GeneratorKind] = {
-    "unet_256": unet.UNET_256,
-    "unet_128": unet.UNET_128,
-    "resnet_9blocks": resnet.RESNET_9,
-    "resnet_6blocks": resnet.RESNET_6,
-    "detail": pyramid.DETAIL,
+    "unet_256": UNET_256,
+    "unet_128": UNET_128,
+    "resnet_9blocks": RESNET_9,
+    "resnet_6blocks": RESNET_6,
+    "detail": DETAIL,
 }
 
 DISCRIMINATORS: dict[DiscriminatorName, Callable[[TrainSettings], nn.Module]] = {
-    "basic": discriminators.build_basic,
-    "n_layers": discriminators.build_n_layers,
-    "pixel": discriminators.build_pixel,
+    "basic": lambda settings: PatchDiscriminator(3, settings),
+    "n_layers": lambda settings: PatchDiscriminator(settings.n_layers_D, settings),
+    "pixel": PixelDiscriminator,
 }
 
 

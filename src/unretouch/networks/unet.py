@@ -13,8 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks import classic
-from unretouch.networks.classic import convolutions_have_bias, make_norm
+from unretouch.networks.classic import (
+    TAKES,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+    norm_of,
+)
 from unretouch.networks.convolutions import Double, Halve
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
@@ -115,46 +120,27 @@ class UNet(Generator):
     H and W must be multiples of `size_multiple`.
     """
 
-    def __init__(
-        self,
-        halvings: int,
-        *,
-        input_nc: int = 3,
-        output_nc: int = 3,
-        ngf: int = 64,
-        norm: NormName = "batch",
-        dropout: bool = True,
-    ) -> None:
+    def __init__(self, halvings: int, settings: TrainSettings) -> None:
+        """Fresh weights are drawn from torch's random state."""
         super().__init__()
         self.size_multiple = 2**halvings
-        self.input_nc, self.output_nc = input_nc, output_nc
+        self.input_nc, self.output_nc = settings.input_nc, settings.output_nc
+        norm, ngf = settings.norm, settings.ngf
         widths = [ngf * min(8, 2**level) for level in range(halvings)]
         within: nn.Module = Innermost(widths[-2], widths[-1], norm)
         for level in range(halvings - 2, 0, -1):
             # Dropout stands where the way up is as wide on both sides: the three levels around
             # the innermost one in unet_256, two in unet_128.
-            rate = 0.5 if dropout and widths[level - 1] == 8 * ngf else 0.0
+            wide = widths[level - 1] == 8 * ngf
+            rate = 0.5 if wide and not settings.no_dropout else 0.0
             within = Middle(widths[level - 1], widths[level], within, norm, rate)
-        self.model = Outermost(input_nc, output_nc, ngf, within, norm)
+        self.model = Outermost(self.input_nc, self.output_nc, ngf, within, norm)
+        initialise(self, settings.init_type, settings.init_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, input_nc, H, W) to (N, output_nc, H, W)."""
         y: torch.Tensor = self.model(x)
         return y
-
-
-def build(halvings: int, settings: TrainSettings) -> UNet:
-    """Return a U-Net of so many halvings with fresh weights."""
-    net = UNet(
-        halvings,
-        input_nc=settings.input_nc,
-        output_nc=settings.output_nc,
-        ngf=settings.ngf,
-        norm=settings.norm,
-        dropout=not settings.no_dropout,
-    )
-    classic.initialise(net, settings.init_type, settings.init_gain)
-    return net
 
 
 def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
@@ -167,17 +153,17 @@ def recognise(state: Mapping[str, torch.Tensor]) -> WeightsDescription | None:
         netG={8: "unet_256", 7: "unet_128"}.get(halvings, f"U-Net of {halvings} halvings"),
         input_nc=first.shape[1],
         output_nc=last.shape[1],
-        norm=classic.norm_of(state, "model.model.1.model.1", "model.model.1.model.2"),
+        norm=norm_of(state, "model.model.1.model.1", "model.model.1.model.2"),
         ngf=first.shape[0],
     )
 
 
 def _kind(halvings: int) -> GeneratorKind:
     return GeneratorKind(
-        build=partial(build, halvings),
+        build=partial(UNet, halvings),
         recognise=recognise,
-        takes=classic.TAKES,
-        width=classic.width,
+        takes=TAKES,
+        width=lambda settings: settings.ngf,
         weights_bytes=203_000,
         pixel_bytes=22,
     )

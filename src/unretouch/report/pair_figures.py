@@ -10,23 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from unretouch.base.memory import give_back
-from unretouch.metrics import (
-    METRICS,
-    Area,
-    Figure,
-    Metric,
-    Picture,
-    weighted_l1,
-)
-from unretouch.metrics.coarse_bands import CoarseBand, coarse_bands
+from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.identity_parts import NOISY, noise_and_area
-from unretouch.metrics.octave_bands import PARTS, band_values
-from unretouch.metrics.pictures import check
+from unretouch.metrics.likeness import error_sums
+from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
+from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
-from unretouch.metrics.recovered_share import error_sums
+from unretouch.metrics.retouched_area import NOISY, noise_and_area
+from unretouch.metrics.table import METRICS
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
-from unretouch.metrics.tiling import Tile, tiles_of
 from unretouch.runs.plain_figures import PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")

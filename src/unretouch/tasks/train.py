@@ -15,6 +15,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
+from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.pairs.load import SAMPLE
 from unretouch.pixels.retouched_area import PairMap
@@ -40,8 +41,6 @@ from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
-LARGE_PIXELS = 2_000_000
-"""Above so many pixels a picture is large: the generator has a level more."""
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
 QUICKLY_READ = 150_000_000
@@ -187,7 +186,7 @@ def _sized(
     if continues and run.config.exists():
         return replace(settings, size=config.load(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return replace(settings, size="pyramid" if pixels > LARGE_PIXELS else "m")
+    return replace(settings, size=size_for(pixels))
 
 
 def _report(

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.metrics.exact_pixels import exact_pixels
-from unretouch.metrics.identity_parts import identity_parts
-from unretouch.metrics.level_error import level_error
-from unretouch.metrics.recovered_share import recovered_share
+from unretouch.metrics import exact_pixels, level_error, recovered_share
+from unretouch.metrics.retouched_area import identity_parts
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PredictMode, predict_picture
 from unretouch.pixels.pairs import Pair

@@ -13,8 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from unretouch.losses import huber, local_band_energy
-from unretouch.losses.huber import GREY_LEVEL
+from unretouch.losses import GREY_LEVEL, huber, local_band_energy
 from unretouch.settings.train import AimName
 from unretouch.training.optimisers import Muon, Optimiser
 

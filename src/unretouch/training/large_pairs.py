@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base import seeding
-from unretouch.metrics.exact_pixels import exact_pixels
+from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
 from unretouch.pixels import images

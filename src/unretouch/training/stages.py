@@ -17,9 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unretouch import networks
 from unretouch.losses import l1, local_band_energy
-from unretouch.networks import Generator, pyramid
+from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels import images
@@ -292,7 +291,7 @@ class EarlyChoice:
 
     def restore(self, state: dict[str, Any], where: object) -> None:
         """Go back to a `state`. Raises CheckpointError when it does not fit."""
-        networks.load_weights(self.net, state["weights"], where)
+        load_weights(self.net, state["weights"], where)
         self.score = float(state["score"])
 
     @torch.no_grad()

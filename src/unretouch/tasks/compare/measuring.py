@@ -17,7 +17,7 @@ from scipy import ndimage
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
-from unretouch.metrics.metric import Figure, Levels
+from unretouch.metrics import Figure, Levels
 from unretouch.model.find import weights_of
 from unretouch.pixels import images
 from unretouch.pixels.pair_pictures import error_map
@@ -207,8 +207,9 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
     area = figures.prediction.area
     removed = figures.bands.removed if figures.bands else ()
+    plain = dataclasses.replace(figures.plain, identity_parts=None)  # which is not kept
     return PairScore(
-        **vars(figures.plain),
+        **vars(plain),
         width=figures.width,
         height=figures.height,
         texture=_texture(area, removed),

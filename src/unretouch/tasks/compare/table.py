@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.metrics.metric import Figure
+from unretouch.metrics import Figure
 from unretouch.report.tables import duration, number, percent, table
 from unretouch.tasks.compare.comparison import Comparison
 from unretouch.tasks.compare.runs import differing_settings

@@ -14,7 +14,7 @@ from rich.console import Console
 from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
-from unretouch.metrics.identity_parts import NOISY, noise_and_area
+from unretouch.metrics.retouched_area import NOISY, noise_and_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings

@@ -18,7 +18,7 @@ from unretouch import jobs as engines
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError
 from unretouch.metrics import Metric, Picture
-from unretouch.metrics.coarse_bands import reduced
+from unretouch.metrics.octave_bands import reduced
 from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch
 from unretouch.pixels.pair_pictures import (

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unretouch import __version__
-from unretouch.metrics import METRICS, Figure, Metric
+from unretouch.metrics import Figure, Metric
+from unretouch.metrics.table import METRICS
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import PLAIN, TEXTURE, Figures, PairFigures, retouch_shares
 from unretouch.report.verdicts import Verdict, Verification, beaten, harmed_parts

@@ -1,12 +1,39 @@
-"""Local band energy: is there as much texture of each size, here, as in the target?"""
+"""Losses: what training lowers. Each takes float32 tensors and returns a float32 scalar tensor."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+
+from unretouch.settings.train import GanMode
+
+# --- reconstruction: of prediction and target, (N, C, H, W) in network space; zero at equality
+
+GREY_LEVEL = 1 / 127.5
+"""One grey level in network space."""
+
+
+def l1(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return mean |prediction - target|, network space (0 to 2; 1 grey level is 1 / 127.5)."""
+    return F.l1_loss(prediction, target)
+
+
+def huber(
+    prediction: torch.Tensor, target: torch.Tensor, delta: float = GREY_LEVEL
+) -> torch.Tensor:
+    """Return the Huber loss (Huber 1964) divided by `delta`, network space.
+
+    With d = |prediction - target|: mean of d - delta / 2 where d >= delta, d^2 / (2 delta) below.
+    So its slope far away is that of L1, and weights mean the same for both.
+    """
+    return F.huber_loss(prediction, target, delta=delta) / delta
+
+
+# --- local band energy: is there as much texture of each size, here, as in the target?
 
 GREY_LEVELS = 127.5
 """Of one unit of network space."""
@@ -53,3 +80,32 @@ def _blur(plane: torch.Tensor, sigma: float) -> torch.Tensor:
     weight = weight / weight.sum()
     padded = F.pad(plane, (reach,) * 4, mode="replicate")
     return F.conv2d(F.conv2d(padded, weight.view(1, 1, 1, -1)), weight.view(1, 1, -1, 1))
+
+
+# --- adversarial: what the discriminator says about a picture
+
+GanLoss = Callable[[torch.Tensor, bool], torch.Tensor]
+"""Of logits (any shape) and whether they should say "real"; lower means that they do."""
+
+
+def vanilla(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Cross entropy with the answer 1 for real, 0 for not (Goodfellow et al. 2014)."""
+    answer = torch.full_like(logits, float(real))
+    return F.binary_cross_entropy_with_logits(logits, answer)
+
+
+def least_squares(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Squared distance to 1 for real, 0 for not (Mao et al. 2017)."""
+    return ((logits - 1) if real else logits).square().mean()
+
+
+def wasserstein(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Mean of the critic's values, negated for real (Arjovsky et al. 2017); any sign."""
+    return (-logits if real else logits).mean()
+
+
+GAN_LOSSES: dict[GanMode, GanLoss] = {
+    "vanilla": vanilla,
+    "lsgan": least_squares,
+    "wgangp": wasserstein,
+}

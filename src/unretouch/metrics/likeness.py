@@ -1,0 +1,241 @@
+"""Likeness: how near the prediction comes to the answer, value by value.
+
+Level error, G_L1, recovered share, exact pixels and PSNR.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from unretouch.base.messages import N_
+from unretouch.metrics.metric import Metric
+from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
+from unretouch.metrics.tally import Patch, Sums, Tally, View
+
+# --- level error: how many grey levels the prediction is off
+
+PERCENTILES = (95, 99)
+BINS = 1024
+"""Of the histogram from which percentiles are read, in one grey level: they are off by 0.0005 at
+most, and not at all between pictures of whole levels."""
+_ROWS = 256
+"""Looked at together."""
+
+
+def level_error(prediction: Picture, target: Picture, area: Area | None = None) -> float:
+    """Return the mean absolute error in grey levels.
+
+    Pictures are levels or file space, (H, W, 3) of one size, `area` bool (H, W) or None for the
+    whole frame. Raises ValueError when the shapes differ or the area is empty.
+    """
+    check(prediction, target, area=area)
+    total, count = 0.0, 0
+    for top in range(0, len(target), _ROWS):
+        rows = slice(top, top + _ROWS)
+        error = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        error = error if area is None else error[area[rows]]
+        total += float(np.abs(error, out=error).sum(dtype=np.float64))
+        count += error.size
+    return total / count
+
+
+def absolute_error(view: View, patch: Patch) -> npt.NDArray[np.float32]:
+    """Return |patch - target| of all colour values that count, (n,)."""
+    error = np.subtract(patch.levels[patch.tile.inner], view.target.levels[patch.tile.inner])
+    return view.counted(np.abs(error, out=error)).ravel()
+
+
+def _spread_sums(view: View) -> Sums:
+    error = view.made(absolute_error, view.prediction)
+    places = np.minimum(np.rint(error * BINS), 255 * BINS).astype(np.intp)
+    histogram = np.bincount(places, minlength=255 * BINS + 1)
+    return np.concatenate([[error.sum()], histogram], dtype=np.float64)
+
+
+def _spread(sums: Sums) -> tuple[Figure, ...]:
+    behind = np.cumsum(sums[1:])
+    count = behind[-1]
+    largest = float(np.flatnonzero(sums[1:])[-1]) / BINS
+    # Between the two nearest values, as numpy.percentile.
+    places = [percentile / 100 * (count - 1) for percentile in PERCENTILES]
+    low, high = (
+        np.searchsorted(behind, rounded(places), side="right") / BINS
+        for rounded in (np.floor, np.ceil)
+    )
+    shares = low + (high - low) * np.mod(places, 1)
+    return float(sums[0] / count), float(shares[0]), float(shares[1]), largest
+
+
+LEVEL_ERROR = Metric(
+    name="level_error",
+    unit="grey levels",
+    lowest=0.0,
+    highest=255.0,
+    better="lower",
+    explanation=N_(
+        "How many of the 255 steps from black to white the result is off on average; "
+        "below half a step the eye and the file see no difference."
+    ),
+    formula="mean, 95th and 99th percentile and maximum of |prediction - target| over R, G and B",
+    measure=Tally(_spread_sums, _spread),
+    parts=("", "p95", "p99", "max"),
+    invariances=frozenset({"brightness", "mirror", "quarter_turn", "shuffle", "source"}),
+)
+
+
+# --- G_L1: the level error in the units of the training log, which contain lambda
+
+
+HALF_SCALE = 127.5
+"""Grey levels in one unit of network space, which runs from -1 to 1."""
+
+
+def weighted_l1(level_error: float, lambda_L1: float) -> float:
+    """Return G_L1 as the log shows it: the error in network space times lambda.
+
+    The classic log's figure: lambda_L1 * mean|fake_B - real_B| with pictures in [-1, 1].
+    """
+    return level_error / HALF_SCALE * lambda_L1
+
+
+# --- recovered share: how much of what the retouch took away is back, against doing nothing
+
+
+def recovered_share(
+    prediction: Picture, target: Picture, source: Picture, area: Area | None = None
+) -> Figure:
+    """Return 1 - mean|prediction - target| / mean|source - target|.
+
+    1 is perfect, 0 what the untouched source scores, below 0 harm. None where source and target are
+    equal: there is nothing to recover. Inputs and errors raised as for level_error.
+    """
+    (share,) = RECOVERED_SHARE.over(prediction, target, source, area)
+    return share
+
+
+def error_sums(view: View) -> Sums:
+    """Return the sums of |prediction - target| and of |source - target|, and how many values."""
+    ours, nothing = (
+        view.counted(patch.made_with(view.target, _summed_error))
+        for patch in (view.prediction, view.source)
+    )
+    return np.array([ours.sum(), nothing.sum(), 3 * ours.size], dtype=np.float64)
+
+
+def _summed_error(one: Patch, other: Patch) -> Layer:
+    """Return the absolute difference of each of the tile's own pixels, its channels added up."""
+    inner = one.tile.inner
+    error = np.subtract(one.levels[inner], other.levels[inner])
+    red, green, blue = np.moveaxis(np.abs(error, out=error), 2, 0)
+    return np.asarray(red + green + blue)
+
+
+def _share(sums: Sums) -> tuple[Figure, ...]:
+    ours, nothing, _ = sums
+    return (float(1.0 - ours / nothing) if nothing else None,)
+
+
+RECOVERED_SHARE = Metric(
+    name="recovered_share",
+    unit="",
+    lowest=-math.inf,
+    highest=1.0,
+    better="higher",
+    explanation=N_(
+        "The part of the retoucher's work that is undone: 1 (100%) is all of it, 0 is as if "
+        "nothing had been done, and below 0 the result is further away than the retouched picture "
+        "was."
+    ),
+    formula="1 - mean|prediction - target| / mean|source - target|",
+    measure=Tally(error_sums, _share),
+    invariances=frozenset({"brightness", "mirror", "quarter_turn", "shuffle"}),
+)
+
+
+# --- exact pixels: how many come out as the very same 8-bit colour
+
+
+def exact_pixels(prediction: Picture, target: Picture, area: Area | None = None) -> float:
+    """Return the share, 0 to 1, of pixels whose three 8-bit channels equal the target's.
+
+    Both are clamped and rounded, halves to even, as when a file is written. Inputs and
+    errors raised as for level_error.
+    """
+    (share,) = EXACT_PIXELS.over(prediction, target, target, area)
+    assert share is not None
+    return share
+
+
+def _equal_sums(view: View) -> Sums:
+    equal = view.counted(view.prediction.made_with(view.target, _equal))
+    return np.array([np.count_nonzero(equal), equal.size], dtype=np.float64)
+
+
+def _share_of_equal(sums: Sums) -> tuple[Figure, ...]:
+    return (float(sums[0] / sums[1]),)
+
+
+def _equal(one: Patch, other: Patch) -> Area:
+    """Return which of the tile's own pixels have one colour once they are saved."""
+    red, green, blue = np.moveaxis(one.made(_rounded) == other.made(_rounded), 2, 0)
+    return np.asarray(red & green & blue)
+
+
+def _rounded(patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    rounded = np.clip(patch.levels[patch.tile.inner], 0, 255)
+    return np.rint(rounded, out=rounded).astype(np.uint8)
+
+
+EXACT_PIXELS = Metric(
+    name="exact_pixels",
+    unit="share",
+    lowest=0.0,
+    highest=1.0,
+    better="higher",
+    explanation=N_(
+        "The part of all pixels that, once saved, have exactly the colour of the answer; "
+        "1 (100%) means that the two files show the same picture, bit for bit."
+    ),
+    formula="share of pixels with round(clip(prediction)) = round(clip(target)) in R, G and B",
+    measure=Tally(_equal_sums, _share_of_equal),
+    invariances=frozenset({"mirror", "quarter_turn", "shuffle", "source"}),
+)
+
+
+# --- PSNR: the error on the logarithmic scale of the literature
+
+
+HIGHEST_PSNR = 150.0
+"""Decibels that stand for equality: more than one grey level in one value of 24 megapixels costs,
+which is 127 dB."""
+
+
+def _square_sums(view: View) -> Sums:
+    error = view.made(absolute_error, view.prediction)
+    return np.array([np.square(error).sum(), error.size], dtype=np.float64)
+
+
+def _decibels(sums: Sums) -> tuple[Figure, ...]:
+    mean_square = float(sums[0] / sums[1])
+    if not mean_square:
+        return (HIGHEST_PSNR,)
+    return (min(HIGHEST_PSNR, 10 * math.log10(255**2 / mean_square)),)
+
+
+PSNR = Metric(
+    name="psnr",
+    unit="dB",
+    lowest=-math.inf,
+    highest=HIGHEST_PSNR,
+    better="higher",
+    explanation=N_(
+        "The error as engineers quote it: 6 more means half the error; above 48 it is "
+        "finer than the steps of a file."
+    ),
+    formula=f"10 log10(255^2 / mean square error over R, G and B), at most {HIGHEST_PSNR:.0f}",
+    measure=Tally(_square_sums, _decibels),
+    invariances=frozenset({"brightness", "mirror", "quarter_turn", "shuffle", "source"}),
+)
