@@ -3,10 +3,11 @@
 import sys
 
 try:
-    from unretouch.compat.test import start
+    from unretouch.cli import run_program
+    from unretouch.tasks.test_command import classic
 except ModuleNotFoundError as missing:
     hint = "in the folder of this file, run: pip install ."
     sys.exit(print(f"test.py: {missing.name} is not installed; {hint}", file=sys.stderr) or 2)
 
 if __name__ == "__main__":
-    sys.exit(start())
+    sys.exit(run_program(classic))

@@ -3,10 +3,11 @@
 import sys
 
 try:
-    from unretouch.compat.train import start
+    from unretouch.cli import run_program
+    from unretouch.tasks.train_command import classic
 except ModuleNotFoundError as missing:
     hint = "in the folder of this file, run: pip install ."
     sys.exit(print(f"train.py: {missing.name} is not installed; {hint}", file=sys.stderr) or 2)
 
 if __name__ == "__main__":
-    sys.exit(start())
+    sys.exit(run_program(classic))

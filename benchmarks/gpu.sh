@@ -4,8 +4,7 @@
 #     benchmarks/gpu.sh [PAIRS_DIR] [OUT_JSON] [MORE FLAGS OF gpu.py]
 #
 # PYTHON is the interpreter, python3 where unset. The package runs from src/ and is not installed.
-# WHEELS is a folder of wheels of what that Python lacks (tyro, typeguard, docstring_parser): they
-# are unpacked to a temporary folder.
+# WHEELS is a folder of wheels of what that Python lacks: they are unpacked to a temporary folder.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
@@ -27,7 +26,7 @@ fi
 if command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 fi
-for module in numpy PIL scipy skimage jinja2 portalocker rich tyro; do
+for module in numpy PIL scipy skimage jinja2 portalocker rich; do
     "$python" -c "import importlib.util, sys; sys.exit(not importlib.util.find_spec('$module'))" ||
         echo "NOT INSTALLED: $module. Parts that run commands will fail"
 done

@@ -682,11 +682,11 @@ FAULTS: dict[str, Callable[[Any], None]] = {
 def _serve() -> None:
     """Answer requests on stdin, one a line: start a program, or wait for its end."""
     import torch
-
-    from unretouch import cli
     from unretouch.commands import train, verify  # noqa: F401
     from unretouch.compat import test as classic_test
     from unretouch.compat import train as classic_train
+
+    from unretouch import cli
     from unretouch.tasks import train as training_run
     from unretouch.tasks.verify import verification
 

@@ -24,10 +24,11 @@ START = """
 import json, sys
 from pathlib import Path
 from unretouch.serve.server import serve
-from unretouch.serve.settings import Limits, ServeSettings
+from unretouch.serve.refusals import Limits
+from unretouch.settings.small_commands import ServeSettings
 folders = {name: Path(name) for name in ("checkpoints", "datasets", "results")}
-serve(ServeSettings(port=0, limits=Limits(**json.loads(sys.argv[1])),
-    **{f"{name}_dir": path for name, path in folders.items()}))
+settings = ServeSettings(port=0, **{f"{name}_dir": path for name, path in folders.items()})
+serve(settings, Limits(**json.loads(sys.argv[1])))
 """
 
 
@@ -156,8 +157,7 @@ def tiny_run(checkpoints: Path, name: str = "tiny") -> str:
     from unretouch.runs.folder import RunDir
     from unretouch.runs.weights import save_weights
     from unretouch.serve.runs import run_id
-    from unretouch.settings import train as config
-    from unretouch.settings.train import TrainSettings
+    from unretouch.settings.train import TrainSettings, save_settings
 
     settings = TrainSettings(
         dataroot="pairs", name=name, checkpoints_dir=str(checkpoints), netG="detail", size="s",
@@ -166,7 +166,7 @@ def tiny_run(checkpoints: Path, name: str = "tiny") -> str:
     )  # fmt: skip
     run = RunDir(checkpoints, name)
     run.prepare()
-    config.save(run.config, settings, {})
+    save_settings(run.config, settings, {})
     save_weights(run.weights("latest"), networks.build_generator(settings).state_dict())
     return run_id(name)
 

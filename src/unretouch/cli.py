@@ -12,10 +12,12 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from unretouch import __version__
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import nearest_hint
+from unretouch.settings.parser import parse
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""
@@ -26,45 +28,90 @@ BROKEN_PIPE = 141
 
 @dataclass(frozen=True)
 class Command:
-    """One subcommand: `main` is `module:function`, imported only when the command is called.
+    """One subcommand. Nothing of it is imported before it is called.
 
-    `options` is the `module:class` that holds its flags, for shell completion.
+    `settings` is the `module:class` in settings/ that holds its flags, `main` the
+    `module:function` that is called with an instance of it and returns the exit code; with
+    `reads_words` it reads the words itself.
     """
 
     name: str
     main: str
+    settings: str
     about: str
-    options: str
-
-
-def _own(name: str, about: str) -> Command:
-    """Return a command that has a file of its own in commands/."""
-    module = f"unretouch.commands.{name}"
-    return Command(name, f"{module}:main", about, f"{module}:{name.capitalize()}Options")
+    reads_words: bool = False
 
 
 COMMANDS = (
-    _own("demo", "see it work on one portrait, no data needed"),
+    Command(
+        "demo",
+        "tasks.demo:run_demo",
+        "small_commands:DemoSettings",
+        "see it work on one portrait, no data needed",
+    ),
     Command(
         "train",
-        "unretouch.commands.train:main",
+        "tasks.train_command:main",
+        "train:TrainOptions",
         "learn the way back from a folder of pairs",
-        "unretouch.compat.options:ClassicTrainOptions",
+        reads_words=True,
     ),
-    _own("apply", "restore photographs at their full size"),
-    _own("export", "a run as ONNX or other weights"),
+    Command(
+        "apply",
+        "tasks.apply.command:main",
+        "apply:ApplySettings",
+        "restore photographs at their full size",
+    ),
+    Command(
+        "export",
+        "tasks.export.command:main",
+        "small_commands:ExportSettings",
+        "a run as ONNX or other weights",
+    ),
     Command(
         "test",
-        "unretouch.compat.test:main",
+        "tasks.test_command:main",
+        "test:TestSettings",
         "apply a run to its pairs or to new pictures",
-        "unretouch.compat.options:ClassicTestOptions",
+        reads_words=True,
     ),
-    _own("compare", "rank runs, and say which to take"),
-    _own("sweep", "train many runs that differ in settings, and compare them"),
-    _own("verify", "prove it: figures, pictures, verdicts"),
-    _own("pair", "make pairs from two folders, or by simulation"),
-    _own("serve", "do all of this in a browser"),
-    _own("doctor", "what this computer offers, and what to do about what is missing"),
+    Command(
+        "compare",
+        "tasks.compare.command:main",
+        "small_commands:CompareSettings",
+        "rank runs, and say which to take",
+    ),
+    Command(
+        "sweep",
+        "tasks.sweep.command:main",
+        "small_commands:SweepFlags",
+        "train many runs that differ in settings, and compare them",
+        reads_words=True,
+    ),
+    Command(
+        "verify",
+        "tasks.verify.command:main",
+        "verify:VerifySettings",
+        "prove it: figures, pictures, verdicts",
+    ),
+    Command(
+        "pair",
+        "tasks.pair:main",
+        "small_commands:PairSettings",
+        "make pairs from two folders, or by simulation",
+    ),
+    Command(
+        "serve",
+        "serve.server:serve",
+        "small_commands:ServeSettings",
+        "do all of this in a browser",
+    ),
+    Command(
+        "doctor",
+        "tasks.doctor.command:main",
+        "small_commands:DoctorSettings",
+        "what this computer offers, and what to do about what is missing",
+    ),
 )
 
 
@@ -82,16 +129,31 @@ def dispatch(argv: list[str]) -> int | None:
         print(f"unretouch {__version__}")
         return ExitCode.OK
     if argv[0] == "--print-completion":
-        from unretouch.commands import completion  # late: it needs the table above
+        from unretouch.settings import completion  # late: no other start pays for it
 
-        return completion.main(argv[1:])
+        table = [(each.name, each.about, settings_of(each)) for each in COMMANDS]
+        return completion.main(argv[1:], table)
     names = [command.name for command in COMMANDS]
     if argv[0] not in names:
         hint = nearest_hint(argv[0], names) or f"Commands: {', '.join(names)}"
         raise UsageError("unknown command", argv[0], hint)
-    module, _, function = COMMANDS[names.index(argv[0])].main.partition(":")
-    command: Main = getattr(importlib.import_module(module), function)
-    return command(argv[1:])
+    command = COMMANDS[names.index(argv[0])]
+    words: Any = argv[1:]
+    if not command.reads_words:
+        words = parse(settings_of(command), words, f"unretouch {command.name}")
+    code: int | None = _named(f"unretouch.{command.main}")(words)
+    return code
+
+
+def settings_of(command: Command) -> type:
+    """Return the class that holds the flags of a command."""
+    found: type = _named(f"unretouch.settings.{command.settings}")
+    return found
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def overview() -> str:

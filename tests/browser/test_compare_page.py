@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from short_runs import WIDTH, train, write_pairs
 
-from unretouch.commands.compare import main
+from unretouch.cli import dispatch
 
 OTHER = "초상_l1_500"
 
@@ -22,7 +22,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(root, OTHER, lambda_L1=500.0, lr=0.002, n_epochs=6)
     train(root, "elsewhere", data="others")
     folders = ["--checkpoints_dir", str(root / "checkpoints"), "--out", str(root / "comparison")]
-    assert main(folders) == 0
+    assert dispatch(["compare", *folders]) == 0
     return root / "comparison" / "index.html"
 
 

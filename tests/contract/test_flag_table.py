@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
 from unretouch.base.errors import UsageError
-from unretouch.commands.train import TrainOptions
-from unretouch.compat import test as classic_test
-from unretouch.compat import train as classic_train
-from unretouch.compat.options import OURS_TEST, OURS_TRAIN, ClassicTestOptions, ClassicTrainOptions
-from unretouch.settings.parser import flags_of
+from unretouch.settings import test, train
+from unretouch.settings.fields import Flag, flags_of
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import TrainOptions, fast_flags
+from unretouch.tasks.test_command import read_classic as read_test
+from unretouch.tasks.train_command import read_classic as read_train
 
 GENERATORS = "unet_256|unet_128|resnet_9blocks|resnet_6blocks|detail"
 PREPROCESS = "resize_and_crop|crop|scale_width|scale_width_and_crop|none"
@@ -222,11 +222,10 @@ def kind_text(kind: Any) -> str:
     return "switch" if kind is bool else kind.__name__
 
 
-def table(schema: type) -> dict[str, tuple[str, Any]]:
-    defaults = {field.name: field.default for field in dataclasses.fields(schema)}
+def table(flags: dict[str, Flag]) -> dict[str, tuple[str, Any]]:
     return {
-        name: (kind_text(flag.kind), REQUIRED if flag.required else defaults[name])
-        for name, flag in flags_of(schema).items()
+        name: (kind_text(flag.kind), REQUIRED if flag.required else flag.default)
+        for name, flag in flags.items()
     }
 
 
@@ -249,16 +248,16 @@ def as_kind(schema: type, flag: str, value: str) -> Any:
 
 
 def test_the_flags_of_train_are_these() -> None:
-    assert table(ClassicTrainOptions) == TRAIN_FLAGS
+    assert table(flags_of(TrainOptions)) == TRAIN_FLAGS
 
 
 def test_the_flags_of_test_are_these() -> None:
-    assert table(ClassicTestOptions) == TEST_FLAGS
+    assert table(flags_of(TestSettings)) == TEST_FLAGS
 
 
 def test_the_modern_train_differs_in_these_defaults_only() -> None:
     changed = {
-        name: value[1] for name, value in table(TrainOptions).items() if value != TRAIN_FLAGS[name]
+        name: value[1] for name, value in table(fast_flags()).items() if value != TRAIN_FLAGS[name]
     }
     assert changed == {
         "preprocess": "none",
@@ -273,22 +272,22 @@ def test_the_modern_train_differs_in_these_defaults_only() -> None:
 
 
 def test_every_flag_is_either_classic_or_listed_as_ours() -> None:
-    assert set(TRAIN_FLAGS) - set(CLASSIC_TRAIN) == OURS_TRAIN
-    assert set(TEST_FLAGS) - set(CLASSIC_TEST) == OURS_TEST
+    assert set(TRAIN_FLAGS) - set(CLASSIC_TRAIN) == train.OURS
+    assert set(TEST_FLAGS) - set(CLASSIC_TEST) == test.OURS
 
 
 @pytest.mark.parametrize("flag", CLASSIC_TRAIN)
 def test_train_takes_every_classic_flag(flag: str) -> None:
-    options, _ = classic_train.read(words(flag, CLASSIC_TRAIN[flag]))
+    options, _ = read_train(words(flag, CLASSIC_TRAIN[flag]))
     if flag != "name":
-        expected = as_kind(ClassicTrainOptions, flag, CLASSIC_TRAIN[flag])
+        expected = as_kind(TrainOptions, flag, CLASSIC_TRAIN[flag])
         assert getattr(options, flag) == expected
 
 
 @pytest.mark.parametrize("flag", CLASSIC_TEST)
 def test_test_takes_every_classic_flag(flag: str) -> None:
-    options, _ = classic_test.read(words(flag, CLASSIC_TEST[flag]))
-    assert getattr(options, flag) == as_kind(ClassicTestOptions, flag, CLASSIC_TEST[flag])
+    options, _ = read_test(words(flag, CLASSIC_TEST[flag]))
+    assert getattr(options, flag) == as_kind(TestSettings, flag, CLASSIC_TEST[flag])
 
 
 @pytest.mark.parametrize(
@@ -300,7 +299,7 @@ def test_test_takes_every_classic_flag(flag: str) -> None:
         ("dataset_mode", "colorization"),
     ],
 )
-@pytest.mark.parametrize("read", [classic_train.read, classic_test.read])
+@pytest.mark.parametrize("read", [read_train, read_test])
 def test_what_needs_no_pairs_is_refused_in_one_line(read: Any, flag: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"--{flag}: '{value}' is not offered.*pairs") as caught:
         read(["--dataroot", "d", f"--{flag}", value])

@@ -11,21 +11,23 @@ from pathlib import Path
 import pytest
 
 from unretouch.cli import COMMANDS
-from unretouch.commands.train import TrainOptions
-from unretouch.compat.options import ClassicTestOptions, ClassicTrainOptions
-from unretouch.settings.parser import flags_of
+from unretouch.settings.fields import Flag, flags_of
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import TrainOptions, fast_flags
 
 ROOT = Path(__file__).parents[2]
 TRAIN = [str(ROOT / "train.py")]
 TEST = [str(ROOT / "test.py")]
 UNRETOUCH = ["-m", "unretouch"]
 HELPS = [
-    pytest.param([*TRAIN, "--help"], ClassicTrainOptions, id="train.py"),
-    pytest.param([*TEST, "-h"], ClassicTestOptions, id="test.py"),
-    pytest.param([*UNRETOUCH, "train", "--help"], TrainOptions, id="unretouch train"),
-    pytest.param([*UNRETOUCH, "test", "--help"], ClassicTestOptions, id="unretouch test"),
+    pytest.param([*TRAIN, "--help"], flags_of(TrainOptions), id="train.py"),
+    pytest.param([*TEST, "-h"], flags_of(TestSettings), id="test.py"),
+    pytest.param([*UNRETOUCH, "train", "--help"], fast_flags(), id="unretouch train"),
+    pytest.param([*UNRETOUCH, "test", "--help"], flags_of(TestSettings), id="unretouch test"),
     pytest.param(
-        [*UNRETOUCH, "train", "--model", "pix2pix", "--help"], ClassicTrainOptions, id="classic"
+        [*UNRETOUCH, "train", "--model", "pix2pix", "--help"],
+        flags_of(TrainOptions),
+        id="classic",
     ),
 ]
 
@@ -46,19 +48,19 @@ def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str
 
 
 def entries(help_text: str) -> dict[str, str]:
-    """Return the text beside each flag, its box and line breaks taken away."""
-    plain = re.sub(r"\s*│\n│\s*", " ", help_text)
+    """Return the text beside each flag, line breaks taken away."""
+    plain = re.sub(r"\n\s+", " ", help_text)
     return dict(re.findall(r"--(\w+)((?: (?!--\w).*?)?\((?:default:[^)]*|required)\))", plain))
 
 
-@pytest.mark.parametrize(("words", "schema"), HELPS)
-def test_every_flag_is_listed_with_its_default(words: list[str], schema: type) -> None:
+@pytest.mark.parametrize(("words", "flags"), HELPS)
+def test_every_flag_is_listed_with_its_default(words: list[str], flags: dict[str, Flag]) -> None:
     done = run(words)
     assert (done.returncode, done.stderr) == (0, "")
-    for flag in flags_of(schema):
-        assert re.search(rf"^│ --{flag}\b", done.stdout, re.MULTILINE), flag
+    for flag in flags:
+        assert re.search(rf"^  --{flag}\b", done.stdout, re.MULTILINE), flag
     defaults = re.findall(r"\(default:|\(required\)", done.stdout)
-    assert len(defaults) == len(flags_of(schema))
+    assert len(defaults) == len(flags)
 
 
 def test_train_shows_the_defaults_that_pix2pix_has() -> None:
@@ -87,7 +89,6 @@ def test_the_help_can_be_piped_on_any_code_page(encoding: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a child's memory")
 @pytest.mark.parametrize("columns", ["0", "1", "30", "400"])
 def test_the_help_fits_any_terminal(columns: str) -> None:
-    """Where it does not, the lines that tyro wraps never end and fill the memory."""
     done = subprocess.run(
         ["/bin/sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", sys.executable, *TRAIN, "--help"],
         capture_output=True, timeout=60, env={**os.environ, "COLUMNS": columns},
@@ -100,10 +101,10 @@ def test_the_help_fits_any_terminal(columns: str) -> None:
     "call",
     [
         "from unretouch.cli import run, dispatch; run(dispatch, ['--help'])",
-        "from unretouch.compat.train import main; from unretouch.cli import run; "
-        "run(main, ['--help'])",
-        "from unretouch.compat.test import main; from unretouch.cli import run; "
-        "run(main, ['--dataroot', 'd', '--lr', '1'])",
+        "from unretouch.tasks.train_command import classic; from unretouch.cli import run; "
+        "run(classic, ['--help'])",
+        "from unretouch.tasks.test_command import classic; from unretouch.cli import run; "
+        "run(classic, ['--dataroot', 'd', '--lr', '1'])",
     ],
 )
 def test_neither_help_nor_an_error_loads_anything_heavy(call: str) -> None:

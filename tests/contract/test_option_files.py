@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from unretouch.compat import test as classic_test
-from unretouch.compat import train as classic_train
-from unretouch.compat.option_files import option_text
+from unretouch.settings.classic import option_text
+from unretouch.settings.fields import flags_of
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import TrainOptions
+from unretouch.tasks.test_command import read_classic as read_test
+from unretouch.tasks.train_command import read_classic as read_train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,7 @@ class Few:
 
 
 def test_the_format_is_the_classic_one() -> None:
-    text = option_text(Few(dataroot="./초상화", lr=0.00005, continue_train=True))
+    text = option_text(Few(dataroot="./초상화", lr=0.00005, continue_train=True), flags_of(Few))
     assert text == (
         "----------------- Options ---------------\n"
         "           continue_train: True                          \t[default: False]\n"
@@ -32,23 +35,24 @@ def test_the_format_is_the_classic_one() -> None:
 
 
 def test_a_value_cannot_forge_a_line() -> None:
-    text = option_text(Few(dataroot="a\n    lr: 7"))
+    text = option_text(Few(dataroot="a\n    lr: 7"), flags_of(Few))
     assert len(text.splitlines()) == len(dataclasses.fields(Few)) + 2
 
 
 def test_all_options_are_there_with_what_the_command_changed() -> None:
-    options, _ = classic_train.read(["--dataroot", "d", "--lambda_L1", "300.0", "--lr", "0.0001"])
-    changed = [line for line in option_text(options).splitlines() if "[default:" in line]
+    options, _ = read_train(["--dataroot", "d", "--lambda_L1", "300.0", "--lr", "0.0001"])
+    text = option_text(options, flags_of(TrainOptions))
+    changed = [line for line in text.splitlines() if "[default:" in line]
     assert changed == [
         "                 dataroot: d                             \t[default: None]",
         "                lambda_L1: 300.0                         \t[default: 100.0]",
         "                       lr: 0.0001                        \t[default: 0.0002]",
     ]
-    assert option_text(options).count("\n") == len(dataclasses.fields(options)) + 2
+    assert text.count("\n") == len(dataclasses.fields(options)) + 2
 
 
 def test_a_test_has_its_options_too() -> None:
-    options, _ = classic_test.read(["--dataroot", "d", "--phase", "train", "--eval"])
-    text = option_text(options)
+    options, _ = read_test(["--dataroot", "d", "--phase", "train", "--eval"])
+    text = option_text(options, flags_of(TestSettings))
     assert "                    phase: train                         \t[default: None]\n" in text
     assert "                     eval: True                          \t[default: False]\n" in text

@@ -20,9 +20,8 @@ from fenced import LANGUAGES, ROOT, blocks, commands, documents
 from PIL import Image
 
 from unretouch.cli import dispatch, run
-from unretouch.compat import test as classic_test
-from unretouch.compat import train as classic_train
 from unretouch.pixels.retouch import retouch
+from unretouch.tasks import test_command, train_command
 from unretouch.tasks.doctor import speed
 
 NOT_RUN = {
@@ -147,9 +146,9 @@ def program_of(words: list[str]) -> tuple[Program, list[str]]:
     """Return the entry and the words that it is given."""
     match words:
         case ["python", "train.py", *rest]:
-            return classic_train.main, [*rest, *SHORTER["train.py"]]
+            return train_command.classic, [*rest, *SHORTER["train.py"]]
         case ["python", "test.py", *rest]:
-            return classic_test.main, rest
+            return test_command.classic, rest
         case ["python", "-m", "unretouch", *rest] | ["unretouch", *rest]:
             return dispatch, rest + shorter(rest)
     raise AssertionError(f"not a command that can be run: {shlex.join(words)}")

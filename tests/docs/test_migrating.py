@@ -7,15 +7,13 @@ import re
 import pytest
 from fenced import ROOT
 
-from unretouch.compat.options import (
-    OURS_TEST,
-    OURS_TRAIN,
-    ClassicTestOptions,
-    ClassicTrainOptions,
-    classic_names,
-)
+from unretouch.settings import test, train
+from unretouch.settings.fields import flags_of
 
-PARTS = {"Train": ClassicTrainOptions, "Test": ClassicTestOptions}
+PARTS = {
+    "Train": flags_of(train.TrainOptions).keys() - train.OURS,
+    "Test": flags_of(test.TestSettings).keys() - test.OURS,
+}
 
 
 def section(title: str) -> str:
@@ -26,9 +24,9 @@ def section(title: str) -> str:
 @pytest.mark.parametrize("part", PARTS)
 def test_every_classic_option_has_its_line(part: str) -> None:
     told = set(re.findall(r"--(\w+)", section(f"{part}, option by option")))
-    assert classic_names(PARTS[part]) <= told
+    assert PARTS[part] <= told
 
 
 def test_every_option_of_ours_has_its_line() -> None:
     told = set(re.findall(r"--(\w+)", section("New options")))
-    assert told >= OURS_TRAIN | OURS_TEST
+    assert told >= train.OURS | test.OURS

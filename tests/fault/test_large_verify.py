@@ -20,8 +20,7 @@ from unretouch.networks import predict_picture
 from unretouch.pixels.pairs import load_pairs
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 
 MOST_MEGABYTES = 1500
 
@@ -54,7 +53,7 @@ def untrained(folder: Path, dataroot: Path) -> tuple[RunDir, TrainSettings]:
     )  # fmt: skip
     run = RunDir(folder, "run")
     run.root.mkdir(parents=True)
-    config.save(run.config, settings, {})
+    save_settings(run.config, settings, {})
     save_weights(run.weights("latest"), generator(settings).state_dict())
     return run, settings
 

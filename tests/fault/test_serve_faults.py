@@ -23,8 +23,7 @@ from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
 from starlette.requests import Request
 
-from unretouch.serve.refusals import Refused
-from unretouch.serve.settings import Limits
+from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.uploads import receive_picture
 
 pytestmark = [

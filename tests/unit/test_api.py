@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,6 +17,11 @@ from skimage.data import astronaut
 
 import unretouch
 from unretouch.base.errors import CheckpointError, DataError, UsageError
+from unretouch.settings.apply import ApplySettings
+from unretouch.settings.fields import fields_of
+from unretouch.settings.parser import parse
+from unretouch.settings.train import TrainOptions
+from unretouch.settings.verify import VerifySettings
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,70 @@ def test_every_public_name_is_documented_and_typed() -> None:
     assert (Path(unretouch.__file__).parent / "py.typed").exists()
 
 
+@pytest.mark.parametrize(
+    ("call", "schema"),
+    [
+        (unretouch.train, TrainOptions),
+        (unretouch.apply, ApplySettings),
+        (unretouch.verify, VerifySettings),
+    ],
+)
+def test_every_setting_of_the_command_is_an_argument(call: Any, schema: type) -> None:
+    shown = inspect.signature(call).parameters
+    assert shown.keys() - {"show"} == fields_of(schema).keys()
+    for name, flag in fields_of(schema).items():
+        if name not in ("dataroot", "photos", "run"):
+            assert shown[name].default == flag.default
+            assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+class Asked(Exception):
+    """Ends a call that has come so far."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list to which the settings of each call are added, which then does nothing."""
+    from unretouch.tasks.apply import batch
+    from unretouch.tasks.verify import run
+
+    given: list[Any] = []
+
+    def take(settings: Any, *_: Any) -> None:
+        given.append(settings)
+        raise Asked
+
+    monkeypatch.setattr(batch, "prepare", take)
+    monkeypatch.setattr(run, "verify", take)
+    monkeypatch.setattr(unretouch.api, "_console", lambda show: None)
+    return given
+
+
+def called(call: Any, *words: Any, **settings: Any) -> None:
+    with pytest.raises(Asked):
+        call(*words, **settings)
+
+
+def test_a_call_asks_for_what_the_command_asks_for(asked: list[Any]) -> None:
+    called(unretouch.apply, ["a.jpg", Path("b.jpg")], "first", scale="full", runtime="onnx", jobs=2)
+    called(unretouch.verify, "first", phase="test", memorised_G_L1=0.5, self_test="me.png")
+    words = ["first", "a.jpg", "b.jpg", "--scale", "full", "--runtime", "onnx", "--jobs", "2"]
+    assert asked[0] == parse(ApplySettings, words, "apply")
+    words = ["first", "--phase", "test", "--memorised_G_L1", "0.5", "--self_test", "me.png"]
+    assert asked[1] == parse(VerifySettings, words, "verify")
+
+
+def test_what_calls_were_given_before_they_took_all_settings_still_means_the_same(
+    asked: list[Any],
+) -> None:
+    called(unretouch.apply, "a.jpg", weights="w.pth", full_scale=True, format=None)
+    assert (asked[0].scale, asked[0].format, asked[0].weights) == ("full", "keep", Path("w.pth"))
+    called(unretouch.verify, "first", probe=False, cross_minutes=2.0)
+    assert (asked[1].no_probe, asked[1].cross, asked[1].cross_minutes) == (True, True, 2.0)
+    called(unretouch.verify, images="made", dataroot="pairs", cross_minutes=None, probe=True)
+    assert (asked[2].pairs, asked[2].dataroot, asked[2].cross) == (Path("pairs"), None, False)
+
+
 def test_settings_that_are_unknown_or_impossible_are_refused() -> None:
     with pytest.raises(UsageError, match=r"lambda_l1: unknown setting\. Did you mean 'lambda_L1'"):
         unretouch.train("portrait_retouch", lambda_l1=3)
@@ -87,4 +157,4 @@ def test_importing_is_light() -> None:
     call = "from unretouch import train, apply, verify; import sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert not set(done.stdout.split()) & {"torch", "numpy", "PIL", "rich", "tyro", "scipy"}
+    assert not set(done.stdout.split()) & {"torch", "numpy", "PIL", "rich", "scipy"}

@@ -24,8 +24,7 @@ from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.preprocess import Sizing
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.apply import files, masks
 from unretouch.tasks.apply.enlarged import Enlarged
 from unretouch.tasks.apply.restore import Restorer
@@ -94,7 +93,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if told.netG == "detail":
             torch.nn.init.normal_(net.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
         (root / name).mkdir()
-        config.save(root / name / "config.json", told, {})
+        save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())
     return root
 

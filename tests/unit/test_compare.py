@@ -13,8 +13,8 @@ from rich.console import Console
 from short_runs import train, write_pairs
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.commands.compare import main
-from unretouch.settings import train as config
+from unretouch.cli import dispatch
+from unretouch.settings.train import load_settings
 from unretouch.tasks.compare.comparison import Comparison, compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.table import renderables
@@ -65,11 +65,11 @@ def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -
 
 @pytest.mark.parametrize("name", ["exp_l1_300", "grey"])
 def test_the_figures_are_those_of_a_test_in_evaluation_mode(root: Path, name: str) -> None:
-    from unretouch.settings.test import TestRequest
+    from unretouch.settings.test import TestSettings
     from unretouch.tasks.test import run_test
 
-    settings = config.load(root / "checkpoints" / name / "config.json")
-    request = TestRequest(
+    settings = load_settings(root / "checkpoints" / name / "config.json")
+    request = TestSettings(
         dataroot=settings.dataroot, name=name, model="pix2pix", phase="train",
         checkpoints_dir=str(root / "checkpoints"), results_dir=str(root / "results"),
     )  # fmt: skip
@@ -223,7 +223,7 @@ def test_the_command_prints_and_writes(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(root)
-    assert main(["exp_l1_300", "exp_l1_500"]) == 0
+    assert dispatch(["compare", "exp_l1_300", "exp_l1_500"]) == 0
     printed = capsys.readouterr().out
     assert "exp_l1_500" in printed
     assert (root / "comparison" / "index.html").is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import select
@@ -15,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from unretouch.cli import COMMANDS, dispatch
-from unretouch.commands import completion
-from unretouch.settings.parser import flags_of
+from unretouch.cli import COMMANDS, dispatch, settings_of
+from unretouch.settings import completion
+from unretouch.settings.fields import flags_of
 
 SHELLS = ["bash", "zsh", "tcsh", "fish"]
 
@@ -34,17 +33,15 @@ def test_every_command_and_every_flag_is_in_the_script(
     text = script(shell, capsys)
     for command in COMMANDS:
         assert re.search(rf"\b{command.name}\b", text), command.name
-        module, _, name = command.options.partition(":")
-        for flag in flags_of(getattr(importlib.import_module(module), name)):
+        for flag in flags_of(settings_of(command)):
             # fish and tcsh write a flag without its hyphens.
             assert re.search(rf"\b{flag}\b", text), f"{command.name} {flag}"
 
 
 def test_what_is_a_folder_or_a_file_is_a_flag_of_some_command() -> None:
-    known = set()
+    known: set[str] = set()
     for command in COMMANDS:
-        module, _, name = command.options.partition(":")
-        known |= set(flags_of(getattr(importlib.import_module(module), name)))
+        known |= flags_of(settings_of(command)).keys()
     assert known >= completion.FOLDERS | completion.FILES
 
 

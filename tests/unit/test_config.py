@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from unretouch.base.errors import UsageError
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_settings, save_settings
 
 
 @pytest.mark.parametrize("name", ["lr", "keep_gb", "minutes", "init_gain", "load_size", "d_every"])
@@ -29,5 +28,5 @@ def test_at_least_one_pair_is_asked_for(value: float) -> None:
 
 def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="나", lr=0.1 + 0.2, minutes=1.5)
-    config.save(tmp_path / "config.json", settings, {})
-    assert config.load(tmp_path / "config.json") == settings
+    save_settings(tmp_path / "config.json", settings, {})
+    assert load_settings(tmp_path / "config.json") == settings

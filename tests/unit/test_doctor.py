@@ -13,8 +13,7 @@ import pytest
 
 from unretouch.base.errors import ExitCode
 from unretouch.cli import dispatch
-from unretouch.commands import doctor
-from unretouch.tasks.doctor import Finding, disk, machine, packages, speed
+from unretouch.tasks.doctor import Finding, command, disk, machine, packages, speed
 
 TOPICS = [
     "python", "unretouch", "torch", "pillow", "packages", "extra [photo]", "extra [export]",
@@ -74,7 +73,7 @@ def test_a_package_that_is_missing_or_of_a_wrong_version(monkeypatch: pytest.Mon
     assert found["packages"].value == "scipy is 1.2, >=1.13 is needed"
     assert found["extra [photo]"].value == "without rawpy"
     assert "pip install '.[photo]'" in found["extra [photo]"].advice
-    assert doctor.verdict(list(found.values())) == 2
+    assert command.verdict(list(found.values())) == 2
 
 
 @pytest.mark.parametrize(
@@ -118,4 +117,4 @@ def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_trouble_has_an_advice_and_a_line() -> None:
     trouble = Finding("torch", "is not installed", "trouble", "Do so", ExitCode.USAGE)
-    assert doctor.line(trouble).splitlines()[1].strip() == "-> Do so"
+    assert command.line(trouble).splitlines()[1].strip() == "-> Do so"

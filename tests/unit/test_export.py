@@ -19,8 +19,7 @@ from unretouch.cli import dispatch, run
 from unretouch.model.load import load_any, load_network
 from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.export.onnx_file import Exported, difference
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -50,7 +49,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if isinstance(part, Detail):
                 torch.nn.init.normal_(part.head.weight, std=0.05)
         (root / name).mkdir()
-        config.save(root / name / "config.json", told, {})
+        save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())
         manifest = [{"pair": "kim", "file": "kim.png", "sha256": "ab", "width": 400, "height": 100}]
         (root / name / "data.json").write_text(json.dumps(manifest))

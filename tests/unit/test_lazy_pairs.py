@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.compat import train
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.pixels.pairs.lazy import LazyPair, fetch
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train_command import classic
 from unretouch.training import classic_fit, session
 from unretouch.training.previews import SHOWN, shown_pairs
 from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
@@ -132,7 +132,7 @@ def test_a_pair_that_goes_while_training_ends_the_run_after_a_save(
 
     monkeypatch.setattr(classic_fit.ClassicFit, "update", losing)
     with pytest.raises(DataError, match="cannot be opened"):
-        train.main(place.words("--cache_gb", "0.00001"))
+        classic(place.words("--cache_gb", "0.00001"))
     assert harness.step(place.root) >= 7
     assert len(harness.events(place.root, "fault")) == 1
 
@@ -186,7 +186,7 @@ def test_a_run_by_the_command_line_is_the_same_but_shows_a_sample(
     for name, flags in (("eager", []), ("lazy", ["--cache_gb", "0.00002"])):
         place = harness.Place(more, tmp_path / name)
         words = place.words("--n_epochs", "1", "--n_epochs_decay", "0", *flags)
-        assert train.main(words) == 0
+        assert classic(words) == 0
         roots.append(place.root)
     eager, lazy = roots
     assert harness.outcome(eager) == harness.outcome(lazy)

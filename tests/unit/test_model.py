@@ -17,8 +17,7 @@ from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 
 torch.set_num_threads(1)
 
@@ -78,7 +77,7 @@ def test_what_is_missing_is_said_with_what_there_is(run: RunDir, tmp_path: Path)
 def test_settings_beside_the_weights_count_and_those_that_are_given_win(tmp_path: Path) -> None:
     path = write(tmp_path, **SMALL_UNET)
     told = TrainSettings(dataroot="people", load_size=40, crop_size=40, **SMALL_UNET)
-    config.save(tmp_path / "config.json", told, {})
+    save_settings(tmp_path / "config.json", told, {})
     assert load_model(path).settings == told
     model = load_model(path, given=overrides({"crop_size": 64, "norm": None}))
     assert (model.settings.load_size, model.settings.crop_size) == (64, 64)

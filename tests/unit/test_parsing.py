@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
-import tyro
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.errors import UsageError
-from unretouch.settings.parser import build, flags_of, parse, read_flags
+from unretouch.settings.fields import Limit, Word, check, fields_of, flags_of, flat, from_call, made
+from unretouch.settings.parser import build, parse, values
+from unretouch.settings.parser import read as reading_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,22 +40,51 @@ class Settings:
 class WithWords:
     """Takes loose words."""
 
-    folders: tyro.conf.Positional[tuple[str, ...]] = ()
+    folders: Annotated[tuple[str, ...], Word("FOLDER...")] = ()
     out: str = "."
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WithDate:
-    """Has a type that only tyro knows."""
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    """Where the words begin, and more."""
 
-    day: datetime.date = datetime.date(2025, 8, 6)
+    lowest: Annotated[float, Limit("is below zero", lambda value: value >= 0)] = 0.5
+    """the least"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Base:
+    """What several ask."""
+
+    weights: Path | None = None
+    """a file"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command(Base):
+    """Has all that a command may have."""
+
+    run: Annotated[str | None, Word("RUN", unless="weights")] = None
+    """a run"""
+    photos: Annotated[tuple[Path, ...], Word("PHOTO...")] = ()
+    """some photos"""
+    share: Annotated[float, Limit("is not from 0 to 1", lambda value: 0 <= value <= 1)] = 1.0
+    """at most 100 % of it"""
+    limits: Inner = Inner()
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 CLASSIC = {"dataroot", "name", "n_epochs", "n_epochs_decay", "lambda_L1", "netG", "netD"}
 
 
 def read(*words: str) -> Settings:
-    return parse(Settings, ["--dataroot", "d", *words], "prog", first=CLASSIC)
+    argv = ["--dataroot", "d", *words]
+    if "-h" in words or "--help" in words:
+        return parse(Settings, argv, "prog")
+    flags = flags_of(Settings)
+    return build(Settings, values(flags, reading_of(flags, argv, first=CLASSIC)), "prog")
 
 
 def refusal(*words: str) -> str:
@@ -148,17 +178,63 @@ def test_a_missing_required_flag_is_named() -> None:
 
 def test_a_flag_that_went_elsewhere_is_explained() -> None:
     with pytest.raises(UsageError, match="--niter: is called --n_epochs since 2019"):
-        read_flags(
-            Settings, ["--niter", "3"], elsewhere={"niter": "is called --n_epochs since 2019"}
+        reading_of(
+            flags_of(Settings),
+            ["--niter", "3"],
+            elsewhere={"niter": "is called --n_epochs since 2019"},
         )
 
 
-def test_what_only_tyro_can_judge_is_one_line_too() -> None:
-    assert parse(WithDate, ["--day", "2026-01-02"], "prog").day == datetime.date(2026, 1, 2)
-    with pytest.raises(UsageError, match=r"--day.*x") as caught:
-        parse(WithDate, ["--day", "x"], "prog")
-    assert "\n" not in str(caught.value)
-    assert "─" not in str(caught.value)
+def test_one_declaration_is_a_flag_an_argument_a_check_and_a_line_of_the_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = parse(Command, ["first", "a.jpg", "b.jpg", "--share", "0.5", "--limits_lowest=2"], "p")
+    photos = (Path("a.jpg"), Path("b.jpg"))
+    assert asked == Command(run="first", photos=photos, share=0.5, limits=Inner(lowest=2.0))
+    given = {"run": Path("first"), "photos": ["a.jpg", "b.jpg"], "share": 0.5, "limits_lowest": 2.0}
+    assert made(Command, from_call(Command, given)) == asked
+    with pytest.raises(SystemExit):
+        parse(Command, ["--help"], "p")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "usage: p [-h] [FLAGS] RUN PHOTO... Has all that" in shown
+    assert "--share FLOAT at most 100 % of it (default: 1.0)" in shown
+    assert "What several ask: --weights PATH a file (default: unset)" in shown
+    assert (
+        "Where the words begin, and more: --limits_lowest FLOAT the least (default: 0.5)" in shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--share", "2"], "--share: 2.0 is not from 0 to 1"),
+        (["--limits_lowest=-1"], "--limits_lowest: -1.0 is below zero"),
+        (["--photos", "a"], "--photos: unknown flag"),
+    ],
+)
+def test_a_value_beyond_its_limit_is_refused_with_the_flag(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(Command, words, "p")
+    assert str(caught.value).startswith(said)
+
+
+def test_a_call_may_say_paths_as_texts_and_one_value_for_several() -> None:
+    given = from_call(Command, {"photos": "a.jpg", "weights": "w.pth", "share": 1})
+    assert given == {"photos": (Path("a.jpg"),), "weights": Path("w.pth"), "share": 1}
+    with pytest.raises(UsageError, match=r"shares: unknown setting\. Did you mean 'share'"):
+        from_call(Command, {"shares": 1})
+
+
+def test_settings_by_name_and_back() -> None:
+    asked = Command(share=0.25, limits=Inner(lowest=3.0))
+    assert flat(asked).keys() == fields_of(Command).keys()
+    assert flat(asked)["limits_lowest"] == 3.0
+    assert made(Command, flat(asked)) == asked
+
+
+def test_a_word_that_a_flag_stands_for_is_not_taken() -> None:
+    asked = parse(Command, ["a.jpg", "--weights", "w.pth"], "p")
+    assert (asked.run, asked.photos) == (None, (Path("a.jpg"),))
 
 
 def test_loose_words_go_where_a_schema_takes_them() -> None:
@@ -167,12 +243,12 @@ def test_loose_words_go_where_a_schema_takes_them() -> None:
 
 
 def test_a_reading_tells_what_was_given() -> None:
-    reading = read_flags(Settings, ["--no_flip", "--name", "a"])
+    reading = reading_of(flags_of(Settings), ["--no_flip", "--name", "a"])
     assert reading.flags == {"no_flip": (), "name": ("a",)}
     assert (reading.value("name"), reading.value("netG")) == ("a", None)
     changed = reading.replace(name="b", dataroot="d")
     assert (changed.value("name"), reading.value("name")) == ("b", "a")
-    assert build(Settings, changed, "prog").no_flip
+    assert build(Settings, values(flags_of(Settings), changed), "prog").no_flip
 
 
 def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,5 +284,6 @@ def test_a_prefix_never_means_a_flag_that_does_not_begin_so(data: st.DataObject)
     prefix = name[: data.draw(st.integers(1, len(name)))]
     begun = [flag for flag in flags_of(Settings) if flag.startswith(prefix)]
     with contextlib.suppress(UsageError):
-        (found,) = read_flags(Settings, [f"--{prefix}={'' if name == 'no_flip' else 1}"]).flags
+        typed = f"--{prefix}={'' if name == 'no_flip' else 1}"
+        (found,) = reading_of(flags_of(Settings), [typed]).flags
         assert begun == [found] or found == prefix

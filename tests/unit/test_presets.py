@@ -12,12 +12,10 @@ import pytest
 from short_runs import train, write_pairs
 
 from unretouch.base.errors import CheckpointError, UsageError
-from unretouch.commands.train import TrainOptions
-from unretouch.compat.options import ClassicTrainOptions
-from unretouch.compat.train import read
 from unretouch.settings import presets
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainOptions, TrainSettings, load_settings
+from unretouch.tasks.train_command import asked
+from unretouch.tasks.train_command import read_classic as read
 
 GUIDE = {
     "balanced": (800, 300.0, 0.0001),
@@ -40,9 +38,7 @@ def test_a_method_of_the_guide_has_its_values(name: str) -> None:
 
 def test_fast_is_what_the_own_command_does_anyway() -> None:
     options, _ = read(["--preset", "fast", "--dataroot", "d"])
-    own = TrainOptions(dataroot="d", no_flip=True, no_dropout=True)
-    for field in dataclasses.fields(TrainSettings):
-        assert getattr(options, field.name) == getattr(own, field.name), field.name
+    assert options.settings() == asked(["--dataroot", "d"])
 
 
 def test_a_flag_that_is_given_wins() -> None:
@@ -59,10 +55,10 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 
 
 def test_the_file_holds_the_presets_there_are_and_nothing_unknown() -> None:
-    text = resources.files("unretouch.base").joinpath("presets.toml").read_text("utf-8")
+    text = resources.files("unretouch.settings").joinpath("presets.toml").read_text("utf-8")
     table = tomllib.loads(text)
     assert set(table) == set(get_args(presets.PresetName))
-    known = {field.name for field in dataclasses.fields(ClassicTrainOptions)}
+    known = {field.name for field in dataclasses.fields(TrainOptions)}
     assert all(known.issuperset(values) for values in table.values())
 
 
@@ -74,13 +70,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def like(root: Path, *words: str, run: str = "first") -> tuple[ClassicTrainOptions, list[str]]:
+def like(root: Path, *words: str, run: str = "first") -> tuple[TrainOptions, list[str]]:
     return read(["--like", run, "--checkpoints_dir", str(root / "checkpoints"), *words])
 
 
 def test_like_takes_all_settings_and_a_new_name(trained: Path) -> None:
     options, notes = like(trained)
-    before = config.load(trained / "checkpoints/first/config.json")
+    before = load_settings(trained / "checkpoints/first/config.json")
     for field in dataclasses.fields(TrainSettings):
         if field.name != "name":
             assert getattr(options, field.name) == getattr(before, field.name), field.name

@@ -16,19 +16,19 @@ from PIL import Image
 
 from unretouch.base.errors import UsageError
 from unretouch.base.messages import korean
-from unretouch.commands.train import TrainOptions
 from unretouch.runs import history
 from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
 from unretouch.serve import presets, runs
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
-from unretouch.serve.refusals import Refused
-from unretouch.serve.settings import Limits, ServeSettings, check
+from unretouch.serve.refusals import Limits, Refused
+from unretouch.serve.server import hosts
 from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import without_metadata
-from unretouch.settings.parser import build, read_flags
+from unretouch.settings.small_commands import ServeSettings
 from unretouch.settings.train import TrainSettings
+from unretouch.tasks.train_command import asked
 
 GUIDE = {
     "balanced": "--n_epochs 800 --n_epochs_decay 800 --lambda_L1 300.0 --lr 0.0001",
@@ -66,9 +66,8 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
         recipe="fast", lambda_GAN=0.0, lambda_L1=321.5, minutes=2.5, seed=7, lr=3e-05,
     )  # fmt: skip
     line = presets.continue_words(settings, "n", tmp_path, 1.5)
-    reading = read_flags(TrainOptions, line[1:])
-    options = build(TrainOptions, reading, "test")
-    assert options.continue_train
+    options = asked(line[1:])
+    assert "--continue_train" in line
     assert options.minutes == 4.0
     for name in ("netG", "size", "lambda_L1", "seed", "lr", "recipe", "lambda_GAN", "preprocess"):
         assert getattr(options, name) == getattr(settings, name), name
@@ -97,13 +96,12 @@ def test_a_time_budget_has_bounds(minutes: float) -> None:
 )  # fmt: skip
 def test_where_it_must_not_listen(host: str, token: str | None) -> None:
     with pytest.raises(UsageError):
-        check(host, 8765, token)
+        ServeSettings(host=host, token=token)
 
 
 def test_it_answers_to_its_own_names_only() -> None:
-    assert ServeSettings().hosts(80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
-    far = ServeSettings(host="box.local", token="x" * 20)
-    assert far.hosts(8765) == {"box.local:8765"}
+    assert hosts("127.0.0.1", 80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
+    assert hosts("box.local", 8765) == {"box.local:8765"}
 
 
 def test_a_png_keeps_its_pixels_and_profile_and_nothing_else() -> None:

@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
-from unretouch.compat.options import ClassicTrainOptions
 from unretouch.jobs.course import course
 from unretouch.jobs.training import Training, last_words
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import write_event
-from unretouch.settings import train as config
-from unretouch.settings.parser import flags_of
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.fields import flags_of
+from unretouch.settings.train import TrainOptions, TrainSettings, save_settings
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.sweep.grid import (
     Combination,
@@ -35,7 +33,7 @@ from unretouch.tasks.sweep.grid import (
 from unretouch.tasks.sweep.naming import plain, segment
 from unretouch.tasks.sweep.notebook import Notebook
 
-FLAGS = flags_of(ClassicTrainOptions)
+FLAGS = flags_of(TrainOptions)
 SWITCHES = [flag.name for flag in FLAGS.values() if flag.is_switch]
 
 numbers = st.floats(1e-8, 1e9).map(lambda value: (repr(value),))
@@ -238,7 +236,7 @@ def test_the_guide_s_command_becomes_a_sweep_by_one_more_value(
 
 def test_a_run_is_no_sweep(tmp_path: Path) -> None:
     (tmp_path / "exp").mkdir()
-    config.save(tmp_path / "exp" / "config.json", TrainSettings(dataroot="d"), {})
+    save_settings(tmp_path / "exp" / "config.json", TrainSettings(dataroot="d"), {})
     with pytest.raises(DataError, match="is a run, not a sweep"):
         Notebook(tmp_path, "exp")
 
@@ -263,7 +261,7 @@ def test_an_early_end_is_an_end(tmp_path: Path, reason: str, state: str) -> None
     """A sweep does not take up again what has reached its aim."""
     made = RunDir(tmp_path, "run")
     made.root.mkdir()
-    config.save(made.config, TrainSettings(dataroot="d"), {})
+    save_settings(made.config, TrainSettings(dataroot="d"), {})
     write_event(made, "stop", step=3, reason=reason)
     assert read_run(tmp_path, "run").state == state
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.pixels import images
-from unretouch.settings.test import TestRequest
+from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.test import run_test
 from unretouch.tasks.train import Continuation, train_run
@@ -66,7 +66,7 @@ def test_a_network_of_one_channel_sees_or_makes_grey(
     quiet = Console(quiet=True)
     assert train_run(settings, Continuation(), quiet, report=False) == ExitCode.OK
     tested = run_test(
-        TestRequest(
+        TestSettings(
             dataroot=settings.dataroot,
             name="grey",
             checkpoints_dir=settings.checkpoints_dir,

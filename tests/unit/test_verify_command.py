@@ -19,16 +19,16 @@ from unretouch import cli, networks
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError, UsageError, VerificationError
 from unretouch.cli import dispatch
-from unretouch.commands import verify as command
 from unretouch.pixels.images import write_png
 from unretouch.report.short_verdicts import trained_on
-from unretouch.report.verdicts import SCALES, Thresholds, Verdict, least_words, require
+from unretouch.report.verdicts import SCALES, Verdict, least_words, require
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
-from unretouch.settings import train as config
+from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import parse
-from unretouch.settings.test import TestRequest
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.test import TestSettings
+from unretouch.settings.train import TrainSettings, save_settings
+from unretouch.settings.verify import Thresholds, VerifySettings
 from unretouch.tasks.test import run_test
 from unretouch.tasks.verify.crossvalidation import leave_one_out
 
@@ -69,7 +69,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
     write_pairs(tmp_path / "data" / "train")
     made = RunDir(tmp_path / "checkpoints", "idle")
     made.root.mkdir(parents=True)
-    config.save(made.config, settings(tmp_path), {})
+    save_settings(made.config, settings(tmp_path), {})
     torch.manual_seed(0)
     net = networks.build_generator(settings(tmp_path))
     save_weights(made.weights("latest"), net.state_dict())
@@ -187,22 +187,20 @@ def test_failing_comes_after_the_report(run: RunDir) -> None:
 )
 def test_what_cannot_be_meant_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        command.main(words)
+        dispatch(["verify", *words])
 
 
 # --- thresholds
 
 
 def test_every_threshold_is_a_flag_with_the_same_default() -> None:
-    options = parse(command.VerifyOptions, ["a"], "verify")
-    assert command.request(options).thresholds == Thresholds()
+    assert parse(VerifySettings, ["a"], "verify").thresholds == Thresholds()
     for question in dataclasses.fields(Thresholds):
         limits = getattr(Thresholds(), question.name)
         for limit in dataclasses.fields(limits):
             name = f"{question.name}_{limit.name}"
-            changed = command.request(
-                parse(command.VerifyOptions, ["a", f"--{name}", "0.125"], "verify")
-            ).thresholds
+            assert fields_of(VerifySettings)[name].default == limit.default
+            changed = parse(VerifySettings, ["a", f"--{name}", "0.125"], "verify").thresholds
             assert getattr(getattr(changed, question.name), limit.name) == 0.125
 
 
@@ -255,7 +253,7 @@ def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
 
 def brief(run: RunDir, dataroot: str, phase: str) -> str:
     console = Console(file=io.StringIO(), width=200)
-    request = TestRequest(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
+    request = TestSettings(dataroot=dataroot, name="idle", model="pix2pix", phase=phase)
     run_test(request, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -342,10 +340,10 @@ def test_many_processes_need_a_model(run: RunDir, capsys: pytest.CaptureFixture[
 def test_a_grey_model_gets_the_figures_of_a_test(tmp_path: Path, run: RunDir) -> None:
     """A model of one channel is measured against grey pictures, as it was trained."""
     grey = settings(tmp_path, input_nc=1, output_nc=1)
-    config.save(run.config, grey, {})
+    save_settings(run.config, grey, {})
     save_weights(run.weights("latest"), networks.build_generator(grey).state_dict())
     tested = run_test(
-        TestRequest(dataroot="data", name="idle", model="pix2pix", phase="train"),
+        TestSettings(dataroot="data", name="idle", model="pix2pix", phase="train"),
         Console(file=io.StringIO()),
     )
     dispatch(["verify", "idle", "--no_probe"])

@@ -10,13 +10,12 @@ import pytest
 from unretouch.metrics import Levels
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import (
-    MemorisedThresholds,
-    UnseenThresholds,
     Verification,
     mean_share,
     memorised_verdict,
     unseen_verdict,
 )
+from unretouch.settings.verify import MemorisedThresholds, UnseenThresholds
 
 SIZE = 32
 

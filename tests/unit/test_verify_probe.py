@@ -8,7 +8,8 @@ from scipy import ndimage
 from skimage import data
 
 from unretouch.metrics import Levels
-from unretouch.report.verdicts import ProbePoint, ProbeThresholds, probe_verdict
+from unretouch.report.verdicts import ProbePoint, probe_verdict
+from unretouch.settings.verify import ProbeThresholds
 from unretouch.tasks.verify.probe import AMOUNTS, changed, memorisation_probe
 
 Rgb = np.ndarray

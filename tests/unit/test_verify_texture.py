@@ -15,7 +15,8 @@ from unretouch.metrics.grain import grain_overlay
 from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels.images import read_rgb
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
-from unretouch.report.verdicts import TextureThresholds, texture_verdict
+from unretouch.report.verdicts import texture_verdict
+from unretouch.settings.verify import TextureThresholds
 
 SHARED = Path(__file__).parents[3] / "shared" / "portraits"
 FACES = ("astronaut", "london_003", "london_099", "selfie_30cm")

@@ -13,8 +13,13 @@ from unretouch.base.errors import CheckpointError
 from unretouch.base.extras import install_hint
 from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
 from unretouch.pixels.preprocess import Sizing
-from unretouch.settings import train as config
-from unretouch.settings.train import DeviceName, PrecisionName, TrainSettings
+from unretouch.settings.train import (
+    DeviceName,
+    PrecisionName,
+    TrainSettings,
+    load_settings,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -93,10 +98,10 @@ def load_network(
         weights = load_weights(path)
     beside, aspect = path.parent / "config.json", None
     if record is not None:
-        settings = config.from_dict(record["settings"], path)
+        settings = settings_from(record["settings"], path)
         aspect = record.get("model", {}).get("trained_aspect")
     elif beside.exists():
-        settings, aspect = config.load(beside), trained_aspect(path.parent / "data.json")
+        settings, aspect = load_settings(beside), trained_aspect(path.parent / "data.json")
     else:
         settings = recognised(weights, path, classic_size)
     settings = dataclasses.replace(settings, **(given or {}))

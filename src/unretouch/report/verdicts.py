@@ -16,7 +16,14 @@ from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
 from unretouch.report.pair_figures import BandEnergies, PairFigures, Part
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import nearest_hint
+from unretouch.settings.verify import (
+    MemorisedThresholds,
+    ProbeThresholds,
+    TextureThresholds,
+    Thresholds,
+    UnseenThresholds,
+)
 
 Question = Literal["memorised", "texture", "unseen", "unseen_texture", "self_test", "probe"]
 Tone = Literal["good", "middling", "bad", "unknown"]
@@ -102,24 +109,6 @@ _MEMORISED_SAID = {
     "did nothing": _("The model does next to nothing."),
     "harmful": _("The model makes it worse than it was."),
 }
-
-
-@dataclass(frozen=True)
-class MemorisedThresholds:
-    """Where the words begin. A pair must pass both figures of a word.
-
-    The recovered share is asked for as well because a sparse retouch leaves so little to do that
-    doing nothing may already pass the G_L1.
-    """
-
-    G_L1: float = 1.0
-    """`memorised` from here down: the guide's goal"""
-    recovered_share: float = 0.7
-    """`memorised` from here up"""
-    nearly_G_L1: float = 2.0
-    nearly_recovered_share: float = 0.5
-    nothing_below: float = 0.05
-    """`did nothing` below this recovered share, `harmful` below 0"""
 
 
 def memorised_verdict(
@@ -222,26 +211,6 @@ _TEXTURE_SAID = {
     ),
     "noisy": N_("More texture than the untouched skin has: {stands}."),
 }
-
-
-@dataclass(frozen=True)
-class TextureThresholds:
-    """Where the words begin, for every octave band that matters."""
-
-    lowest_energy: float = 0.8
-    """`smooth` below this ratio of energies"""
-    highest_energy: float = 1.25
-    """`noisy` above"""
-    coherence: float = 0.7
-    """`grain` below"""
-    recovered: float = 0.4
-    """`grain` below this share of the removed detail: coherence alone does not see strength. Weak
-    detail is `smooth`, wherever it is, until half of the energy that lacked has been added."""
-    nothing_within: float = 0.05
-    """`nothing` where the detail recovered is this near to 0 in all bands"""
-    band_matters: float = 0.1
-    """share in the energy of all removed detail from which on a band matters: through what was
-    removed from it, or through what is too much or too little in it"""
 
 
 @dataclass(frozen=True)
@@ -375,19 +344,6 @@ _HARM_SAID = {
 }
 
 
-@dataclass(frozen=True)
-class UnseenThresholds:
-    """Where the words begin; the recovered share is that over the whole frame, of pairs compressed
-    apart that over the retouched area."""
-
-    recovered_share: float = 0.5
-    """`holds` from here up, on every held-out pair"""
-    gap: float = 0.3
-    """`holds` up to this generalisation gap"""
-    nothing_below: float = 0.05
-    """`does not hold` below this mean, `harmful` where any pair is below 0"""
-
-
 def mean_share(pairs: Sequence[PairFigures]) -> Figure:
     """Return the mean of the recovered shares by which pairs are judged, or None without one."""
     shares = [share for pair in pairs if (share := _share(pair)) is not None]
@@ -514,18 +470,6 @@ class ProbePoint:
     pairs: dict[str, Figure]
 
 
-@dataclass(frozen=True)
-class ProbeThresholds:
-    """Of the recovered share on unchanged pictures, what is left under the worst kind of change."""
-
-    skill: float = 0.8
-    """`skill` from here up"""
-    memory: float = 0.4
-    """`memory` below"""
-    something: float = 0.05
-    """UNKNOWN where less than this is recovered from the unchanged pictures"""
-
-
 def probe_verdict(
     points: Sequence[ProbePoint], thresholds: ProbeThresholds | None = None
 ) -> Verdict:
@@ -559,16 +503,6 @@ def probe_verdict(
 
 
 # --- All of them
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Where every verdict's words begin."""
-
-    memorised: MemorisedThresholds = field(default_factory=MemorisedThresholds)
-    texture: TextureThresholds = field(default_factory=TextureThresholds)
-    unseen: UnseenThresholds = field(default_factory=UnseenThresholds)
-    probe: ProbeThresholds = field(default_factory=ProbeThresholds)
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ async def restore(request: Request) -> Response:
         raise Refused(409, NO_MODEL)
     async with state.worker.place():
         with state.job_folder() as folder:
-            picture = await receive_picture(request, folder, "photo", state.settings.limits)
+            picture = await receive_picture(request, folder, "photo", state.limits)
             out = folder / "out"
             words = [
                 *("unretouch", "apply", str(run.root), str(picture.path), "--out", str(out)),
@@ -239,7 +239,7 @@ async def add_side(request: Request) -> Response:
     state, side = state_of(request), request.path_params["side"]
     if side not in SIDES:
         raise Refused(404, NOT_THERE)
-    limits = state.settings.limits
+    limits = state.limits
     check_headers(request, limits)
     place = state.drafts.place(request.path_params["draft"], request.path_params["pair"])
     for old in place.folder.glob(f"{side}.*"):
@@ -292,7 +292,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         return {}
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise Refused(415, WRONG_VALUE)
-    limits = state_of(request).settings.limits
+    limits = state_of(request).limits
     try:
         async with asyncio.timeout(limits.read_s):
             body = await request.body()

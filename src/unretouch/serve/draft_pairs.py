@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from unretouch.base import durable
 from unretouch.base.messages import _
-from unretouch.serve.refusals import NOT_THERE, Refused
-from unretouch.serve.settings import Limits
+from unretouch.serve.refusals import NOT_THERE, Limits, Refused
 
 Side = Literal["whole", "a", "b", "photo"]
 SIDES: tuple[Side, ...] = ("whole", "a", "b", "photo")

@@ -16,8 +16,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from unretouch.base.messages import _
-from unretouch.serve.refusals import ClientGone, Refused
-from unretouch.serve.settings import Limits
+from unretouch.serve.refusals import ClientGone, Limits, Refused
 
 _LONGEST_OUTPUT = 1_000_000
 

@@ -63,7 +63,7 @@ async def home(request: Request) -> Response:
 
 async def new(request: Request) -> Response:
     """Make a run."""
-    limits = state_of(request).settings.limits
+    limits = state_of(request).limits
     return _page("new.html", up="../", presets=GUIDE, limits=limits)
 
 
@@ -82,7 +82,7 @@ def watch(request: Request) -> Response:
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
-    limits = state_of(request).settings.limits
+    limits = state_of(request).limits
     return _run_page(request, "trial.html", here="trial", limits=limits)
 
 

@@ -6,11 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch.commands.train import TrainOptions
-from unretouch.compat.options import ClassicTrainOptions
 from unretouch.serve.refusals import WRONG_VALUE, Refused
 from unretouch.settings import presets
-from unretouch.settings.train import Direction, TrainSettings
+from unretouch.settings.fields import flags_of
+from unretouch.settings.train import Direction, TrainOptions, TrainSettings, fast_flags
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
@@ -26,11 +25,7 @@ class Preset:
     lr: float
 
     def words(self) -> list[str]:
-        return [
-            word
-            for flag, values in presets.flags(presets.preset(self.name)).items()
-            for word in (f"--{flag}", *values)
-        ]
+        return presets.flag_words(presets.preset(self.name))
 
 
 def _guide(name: str) -> Preset:
@@ -76,14 +71,13 @@ def continue_words(
     settings = dataclasses.replace(settings, name=name, checkpoints_dir=str(checkpoints))
     # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
     own = settings.no_flip and settings.no_dropout
-    schema = TrainOptions if own else ClassicTrainOptions
-    defaults = {field.name: field.default for field in dataclasses.fields(schema)}
+    flags = fast_flags() if own else flags_of(TrainOptions)
     words = ["train", "--continue_train"] + ([] if own else ["--model", "pix2pix"])
     for field in dataclasses.fields(TrainSettings):
         value = getattr(settings, field.name)
         if value is True:
             words.append(f"--{field.name}")
-        elif value not in (None, False) and value != defaults[field.name]:
+        elif value not in (None, False) and value != flags[field.name].default:
             words.append(f"--{field.name}={value}")
     if own and settings.minutes is None:
         # Unless epochs are given, the own command takes its ten minutes.

@@ -1,6 +1,8 @@
-"""What the app refuses: an answer other than 2xx, with a sentence that the page says."""
+"""How much the app takes from a browser, and what it refuses, with a sentence the page says."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,6 +22,27 @@ NO_LENGTH = _("The size of the file is missing.")
 TOO_SLOW = _("The file came too slowly.")
 NO_MODEL = _("There is no model yet.")
 NO_CONFIG = _("This run has no config.json: another program made it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits of one app; the last two are settings of `unretouch serve`."""
+
+    upload_bytes: int = 100_000_000
+    pixels: int = 24_000_000
+    """of one picture, found before any pixel is decoded"""
+    pairs: int = 40
+    """in one set"""
+    drafts: int = 8
+    """sets being gathered; the one untouched for longest makes room"""
+    read_s: float = 10
+    """between two parts of an upload"""
+    upload_s: float = 300
+    """for a whole upload"""
+    queue: int = 4
+    """pictures that may wait for the worker"""
+    work_s: float = 600
+    """for what is done with a picture"""
 
 
 class Refused(Exception):

@@ -13,8 +13,7 @@ from unretouch.base.errors import CheckpointError
 from unretouch.runs import folder
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NOT_THERE, Refused
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_settings
 
 _CALL = ("window.unretouchStatus(", ");")
 _PICTURES = {".png": "image/png"}
@@ -107,7 +106,7 @@ def _parsed(text: str | None) -> Status | None:
 def settings_of(run: RunDir) -> TrainSettings | None:
     """Return what the run was trained with; None for a run of another program."""
     try:
-        return config.load(run.config)
+        return load_settings(run.config)
     except CheckpointError:
         return None
 

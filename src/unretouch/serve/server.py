@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
 
 import uvicorn
 
-from unretouch.base.errors import UsageError
+from unretouch.base.errors import ExitCode, UsageError
 from unretouch.serve.app import make_app
+from unretouch.serve.refusals import Limits
 from unretouch.serve.security import Guard
-from unretouch.serve.settings import ServeSettings
 from unretouch.serve.state import AppState
+from unretouch.settings.small_commands import ServeSettings, is_loopback
 
 CONNECTIONS = 64
 GRACE_S = 3
 """For answers under way when the app ends."""
 
 
-def serve(settings: ServeSettings, open_browser: bool = False) -> None:
-    """Serve the app until Ctrl+C or SIGTERM. Raises UsageError where it cannot listen."""
+def serve(settings: ServeSettings, limits: Limits | None = None) -> int:
+    """Serve the app until Ctrl+C or SIGTERM. Returns the exit code.
+
+    Raises UsageError where it cannot listen.
+    """
     listening = _listen(settings.host, settings.port)
     port = listening.getsockname()[1]
-    state = AppState(settings)
+    state = AppState(settings, limits)
+    token = settings.token or secrets.token_urlsafe(24)
     try:
-        app = Guard(make_app(state), settings.token, settings.hosts(port))
+        app = Guard(make_app(state), token, hosts(settings.host, port))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = f"http://{host}:{port}/{settings.token}/"
+        address = f"http://{host}:{port}/{token}/"
 
         def told() -> None:
             print(f"open {address}", flush=True)
             print("Ctrl+C ends the app; a training goes on, and is found next time", flush=True)
-            if open_browser:
+            if settings.open:
                 webbrowser.open(address)
 
         config = uvicorn.Config(
@@ -51,6 +57,17 @@ def serve(settings: ServeSettings, open_browser: bool = False) -> None:
     finally:
         state.close()
         listening.close()
+    return ExitCode.OK
+
+
+def hosts(host: str, port: int) -> frozenset[str]:
+    """Return the values of the header Host that mean an app listening at `host` and `port`."""
+    names = {host}
+    if is_loopback(host):
+        names |= {"127.0.0.1", "localhost", "::1"}
+    written = {f"[{name}]" if ":" in name else name for name in names}
+    bare = written if port == 80 else set()
+    return frozenset({f"{name}:{port}".lower() for name in written} | bare)
 
 
 class _Server(uvicorn.Server):

@@ -21,9 +21,10 @@ from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.jobs import Worker
+from unretouch.serve.refusals import Limits
 from unretouch.serve.runs import StatusFiles
-from unretouch.serve.settings import ServeSettings
 from unretouch.serve.trainings import Trainings
+from unretouch.settings.small_commands import ServeSettings
 
 _PRIVATE = "unretouch-serve-"
 """How the names of private folders begin."""
@@ -33,8 +34,8 @@ _LOCK = "lock"
 class AppState:
     """One for the life of the app. `close` ends it."""
 
-    def __init__(self, settings: ServeSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: ServeSettings, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits(queue=settings.queue, work_s=settings.deadline)
         # Absolute: a run that goes on later may do so from another folder.
         self.checkpoints = settings.checkpoints_dir.resolve()
         self.datasets = settings.datasets_dir.resolve()
@@ -42,8 +43,8 @@ class AppState:
         self.private = PrivateFolder()
         self.files = StatusFiles()
         self.trainings = Trainings(self.files)
-        self.drafts = Drafts(self.private.path, settings.limits)
-        self.worker = Worker(self.private.path, settings.limits)
+        self.drafts = Drafts(self.private.path, self.limits)
+        self.worker = Worker(self.private.path, self.limits)
         # Held from the look for another training to the start: two requests may come at once.
         self.starting = threading.Lock()
 

@@ -16,8 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from starlette.requests import ClientDisconnect, Request
 
 from unretouch.base.messages import Message, _
-from unretouch.serve.refusals import NO_LENGTH, TOO_SLOW, Refused
-from unretouch.serve.settings import Limits
+from unretouch.serve.refusals import NO_LENGTH, TOO_SLOW, Limits, Refused
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}

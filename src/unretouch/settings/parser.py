@@ -1,67 +1,56 @@
-"""From the words of a command line to a frozen dataclass, with one clear line for every mistake.
+"""From the words of a command line to a settings class, with one clear line for every mistake.
 
-`read_flags` resolves names as argparse did: underscores or dashes, `--flag=value`, unique
-prefixes, the last of two wins. `build` checks the values; tyro then makes the instance and writes
-the help from the docstrings of the fields.
+The words are read once, by the rules of argparse: underscores or dashes, `--flag=value`, unique
+prefixes, the last of two wins. argparse itself writes the help, and gives shtab what it completes.
+It does not read: it knows no prefix that means a classic flag first, and its complaints name what
+the program calls a thing and not what the person wrote.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
+import ast
 import dataclasses
-import io
+import inspect
 import os
 import re
-import shutil
-import types
+import sys
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
-from itertools import takewhile
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NoReturn,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from unretouch.base.errors import UsageError
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import (
+    Flag,
+    described,
+    fields_of,
+    flags_of,
+    from_words,
+    made,
+    nearest_hint,
+    sections_of,
+    words_of,
+)
 
 Schema = TypeVar("Schema")
 
 UNSET = "unset"
 """How the help writes a default of None."""
 
-_NARROWEST = 40
-"""Columns of the narrowest help."""
-
 _HELP = ("-h", "--help")
+_OUT = "-o"
+"""Short for --out, where a command has it."""
 _NUMBER = re.compile(r"-\.?\d")
 _OTHER_DASHES = "‐‑‒–—―−－﹣"
 _LINE_BREAKS = ("\\", "^", "`", "")
-
-
-@dataclasses.dataclass(frozen=True)
-class Flag:
-    """One field of a schema as a flag: its value's type without None, and how many it takes."""
-
-    name: str
-    kind: Any
-    many: bool
-    required: bool
-
-    @property
-    def is_switch(self) -> bool:
-        return self.kind is bool
+_KINDS = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a command line gives: the words after each flag, by field name, and the loose words."""
+    """What a command line gives: the words after each flag, by its name, and the loose words."""
 
     flags: Mapping[str, tuple[str, ...]]
     words: tuple[str, ...] = ()
@@ -77,70 +66,48 @@ class Reading:
         return self.flags[name][0] if self.flags.get(name) else None
 
 
-def parse(
-    schema: type[Schema],
-    argv: Sequence[str],
-    prog: str,
-    *,
-    first: Collection[str] = (),
-    elsewhere: Mapping[str, str] | None = None,
-) -> Schema:
-    """Return an instance of the frozen dataclass `schema` made from the words `argv`.
+def parse(schema: type[Schema], argv: Sequence[str], prog: str) -> Schema:
+    """Return the settings that the words `argv` ask for.
 
-    `first` and `elsewhere` are explained at read_flags. Prints the help and leaves by SystemExit(0)
-    where `argv` asks for it. Raises UsageError.
+    Prints the help and leaves by SystemExit(0) where `argv` asks for it. Raises UsageError.
     """
     if wants_help(argv):
         show_help(schema, prog)
-    return build(schema, read_flags(schema, argv, first=first, elsewhere=elsewhere), prog)
+    reading = read(flags_of(schema), argv, loose=bool(words_of(schema)))
+    return build(schema, values(fields_of(schema), reading), prog)
 
 
-def flags_of(schema: type) -> dict[str, Flag]:
-    """Return the flags of `schema` by field name, in their order; positional fields left out."""
-    hints = get_type_hints(schema, include_extras=True)
-    flags = {}
-    for field in dataclasses.fields(schema):
-        if _is_positional(hints[field.name]):
-            continue
-        kind = _without_none(hints[field.name])
-        many = get_origin(kind) is tuple
-        required = (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        )
-        flags[field.name] = Flag(field.name, get_args(kind)[0] if many else kind, many, required)
-    return flags
-
-
-def read_flags(
-    schema: type,
+def read(
+    flags: Mapping[str, Flag],
     argv: Sequence[str],
     *,
     first: Collection[str] = (),
     elsewhere: Mapping[str, str] | None = None,
+    loose: bool = False,
     several: bool = False,
 ) -> Reading:
-    """Return which flags of `schema` the words `argv` give, without looking at their values.
+    """Return which of `flags` the words `argv` give, without looking at their values.
 
     `first` names the flags among which a prefix is resolved before all others, so that a new flag
-    never makes an old abbreviation ambiguous. `elsewhere` says of flags that are not of this
-    schema where they went. With `several` any flag may have more than one value. Raises UsageError
-    for unknown and ambiguous flags, a missing value, a value after a switch, and words that belong
-    to no flag.
+    never makes an old abbreviation ambiguous. `elsewhere` says of flags that are not among these
+    where they went. `loose` takes words that belong to no flag. With `several` any flag may have
+    more than one value. Raises UsageError for unknown and ambiguous flags, a missing value, a value
+    after a switch, and words that belong to no flag.
     """
-    flags = flags_of(schema)
-    takes_words = len(flags) < len(dataclasses.fields(schema))
     given: dict[str, tuple[str, ...]] = {}
-    loose: list[str] = []
+    words: list[str] = []
     rest = list(argv)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            loose += rest
+            words += rest
             break
         if not _looks_like_flag(word):
-            loose.append(word)
+            words.append(word)
             continue
         typed, equals, attached = word.partition("=")
+        if typed == _OUT and "out" in flags:
+            typed = "--out"
         flag = flags[_resolve(typed, list(flags), first, elsewhere or {})]
         if flag.is_switch:
             if equals:
@@ -150,34 +117,42 @@ def read_flags(
             given[flag.name] = (attached,)
         else:
             given[flag.name] = _take_values(flag, rest, several)
-    if loose and not takes_words:
-        _refuse_word(loose[0])
-    return Reading(given, tuple(loose))
+    if words and not loose:
+        _refuse_word(words[0])
+    return Reading(given, tuple(words))
 
 
-def build(schema: type[Schema], reading: Reading, prog: str) -> Schema:
-    """Return the instance of `schema` that `reading` describes. Raises UsageError."""
-    arguments = []
-    for flag in flags_of(schema).values():
-        words = reading.flags.get(flag.name)
-        if words is None:
-            if flag.required:
-                raise UsageError("is missing", f"--{flag.name}", f"{prog} --help lists all flags")
+def values(fields: Mapping[str, Flag], reading: Reading) -> dict[str, Any]:
+    """Return the values that were given, by name: those of flags, and those of loose words.
+
+    Raises UsageError for a value of another kind, and for more words than are taken.
+    """
+    given = {
+        name: from_words(flag, reading.flags[name])
+        for name, flag in fields.items()
+        if name in reading.flags
+    }
+    left = list(reading.words)
+    for name, flag in fields.items():
+        if flag.word is None or flag.word.unless in given or not left:
             continue
-        for word in words:
-            _check_value(flag, word)
-        if flag.many:
-            arguments += [f"--{flag.name}", *words]
-        else:
-            arguments.append("=".join((f"--{flag.name}", *words)))
-    if reading.words:
-        arguments += ["--", *reading.words]
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return _tyro(schema, arguments, prog)
-    except SystemExit:
-        raise UsageError(_flatten(complaint.getvalue())) from None
+        taken = len(left) if flag.many else 1
+        given[name] = from_words(flag, left[:taken])
+        left = left[taken:]
+    if left:
+        raise UsageError(f"one run at a time, not {len(reading.words)}", " ".join(reading.words))
+    return given
+
+
+def build(schema: type[Schema], given: Mapping[str, Any], prog: str) -> Schema:
+    """Return the settings with these values.
+
+    Raises UsageError where one is missing, or cannot be.
+    """
+    for name, flag in fields_of(schema).items():
+        if flag.required and name not in given:
+            raise UsageError("is missing", f"--{name}", f"{prog} --help lists all flags")
+    return made(schema, given)
 
 
 def wants_help(argv: Sequence[str]) -> bool:
@@ -185,63 +160,106 @@ def wants_help(argv: Sequence[str]) -> bool:
     return any(word in _HELP for word in argv)
 
 
-def show_help(schema: type, prog: str) -> NoReturn:
-    """Print the help of `schema`, every flag with its default, and leave by SystemExit(0)."""
-    _tyro(schema, ["--help"], prog)
+def show_help(
+    schema: type, prog: str, flags: Mapping[str, Flag] | None = None, about: str = ""
+) -> NoReturn:
+    """Print the help of `schema`, every flag with its default, and leave by SystemExit(0).
+
+    `flags` are those to show, if not all of its own; `about` is said of the command, if not the
+    docstring.
+    """
+    words = [flag.word.shown for flag in words_of(schema) if flag.word]
+    parser = argparse.ArgumentParser(
+        prog,
+        usage=" ".join(["%(prog)s [-h] [FLAGS]", *words]),
+        description=about or inspect.cleandoc(schema.__doc__ or ""),
+        formatter_class=_Help,
+    )
+    add_arguments(parser, schema, flags)
+    text = parser.format_help()
+    if sys.stdout.isatty() and os.name != "nt" and "NO_COLOR" not in os.environ:
+        text = re.sub(r"(?m)^  (--?\w+(, --\w+)?)", "  \033[1m\\1\033[0m", text)
+    print(text, end="")
     raise SystemExit(0)
 
 
-def _tyro(schema: type[Schema], arguments: list[str], prog: str) -> Schema:
-    import tyro  # late: only here, so that no other start pays for it
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Breaks lines between words only: unet_256 or CycleGAN-and-pix2pix stay whole."""
 
-    if shutil.get_terminal_size().columns < _NARROWEST:
-        os.environ["COLUMNS"] = str(_NARROWEST)  # narrower, tyro's help would never end
-    registry = tyro.constructors.ConstructorRegistry()
-    registry.primitive_rule(_optional_rule)
-    return tyro.cli(
-        schema,
-        args=arguments,
-        prog=prog,
-        use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff,),
-        registry=registry,
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, schema: type, flags: Mapping[str, Flag] | None = None
+) -> list[argparse.Action]:
+    """Add the words and flags of `schema` to a parser that shows or completes them; return them.
+
+    `flags` are those to add, if not all of its own. A class that the schema is made of gives its
+    flags a heading, the first line of its docstring.
+    """
+    helps = helps_of(schema)
+    added = []
+    for flag in words_of(schema):
+        word = flag.word.shown.strip("[]") if flag.word else flag.name
+        added.append(parser.add_argument(flag.name, metavar=word, help=helps.get(flag.name)))
+    for kind, own in sections_of(schema):
+        heading = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+        group = parser if kind is schema else parser.add_argument_group(heading)
+        for name in own:
+            shown = own[name] if flags is None else flags.get(name)
+            if shown is not None and shown.word is None:
+                added.append(_add(group, shown, helps.get(name, "")))
+    return added
+
+
+def _add(group: argparse._ActionsContainer, flag: Flag, about: str) -> argparse.Action:
+    unset = flag.default is None or flag.default in ("", ())
+    default = f"default: {UNSET if unset else flag.default}"
+    text = f"{about} ({'required' if flag.required else default})".strip().replace("%", "%%")
+    name = f"--{flag.name}"
+    if flag.is_switch:
+        return group.add_argument(name, action="store_true", help=text)
+    return group.add_argument(
+        name,
+        nargs="+" if flag.many else None,
+        choices=flag.choices or None,
+        metavar=None if flag.choices else _KINDS.get(flag.kind, "STR"),
+        help=text,
     )
 
 
-def _optional_rule(info: Any) -> Any:
-    """Let tyro treat `X | None` as X whose default reads `unset`."""
-    from tyro.constructors import ConstructorRegistry, PrimitiveTypeInfo
-
-    if type(None) not in get_args(info.type):
-        return None
-    inner = ConstructorRegistry.get_primitive_spec(
-        PrimitiveTypeInfo.make(_without_none(info.type), info.markers)
-    )
-    if isinstance(inner, Exception):
-        return inner
-    return dataclasses.replace(
-        inner,
-        is_instance=lambda value: value is None or inner.is_instance(value),
-        str_from_instance=lambda value: (
-            [UNSET] if value is None else inner.str_from_instance(value)
-        ),
-    )
+def helps_of(schema: type) -> dict[str, str]:
+    """Return the docstrings under the fields of `schema`, by the names of the settings."""
+    return {
+        name: text
+        for kind, flags in sections_of(schema)
+        for name, flag in flags.items()
+        if (text := _docstrings(kind).get(flag.field))
+    }
 
 
-def _without_none(kind: Any) -> Any:
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, types.UnionType):
-        return next(k for k in get_args(kind) if k is not type(None))
-    return kind
+def _docstrings(kind: type) -> dict[str, str]:
+    """Return the docstrings under the fields that a class declares."""
+    found: dict[str, str] = {}
+    above = ""  # nothing: what comes first is the docstring of the class
+    for node in _classes(kind.__module__).get(kind.__name__, ()):
+        match node:
+            case ast.AnnAssign(target=ast.Name(name)):
+                above = name
+            case ast.Expr(ast.Constant(str(text))):
+                found[above] = " ".join(text.split())
+    return found
 
 
-def _is_positional(kind: Any) -> bool:
-    if get_origin(kind) is not Annotated:
-        return False
-    import tyro
-
-    return tyro.conf.Positional in kind.__metadata__
+@cache
+def _classes(module: str) -> dict[str, list[ast.stmt]]:
+    """Return the bodies of the classes in a module's source; none where there is no source."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except OSError:
+        return {}
+    return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _looks_like_flag(word: str) -> bool:
@@ -253,19 +271,19 @@ def _take_values(flag: Flag, rest: list[str], several: bool) -> tuple[str, ...]:
     while rest and not _looks_like_flag(rest[0]) and (flag.many or several or not words):
         words.append(rest.pop(0))
     if not words:
-        raise UsageError(f"needs a value: {_describe(flag.kind)}", f"--{flag.name}")
+        raise UsageError(f"needs a value: {described(flag)}", f"--{flag.name}")
     return tuple(words)
 
 
 def _resolve(
     typed: str, names: list[str], first: Collection[str], elsewhere: Mapping[str, str]
 ) -> str:
-    """Return the field that the flag `typed` means."""
+    """Return the name of the flag that `typed` means."""
     stem = typed.lstrip("-" + _OTHER_DASHES)
     bare = stem.replace("-", "_")
-    nearest = nearest_hint(f"--{bare}", [f"--{name}" for name in names])
+    known = [f"--{name}" for name in names]
     if typed != f"--{stem}":
-        hint = f"Type --{bare}" if bare in names else nearest
+        hint = f"Type --{bare}" if bare in names else nearest_hint(f"--{bare}", known)
         raise UsageError("a flag begins with two hyphens", typed, hint)
     if bare in names:
         return bare
@@ -278,7 +296,8 @@ def _resolve(
             raise UsageError(f"could be {could_be}", typed, "Write the full name")
     if bare in elsewhere:
         raise UsageError(elsewhere[bare], typed)
-    raise UsageError("unknown flag", typed, nearest or "--help lists all flags")
+    hint = nearest_hint(f"--{bare}", known) or "--help lists all flags"
+    raise UsageError("unknown flag", typed, hint)
 
 
 def _refuse_word(word: str) -> NoReturn:
@@ -289,33 +308,3 @@ def _refuse_word(word: str) -> NoReturn:
     else:
         hint = "Put quotation marks around a value that has spaces"
     raise UsageError(f"the word {word!r} belongs to no flag", hint=hint)
-
-
-def _check_value(flag: Flag, word: str) -> None:
-    where = f"--{flag.name}"
-    if get_origin(flag.kind) is Literal:
-        allowed = [str(choice) for choice in get_args(flag.kind)]
-        if word not in allowed:
-            raise UsageError(
-                f"{word!r} is not one of {', '.join(allowed)}", where, nearest_hint(word, allowed)
-            )
-    elif flag.kind in (int, float):
-        try:
-            flag.kind(word)
-        except ValueError:
-            raise UsageError(f"{word!r} is not {_describe(flag.kind)}", where) from None
-    elif flag.required and not word:
-        raise UsageError("is empty", where)
-
-
-def _describe(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(str(choice) for choice in get_args(kind))
-    return {int: "a whole number", float: "a number"}.get(kind, "a text")
-
-
-def _flatten(boxed: str) -> str:
-    """Return the words of a message that tyro drew a box around, in one line."""
-    lines = [re.sub(r"[─-╿]", " ", line).strip() for line in boxed.splitlines()]
-    body = takewhile(lambda line: not line.startswith("For full"), filter(None, lines[1:]))
-    return " ".join(body).rstrip(".") or "the command line could not be read"

@@ -1,54 +1,111 @@
-"""What a test asks for: which run, which pictures, and what differs from the run's settings."""
+"""The settings of `unretouch test` and of test.py, named as the classic flags are."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from unretouch.settings.train import DeviceName, Direction, GeneratorName, NormName, Preprocess
+from unretouch.base.errors import UsageError
+from unretouch.settings.classic import IdleFlags
+from unretouch.settings.fields import (
+    EPOCH,
+    NotNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    check,
+)
+from unretouch.settings.network import NetworkSettings
+from unretouch.settings.train import DeviceName, DiscriminatorName, InitName, PairCount
 
-TestModel = Literal["test", "pix2pix"]
 PredictionMode = Literal["evaluate", "running", "train"]
+__test__ = False  # the file's name is no invitation to pytest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TestRequest:
-    """One test of a run. None means: as the run says.
+class IdleTestFlags(IdleFlags):
+    """Classic flags of a test that are accepted and have no work here."""
 
-    `model` `test` takes every picture in the folder `dataroot`; `pix2pix` takes the pairs in
-    `dataroot`/`phase` and compares with the answer. `mode` is that of networks.predict.
-    """
+    num_threads: int = 4
+    """a test takes the pictures one by one, in order, never mirrored"""
+    batch_size: int = 1
+    """a test takes the pictures one by one, in order, never mirrored"""
+    serial_batches: bool = False
+    """a test takes the pictures one by one, in order, never mirrored"""
+    no_flip: bool = False
+    """a test takes the pictures one by one, in order, never mirrored"""
+    ndf: int = 64
+    """a test loads the generator; it needs no discriminator and no initialisation"""
+    netD: DiscriminatorName = "basic"
+    """a test loads the generator; it needs no discriminator and no initialisation"""
+    n_layers_D: int = 3
+    """a test loads the generator; it needs no discriminator and no initialisation"""
+    init_type: InitName = "normal"
+    """a test loads the generator; it needs no discriminator and no initialisation"""
+    init_gain: float = 0.02
+    """a test loads the generator; it needs no discriminator and no initialisation"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TestSettings(NetworkSettings, IdleTestFlags):
+    """Apply a trained run. What is unset is taken from the run; a flag that is given wins."""
 
     __test__ = False  # the name is no invitation to pytest
 
     dataroot: str
-    name: str
+    """with --model test: the folder of the pictures; with --model pix2pix: that of the pairs"""
+    name: str = "experiment_name"
+    """name of the run"""
     checkpoints_dir: str = "./checkpoints"
+    """folder of all runs"""
     results_dir: str = "./results/"
-    model: TestModel = "test"
+    """folder of all results"""
+    model: Literal["test", "pix2pix"] = "test"
+    """test: any pictures; pix2pix: pairs, compared with the answer"""
+    dataset_mode: Literal["single", "aligned"] | None = None
+    """unset, single for --model test and aligned for --model pix2pix"""
     phase: str | None = None
-    direction: Direction | None = None
-    epoch: str = "latest"
-    """latest, best or the number of an epoch"""
-    load_iter: int = 0
-    """above zero: the weights iter_N instead of those of `epoch`"""
+    """subfolder of dataroot with the pairs; unset, test if there is one, else train"""
+    epoch: Annotated[str, EPOCH] = "latest"
+    """which weights: latest, best or the number of an epoch"""
+    load_iter: NotNegativeInt = 0
+    """above zero: the weights iter_N instead of those of --epoch"""
     model_suffix: str = ""
-    """the weights are EPOCH_net_G + model_suffix + .pth"""
-    input_nc: Literal[1, 3] | None = None
-    output_nc: Literal[1, 3] | None = None
-    netG: GeneratorName | None = None
-    norm: NormName | None = None
-    ngf: int | None = None
-    no_dropout: bool | None = None
-    preprocess: Preprocess | None = None
-    load_size: int | None = None
-    crop_size: int | None = None
-    num_test: int | None = None
-    """None: every picture"""
-    max_dataset_size: float = math.inf
-    mode: PredictionMode = "evaluate"
-    aspect_ratio: float = 1.0
+    """load EPOCH_net_G + this + .pth"""
+    num_test: PositiveInt | None = None
+    """stop after so many pictures; unset, all are treated"""
+    eval: bool = False
+    """use the running statistics of batch norm, as the classic --eval"""
+    noisy: bool = False
+    """dropout on, as the classic program without --eval: every call gives another picture"""
+    aspect_ratio: PositiveFloat = 1.0
     """width over height by which the written pictures are stretched"""
-    seed: int = 0
+    max_dataset_size: PairCount = math.inf
+    """use only the first so many pictures"""
+    suffix: str = ""
+    """added to the name after an underscore, flags filled in: {netG}_{load_size}"""
+    seed: NotNegativeInt = 0
+    """seed of what is random with --noisy"""
     device: DeviceName = "auto"
+    """where to compute; auto takes CUDA, then MPS, then the processor"""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.eval and self.noisy:
+            raise UsageError("contradicts --eval", "--noisy", "Give one of the two")
+        customary = "single" if self.model == "test" else "aligned"
+        if self.dataset_mode not in (None, customary):
+            raise UsageError(
+                f"--model {self.model} reads --dataset_mode {customary}",
+                f"--dataset_mode {self.dataset_mode}",
+                "--model test takes single pictures, --model pix2pix pairs",
+            )
+
+    @property
+    def mode(self) -> PredictionMode:
+        """How dropout and batch norm work, as networks.predict names it."""
+        return "running" if self.eval else "train" if self.noisy else "evaluate"
+
+
+OURS = frozenset({"device", "noisy", "seed"})
+"""Flags of a test that the classic program does not have."""

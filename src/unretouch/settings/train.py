@@ -1,19 +1,31 @@
-"""The settings of a training run: one flat frozen dataclass, named as the classic flags are.
-
-The docstrings under the fields are the help texts of the command line.
-"""
+"""The settings of `unretouch train` and of train.py, named as the classic flags are."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, UsageError
+from unretouch.settings.classic import IdleFlags
+from unretouch.settings.fields import (
+    AT_LEAST_ONE,
+    EPOCH,
+    Flag,
+    Limit,
+    NotNegativeFloat,
+    NotNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    check,
+    flags_of,
+    nearest_hint,
+)
+from unretouch.settings.presets import PresetName, preset
 
 GeneratorName = Literal["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks", "detail"]
 DiscriminatorName = Literal["basic", "n_layers", "pixel"]
@@ -28,11 +40,19 @@ SizeName = Literal["auto", "s", "m", "l", "pyramid"]
 AimName = Literal["fit", "restore", "texture"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
+Channels = Literal[1, 3]
+
+Momentum = Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)]
+PairCount = Annotated[float, AT_LEAST_ONE]
+"""How many pairs at most; infinity: all."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Everything that decides how a run trains. Defaults are those of pix2pix."""
+    """What decides how a run trains.
+
+    The defaults are those of pix2pix.
+    """
 
     dataroot: str
     """folder of the pairs: combined A|B pictures in train/, or folders such as trainA, trainB"""
@@ -44,24 +64,24 @@ class TrainSettings:
     """AtoB: from retouched (A) to before (B); BtoA learns the retouch"""
     phase: str = "train"
     """subfolder of dataroot that holds the pairs"""
-    max_dataset_size: float = math.inf
+    max_dataset_size: PairCount = math.inf
     """use only the first so many pairs"""
 
     preprocess: Preprocess = "resize_and_crop"
-    """what is done to a pair's size while loading"""
-    load_size: int = 286
+    """what is done to a pair's size while loading; none keeps its full size"""
+    load_size: PositiveInt = 286
     """resize to this many pixels"""
-    crop_size: int = 256
+    crop_size: PositiveInt = 256
     """then crop to this many pixels"""
     no_flip: bool = False
-    """do not mirror pairs at random"""
+    """do not mirror pairs at random; always so with the fast defaults of `unretouch train`"""
     serial_batches: bool = False
     """take pairs in their order, not shuffled"""
-    batch_size: int = 1
+    batch_size: PositiveInt = 1
     """pairs in one step; with the fast recipe, how many times its usual crops"""
-    input_nc: Literal[1, 3] = 3
+    input_nc: Channels = 3
     """channels of the input: 3 RGB, 1 grey"""
-    output_nc: Literal[1, 3] = 3
+    output_nc: Channels = 3
     """channels of the output: 3 RGB, 1 grey"""
 
     netG: GeneratorName = "unet_256"
@@ -69,21 +89,21 @@ class TrainSettings:
     size: SizeName = "m"
     """size of the generator `detail`: s, m, l; pyramid is made for large photographs; auto
     takes it above 2 megapixels, else m"""
-    ngf: int = 64
+    ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"
     """discriminator; basic is a 70 x 70 PatchGAN"""
-    ndf: int = 64
+    ndf: PositiveInt = 64
     """filters in the first layer of the discriminator"""
-    n_layers_D: int = 3
+    n_layers_D: PositiveInt = 3
     """layers, with --netD n_layers"""
     norm: NormName = "batch"
     """normalisation of classic generators and of the discriminator"""
     no_dropout: bool = False
-    """no dropout in the generator"""
+    """no dropout in the generator; always so with the fast defaults of `unretouch train`"""
     init_type: InitName = "normal"
     """initialisation of the weights"""
-    init_gain: float = 0.02
+    init_gain: PositiveFloat = 0.02
     """scale of the initialisation"""
 
     recipe: RecipeName = "classic"
@@ -91,96 +111,66 @@ class TrainSettings:
     aim: AimName = "fit"
     """of the fast recipe: fit memorises the pairs and nothing else; restore is for unseen portraits
     at the least error; texture for unseen portraits at the right strength of texture"""
-    target_error: float = 0.0
+    target_error: NotNegativeFloat = 0.0
     """of the fast recipe with --aim fit: end when every pair is within so many grey levels on
     average; at 0 when every pixel is exact"""
-    lambda_L1: float = 100.0
-    """weight of the per-pixel (L1) loss"""
-    lambda_GAN: float = 1.0
+    lambda_L1: NotNegativeFloat = 100.0
+    """weight of the per-pixel (L1) loss: what G_L1 is multiplied by"""
+    lambda_GAN: NotNegativeFloat = 1.0
     """weight of the adversarial loss; 0 leaves the discriminator out"""
     gan_mode: GanMode = "vanilla"
     """adversarial loss: vanilla is cross entropy, lsgan least squares"""
-    pool_size: int = 0
+    pool_size: NotNegativeInt = 0
     """predictions that are remembered and shown to the discriminator again, among new ones"""
-    d_every: int = 1
+    d_every: PositiveInt = 1
     """update the discriminator at every Nth step only"""
-    n_epochs: int = 100
+    n_epochs: NotNegativeInt = 100
     """epochs at the full learning rate"""
-    n_epochs_decay: int = 100
+    n_epochs_decay: NotNegativeInt = 100
     """epochs in which the rate goes down to zero"""
-    lr: float = 0.0002
+    lr: PositiveFloat = 0.0002
     """learning rate of Adam"""
-    beta1: float = 0.5
+    beta1: Momentum = 0.5
     """momentum of Adam"""
     lr_policy: LrPolicy = "linear"
     """how the learning rate falls"""
-    lr_decay_iters: int = 50
+    lr_decay_iters: PositiveInt = 50
     """with lr_policy step: divide the rate by ten every so many epochs"""
-    minutes: float | None = None
-    """time budget instead of a number of epochs; the schedule of the rate is spread over it"""
+    minutes: PositiveFloat | None = None
+    """time to train, over which the schedule of the rate is spread; unset, and where epochs are
+    given and no minutes, the epochs decide"""
 
-    seed: int = 0
+    seed: NotNegativeInt = 0
     """seed of every random choice"""
     device: DeviceName = "auto"
     """where to compute; auto takes CUDA, then MPS, then the processor"""
     precision: PrecisionName = "32-true"
     """bf16-mixed is faster where the processor has bf16; auto takes it there, else 32-true"""
 
-    print_freq: int | None = None
+    print_freq: PositiveInt | None = None
     """a log line every so many pictures; unset, by the length of the run, 2000 lines at most"""
-    display_freq: int | None = None
+    display_freq: PositiveInt | None = None
     """pictures for the page every so many pictures; unset, by time, at most 2 % of it"""
-    save_latest_freq: int | None = None
+    save_latest_freq: PositiveInt | None = None
     """save the state every so many pictures; unset, about every 5 minutes"""
-    save_epoch_freq: int = 5
+    save_epoch_freq: PositiveInt = 5
     """epochs between numbered weights (thinned: see keep_gb)"""
-    keep_gb: float = 2.0
+    keep_gb: PositiveFloat = 2.0
     """numbered weights are thinned so that the run folder stays below this many GB"""
     no_html: bool = False
     """write no web page"""
 
-    devices: int = 1
+    devices: PositiveInt = 1
     """processes of this run on every machine, one a GPU or a share of the cores; the batch is split
     evenly over all (docs/scale.md)"""
-    num_nodes: int = 1
+    num_nodes: PositiveInt = 1
     """machines of this run"""
-    cache_gb: float | None = None
+    cache_gb: PositiveFloat | None = None
     """decoded pairs that a process keeps in memory, GB: a larger set is decoded as it is needed;
     unset, a quarter of the memory"""
 
     def __post_init__(self) -> None:
-        self._check_choices()
-        self._check_ranges()
-
-    def _check_choices(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
-                allowed = ", ".join(str(a) for a in get_args(kind))
-                raise UsageError(f"{getattr(self, name)!r} is not one of {allowed}", f"--{name}")
-
-    def _check_ranges(self) -> None:
-        positive = (
-            "load_size", "crop_size", "batch_size", "ngf", "ndf", "n_layers_D", "init_gain", "lr",
-            "d_every", "lr_decay_iters", "save_epoch_freq", "keep_gb", "minutes", "print_freq",
-            "display_freq", "save_latest_freq", "devices", "num_nodes",
-            "cache_gb",
-        )  # fmt: skip
-        not_negative = (
-            "n_epochs", "n_epochs_decay", "lambda_L1", "lambda_GAN", "pool_size", "seed",
-            "target_error",
-        )  # fmt: skip
-        for name in positive:
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UsageError(f"{value} is not a finite number above zero", f"--{name}")
-        for name in not_negative:
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise UsageError(f"{value} is not zero or more", f"--{name}")
-        if not 0 <= self.beta1 < 1:
-            raise UsageError(f"{self.beta1} is not from 0 up to 1", "--beta1")
-        if not self.max_dataset_size >= 1:
-            raise UsageError(f"{self.max_dataset_size} is not one or more", "--max_dataset_size")
+        check(self)
         if self.minutes is None and self.n_epochs + self.n_epochs_decay == 0:
             raise UsageError("no epoch to train", "--n_epochs", "Give n_epochs or n_epochs_decay")
         if self.preprocess == "resize_and_crop" and self.crop_size > self.load_size:
@@ -204,7 +194,7 @@ FREE = frozenset({
 """Settings that do not change what is learnt: a change of them needs no mention."""
 
 
-def from_dict(values: dict[str, Any], where: object) -> TrainSettings:
+def settings_from(values: Mapping[str, Any], where: object) -> TrainSettings:
     """Return the settings that `to_dict` wrote to the file `where`.
 
     Raises CheckpointError naming an unknown key or an impossible value.
@@ -224,30 +214,115 @@ def from_dict(values: dict[str, Any], where: object) -> TrainSettings:
         raise CheckpointError(f"cannot be read: {error}", where) from error
 
 
-def nearest_hint(word: str, known: list[str]) -> str:
-    """Return `Did you mean 'x'?` for the known word nearest to `word`, or an empty text."""
-    # Hyphens say nothing: they would make any two flags alike.
-    bare = {k.lstrip("-"): k for k in known}
-    word = word.lstrip("-")
-    # Letters in another case come first: --netd is nearer to --netD than to --netG.
-    near = [k for k in bare if k.lower() == word.lower()]
-    near = near or difflib.get_close_matches(word, bare, n=1, cutoff=0.6)
-    return f"Did you mean {bare[near[0]]!r}?" if near else ""
-
-
-def save(path: Path, settings: TrainSettings, versions: dict[str, str]) -> None:
+def save_settings(path: Path, settings: TrainSettings, versions: Mapping[str, str]) -> None:
     """Write `settings`, with the versions that trained, to `path` as config.json."""
-    durable.write_json(path, {"schema": 1, "settings": settings.to_dict(), "versions": versions})
+    record = {"schema": 1, "settings": settings.to_dict(), "versions": dict(versions)}
+    durable.write_json(path, record)
 
 
-def load(path: Path) -> TrainSettings:
-    """Read the settings that `save` wrote. Raises CheckpointError for a damaged or foreign file."""
+def load_settings(path: Path) -> TrainSettings:
+    """Read what `save_settings` wrote. Raises CheckpointError for a damaged or foreign file."""
     try:
         record = json.loads(path.read_text("utf-8"))
         if record["schema"] != 1:
             raise CheckpointError(
                 f"was written by a newer unretouch (schema {record['schema']})", path
             )
-        return from_dict(record["settings"], path)
+        return settings_from(record["settings"], path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"cannot be read: {error}", path) from error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainStart:
+    """Where a run takes its settings from, and how it goes on."""
+
+    preset: PresetName | None = None
+    """settings of one of the guide's methods (balanced, strong, extreme), which are pix2pix and
+    take hours, or fast, which `unretouch train` takes anyway; flags given win"""
+    like: str | None = None
+    """settings of that run, by its name or folder, for a new run; flags given win"""
+    continue_train: bool = False
+    """go on with the run of this name exactly where it stopped; start it if there is none"""
+    allow_changed_data: bool = False
+    """with --continue_train: go on although the pairs are not those of before"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassicTrainStart:
+    """Classic ways to begin and to name a run."""
+
+    model: Literal["pix2pix"] = "pix2pix"
+    """what is trained"""
+    dataset_mode: Literal["aligned"] = "aligned"
+    """pictures come in pairs"""
+    epoch_count: Annotated[int, AT_LEAST_ONE] | None = None
+    """number of the first epoch; unset, the one where the run stopped"""
+    epoch: Annotated[str, EPOCH] = "latest"
+    """with --continue_train and no saved state: weights to begin from; latest, best or a number"""
+    load_iter: NotNegativeInt = 0
+    """with --continue_train and no saved state: above zero, begin from the weights iter_N"""
+    suffix: str = ""
+    """added to the name after an underscore, flags filled in: {netG}_{load_size}"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IdleTrainFlags(IdleFlags):
+    """Classic flags of a training that are accepted and have no work here."""
+
+    num_threads: int = 4
+    """pairs are kept in memory, or decoded ahead by two threads (see --cache_gb)"""
+    save_by_iter: bool = False
+    """states are saved under their step in state/, numbered weights by --save_epoch_freq"""
+    update_html_freq: int = 1000
+    """the page is renewed with its pictures, see --display_freq"""
+    display_id: int = 1
+    """no visdom is needed; open web/index.html in the run's folder"""
+    display_ncols: int = 4
+    """no visdom is needed; open web/index.html in the run's folder"""
+    display_server: str = "http://localhost"
+    """no visdom is needed; open web/index.html in the run's folder"""
+    display_env: str = "main"
+    """no visdom is needed; open web/index.html in the run's folder"""
+    display_port: int = 8097
+    """no visdom is needed; open web/index.html in the run's folder"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags):
+    """Train on pairs of pictures as pix2pix does. All classic flags are understood."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        first, last = self.epoch_count, self.n_epochs + self.n_epochs_decay
+        if first is not None and first > last and self.minutes is None:
+            raise UsageError(
+                f"{first} is beyond the last epoch, {last}",
+                "--epoch_count",
+                "Raise --n_epochs or --n_epochs_decay: they count from the first epoch of the run",
+            )
+
+    def settings(self) -> TrainSettings:
+        """Return the part that decides how the run trains."""
+        names = [field.name for field in dataclasses.fields(TrainSettings)]
+        return TrainSettings(**{name: getattr(self, name) for name in names})
+
+
+OURS = frozenset({
+    "aim", "allow_changed_data", "cache_gb", "d_every", "device", "devices", "keep_gb",
+    "lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed",
+    "size", "target_error",
+})  # fmt: skip
+"""Flags of a training that the classic program does not have."""
+
+
+def fast_flags() -> dict[str, Flag]:
+    """Return the flags of `unretouch train`: not those only classic, and with the fast defaults."""
+    fast = preset("fast")
+    every = flags_of(TrainOptions)
+    names = [*flags_of(TrainSettings), *flags_of(TrainStart)]
+    # A switch is off until it is given, whatever the preset makes of it.
+    changed = [name for name in names if name in fast and not every[name].is_switch]
+    return {name: every[name] for name in names} | {
+        name: dataclasses.replace(every[name], default=fast[name]) for name in changed
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -12,7 +13,9 @@ from unretouch.report.console import say
 from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import mean_of
-from unretouch.settings.test import TestRequest
+from unretouch.settings.presets import preset
+from unretouch.settings.small_commands import DemoSettings
+from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.demo_pairs import cut_demo_pairs
 from unretouch.tasks.test import model_of, run_test
@@ -28,16 +31,16 @@ PROMISED_SHARE = 0.5
 NAME = "demo"
 
 
-def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) -> ExitCode:
-    """Make pairs from `photo`, train on them, test on them and on a crop that was held out.
+def run_demo(asked: DemoSettings) -> ExitCode:
+    """Make pairs from a photo, train on them, test on them and on a crop that was held out.
 
     Returns the exit code of the training, 130 after Ctrl+C; or 7 when the promised share is not
     recovered in the time that the demo itself chose. Raises the errors of errors.py.
     """
-    console = Console()
-    settings = demo_settings(out, minutes or MINUTES, seed)
-    pairs = cut_demo_pairs(out, photo, seed)
-    what = photo or "the astronaut Eileen Collins (NASA, public domain)"
+    console, out, minutes = Console(), asked.out, asked.minutes or MINUTES
+    settings = demo_settings(out, minutes, asked.seed)
+    pairs = cut_demo_pairs(out, asked.photo, asked.seed)
+    what = asked.photo or "the astronaut Eileen Collins (NASA, public domain)"
     say(console, f"pairs: {len(pairs.train)} crops of {what}, their retouch simulated: {out}")
     if pairs.all_surfaces:
         say(console, "note: little skin there, so cloth and backdrop were retouched too")
@@ -56,35 +59,22 @@ def run_demo(photo: Path | None, minutes: float | None, out: Path, seed: int) ->
     verdict = "memorised well" if share >= PROMISED_SHARE else "not yet memorised"
     say(console, f"recovered {share:.0%} of the retouch on the training pairs: {verdict}")
     if share < PROMISED_SHARE:
-        longer = f"unretouch demo --minutes {2 * (minutes or MINUTES):g}"
+        longer = f"unretouch demo --minutes {2 * minutes:g}"
         say(console, f"a slow or a busy computer needs more time: {longer}")
     say(console, f"open {run.web / 'index.html'} (the run) and {tested.page} (the result)")
-    kept = share >= PROMISED_SHARE or minutes is not None
+    kept = share >= PROMISED_SHARE or asked.minutes is not None
     return ExitCode.OK if kept else ExitCode.VERIFICATION
 
 
 def demo_settings(out: Path, minutes: float, seed: int) -> TrainSettings:
     """Return the settings of the demo: the fast fit at full size, for so many minutes."""
-    return TrainSettings(
-        dataroot=str(out),
-        name=NAME,
-        checkpoints_dir=str(out / "checkpoints"),
-        preprocess="none",
-        no_flip=True,
-        netG="detail",
-        size="s",
-        no_dropout=True,
-        recipe="fast",
-        lambda_L1=500.0,
-        lambda_GAN=0.0,
-        minutes=minutes,
-        precision="auto",
-        seed=seed,
-    )
+    own: dict[str, Any] = {"name": NAME, "size": "s", "minutes": minutes, "seed": seed}
+    folders = {"dataroot": str(out), "checkpoints_dir": str(out / "checkpoints")}
+    return TrainSettings(**{**preset("fast"), **own, **folders})
 
 
-def _request(settings: TrainSettings, out: Path) -> TestRequest:
-    return TestRequest(
+def _request(settings: TrainSettings, out: Path) -> TestSettings:
+    return TestSettings(
         dataroot=str(out),
         name=settings.name,
         checkpoints_dir=settings.checkpoints_dir,

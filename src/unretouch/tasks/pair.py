@@ -1,23 +1,28 @@
-"""The task behind `unretouch pair`: combined PNG pairs from two folders, or from photographs whose
+"""`unretouch pair`: combined PNG pairs from two folders, or from photographs whose
 retouch is simulated. A bad file does not stop the rest; all that is wrong comes with the report.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from unretouch.base import durable, names
-from unretouch.base.errors import DataError
+from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images
 from unretouch.pixels.pairs import PairFiles, check, match_folders
 from unretouch.pixels.pairs.load import colour_doubts, sides
 from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.report.console import say
+from unretouch.settings.small_commands import PairSettings
 
 LITTLE_SKIN = 0.02
 """Share of the picture below which a simulated retouch treats every smooth surface."""
@@ -47,6 +52,27 @@ class PairingReport:
 
     rows: list[PairRow]
     problems: list[DataError]
+
+
+def main(settings: PairSettings) -> int:
+    """Write pairs and report them. Returns the exit code. Raises UnretouchError."""
+    out = settings.out / settings.phase
+    if settings.simulate:
+        report = simulate_pairs(
+            settings.simulate,
+            out,
+            settings.seed,
+            settings.detail_left,
+            settings.sparse,
+            settings.size,
+        )
+    else:
+        retouched, before = settings.folders
+        report = pair_folders(retouched, before, out)
+    _show(report, settings.out)
+    if report.problems:
+        raise ManyDataErrors(report.problems)
+    return ExitCode.OK
 
 
 def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
@@ -174,3 +200,30 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
     for folder in inputs:
         if out.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")
+
+
+def _show(report: PairingReport, out: Path) -> None:
+    console = Console()
+    if report.rows:
+        console.print(_table(report.rows))
+    for row in report.rows:
+        for warning in row.warnings:
+            say(console, f"note: {row.name}: {warning}")
+    say(console, f"written: {len(report.rows)}; to train on them: --dataroot {out}")
+
+
+def _table(rows: Iterable[PairRow]) -> Table:
+    table = Table("pair")
+    for heading in ("size", "shift of B (px)", "A/B detail", "difference (levels)"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        # Adding 0.0 makes a rounded -0.0 a plain zero.
+        shift = row.shift and ", ".join(f"{round(axis, 1) + 0.0:+.1f}" for axis in row.shift)
+        table.add_row(
+            escape(row.name),
+            f"{row.width} x {row.height}",
+            shift or "unknown",
+            f"{row.detail_ratio:.2f}",
+            f"{row.difference:.2f}",
+        )
+    return table

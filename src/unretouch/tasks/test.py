@@ -34,16 +34,12 @@ from unretouch.report.short_verdicts import affordable, lambda_of, short_verdict
 from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import PlainFigures, mean_of
-from unretouch.settings.test import TestRequest
+from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.training.evaluation import pair_error, told_apart
 from unretouch.training.training_pairs import sizing
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
-_FROM_RUN = (
-    "direction", "netG", "norm", "ngf", "no_dropout", "input_nc", "output_nc",
-    "preprocess", "load_size", "crop_size",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Tested:
     pictures: int
 
 
-def run_test(request: TestRequest, console: Console) -> Tested:
+def run_test(request: TestSettings, console: Console) -> Tested:
     """Run `request`, write results/NAME/PHASE_EPOCH with pictures and page, and print the errors.
 
     Every picture is read before the first is written. Raises DataError listing all bad files,
@@ -67,7 +63,7 @@ def run_test(request: TestRequest, console: Console) -> Tested:
     return task.pairs() if request.model == "pix2pix" else task.pictures()
 
 
-def model_of(run: RunDir, request: TestRequest) -> TorchModel:
+def model_of(run: RunDir, request: TestSettings) -> TorchModel:
     """Return the model that `request` means, ready to predict. Raises CheckpointError.
 
     Its settings are the request's flags, else those in the run's config.json, else what the weights
@@ -76,7 +72,7 @@ def model_of(run: RunDir, request: TestRequest) -> TorchModel:
     run.require()
     epoch = f"iter_{request.load_iter}" if request.load_iter else request.epoch
     path = weights_of(run, epoch, suffix=request.model_suffix)
-    given = overrides({name: getattr(request, name) for name in _FROM_RUN})
+    given = overrides(request.given())
     model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
     torch.manual_seed(request.seed)  # of the dropout, where it is asked for
     return model
@@ -84,7 +80,7 @@ def model_of(run: RunDir, request: TestRequest) -> TorchModel:
 
 @dataclass(frozen=True)
 class _Task:
-    request: TestRequest
+    request: TestSettings
     model: TorchModel
     console: Console
 

@@ -31,8 +31,7 @@ from unretouch.base.errors import (
 )
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, settings_from
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import following
 from unretouch.training.launching import Layout, layout
@@ -205,7 +204,7 @@ def _started(settings: TrainSettings, local_rank: int, rank: int) -> _Other:
 
 def main() -> ExitCode:
     """Be one of the processes that another one started. Returns the exit code."""
-    settings = config.from_dict(json.loads(sys.stdin.readline()), "settings of the first process")
+    settings = settings_from(json.loads(sys.stdin.readline()), "settings of the first process")
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     plan = layout(settings)
     assert plan is not None

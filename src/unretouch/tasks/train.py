@@ -26,8 +26,7 @@ from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import Preview
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, saving
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.evaluation import asked_of, evaluate
@@ -184,7 +183,7 @@ def _sized(
     if settings.size != "auto":
         return settings
     if continues and run.config.exists():
-        return replace(settings, size=config.load(run.config).size)
+        return replace(settings, size=load_settings(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
     return replace(settings, size=size_for(pixels))
 
@@ -252,7 +251,7 @@ def _record_start(
     loaded: LoadedPairs,
     options_text: str | None,
 ) -> None:
-    config.save(run.config, settings, _versions())
+    save_settings(run.config, settings, _versions())
     durable.write_json(run.data_manifest, loaded.manifest)
     if options_text is not None:
         durable.write_text(run.train_options, options_text)

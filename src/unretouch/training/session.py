@@ -21,8 +21,7 @@ from unretouch.runs.checkpoint import Checkpoint, Loaded
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import load_weights
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import FREE, TrainSettings, settings_from
 from unretouch.training import saving
 from unretouch.training.fit import Fit
 from unretouch.training.progress import Progress
@@ -163,7 +162,7 @@ def _resumed(
 ) -> Session:
     """Return a session that goes on exactly where the state was saved."""
     saved, where = newest.checkpoint, newest.path
-    before = config.from_dict({**settings.to_dict(), **saved.state["settings"]}, where)
+    before = settings_from({**settings.to_dict(), **saved.state["settings"]}, where)
     lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     lines += _changed_settings(before, settings, run)
     opened = fresh()
@@ -213,7 +212,7 @@ def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) ->
     lines = []
     for name in (field.name for field in dataclasses.fields(TrainSettings)):
         old, new = getattr(before, name), getattr(now, name)
-        if name in config.FREE or old == new:
+        if name in FREE or old == new:
             continue
         if name in FIXED or (name == "lambda_GAN" and (old == 0) != (new == 0)):
             raise UsageError(

@@ -10,17 +10,16 @@ from pathlib import Path
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
-from unretouch.jobs import EngineName
 from unretouch.model.find import weights_file
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
-from unretouch.settings import train as config
+from unretouch.settings.apply import ApplySettings
+from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
 from unretouch.tasks.apply.enlarged import Enlarged
 from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
-from unretouch.tasks.apply.request import ApplyRequest, Done, Failed
 from unretouch.tasks.apply.restore import Restorer
 
 READ_AHEAD = 30_000_000
@@ -30,28 +29,46 @@ Tell = Callable[[float], None]
 
 
 @dataclass(frozen=True)
+class Done:
+    """One photograph that was restored, or was already."""
+
+    source: Path
+    output: Path
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    """for computing and writing"""
+    mean_change: float = 0.0
+    """grey levels of 255"""
+    notes: tuple[str, ...] = ()
+    already: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One photograph that was not."""
+
+    error: DataError
+
+
+@dataclass(frozen=True)
 class Batch:
     """What is to be done, checked as far as can be before the first photograph is read."""
 
-    request: ApplyRequest
+    request: ApplySettings
     jobs: list[Job]
     learnt: masks.LearntMask | None
     weights: Path
     model: Model
 
-    def run(
-        self,
-        processes: int | None = None,
-        tell: Tell = lambda share: None,
-        engine: EngineName = "local",
-    ) -> Iterator[Done | Failed]:
+    def run(self, tell: Tell = lambda share: None) -> Iterator[Done | Failed]:
         """Yield the outcome of each photograph as it comes. Raises DiskError, CheckpointError.
 
         With several processes, or another engine, each has its model, and the order is that of
         completion. `tell` is called with the share of the present photograph, by this one only.
         """
-        durable.make_folder(self.request.out)
-        records = Records(self.request, self.weights, self.jobs)
+        request = self.request
+        durable.make_folder(request.out)
+        records = Records(request, self.weights, self.jobs)
         todo = []
         for job in self.jobs:
             before = records.made(job)
@@ -61,14 +78,12 @@ class Batch:
                 todo.append(job)
         if not todo:
             return
-        work = Work(
-            self.request, self.weights, self.learnt, records.ours, frozenset(records.inputs)
-        )
-        at_once = None if processes is None else min(processes, len(todo))
-        if engine != "local" or (at_once or 1) > 1:
+        work = Work(request, self.weights, self.learnt, records.ours, frozenset(records.inputs))
+        at_once = None if request.jobs is None else min(request.jobs, len(todo))
+        if request.engine != "local" or (at_once or 1) > 1:
             from unretouch.tasks.apply.processes import in_processes
 
-            outcomes = in_processes(work, todo, at_once, engine)
+            outcomes = in_processes(work, todo, at_once)
         else:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
@@ -77,27 +92,26 @@ class Batch:
             yield outcome
 
 
-def prepare(words: Sequence[str], request: ApplyRequest) -> Batch:
+def prepare(request: ApplySettings) -> Batch:
     """Find photographs, weights and mask. Raises ManyDataErrors, CheckpointError, DataError."""
-    jobs = jobs_for(words, request.out)
+    jobs = jobs_for(request.photos, request.out)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
-    which = request.model
     weights = weights_file(
-        which.run,
-        which.weights,
-        epoch=which.epoch,
-        checkpoints_dir=which.checkpoints_dir,
-        exported=which.runtime == "onnx",
+        request.run,
+        request.weights,
+        epoch=request.epoch,
+        checkpoints_dir=request.checkpoints_dir,
+        exported=request.runtime == "onnx",
     )
     learnt = _learn(weights.parent) if request.mask == "learnt" else None
-    model = load_any(weights, device=which.device, precision=which.precision)
+    model = load_any(weights, device=request.device, precision=request.precision)
     return Batch(request, jobs, learnt, weights, model)
 
 
 def _learn(run_folder: Path) -> masks.LearntMask:
     try:
-        settings = config.load(run_folder / "config.json")
+        settings = load_settings(run_folder / "config.json")
     except CheckpointError as error:
         raise CheckpointError(
             "tells no training pairs to learn a mask from", run_folder, "Use --mask skin"
@@ -112,7 +126,7 @@ def _learn(run_folder: Path) -> masks.LearntMask:
 class Work:
     """What a worker needs besides its model; goes to other processes."""
 
-    request: ApplyRequest
+    request: ApplySettings
     weights: Path
     learnt: masks.LearntMask | None
     ours: frozenset[str]
@@ -139,8 +153,8 @@ class Worker:
         self._restorer = Restorer(
             model,
             strength=request.strength,
-            full_scale=request.full_scale,
-            honour_profile=request.honour_profile,
+            full_scale=request.scale == "full",
+            honour_profile=request.profile == "honour",
         )
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | Failed]]:
@@ -177,7 +191,7 @@ class Worker:
             photo = read_photo(job.source, request.out)
         except DataError as error:
             return Failed(error)
-        return as_format(photo, request.format) if request.format else photo
+        return photo if request.format == "keep" else as_format(photo, request.format)
 
     def _compute(self, job: Job, photo: Photo, tell: Tell) -> _Made | Failed:
         begun = time.perf_counter()

@@ -13,7 +13,7 @@ from pathlib import Path
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FormatName, Photo
-from unretouch.tasks.apply.request import ApplyRequest
+from unretouch.settings.apply import ApplySettings
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Records:
     another of that name is not.
     """
 
-    def __init__(self, request: ApplyRequest, weights: Path, jobs: Sequence[Job]) -> None:
+    def __init__(self, request: ApplySettings, weights: Path, jobs: Sequence[Job]) -> None:
         self._path = request.out / RECORDS
         self._out = request.out
         self._common = _common_key(request, weights)
@@ -177,7 +177,7 @@ class Records:
         return _digest([about, self._common])
 
 
-def _common_key(request: ApplyRequest, weights: Path) -> str:
+def _common_key(request: ApplySettings, weights: Path) -> str:
     """Return a digest of all that decides the pixels besides the photograph."""
     mask = request.mask
     if mask not in (None, "skin", "learnt"):
@@ -185,13 +185,13 @@ def _common_key(request: ApplyRequest, weights: Path) -> str:
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
     # Folders hold records of earlier versions: another name here would have all done again.
     return _digest({
-        "model": [checksum, request.model.runtime, request.model.precision],
+        "model": [checksum, request.runtime, request.precision],
         "strength": request.strength,
         "mask": mask,
-        "format": request.format,
+        "format": None if request.format == "keep" else request.format,
         "keep_gps": request.keep_gps,
-        "full_scale": request.full_scale,
-        "honour_profile": request.honour_profile,
+        "full_scale": request.scale == "full",
+        "honour_profile": request.profile == "honour",
     })  # fmt: skip
 
 

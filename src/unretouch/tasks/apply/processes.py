@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from unretouch import jobs as engines
 from unretouch.base.errors import DataError
 from unretouch.model.load import load_any
-from unretouch.tasks.apply.batch import Work, Worker
+from unretouch.tasks.apply.batch import Done, Failed, Work, Worker
 from unretouch.tasks.apply.files import Job
-from unretouch.tasks.apply.request import Done, Failed
 
 
 @dataclass(frozen=True)
@@ -20,18 +19,18 @@ class _Start:
     work: Work
 
     def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
-        which = self.work.request.model
+        asked = self.work.request
         model = load_any(
-            self.work.weights, device=which.device, precision=which.precision, threads=threads
+            self.work.weights, device=asked.device, precision=asked.precision, threads=threads
         )
         return Worker(self.work, model).one
 
 
 def in_processes(
-    work: Work, jobs: Sequence[Job], processes: int | None, engine_name: engines.EngineName
+    work: Work, jobs: Sequence[Job], processes: int | None
 ) -> Iterator[tuple[Job, Done | Failed]]:
     """Yield the outcomes as they come. Raises DataError when a process was killed."""
-    engine = engines.calls(engine_name, _Start(work), processes)
+    engine = engines.calls(work.request.engine, _Start(work), processes)
     try:
         for job in jobs:
             engine.submit(job)

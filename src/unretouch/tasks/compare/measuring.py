@@ -23,7 +23,7 @@ from unretouch.pixels import images
 from unretouch.pixels.pair_pictures import error_map
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.plain_figures import PlainFigures, mean_of
-from unretouch.settings import train as config
+from unretouch.settings.train import FREE
 from unretouch.tasks.compare.runs import RunRecord
 
 KEPT = 1
@@ -141,7 +141,7 @@ def pair_digest(pair: Pair) -> str:
 
 def score_key(record: RunRecord, weights_sha256: str, digests: Sequence[str]) -> str:
     """Return what the figures of a run depend on, as a name for a folder."""
-    deciding = {k: v for k, v in record.settings.to_dict().items() if k not in config.FREE}
+    deciding = {k: v for k, v in record.settings.to_dict().items() if k not in FREE}
     text = json.dumps([KEPT, __version__, weights_sha256, deciding, list(digests)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -12,8 +12,8 @@ from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.runs.condition import State, condition_of, is_count
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import Best, Record, read_best, read_records
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings, nearest_hint
+from unretouch.settings.fields import nearest_hint
+from unretouch.settings.train import FREE, TrainSettings, load_settings
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
         raise CheckpointError(
             "has no config.json, so it is not known how and on what it was trained", run.root
         )
-    settings = config.load(run.config)
+    settings = load_settings(run.config)
     condition = condition_of(run)
     lines = [line for line in read_records(run.metrics).records if _whole(line)]
     last = lines[-1] if lines else {}
@@ -112,7 +112,7 @@ def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
     table = {
         name: {run: settings[name] for run, settings in by_run.items()}
         for name in names
-        if name not in config.FREE
+        if name not in FREE
     }
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from unretouch.base import names
 from unretouch.base.errors import DataError, UsageError
-from unretouch.settings.train import nearest_hint
+from unretouch.settings.fields import nearest_hint
 from unretouch.tasks.sweep.naming import Value, plain, segment
 
 ROWS = "run"

@@ -18,8 +18,7 @@ from unretouch.base.errors import DiskError, ExitCode, UnretouchError
 from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings import train as config
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import FREE, Direction, TrainSettings
 from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.runs import read_run
@@ -111,7 +110,7 @@ def sweep(request: SweepRequest, console: Console) -> int:
         return _compare(request, notebook, failures, console)
 
 
-def _data(settings: TrainSettings) -> tuple[str, str, config.Direction, float]:
+def _data(settings: TrainSettings) -> tuple[str, str, Direction, float]:
     return settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
 
 
@@ -156,7 +155,7 @@ def _finished(request: SweepRequest, settings: TrainSettings) -> bool:
     return all(
         getattr(before, field.name) == getattr(now, field.name)
         for field in dataclasses.fields(TrainSettings)
-        if field.name not in config.FREE
+        if field.name not in FREE
     )
 
 

@@ -18,9 +18,9 @@ from unretouch.metrics.retouched_area import NOISY, noise_and_area
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.tasks.verify.model import Model, load_model
-from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.training.stopping import StoppedNow
 
 
@@ -79,7 +79,7 @@ def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, fol
     if code != ExitCode.OK:
         raise StoppedNow(code)
     return load_model(
-        VerifyRequest(run="cross", checkpoints_dir=str(folder), device=settings.device)
+        VerifySettings(run="cross", checkpoints_dir=str(folder), device=settings.device)
     )
 
 

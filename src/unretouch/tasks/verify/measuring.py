@@ -35,9 +35,9 @@ from unretouch.pixels.pairs.load import sides
 from unretouch.report.extra_metrics import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.settings.train import Direction
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import Shares, probed
-from unretouch.tasks.verify.request import VerifyRequest
 
 Group = Literal["training", "heldout", "self_test"]
 
@@ -175,7 +175,7 @@ class Measured:
 class Measuring:
     """How pairs are measured: goes to workers."""
 
-    request: VerifyRequest
+    request: VerifySettings
     folder: Path
     """of the report"""
 
@@ -192,7 +192,7 @@ class Measuring:
         prediction = model.predict(scaled.source)
         extra = extra_metrics(self.request.deep)
         shown = judge(self.folder, model.lambda_L1, group, scaled, prediction, extra)
-        if group != "training" or not self.request.probe:
+        if group != "training" or self.request.no_probe:
             return Measured(shown, None)
         return Measured(shown, probed(model.predict, scaled.source, scaled.target))
 

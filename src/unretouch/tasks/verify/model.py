@@ -15,8 +15,8 @@ from unretouch.pixels.pairs import Pair
 from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.probe import Rgb
-from unretouch.tasks.verify.request import VerifyRequest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Model:
         return [self.trained.at_scale(pair) for pair in pairs]
 
 
-def load_model(request: VerifyRequest) -> Model:
+def load_model(request: VerifySettings) -> Model:
     """Return the model of a run, or in a weights file. Raises CheckpointError."""
     if request.weights is None:
         run: RunDir | None = run_of(request.run or "", request.checkpoints_dir)
@@ -54,8 +54,8 @@ def load_model(request: VerifyRequest) -> Model:
         folder = path.resolve().parent
         known = (folder / "config.json").exists()
         run = RunDir(folder.parent, folder.name) if known else None
-    asked = {"direction": request.direction, **dataclasses.asdict(request.network)}
-    trained = load(path, device=request.device, given=overrides(asked), classic_size=CLASSIC_SIZE)
+    given = overrides(request.given())
+    trained = load(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
     weight = request.lambda_L1
     if weight is None:
         weight = lambda_of(run, trained.settings)

@@ -18,6 +18,7 @@ from unretouch.report.extra_metrics import extra_metrics
 from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
 from unretouch.report.verdicts import CrossRuns, Verification
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.crossvalidation import leave_one_out
 from unretouch.tasks.verify.finished_pictures import finished_pictures
 from unretouch.tasks.verify.measuring import (
@@ -35,7 +36,6 @@ from unretouch.tasks.verify.measuring import (
 from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import AMOUNTS, probe_points
 from unretouch.tasks.verify.report import report, write_verify_page
-from unretouch.tasks.verify.request import VerifyRequest
 from unretouch.tasks.verify.tables import renderables
 from unretouch.training.training_pairs import cache_bytes
 
@@ -49,7 +49,7 @@ class Verified:
     page: Path
 
 
-def verify(request: VerifyRequest, console: Console) -> Verified:
+def verify(request: VerifySettings, console: Console) -> Verified:
     """Measure what `request` asks for, print it, and write report.json and index.html.
 
     Everything is read before the first figure. Raises UsageError, DataError listing all bad files,
@@ -77,26 +77,26 @@ class _Made:
     shown: list[Shown]
 
 
-def _finished(request: VerifyRequest, console: Console) -> _Made:
+def _finished(request: VerifySettings, console: Console) -> _Made:
     extra = extra_metrics(request.deep)
-    if request.images is None or request.dataroot is None:
-        raise UsageError("needs the pairs that the pictures belong to", "--images", "Give --pairs")
+    assert request.images is not None  # both are given, or none: see VerifySettings
+    assert request.pairs is not None
     weight = LAMBDA_L1 if request.lambda_L1 is None else request.lambda_L1
     phase, direction = request.phase or "", request.direction or "AtoB"
-    answers = finished_pictures(request.images, Path(request.dataroot), phase, direction)
+    answers = finished_pictures(request.images, request.pairs, phase, direction)
     folder = request.out or Path("verify")
     picture_folder(folder)
     with console.status("measuring"):
         shown = [judge(folder, weight, "training", *answer, extra) for answer in answers]
     title = request.images.resolve().name
-    subject = {"images": str(request.images), "pairs": request.dataroot, "lambda_L1": weight}
+    subject = {"images": str(request.images), "pairs": str(request.pairs), "lambda_L1": weight}
     facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
     training = [one.figures for one in shown]
     verification = Verification(training, thresholds=request.thresholds, extra=extra)
     return _Made(folder, title, facts, subject, verification, shown)
 
 
-def _model(request: VerifyRequest, console: Console) -> _Made:
+def _model(request: VerifySettings, console: Console) -> _Made:
     extra = extra_metrics(request.deep)
     model = load_model(request)
     settings = _with_data(request, model)
@@ -125,7 +125,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     measured = _measured(Measuring(request, folder), model, groups, console)
     shown = {group: [one.shown for one in found] for group, found in measured.items()}
     cross = None
-    if strangers is None and request.cross_minutes is not None:
+    if request.cross:
         each, shares = request.cross_minutes / len(loaded.pairs), []
         for run in leave_one_out(settings, loaded.pairs, each, lambda line: say(console, line)):
             judged = judge(folder, model.lambda_L1, "heldout", run.pair, run.prediction, extra)
@@ -138,7 +138,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     verification = Verification(
         training=figures["training"],
         heldout=figures["heldout"],
-        probe=probe_points(shares_of) if request.probe else [],
+        probe=[] if request.no_probe else probe_points(shares_of),
         thresholds=request.thresholds,
         cross=cross,
         self_test=figures["self_test"],
@@ -164,7 +164,7 @@ def _model(request: VerifyRequest, console: Console) -> _Made:
     return _Made(folder, model.name, facts, subject, verification, every)
 
 
-def _with_data(request: VerifyRequest, model: Model) -> TrainSettings:
+def _with_data(request: VerifySettings, model: Model) -> TrainSettings:
     """Return the model's settings with the pairs that the request means."""
     dataroot = request.dataroot or model.settings.dataroot
     if not dataroot:
@@ -209,7 +209,7 @@ def _measured(
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request
     told = "measuring"
-    if request.probe:
+    if not request.no_probe:
         passes = sum(len(amounts) for amounts in AMOUNTS.values())
         told += f", {passes} forward passes a pair for the probe; --no_probe leaves them out"
     with console.status(told):

@@ -7,11 +7,9 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from unretouch.base.errors import ExitCode
-from unretouch.settings.parser import parse
+from unretouch.settings.small_commands import DoctorSettings
 from unretouch.tasks.doctor import Finding, examine
 
 SCHEMA = 1
@@ -21,26 +19,10 @@ _SIGNS = {"ok": "ok", "note": "note", "trouble": "TROUBLE"}
 _COLOURS = {"ok": "green", "note": "yellow", "trouble": "bold red"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class DoctorOptions:
-    """Look at versions, device, bf16, cores, memory, disk and speed, and say what to do.
-
-    Exit code 0: a run can start. 2: a package is missing. 6: a run cannot be written.
-    """
-
-    checkpoints_dir: str = "./checkpoints"
-    """folder that would take the runs"""
-    no_speed: bool = False
-    """leave out the speed probe, which takes about 3 seconds"""
-    json: bool = False
-    """print JSON instead"""
-
-
-def main(argv: list[str]) -> int:
+def main(settings: DoctorSettings) -> int:
     """Examine. Returns 0 where a run can start, else the exit code it would end with."""
-    options = parse(DoctorOptions, argv, "unretouch doctor")
-    found = examine(Path(options.checkpoints_dir), not options.no_speed)
-    if options.json:
+    found = examine(settings.checkpoints_dir, not settings.no_speed)
+    if settings.json:
         findings = list(found)
         print(json.dumps(record(findings), indent=1, ensure_ascii=False))
     elif sys.stdout.isatty() and importlib.util.find_spec("rich"):

@@ -1,1 +1,0 @@
-"""The classic commands train.py and test.py: their flags, option files and words."""

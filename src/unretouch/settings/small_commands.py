@@ -1,0 +1,201 @@
+"""The settings of the commands that have few: compare, demo, doctor, export, pair, serve, sweep."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+from unretouch.base.errors import UsageError
+from unretouch.settings.fields import (
+    Count,
+    EngineName,
+    NotNegativeInt,
+    Word,
+    above_zero,
+    between,
+    check,
+)
+from unretouch.settings.network import WeightsSettings
+from unretouch.settings.train import TrainOptions
+
+SHORTEST_TOKEN = 16
+"""Characters of a token that somebody chose."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """Rank runs by what they do to their training pairs, and say what to do next."""
+
+    runs: Annotated[tuple[str, ...], Word("[RUN ...]")] = ()
+    """names of runs; none: every run in checkpoints_dir"""
+    checkpoints_dir: Path = Path("checkpoints")
+    """folder of all runs"""
+    out: Path = Path("comparison")
+    """folder of the page (index.html) and of the figures (comparison.json)"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """Simulate a retouch on one portrait, learn the way back, and say how well it went."""
+
+    photo: Path | None = None
+    """a portrait of yours; unset, a photograph of NASA that comes with scikit-image"""
+    minutes: Annotated[float, above_zero("is not a number of minutes above zero")] | None = None
+    """time to train; unset, under four minutes altogether on two cores"""
+    out: Path = Path("unretouch_demo")
+    """folder of everything the demo writes"""
+    seed: NotNegativeInt = 0
+    """seed of every random choice"""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DoctorSettings:
+    """Look at versions, device, bf16, cores, memory, disk and speed, and say what to do.
+
+    Exit code 0: a run can start. 2: a package is missing. 6: a run cannot be written.
+    """
+
+    checkpoints_dir: Path = Path("checkpoints")
+    """folder that would take the runs"""
+    no_speed: bool = False
+    """leave out the speed probe, which takes about 3 seconds"""
+    json: bool = False
+    """print JSON instead"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportSettings(WeightsSettings):
+    """Write a run's generator as a file for other programs, checked, with a model card."""
+
+    run: Annotated[str | None, Word("RUN")] = None
+    """a run: its name or folder; leave it out with --weights"""
+    to: Literal["onnx", "safetensors", "pth"] = "onnx"
+    """onnx needs no torch to run; the others hold the weights alone"""
+    out: Path | None = None
+    """file to write; also -o. Unset, beside the weights of the run"""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if (self.run is None) == (self.weights is None):
+            prog = "unretouch export"
+            hint = f"Write: {prog} RUN --to onnx"
+            raise UsageError("one run is needed, or --weights", prog, hint)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairSettings:
+    """Write pairs to train on, and report sizes, shift and swapped sides with numbers."""
+
+    folders: Annotated[tuple[Path, ...], Word("[RETOUCHED BEFORE]")] = ()
+    """two folders with the same file names: the retouched pictures (A), those before (B)"""
+    simulate: tuple[Path, ...] = ()
+    """instead: untouched portraits, or folders of them; their retouched side is simulated"""
+    out: Path = Path("portrait_retouch")
+    """the pairs are written into the subfolder PHASE of this folder; also -o"""
+    phase: str = "train"
+    """subfolder of --out"""
+    seed: NotNegativeInt = 0
+    """seed of the simulated retouch"""
+    detail_left: Annotated[float, between(0, 1)] = 0.15
+    """share of the skin's fine texture that the simulated retouch leaves, 0 to 1"""
+    sparse: bool = False
+    """the simulated retouch treats only the few pixels that need it most"""
+    size: Count | None = None
+    """scale photographs until their longer side has at most so many pixels; unset, full size"""
+
+    def __post_init__(self) -> None:
+        if self.simulate and self.folders:
+            raise UsageError("goes without other folders", "--simulate")
+        if not self.simulate and len(self.folders) != 2:
+            prog = "unretouch pair"
+            raise UsageError(
+                f"two folders are needed, {len(self.folders)} given",
+                prog,
+                f"Write: {prog} RETOUCHED BEFORE, or {prog} --simulate PHOTOS",
+            )
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Open a page on this computer: drop pairs, train, watch, restore photographs."""
+
+    port: Annotated[int, between(0, 65535)] = 8765
+    """where to listen; 0 takes any free port"""
+    host: str = "127.0.0.1"
+    """address to listen at; one that other computers reach needs --token"""
+    token: str | None = None
+    """secret word in the address; unset, a new one every time"""
+    checkpoints_dir: Path = Path("checkpoints")
+    """folder of all runs"""
+    datasets_dir: Path = Path("datasets")
+    """folder that takes the pairs of new runs"""
+    results_dir: Path = Path("results")
+    """folder of all results"""
+    queue: NotNegativeInt = 4
+    """photographs that may wait while one is restored"""
+    deadline: Annotated[float, above_zero("is not a number of seconds")] = 600.0
+    """seconds after which the work on one photograph is given up"""
+    open: bool = False
+    """open the page in the browser at once"""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not is_loopback(self.host) and self.token is None:
+            raise UsageError(
+                "is reached from other computers", "--host", "Choose a secret word: --token WORD"
+            )
+        if self.host in ("0.0.0.0", "::", ""):
+            hint = "Give it by name or number"
+            raise UsageError("must be the one address that browsers will use", "--host", hint)
+        if self.token is None:
+            return
+        if len(self.token) < SHORTEST_TOKEN:
+            raise UsageError(f"is shorter than {SHORTEST_TOKEN} characters", "--token")
+        if not all(c.isascii() and (c.isalnum() or c in "-_") for c in self.token):
+            raise UsageError("may hold letters a to z, digits, '-' and '_'", "--token")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is reached from this computer only."""
+    import ipaddress  # late: only the app needs it
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepSettings:
+    """Train one run for every combination of settings, then compare them.
+
+    Every flag of `unretouch train` goes here, too, with one value or with several:
+    --lambda_L1 300 500 1000 --lr 1e-4 5e-5 are six runs. The same command goes on where it stopped.
+    """
+
+    file: Path | None = None
+    """settings from a TOML file: lists vary, tables [[run]] list runs; flags given win"""
+    engine: EngineName = "local"
+    """where they train: local is this computer; ray, an extra, all that Ray reaches, and gives up
+    the hopeless ones early"""
+    jobs: Count | None = None
+    """runs side by side; unset, one with local, with ray one a GPU or a core"""
+    no_early_stop: bool = False
+    """with --engine ray: let every run come to its end, also those that were given up before"""
+    dry_run: bool = False
+    """list the runs, with the time and the disk they ask for, and train none"""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepFlags(SweepSettings, TrainOptions):
+    """All that may stand on the command line of a sweep."""

@@ -1,0 +1,170 @@
+"""The settings of `unretouch verify`, with the thresholds at which the words of a verdict begin."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from unretouch.base.errors import UsageError
+from unretouch.settings.fields import Count, EngineName, Word, above_zero, check, not_negative
+from unretouch.settings.network import NetworkSettings, WeightsSettings
+from unretouch.settings.train import DeviceName
+
+PROG = "unretouch verify"
+
+Threshold = Annotated[float, not_negative("is not a number from zero up")]
+
+
+@dataclasses.dataclass(frozen=True)
+class MemorisedThresholds:
+    """Where the words of `memorised` begin; a pair must pass both figures of a word.
+
+    The recovered share is asked for as well because a sparse retouch leaves so little to do that
+    doing nothing may already pass the G_L1.
+    """
+
+    G_L1: Threshold = 1.0
+    """memorised: G_L1 at most, the guide's goal"""
+    recovered_share: Threshold = 0.7
+    """memorised: recovered share at least"""
+    nearly_G_L1: Threshold = 2.0
+    """nearly: G_L1 at most"""
+    nearly_recovered_share: Threshold = 0.5
+    """nearly: recovered share at least"""
+    nothing_below: Threshold = 0.05
+    """did nothing: recovered share below; harmful below 0"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextureThresholds:
+    """Where the words of `texture` begin, for every octave band that matters."""
+
+    lowest_energy: Threshold = 0.8
+    """smooth: strength of a band below"""
+    highest_energy: Threshold = 1.25
+    """noisy: strength of a band above"""
+    coherence: Threshold = 0.7
+    """grain: coherence below"""
+    # Coherence alone does not see strength. Weak detail is `smooth`, wherever it is, until half of
+    # the energy that lacked has been added.
+    recovered: Threshold = 0.4
+    """grain: recovered detail below"""
+    nothing_within: Threshold = 0.05
+    """nothing: recovered detail this near to 0 in all bands"""
+    # Through what was removed from it, or through what is too much or too little in it.
+    band_matters: Threshold = 0.1
+    """share of the removed detail from which on a band counts"""
+
+
+@dataclasses.dataclass(frozen=True)
+class UnseenThresholds:
+    """Where the words of `unseen` begin.
+
+    The recovered share is that over the whole frame, of pairs compressed apart that over the
+    retouched area.
+    """
+
+    recovered_share: Threshold = 0.5
+    """holds: recovered share of every held-out pair at least"""
+    gap: Threshold = 0.3
+    """holds: at most so much less than on the training pairs"""
+    nothing_below: Threshold = 0.05
+    """does not hold: mean recovered share below; harmful where any pair is below 0"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeThresholds:
+    """Where the words of the memorisation probe begin.
+
+    They are about what is left, under the worst kind of change, of the recovered share on unchanged
+    pictures.
+    """
+
+    skill: Threshold = 0.8
+    """skill: at least so much is left under the worst kind of change"""
+    memory: Threshold = 0.4
+    """memory: less is left"""
+    something: Threshold = 0.05
+    """recovered share below which there is nothing to probe"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Where every verdict's words begin."""
+
+    memorised: MemorisedThresholds = MemorisedThresholds()
+    texture: TextureThresholds = TextureThresholds()
+    unseen: UnseenThresholds = UnseenThresholds()
+    probe: ProbeThresholds = ProbeThresholds()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VerifySettings(WeightsSettings, NetworkSettings):
+    """Prove what a model can do, by figures, pictures and one plain word for each question."""
+
+    run: Annotated[str | None, Word("[RUN]")] = None
+    """a run, by name or folder; or give --weights, or --images"""
+    dataroot: str | None = None
+    """folder of the training pairs; unset, as the run says"""
+    phase: str | None = None
+    """subfolder of --dataroot; unset, as the run says"""
+    heldout: Path | None = None
+    """folder of pairs that it was not trained on: does it hold there?"""
+    cross: bool = False
+    """hold each training pair out in turn instead, training a small run without it"""
+    cross_minutes: Annotated[float, above_zero("is not above zero")] = 10.0
+    """time that --cross trains, all its runs together"""
+    self_test: tuple[Path, ...] = ()
+    """untouched photos: simulate a retouch on them, restore it, compare"""
+    no_probe: bool = False
+    """leave out the memorisation probe, which costs 18 forward passes a pair"""
+    deep: bool = False
+    """measure the deep distance too, how different it looks to EfficientNet-Lite0 (an extra)"""
+    fail_below: tuple[str, ...] = ()
+    """exit with 7 below these words, such as: memorised, or nearly back holds"""
+    out: Path | None = None
+    """folder of the report; unset, verify in the run's folder, or ./verify"""
+    weights: Path | None = None
+    """a weights file (.pth) instead of a run, also of the classic program"""
+    lambda_L1: Threshold | None = None
+    """weight that G_L1 contains; unset, as the run says, else 500"""
+    images: Path | None = None
+    """folder of finished pictures of any program, named as the pairs, instead of a run"""
+    pairs: Path | None = None
+    """with --images: folder of the pairs they belong to"""
+    device: DeviceName = "auto"
+    """where to compute; auto takes CUDA, then MPS, then the processor"""
+    jobs: Count | None = None
+    """processes that share many pairs, each with its own memory; unset, one, with --engine ray all
+    that it reaches"""
+    engine: EngineName = "local"
+    """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
+    thresholds: Thresholds = Thresholds()
+
+    def __post_init__(self) -> None:
+        check(self)
+        subjects = [self.run is not None, self.weights is not None, self.images is not None]
+        if sum(subjects) != 1:
+            nothing = "nothing to verify; one of these is needed"
+            raise UsageError(
+                "one of these is verified, not several" if any(subjects) else nothing,
+                "RUN, --weights, --images",
+                f"Write: {PROG} RUN",
+            )
+        if (self.images is None) != (self.pairs is None):
+            raise UsageError("goes only with the other", "--images, --pairs", "Give both folders")
+        if self.images is not None:
+            asked = [
+                f"--{name}"
+                for name in ("heldout", "cross", "self_test", "jobs")
+                if getattr(self, name)
+            ]
+            if self.engine != "local":
+                asked.append("--engine")
+            if asked:
+                raise UsageError("needs a model, not finished pictures", ", ".join(asked))
+        if self.cross and self.heldout is not None:
+            raise UsageError(
+                "both answer the same question", "--cross, --heldout", "Give one of them"
+            )
