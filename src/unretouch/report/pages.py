@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from unretouch.base import durable
@@ -106,22 +106,27 @@ def words_script() -> str:
 
 def render(kind: PageKind, **values: Any) -> str:
     """Return the template of a page, filled; every value is escaped."""
-    return _environment().get_template(f"{kind}_page.html").render(**values)
+    return environment(_POLICY).get_template(f"{kind}_page.html").render(**values)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("unretouch.report"),
+def environment(policy: str, *packages: str) -> Environment:
+    """Return what finds and fills templates, those of `packages` before ours.
+
+    `policy` says what a page may load, as its Content-Security-Policy.
+    """
+    loaders = [PackageLoader(package) for package in (*packages, "unretouch.report")]
+    made = Environment(
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["url"] = picture_url
-    environment.globals["policy"] = _POLICY
-    environment.globals["_"] = _
-    return environment
+    made.filters["url"] = picture_url
+    made.globals["policy"] = policy
+    made.globals["_"] = _
+    return made
 
 
 def picture_url(name: str) -> str:

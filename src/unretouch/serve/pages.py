@@ -11,21 +11,19 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
-from unretouch.base.messages import _
-from unretouch.report.pages import picture_url, script_json, words_script
+from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.actions import comparison_folder
-from unretouch.serve.presets import GUIDE
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, state_of
+from unretouch.serve.training_commands import GUIDE
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -35,25 +33,13 @@ TYPES = {
 """Endings of files that are served, and what browsers are told they are."""
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        # The pages of reports are the ground: ours extend them.
-        loader=ChoiceLoader([PackageLoader("unretouch.serve"), PackageLoader("unretouch.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["url"] = picture_url
-    # In a page itself the last part has no meaning; browsers complain of it.
-    environment.globals["policy"] = POLICY.partition("; frame-ancestors")[0]
-    environment.globals["_"] = _
-    return environment
+# In a page itself the last part has no meaning; browsers complain of it.
+_POLICY = POLICY.partition("; frame-ancestors")[0]
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_environment().get_template(template).render(**values))
+    templates = environment(_POLICY, "unretouch.serve")
+    return HTMLResponse(templates.get_template(template).render(**values))
 
 
 async def home(request: Request) -> Response:
