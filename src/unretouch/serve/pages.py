@@ -23,7 +23,7 @@ from unretouch.serve.actions import comparison_folder
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, state_of
-from unretouch.serve.training_commands import GUIDE
+from unretouch.settings.presets import GUIDE, preset
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -50,7 +50,8 @@ async def home(request: Request) -> Response:
 async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
-    return _page("new.html", up="../", presets=GUIDE, limits=limits)
+    guide = {name: preset(name) for name in GUIDE}
+    return _page("new.html", up="../", guide=guide, limits=limits)
 
 
 def _run_page(request: Request, template: str, **values: Any) -> Response:

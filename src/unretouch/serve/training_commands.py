@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 from unretouch.serve.refusals import WRONG_VALUE, Refused
@@ -15,43 +14,21 @@ MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A training command of the guide: its name, and what its choice on the page shows."""
-
-    name: str
-    n_epochs: int
-    lambda_L1: float
-    lr: float
-
-    def words(self) -> list[str]:
-        return presets.flag_words(presets.preset(self.name))
-
-
-def _guide(name: str) -> Preset:
-    chosen = presets.preset(name)
-    shown = (int(chosen["n_epochs"]), float(chosen["lambda_L1"]), float(chosen["lr"]))
-    return Preset(name, *shown)
-
-
-FAST = "fast"
-GUIDE = tuple(_guide(name) for name in presets.GUIDE)
-
-
 def start_words(
     preset: str, minutes: float, dataroot: Path, name: str, checkpoints: Path, direction: Direction
 ) -> list[str]:
-    """Return the words that begin a run. Raises Refused 400 for an unknown preset."""
+    """Return the words that begin a run: with `preset` fast for so many minutes, else by a command
+    of the guide. Raises Refused 400 for an unknown preset.
+    """
     words = [
         *("train", "--dataroot", str(dataroot), "--name", name),
         *("--checkpoints_dir", str(checkpoints), "--direction", direction),
     ]
-    if preset == FAST:
-        return [*words, "--minutes", f"{checked_minutes(minutes):g}"]
-    for known in GUIDE:
-        if known.name == preset:
-            return words + known.words()
-    raise Refused(400, WRONG_VALUE)
+    if preset == "fast":
+        return [*words, "--minutes", f"{_checked(minutes):g}"]
+    if preset not in presets.GUIDE:
+        raise Refused(400, WRONG_VALUE)
+    return words + presets.flag_words(presets.preset(preset))
 
 
 def continue_words(
@@ -63,7 +40,7 @@ def continue_words(
     was given; None goes on to the end that was set. Raises Refused 400.
     """
     if more is not None and settings.minutes is not None:
-        settings = dataclasses.replace(settings, minutes=settings.minutes + checked_minutes(more))
+        settings = dataclasses.replace(settings, minutes=settings.minutes + _checked(more))
     elif more is not None:
         if not 1 <= more <= 100_000:
             raise Refused(400, WRONG_VALUE)
@@ -87,7 +64,7 @@ def continue_words(
     return words
 
 
-def checked_minutes(minutes: float) -> float:
+def _checked(minutes: float) -> float:
     """Return `minutes` where a run may last so long. Raises Refused 400."""
     if not MINUTES[0] <= minutes <= MINUTES[1]:
         raise Refused(400, WRONG_VALUE)
