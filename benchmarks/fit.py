@@ -44,6 +44,8 @@ RETOUCHES: dict[str, dict[str, Any]] = {
 """Kinds of retouch: by the share of fine texture that it leaves, or only where it is needed."""
 LEFT = 0.05
 """Share of the retouch undone with which a fit has left the identity."""
+PATIENCE = 150
+"""Updates after which a fit has to have left it."""
 LEVEL_ERRORS = (1.0, 0.5, 0.255)
 """Grey levels whose time is told; the last is G_L1 = 1 at lambda 500."""
 
@@ -130,7 +132,6 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
     """Return, for each seed, the updates after which the crops of the last ten had LEFT of their
     retouch undone; None where that did not happen while the fit had patience."""
     import torch
-    from unretouch.training.stuck import PATIENCE
 
     from unretouch.pixels.pairs import load_pairs
     from unretouch.settings.train import TrainSettings
