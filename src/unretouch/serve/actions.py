@@ -17,7 +17,6 @@ from unretouch.base.messages import Message, _
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs, training_commands
 from unretouch.serve.draft_pairs import SIDES, PairPlace, write_pairs
-from unretouch.serve.jobs import Ended
 from unretouch.serve.refusals import (
     NO_CONFIG,
     NO_LENGTH,
@@ -30,6 +29,7 @@ from unretouch.serve.refusals import (
 )
 from unretouch.serve.state import AppState, describe, state_of
 from unretouch.serve.uploads import check_headers, receive_picture, without_metadata
+from unretouch.serve.worker import Ended
 from unretouch.settings.train import Direction
 
 LONGEST_JSON = 10_000

@@ -20,10 +20,10 @@ from unretouch.runs.condition import STOP_REASONS
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.draft_pairs import Drafts
-from unretouch.serve.jobs import Worker
 from unretouch.serve.refusals import Limits
 from unretouch.serve.runs import StatusFiles
 from unretouch.serve.trainings import Trainings
+from unretouch.serve.worker import Worker
 from unretouch.settings.small_commands import ServeSettings
 
 _PRIVATE = "unretouch-serve-"
