@@ -19,7 +19,7 @@ from unretouch.base.messages import korean
 from unretouch.runs import history
 from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.serve import runs, training_commands
+from unretouch.serve import runs, trainings
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
 from unretouch.serve.refusals import Limits, Refused
@@ -55,7 +55,7 @@ def test_a_preset_is_the_command_of_the_guide(name: str) -> None:
         "--model pix2pix --direction AtoB --batch_size 1 --load_size 512 --crop_size 512 "
         f"--continue_train --dataroot /d --name n --checkpoints_dir /c {GUIDE[name]}"
     )
-    ours = training_commands.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
+    ours = trainings.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
     assert ours[0] == "train"
     assert flags(ours[1:]) == flags(shlex.split(guide))
 
@@ -65,7 +65,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
         dataroot="/d", netG="detail", size="s", preprocess="none", no_flip=True, no_dropout=True,
         recipe="fast", lambda_GAN=0.0, lambda_L1=321.5, minutes=2.5, seed=7, lr=3e-05,
     )  # fmt: skip
-    line = training_commands.continue_words(settings, "n", tmp_path, 1.5)
+    line = trainings.continue_words(settings, "n", tmp_path, 1.5)
     options = asked(line[1:])
     assert "--continue_train" in line
     assert options.minutes == 4.0
@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
 
 def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="/d", lambda_L1=300.0, n_epochs=5, n_epochs_decay=3)
-    line = training_commands.continue_words(settings, "n", tmp_path, 10)
+    line = trainings.continue_words(settings, "n", tmp_path, 10)
     found = flags(line[1:])
     assert found["--model"] == "pix2pix"
     assert found["--n_epochs"] == "15.0"
@@ -86,7 +86,7 @@ def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) ->
 @pytest.mark.parametrize("minutes", [0, -1, 1e9])
 def test_a_time_budget_has_bounds(minutes: float) -> None:
     with pytest.raises(Refused):
-        training_commands.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+        trainings.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from unretouch.base import names
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import Message, _
 from unretouch.runs.folder import RunDir
-from unretouch.serve import runs, training_commands
+from unretouch.serve import runs, trainings
 from unretouch.serve.draft_pairs import SIDES, PairPlace, write_pairs
 from unretouch.serve.refusals import (
     NO_CONFIG,
@@ -65,7 +65,7 @@ async def begin(request: Request) -> Response:
     def start() -> RunDir:
         run = _new_run(state, str(asked.get("name", "")))
         dataroot = names.inside(state.datasets, run.name)
-        words = training_commands.start_words(
+        words = trainings.start_words(
             preset, minutes, dataroot, run.name, state.checkpoints, direction
         )
         with state.starting:
@@ -122,7 +122,7 @@ async def go_on(request: Request) -> Response:
         settings = runs.settings_of(run)
         if settings is None:
             raise Refused(409, NO_CONFIG)
-        words = training_commands.continue_words(settings, run.name, state.checkpoints, more)
+        words = trainings.continue_words(settings, run.name, state.checkpoints, more)
         with state.starting:
             _require_rest(state)
             state.trainings.start(run, words)
