@@ -682,20 +682,21 @@ FAULTS: dict[str, Callable[[Any], None]] = {
 def _serve() -> None:
     """Answer requests on stdin, one a line: start a program, or wait for its end."""
     import torch
-    from unretouch.commands import train, verify  # noqa: F401
-    from unretouch.compat import test as classic_test
-    from unretouch.compat import train as classic_train
 
     from unretouch import cli
+    from unretouch.tasks import test_command, train_command
     from unretouch.tasks import train as training_run
     from unretouch.tasks.verify import verification
 
     assert training_run
     assert verification
-    for late in ("torch._dynamo", "tyro"):  # imported at their first use
-        importlib.import_module(late)
+    importlib.import_module("torch._dynamo")  # which imports it at its first use
     torch.set_num_threads(1)
-    programs = {"train": classic_train.main, "test": classic_test.main, "verify": verify.main}
+    programs: dict[str, Callable[[list[str]], int | None]] = {
+        "train": train_command.classic,
+        "test": test_command.classic,
+        "verify": lambda words: cli.dispatch(["verify", *words]),
+    }
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
