@@ -1,4 +1,4 @@
-"""Trainings: the commands that the app starts, their processes, which outlive it, how they stand."""
+"""Trainings: the commands that the app starts, and their processes, which outlive it."""
 
 from __future__ import annotations
 
