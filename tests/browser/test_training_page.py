@@ -432,7 +432,7 @@ def test_estimates_say_what_they_are(browser: Any, new_run: Callable[[], Any]) -
     assert "estimated from\n12 sampled tiles" in figures
     browser.find("[data-language=ko]").click()
     assert "추정 근거\n표본 타일 12개" in browser.text(".pair .figures")
-    assert browser.text(".looks [aria-pressed=true]") == "가장 강한 리터칭 1"
+    assert browser.text(".looks [aria-pressed=true]") == "보정이 가장 강한 곳 1"
     run.large_preview(900, whole=True)
     browser.until("return document.getElementById('error-now').innerText === '0.500'")
     assert "추정" not in browser.text(".pair .figures") + browser.text("#identity")

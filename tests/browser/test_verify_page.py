@@ -121,7 +121,7 @@ def test_korean_on_a_phone(browser: Any, page: Path, dark: bool) -> None:
     ready(browser)
     assert browser.text(".verdict h2") == "외웠나요?"
     assert "발목을 잡는 쌍은" in browser.text(".verdict .said")
-    assert "리터칭을 되돌린 비율" in browser.text("#likeness table")
+    assert "보정을 되돌린 비율" in browser.text("#likeness table")
     assert browser.run("return document.documentElement.scrollWidth") == 360
 
 

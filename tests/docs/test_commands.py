@@ -34,6 +34,7 @@ NOT_RUN = {
     r"tail -f .*": "never ends",
     r"unretouch .*--engine ray": "needs the extra; tests/ray runs it",
     r"unretouch .*--devices 2|(torchrun|srun) .*": "several processes; tests/scale runs them",
+    r"pybabel .*": "tests/unit/test_messages.py does so, and compares",
     r"python benchmarks/.*": "takes minutes on a quiet machine",
     r"(prek|pre-commit|ruff|mypy|pytest|\.ci/run).*": "the checks themselves; CI runs them",
 }

@@ -23,8 +23,8 @@ from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
 from starlette.requests import Request
 
-from unretouch.serve.limits import Limits
-from unretouch.serve.uploads import Refused, receive_picture
+from unretouch.serve.refusals import Limits, Refused
+from unretouch.serve.uploads import receive_picture
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="kills and looks at processes as on POSIX"),
@@ -366,7 +366,8 @@ def test_a_run_is_begun_once_and_by_a_name_of_its_own(tmp_path: Path) -> None:
         }
         for name in ("a/b", "..", "-rf", "x" * 101, ""):
             answer = app.ask("POST", "api/runs", {**asked, "name": name})
-            assert (answer.status, answer.json["code"]) == (400, "refused_name")
+            assert answer.status == 400
+            assert answer.json["message"] == "This name cannot be used: {text}"
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: app.ask("POST", "api/runs", asked), range(4)))
         codes = [answer.status for answer in answers]

@@ -18,12 +18,8 @@ from hypothesis import strategies as st
 
 from unretouch.base.names import LONGEST_SEGMENT
 from unretouch.pixels.pair_pictures import COLOURS, picture_files
-from unretouch.report.compare_words import WORDS as COMPARE_WORDS
 from unretouch.report.pages import ShownPair, picture_url, script_json
 from unretouch.report.training_page import write_status, write_training_page
-from unretouch.report.verdict_sentences import SENTENCES
-from unretouch.report.verify_words import WORDS as VERIFY_WORDS
-from unretouch.report.words import WORDS
 from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import (
     PREVIEWS_KEPT,
@@ -336,24 +332,6 @@ def test_the_style_sheet_draws_the_scale_in_the_same_colours() -> None:
     assert ramp
     stops = re.findall(r"rgb\((\d+), (\d+), (\d+)\)", ramp[1])
     assert [tuple(map(int, stop)) for stop in stops] == list(COLOURS)
-
-
-def test_every_word_used_is_there_in_both_languages_and_every_word_is_used() -> None:
-    used: set[str] = set()
-    sources = [*REPORTS.glob("templates/*.html"), *REPORTS.glob("static/*.js")]
-    for text in (path.read_text("utf-8") for path in sources):
-        used |= set(re.findall(r'(?:data-word(?:-label)?=|say\()"(\w+)"', text))
-        used |= set(re.findall(r"\bt\.(\w+)", text))
-        used |= set(re.findall(r'"(\w+)"', text)) & set(WORDS)
-    assert used <= set(WORDS) | set(VERIFY_WORDS) | set(COMPARE_WORDS)
-    # These keys are put together from a state, a reason, a chart or a picture's label.
-    composed = {w for w in WORDS if re.match("state_|reason_|chart_|real|fake", w)}
-    assert set(WORDS) - composed <= used
-    for key, texts in (WORDS | VERIFY_WORDS | COMPARE_WORDS | SENTENCES).items():
-        assert len(texts) == 2
-        assert all(texts), key
-        holes = [sorted(re.findall(r"\{\w+\}", text)) for text in texts]
-        assert holes[0] == holes[1], key
 
 
 def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) -> None:

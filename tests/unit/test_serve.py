@@ -8,24 +8,24 @@ import re
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from unretouch.base.errors import UsageError
-from unretouch.report.words import WORDS as REPORT_WORDS
+from unretouch.base.messages import korean
 from unretouch.runs import history
 from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.serve import pages, presets, runs, words
-from unretouch.serve.drafts import Drafts
-from unretouch.serve.limits import Limits
+from unretouch.serve import runs, trainings
+from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
-from unretouch.serve.plain_png import without_metadata
+from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.server import hosts
 from unretouch.serve.state import AppState, describe
-from unretouch.serve.uploads import Refused
+from unretouch.serve.uploads import without_metadata
 from unretouch.settings.small_commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train_command import asked
@@ -55,7 +55,7 @@ def test_a_preset_is_the_command_of_the_guide(name: str) -> None:
         "--model pix2pix --direction AtoB --batch_size 1 --load_size 512 --crop_size 512 "
         f"--continue_train --dataroot /d --name n --checkpoints_dir /c {GUIDE[name]}"
     )
-    ours = presets.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
+    ours = trainings.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
     assert ours[0] == "train"
     assert flags(ours[1:]) == flags(shlex.split(guide))
 
@@ -65,7 +65,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
         dataroot="/d", netG="detail", size="s", preprocess="none", no_flip=True, no_dropout=True,
         recipe="fast", lambda_GAN=0.0, lambda_L1=321.5, minutes=2.5, seed=7, lr=3e-05,
     )  # fmt: skip
-    line = presets.continue_words(settings, "n", tmp_path, 1.5)
+    line = trainings.continue_words(settings, "n", tmp_path, 1.5)
     options = asked(line[1:])
     assert "--continue_train" in line
     assert options.minutes == 4.0
@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
 
 def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="/d", lambda_L1=300.0, n_epochs=5, n_epochs_decay=3)
-    line = presets.continue_words(settings, "n", tmp_path, 10)
+    line = trainings.continue_words(settings, "n", tmp_path, 10)
     found = flags(line[1:])
     assert found["--model"] == "pix2pix"
     assert found["--n_epochs"] == "15.0"
@@ -86,7 +86,7 @@ def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) ->
 @pytest.mark.parametrize("minutes", [0, -1, 1e9])
 def test_a_time_budget_has_bounds(minutes: float) -> None:
     with pytest.raises(Refused):
-        presets.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+        trainings.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,6 @@ def test_where_it_must_not_listen(host: str, token: str | None) -> None:
 def test_it_answers_to_its_own_names_only() -> None:
     assert hosts("127.0.0.1", 80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
     assert hosts("box.local", 8765) == {"box.local:8765"}
-
-
-def test_every_word_is_there_in_both_languages() -> None:
-    changed = {"reason_disk_full", "reason_interrupted", "reason_terminated", "silent"}
-    assert words.WORDS.keys() & REPORT_WORDS.keys() == changed
-    for key, (english, korean) in words.WORDS.items():
-        fields = set(re.findall(r"\{\w+\}", english))
-        assert fields == set(re.findall(r"\{\w+\}", korean)), key
-    known = words.tables()["en"].keys()
-    serve = Path(pages.__file__).parent
-    for file in [*serve.glob("templates/*.html"), *serve.glob("static/*.js"), *serve.glob("*.py")]:
-        text = file.read_text("utf-8")
-        used = re.findall(r'data-word(?:-label)?="([a-z_]+)"', text)
-        used += re.findall(r'Page\.say\("([a-z_]+)"', text)
-        used += re.findall(r'Refused\(\d+, "([a-z_]+)"', text)
-        assert set(used) <= known, file.name
 
 
 def test_a_png_keeps_its_pixels_and_profile_and_nothing_else() -> None:
@@ -170,24 +154,28 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
     assert simulated["width"] == 128
 
 
-def test_doubts_and_problems_are_codes_that_the_page_words(
+def test_doubts_and_problems_are_messages_that_the_page_says_in_either_language(
     tmp_path: Path, portrait: np.ndarray
 ) -> None:
     b = portrait[20:148, 150:278]
     a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
-    cases = {
-        "doubt_same": put(tmp_path / "same", a=b, b=b),
-        "doubt_swapped": put(tmp_path / "swapped", a=b, b=a),
-        "doubt_shifted": put(tmp_path / "shifted", a=a, b=np.roll(b, 4, 1)),
-        "doubt_unlike": put(tmp_path / "unlike", a=a, b=portrait[300:428, 0:128]),
+    cases: dict[str, Any] = {
+        "the same picture": put(tmp_path / "same", a=b, b=b),
+        "sides swapped": put(tmp_path / "swapped", a=b, b=a),
+        "is shifted by": put(tmp_path / "shifted", a=a, b=np.roll(b, 4, 1)),
+        "hardly the same picture": put(tmp_path / "unlike", a=a, b=portrait[300:428, 0:128]),
     }
-    for code, found in cases.items():
-        assert code in [doubt["code"] for doubt in found["doubts"]], code  # type: ignore[attr-defined]
-        assert code in words.WORDS
-    odd = put(tmp_path / "odd", whole=b[:, :-1])
-    assert odd == {"problem": {"code": "problem_odd", "width": 127}}
-    sizes = put(tmp_path / "sizes", a=a, b=b[:-1])
-    assert sizes["problem"]["code"] == "problem_sizes"  # type: ignore[index]
+    for said, found in cases.items():
+        messages = [doubt["message"] for doubt in found["doubts"]]
+        assert any(said in message for message in messages), said
+        assert all(message in korean() for message in messages)
+        assert found["swapped"] == (said == "sides swapped")
+    odd: Any = put(tmp_path / "odd", whole=b[:, :-1])
+    assert odd["problem"]["values"] == {"width": 127}
+    sizes: Any = put(tmp_path / "sizes", a=a, b=b[:-1])
+    assert sizes["problem"]["values"] == {"a": "128 × 128", "b": "128 × 127"}
+    for refused in (odd, sizes):
+        assert refused["problem"]["message"] in korean()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "whole.png").write_bytes(b"nothing")
     problem = json.loads(report(tmp_path / "bad"))["problem"]

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.metrics.tally import Patch, Sums, Tally, View
@@ -74,7 +75,7 @@ LEVEL_ERROR = Metric(
     lowest=0.0,
     highest=255.0,
     better="lower",
-    explanation=(
+    explanation=N_(
         "How many of the 255 steps from black to white the result is off on average; "
         "below half a step the eye and the file see no difference."
     ),
@@ -143,7 +144,7 @@ RECOVERED_SHARE = Metric(
     lowest=-math.inf,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The part of the retoucher's work that is undone: 1 (100%) is all of it, 0 is as if "
         "nothing had been done, and below 0 the result is further away than the retouched picture "
         "was."
@@ -194,7 +195,7 @@ EXACT_PIXELS = Metric(
     lowest=0.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The part of all pixels that, once saved, have exactly the colour of the answer; "
         "1 (100%) means that the two files show the same picture, bit for bit."
     ),
@@ -230,7 +231,7 @@ PSNR = Metric(
     lowest=-math.inf,
     highest=HIGHEST_PSNR,
     better="higher",
-    explanation=(
+    explanation=N_(
         "The error as engineers quote it: 6 more means half the error; above 48 it is "
         "finer than the steps of a file."
     ),

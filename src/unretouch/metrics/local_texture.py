@@ -8,6 +8,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric
 from unretouch.metrics.pictures import Figure, Layer
 from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
@@ -46,7 +47,7 @@ GRADIENT_RATIO = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How crisp the texture is beside the untouched skin: 1 is the same, below 1 is soft, "
         "above 1 is harsh."
     ),
@@ -82,7 +83,7 @@ LAPLACIAN_RATIO = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How strong the very finest grain of the skin is: 1 is the same as untouched, below 1 is "
         "blurred, above 1 is noisy or oversharpened."
     ),
@@ -136,7 +137,7 @@ LOCAL_CONTRAST_DISTANCE = Metric(
     lowest=0.0,
     highest=127.5,
     better="lower",
-    explanation=(
+    explanation=N_(
         "Whether smooth and rough places are as common as in the untouched skin, by how many "
         "grey levels their roughness is off."
     ),

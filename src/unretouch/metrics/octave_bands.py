@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from scipy import fft
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric
 from unretouch.metrics.pictures import Area, Figure, Layer, Levels, Picture
 from unretouch.metrics.tally import HALO, Patch, Sums, Tally, View, luma_of, total
@@ -167,7 +168,7 @@ BAND_ENERGY = Metric(
     lowest=0.0,
     highest=math.inf,
     better="one",
-    explanation=(
+    explanation=N_(
         "How strong the texture of each size is beside that of the untouched skin: 1 is the same, "
         "below 1 is too smooth, above 1 is noise."
     ),
@@ -199,7 +200,7 @@ DETAIL_COHERENCE = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "Whether the texture put back is the person's own: 1 is every pore in its place, "
         "0 is grain that only looks like skin."
     ),
@@ -228,7 +229,7 @@ DETAIL_RECOVERED = Metric(
     lowest=-math.inf,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How much of the removed texture of each size is back: 1 is all of it, 0 is as if nothing "
         "had been done, below 0 is grain or damage."
     ),

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric
 from unretouch.metrics.pictures import Figure, Places, reflected
 from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
@@ -115,7 +116,7 @@ SPECTRUM_DISTANCE = Metric(
     lowest=0.0,
     highest=math.inf,
     better="lower",
-    explanation=(
+    explanation=N_(
         "How far the mix of fine and coarse texture is from that of the untouched skin, as a "
         "loudness: 0 is the same; 6 means that sizes are twice or half as strong on average."
     ),

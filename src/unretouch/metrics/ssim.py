@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric
 from unretouch.metrics.octave_bands import NOTHING, detail_of
 from unretouch.metrics.pictures import Figure, Layer
@@ -111,7 +112,7 @@ SSIM = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How alike the two pictures are in light, contrast and structure, looked at through a "
         "small loupe: 1 is the same."
     ),
@@ -161,7 +162,7 @@ DETAIL_SSIM = Metric(
     lowest=-1.0,
     highest=1.0,
     better="higher",
-    explanation=(
+    explanation=N_(
         "How alike the texture is once light and shade are taken away: 1 is the same skin; both "
         "smoothness and foreign grain lower it."
     ),

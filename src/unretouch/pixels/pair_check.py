@@ -7,6 +7,7 @@ and a set in which every pair has two equal sides. Everything else is a warning:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,31 +31,60 @@ FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
 
-def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
+@dataclass(frozen=True)
+class Doubts:
+    """What is doubtful in a pair; a figure is None where nothing is doubtful about it."""
+
+    same: bool = False
+    """both sides are one picture"""
+    correlation: float | None = None
+    """of two sides that are hardly the same picture"""
+    shift: tuple[float, float] | None = None
+    """(dx, dy) in pixels by which B lies to the right of and below A"""
+    detail_ratio: float | None = None
+    """fine detail of the input over that of the answer, where the sides may be swapped"""
+
+
+def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size."""
     if all(np.array_equal(*strips) for strips in _strips(a, b)):
-        return ["A and B are the same picture, so there is nothing to learn from this pair"]
+        return Doubts(same=True)
     moved = shift(a, b)
     if moved is None and (alike := likeness(a, b)) < ALIKE:
-        return [
-            f"A and B are hardly the same picture (correlation {alike:.2f}): is it a pair at all?"
-        ]
-    found = []
-    if moved is not None and max(map(abs, moved)) >= SHIFT_WARNED:
-        found.append(
-            f"B is shifted by dx={moved[0]:.1f}, dy={moved[1]:.1f} pixels against A: "
-            "align the two, or the network learns to move the picture"
-        )
+        return Doubts(correlation=alike)
     source, target = (a, b) if direction == "AtoB" else (b, a)
     ratio = detail_ratio(source, target)
-    if ratio >= SWAPPED:
-        other = "BtoA" if direction == "AtoB" else "AtoB"
-        found.append(
-            f"the input ({direction[0]}) has {ratio:.2f} times the fine detail of the answer "
-            f"({direction[-1]}), so the network would learn to smooth: if the sides are swapped, "
-            f"use --direction {other}"
+    shifted = moved is not None and max(map(abs, moved)) >= SHIFT_WARNED
+    return Doubts(
+        shift=moved if shifted else None, detail_ratio=ratio if ratio >= SWAPPED else None
+    )
+
+
+def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
+    """Return what a terminal says of the doubts about a pair."""
+    found = doubts(a, b, direction)
+    if found.same:
+        return ["A and B are the same picture, so there is nothing to learn from this pair"]
+    if found.correlation is not None:
+        return [
+            f"A and B are hardly the same picture (correlation {found.correlation:.2f}): "
+            "is it a pair at all?"
+        ]
+    said = []
+    if found.shift is not None:
+        dx, dy = found.shift
+        said.append(
+            f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A: "
+            "align the two, or the network learns to move the picture"
         )
-    return found
+    if found.detail_ratio is not None:
+        other = "BtoA" if direction == "AtoB" else "AtoB"
+        said.append(
+            f"the input ({direction[0]}) has {found.detail_ratio:.2f} times the fine detail of the "
+            f"answer ({direction[-1]}), so the network would learn to smooth: if the sides are "
+            f"swapped, use --direction {other}"
+        )
+    return said
 
 
 def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from unretouch.base.errors import UsageError, install_hint
+from unretouch.base.messages import N_
 from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.deep_distance import EarlyStages, deep_distance
 from unretouch.runs.weights import load_known_weights
@@ -62,7 +63,7 @@ DEEP_DISTANCE = Metric(
     lowest=0.0,
     highest=4.0,
     better="lower",
-    explanation=(
+    explanation=N_(
         "How different the result looks to a network that was trained to name objects in "
         "photographs, not to judge skin: 0 is the same, and grain in the wrong place counts."
     ),

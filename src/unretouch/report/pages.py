@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from unretouch.base import durable
+from unretouch.base.messages import _, korean
 from unretouch.pixels.pair_pictures import SCALE
-from unretouch.report.words import tables
 from unretouch.runs.plain_figures import FIGURES, PlainFigures
 
 PageKind = Literal["training", "results", "verify", "compare"]
-Words = Mapping[str, Mapping[str, str]]
-"""What a page says, by language and key."""
 
 _PICTURES = (
     "page.css",
@@ -77,49 +75,58 @@ _POLICY = (
 )
 
 
-def write_page(
-    folder: Path, kind: PageKind, data: Any, words: Words | None = None, **values: Any
-) -> Path:
+def write_page(folder: Path, kind: PageKind, data: Any, **values: Any) -> Path:
     """Write index.html and its assets into `folder`, where the pictures lie; return its path.
 
     `data` is what the page's script reads, `values` what its template shows, every one escaped.
-    `words` are the page's own; unset, those that all pages share. Raises DiskError.
+    Raises DiskError.
     """
-    write_assets(folder, kind, words)
+    write_assets(folder, kind)
     index = folder / "index.html"
-    durable.write_text(index, render(kind, words, data=Markup(script_json(data)), **values))
+    durable.write_text(index, render(kind, data=Markup(script_json(data)), **values))
     return index
 
 
-def write_assets(folder: Path, kind: PageKind, words: Words | None = None) -> None:
+def write_assets(folder: Path, kind: PageKind) -> None:
     """Write the styles and scripts of a page, and the words they speak. Raises DiskError."""
     static, assets = files("unretouch.report") / "static", folder / "assets"
     for name in ASSETS[kind]:
         target = assets / name
         durable.make_folder(target.parent)
         durable.write_bytes(target, static.joinpath(*name.split("/")).read_bytes())
-    spoken = script_json({"words": words or tables(), "errorScale": SCALE})
-    durable.write_text(assets / "words.js", f"window.unretouch = {spoken};\n")
-
-
-def render(kind: PageKind, words: Words | None = None, **values: Any) -> str:
-    """Return the template of a page, filled; every value is escaped."""
-    template = _environment().get_template(f"{kind}_page.html")
-    return template.render(t=(words or tables())["en"], **values)
+    durable.write_text(assets / "words.js", words_script())
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("unretouch.report"),
+def words_script() -> str:
+    """Return words.js, by which a page says its messages in languages other than English."""
+    told = {"catalogues": {"ko": korean()}, "errorScale": SCALE}
+    return f"window.unretouch = {script_json(told)};\n"
+
+
+def render(kind: PageKind, **values: Any) -> str:
+    """Return the template of a page, filled; every value is escaped."""
+    return environment(_POLICY).get_template(f"{kind}_page.html").render(**values)
+
+
+@cache
+def environment(policy: str, *packages: str) -> Environment:
+    """Return what finds and fills templates, those of `packages` before ours.
+
+    `policy` says what a page may load, as its Content-Security-Policy.
+    """
+    loaders = [PackageLoader(package) for package in (*packages, "unretouch.report")]
+    made = Environment(
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["url"] = picture_url
-    environment.globals["policy"] = _POLICY
-    return environment
+    made.filters["url"] = picture_url
+    made.globals["policy"] = policy
+    made.globals["_"] = _
+    return made
 
 
 def picture_url(name: str) -> str:

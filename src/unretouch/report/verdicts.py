@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from unretouch.base.errors import UsageError, VerificationError
+from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
 from unretouch.report.pair_figures import BandEnergies, PairFigures, Part
-from unretouch.report.verdict_sentences import Phrase, say
 from unretouch.settings.fields import nearest_hint
 from unretouch.settings.verify import (
     MemorisedThresholds,
@@ -42,14 +42,32 @@ SCALES = {"memorised": MEMORISED, "texture": TEXTURE, "unseen": UNSEEN, "probe":
 """The words of each question. No two share a word but the worst."""
 
 _TONES: dict[Tone, tuple[str, ...]] = {
-    "good": ("memorised", "back", "holds", "skill"),
+    "good": (N_("memorised"), N_("back"), N_("holds"), N_("skill")),
     "middling": (
-        *("nearly", "not yet", "no better", "smooth", "holds in part"),
-        *("in between", "memory"),
+        *(N_("nearly"), N_("not yet"), N_("no better"), N_("smooth"), N_("holds in part")),
+        *(N_("in between"), N_("memory")),
     ),
-    "bad": ("did nothing", "harmful", "nothing", "grain", "noisy", "does not hold"),
-    "unknown": (UNKNOWN,),
+    "bad": (
+        *(N_("did nothing"), N_("harmful"), N_("nothing"), N_("grain"), N_("noisy")),
+        N_("does not hold"),
+    ),
+    "unknown": (N_("unknown"),),
 }
+
+_UNKNOWN_SAID: dict[Question, Message] = {
+    "memorised": _("There are no training pairs to judge."),
+    "texture": _("Nothing can be said of texture: the retouch removed none."),
+    "unseen": _(
+        "Nothing is known about unseen portraits: there are no held-out pairs. Give some with "
+        "--heldout, let --cross hold each pair out in turn, or try --self_test on an untouched "
+        "photo."
+    ),
+    "probe": _("Nothing to probe: too little is recovered from the unchanged pictures."),
+}
+_NO_RETOUCH = _(
+    "There is no retouch to judge: source and target differ only as two files do that were "
+    "compressed apart."
+)
 
 
 @dataclass(frozen=True)
@@ -62,14 +80,14 @@ class Verdict:
 
     question: Question
     word: str
-    phrases: tuple[Phrase, ...]
+    said: tuple[Message, ...]
     held_back_by: str | None
     pairs: Mapping[str, str]
 
     @property
     def sentence(self) -> str:
         """What is said, in English."""
-        return say(self.phrases)
+        return " ".join(str(message) for message in self.said)
 
     @property
     def tone(self) -> Tone:
@@ -79,16 +97,18 @@ class Verdict:
 
 def _unknown(question: Question, pairs: Sequence[PairFigures], bare: bool) -> Verdict:
     """Return that nothing can be said; where `bare`, because the pairs hold no retouch."""
-    said = Phrase("no_retouch" if bare else f"{question}_unknown")
+    said = _NO_RETOUCH if bare else _UNKNOWN_SAID[question]
     return Verdict(question, UNKNOWN, (said,), None, {pair.name: UNKNOWN for pair in pairs})
 
 
-def _worded(question: Question, word: str, **values: Phrase) -> Phrase:
-    """Return what is said of a question's word."""
-    return Phrase(f"{question}_{word.replace(' ', '_')}", values)
-
-
 # --- Did it memorise?
+
+_MEMORISED_SAID = {
+    "nearly": _("Nearly memorised."),
+    "not yet": _("Not memorised yet."),
+    "did nothing": _("The model does next to nothing."),
+    "harmful": _("The model makes it worse than it was."),
+}
 
 
 def memorised_verdict(
@@ -107,13 +127,24 @@ def memorised_verdict(
     last = max(known, key=lambda p: (-MEMORISED.index(words[p.name]), _shortfall(p, limits)))
     word, stands = words[last.name], _stands(last)
     if word == MEMORISED[-1]:
-        key = "memorised_all" if len(known) > 1 else "memorised_one"
-        said = Phrase(key, {"count": str(len(known)), "pair": last.name, "stands": stands})
+        said = _("The training pair is memorised; {pair}: {stands}.", pair=last.name, stands=stands)
+        if len(known) > 1:
+            said = _(
+                "All {count} training pairs are memorised; the least well, {pair}: {stands}.",
+                count=str(len(known)),
+                pair=last.name,
+                stands=stands,
+            )
         return Verdict("memorised", word, (said,), None, words)
     goal = {"G_L1": f"{limits.G_L1:g}", "share": f"{limits.recovered_share:g}"}
-    held_back = Phrase("held_back", {"pair": last.name, "stands": stands, **goal})
-    phrases = (_worded("memorised", word), held_back)
-    return Verdict("memorised", word, phrases, last.name, words)
+    held_back = _(
+        "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
+        "{share}.",
+        pair=last.name,
+        stands=stands,
+        **goal,
+    )
+    return Verdict("memorised", word, (_MEMORISED_SAID[word], held_back), last.name, words)
 
 
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
@@ -141,20 +172,45 @@ def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
     return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
 
 
-def _stands(pair: PairFigures) -> Phrase:
+def _stands(pair: PairFigures) -> Message:
     error, share = pair.judged["level_error"], pair.judged["recovered_share"]
-    values: dict[str, str | Phrase] = {
+    values = {
         "weighted": f"{pair.judged_G_L1:.3g}",
         "lambda_L1": f"{pair.lambda_L1:g}",
         "error": f"{error:.3g}",
     }
     if share is None:
-        return Phrase("stands_equal", values)
-    where = "stands_area" if pair.noisy else "stands"
-    return Phrase(where, {**values, "share": f"{share:.2f}"})
+        return _(
+            "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), nothing to "
+            "recover",
+            **values,
+        )
+    values["share"] = f"{share:.2f}"
+    if pair.noisy:
+        return _(
+            "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
+            "levels), recovered share {share}",
+            **values,
+        )
+    return _(
+        "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), recovered share "
+        "{share}",
+        **values,
+    )
 
 
 # --- Is the texture back?
+
+_TEXTURE_SAID = {
+    "back": N_("The texture is back, in strength and in place; the least so: {stands}."),
+    "smooth": N_("Still too smooth: {stands}."),
+    "no better": N_("Less like the true skin than doing nothing or a grain overlay: {stands}."),
+    "nothing": N_("No texture was brought back: {stands}."),
+    "grain": N_(
+        "Grain, not this person's skin: texture of the right strength in the wrong place: {stands}."
+    ),
+    "noisy": N_("More texture than the untouched skin has: {stands}."),
+}
 
 
 @dataclass(frozen=True)
@@ -200,18 +256,20 @@ def texture_verdict(
     last = min(judged, key=lambda j: (TEXTURE.index(j.word), j.band.recovered))
     held_back_by = None if last.word == TEXTURE[-1] else last.pair.name
     low, high = BANDS[PARTS.index(last.band.part)]
-    stands = Phrase(
-        "texture_stands",
-        {
-            "pair": last.pair.name,
-            "low": str(low),
-            "high": str(high),
-            "energy": f"{last.band.energy:.2f}",
-            "coherence": f"{last.band.coherence:.2f}",
-            "recovered": f"{last.band.recovered:.2f}",
-        },
+    values = {
+        "pair": last.pair.name,
+        "low": str(low),
+        "high": str(high),
+        "energy": f"{last.band.energy:.2f}",
+        "coherence": f"{last.band.coherence:.2f}",
+        "recovered": f"{last.band.recovered:.2f}",
+    }
+    stands = _(
+        "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
+        "coherence {coherence} with the true detail, {recovered} of it recovered",
+        **values,
     )
-    said = _worded("texture", last.word, stands=stands)
+    said = Message(_TEXTURE_SAID[last.word], {"stands": stands})
     return Verdict("texture", last.word, (said,), held_back_by, words)
 
 
@@ -274,6 +332,17 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
 
 # --- Does it hold on unseen portraits?
 
+_UNSEEN_SAID = {
+    "holds": _("It holds on unseen portraits:"),
+    "holds in part": _("It holds in part on unseen portraits:"),
+    "does not hold": _("It does next to nothing for unseen portraits:"),
+    "harmful": _("Careful: it makes unseen portraits worse than they were:"),
+}
+_HARM_SAID = {
+    "skin": N_("There the skin was made worse by {harm} grey levels."),
+    "elsewhere": N_("There what is not skin was made worse by {harm} grey levels."),
+}
+
 
 def mean_share(pairs: Sequence[PairFigures]) -> Figure:
     """Return the mean of the recovered shares by which pairs are judged, or None without one."""
@@ -300,16 +369,30 @@ def unseen_verdict(
     last = min(known, key=lambda pair: _share(pair) or 0.0)
     word = _in_all(words[last.name], mean, gap, limits)
     held_back_by = None if word == UNSEEN[-1] else last.name
-    values = {"mean": f"{mean:.2f}", "pair": last.name, "share": f"{_share(last):.2f}"}
-    key = "unseen_alone"
-    if gap is not None:
-        key = "unseen_gap" if gap >= 0 else "unseen_gain"
-        values["gap"] = f"{abs(gap):.2f}"
     harm = [
-        Phrase(f"harm_{part}", {"harm": f"{harm:.2g}"}) for part, harm in harmed_parts(last).items()
+        Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
+        for part, harm in harmed_parts(last).items()
     ]
-    phrases = (_worded("unseen", word), Phrase(key, values), *harm)
-    return Verdict("unseen", word, phrases, held_back_by, words)
+    said = (_UNSEEN_SAID[word], _recovered(mean, gap, last), *harm)
+    return Verdict("unseen", word, said, held_back_by, words)
+
+
+def _recovered(mean: float, gap: Figure, worst: PairFigures) -> Message:
+    values = {"mean": f"{mean:.2f}", "pair": worst.name, "share": f"{_share(worst):.2f}"}
+    if gap is None:
+        return _("mean recovered share {mean}; the worst, {pair}, {share}.", **values)
+    values["gap"] = f"{abs(gap):.2f}"
+    if gap >= 0:
+        return _(
+            "mean recovered share {mean}, {gap} less than on the training pairs; the worst, "
+            "{pair}, {share}.",
+            **values,
+        )
+    return _(
+        "mean recovered share {mean}, {gap} more than on the training pairs; the worst, {pair}, "
+        "{share}.",
+        **values,
+    )
 
 
 def self_test_verdict(
@@ -317,8 +400,8 @@ def self_test_verdict(
 ) -> Verdict:
     """Judge photos with a simulated retouch as unseen portraits, saying what they are."""
     verdict = unseen_verdict(None, photos, thresholds)
-    phrases = (Phrase("self_test"), *verdict.phrases[1:])
-    return replace(verdict, question="self_test", phrases=phrases)
+    hint = _("A hint, no proof, from photos that the simulated retoucher treated:")
+    return replace(verdict, question="self_test", said=(hint, *verdict.said[1:]))
 
 
 def harmed_parts(pair: PairFigures) -> dict[str, float]:
@@ -361,6 +444,19 @@ def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> s
 
 Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
 
+_PROBE_SAID = {
+    "skill": _("Small changes do not throw it off:"),
+    "in between": _("Partly skill, partly memory:"),
+    "memory": _("It knows these pixels by heart:"),
+}
+_CHANGE_SAID = {
+    "shift": _("shift"),
+    "mirror": _("mirror"),
+    "brightness": _("brightness"),
+    "noise": _("noise"),
+    "crop": _("crop"),
+}
+
 
 @dataclass(frozen=True)
 class ProbePoint:
@@ -397,15 +493,13 @@ def probe_verdict(
         word = "skill"
     elif left[worst] < limits.memory:
         word = "memory"
-    stands = Phrase(
-        "probe_stands",
-        {
-            "unchanged": f"{unchanged:.2f}",
-            "change": Phrase(f"change_{worst}"),
-            "left": f"{left[worst] * unchanged:.2f}",
-        },
+    shares = {"unchanged": f"{unchanged:.2f}", "left": f"{left[worst] * unchanged:.2f}"}
+    stands = _(
+        "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
+        change=_CHANGE_SAID[worst],
+        **shares,
     )
-    return Verdict("probe", word, (_worded("probe", word), stands), None, {})
+    return Verdict("probe", word, (_PROBE_SAID[word], stands), None, {})
 
 
 # --- All of them

@@ -1,4 +1,4 @@
-"""What a run is asked from the pages: begin, stop, go on, restore a photograph, test, compare."""
+"""What the pages ask the app to do, answered in JSON: with pairs for a new run, and with runs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,34 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import UnretouchError
+from unretouch.base.messages import Message, _
 from unretouch.runs.folder import RunDir
-from unretouch.serve import presets, runs
-from unretouch.serve.drafts import write_pairs
-from unretouch.serve.jobs import Ended
-from unretouch.serve.plain_png import without_metadata
-from unretouch.serve.state import AppState, describe, state_of, tools
-from unretouch.serve.uploads import Refused, receive_picture
+from unretouch.serve import runs, trainings
+from unretouch.serve.draft_pairs import SIDES, PairPlace, write_pairs
+from unretouch.serve.refusals import (
+    NO_CONFIG,
+    NO_LENGTH,
+    NO_MODEL,
+    NOT_THERE,
+    TOO_SLOW,
+    WRONG_VALUE,
+    Refused,
+    did_not_work,
+)
+from unretouch.serve.state import AppState, describe, state_of
+from unretouch.serve.uploads import check_headers, receive_picture, without_metadata
+from unretouch.serve.worker import Ended
 from unretouch.settings.train import Direction
 
 LONGEST_JSON = 10_000
 STRONGEST = 1.5
 MASKS = ("everywhere", "skin", "learnt")
+PAIR_CHECK = "unretouch.serve.pair_check"
+"""The program that looks at a pair, in a process of its own."""
 
 
 async def list_runs(request: Request) -> Response:
@@ -55,15 +67,15 @@ async def begin(request: Request) -> Response:
     def start() -> RunDir:
         run = _new_run(state, str(asked.get("name", "")))
         dataroot = names.inside(state.datasets, run.name)
-        words = presets.start_words(
+        words = trainings.start_words(
             preset, minutes, dataroot, run.name, state.checkpoints, direction
         )
         with state.starting:
             if run.root.exists() or dataroot.exists():
-                raise Refused(409, "refused_taken", name=run.name)
+                raise Refused(409, _taken(run.name))
             _require_rest(state)
             if not usable:
-                raise Refused(409, "refused_no_pairs")
+                raise Refused(409, _("No pair is ready."))
             write_pairs(usable, dataroot / "train")
             state.trainings.start(run, words)
         return run
@@ -78,10 +90,20 @@ def _new_run(state: AppState, name: str) -> RunDir:
     try:
         run = RunDir(state.checkpoints, name)
     except UnretouchError as error:
-        raise Refused(400, "refused_name", text=str(error)) from None
+        raise Refused(400, _wrong_name(str(error))) from None
     if "/" in run.name:  # it might lie in another run, where nobody looks for one
-        raise Refused(400, "refused_name", text=f"{name}: '/' is for runs made in a terminal")
+        raise Refused(400, _wrong_name(f"{name}: '/' is for runs made in a terminal"))
     return run
+
+
+def _taken(name: str) -> Message:
+    return _(
+        "There is already a run or a folder of pairs named {name}. Choose another name.", name=name
+    )
+
+
+def _wrong_name(text: str) -> Message:
+    return _("This name cannot be used: {text}", text=text)
 
 
 async def stop(request: Request) -> Response:
@@ -101,8 +123,8 @@ async def go_on(request: Request) -> Response:
         run = state.run(request)
         settings = runs.settings_of(run)
         if settings is None:
-            raise Refused(409, "refused_foreign")
-        words = presets.continue_words(settings, run.name, state.checkpoints, more)
+            raise Refused(409, NO_CONFIG)
+        words = trainings.continue_words(settings, run.name, state.checkpoints, more)
         with state.starting:
             _require_rest(state)
             state.trainings.start(run, words)
@@ -114,7 +136,11 @@ async def go_on(request: Request) -> Response:
 def _require_rest(state: AppState) -> None:
     active = state.trainings.any_active(state.runs())
     if active is not None:
-        raise Refused(409, "refused_other_running", name=active.name)
+        message = _(
+            "{name} is being trained. Stop it first: two at once only slow each other down.",
+            name=active.name,
+        )
+        raise Refused(409, message)
 
 
 async def restore(request: Request) -> Response:
@@ -126,11 +152,11 @@ async def restore(request: Request) -> Response:
     try:
         strength = float(query.get("strength", "1"))
     except ValueError:
-        raise Refused(400, "refused_value") from None
+        raise Refused(400, WRONG_VALUE) from None
     if not 0 <= strength <= STRONGEST or mask not in MASKS:
-        raise Refused(400, "refused_value")
+        raise Refused(400, WRONG_VALUE)
     if not run.weights("latest").is_file():
-        raise Refused(409, "refused_no_weights")
+        raise Refused(409, NO_MODEL)
     async with state.worker.place():
         with state.job_folder() as folder:
             picture = await receive_picture(request, folder, "photo", state.limits)
@@ -143,7 +169,7 @@ async def restore(request: Request) -> Response:
             ended = await state.worker.run(request, words)
             made = list(out.glob("*.png"))
             if ended.code != 0 or len(made) != 1:
-                raise Refused(422, "refused_work", text=_said(ended, folder))
+                raise Refused(422, did_not_work(_said(ended, folder)))
             data = await asyncio.to_thread(made[0].read_bytes)
     return Response(without_metadata(data), media_type="image/png")
 
@@ -154,7 +180,7 @@ async def test(request: Request) -> Response:
     run = await asyncio.to_thread(state.run, request)
     settings = runs.settings_of(run)
     if settings is None:
-        raise Refused(409, "refused_foreign")
+        raise Refused(409, NO_CONFIG)
     words = [
         *("test", "--model", "pix2pix", "--dataroot", settings.dataroot),
         *("--phase", settings.phase, "--name", run.name),
@@ -167,8 +193,6 @@ async def verify(request: Request) -> Response:
     """Verify a run and write its report."""
     state = state_of(request)
     run = await asyncio.to_thread(state.run, request)
-    if "verify" not in tools():
-        raise Refused(404, "refused_unknown")
     words = ["verify", run.name, "--checkpoints_dir", str(state.checkpoints)]
     return await _command(request, words, f"reports/verify/{request.path_params['run']}/")
 
@@ -176,8 +200,6 @@ async def verify(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     """Compare all runs and write the page of the comparison."""
     state = state_of(request)
-    if "compare" not in tools():
-        raise Refused(404, "refused_unknown")
     words = [
         *("compare", "--checkpoints_dir", str(state.checkpoints)),
         *("--out", str(comparison_folder(state))),
@@ -196,7 +218,7 @@ async def _command(request: Request, words: list[str], page: str) -> Response:
         await read_json(request)
         ended = await state.worker.run(request, words)
     if ended.code != 0:
-        raise Refused(422, "refused_work", text=_said(ended, state.private.path))
+        raise Refused(422, did_not_work(_said(ended, state.private.path)))
     return JSONResponse({"page": page})
 
 
@@ -209,28 +231,80 @@ def _said(ended: Ended, folder: Path) -> str:
     return text.replace(str(folder), "")
 
 
+async def new_draft(request: Request) -> Response:
+    """Begin a set of pairs."""
+    return JSONResponse({"draft": state_of(request).drafts.new().id}, 201)
+
+
+async def add_side(request: Request) -> Response:
+    """Take in a picture: a whole pair, its side a or b, or an untouched photograph."""
+    state, side = state_of(request), request.path_params["side"]
+    if side not in SIDES:
+        raise Refused(404, NOT_THERE)
+    limits = state.limits
+    check_headers(request, limits)
+    place = state.drafts.place(request.path_params["draft"], request.path_params["pair"])
+    for old in place.folder.glob(f"{side}.*"):
+        old.unlink()
+    place.found = None
+    picture = await receive_picture(request, place.folder, side, limits)
+    return JSONResponse({"width": picture.width, "height": picture.height}, 201)
+
+
+async def look_at(request: Request) -> Response:
+    """Check a pair; for a photograph, simulate its retouch first."""
+    state, place = state_of(request), _pair(request)
+    async with state.worker.place():
+        ended = await state.worker.run(request, [str(place.folder)], PAIR_CHECK)
+    if ended.code != 0:
+        raise Refused(422, did_not_work(ended.errors.strip()[-300:]))
+    place.found = json.loads(ended.output)
+    return JSONResponse(place.found)
+
+
+async def thumbnail(request: Request) -> Response:
+    """A small picture of one side of a pair."""
+    side = request.path_params["side"]
+    path = _pair(request).folder / f"thumbnail_{side}.png"
+    if side not in ("a", "b") or not path.is_file():
+        raise Refused(404, NOT_THERE)
+    return FileResponse(path, media_type="image/png")
+
+
+async def take_out(request: Request) -> Response:
+    """Forget a pair."""
+    params = request.path_params
+    state_of(request).drafts.remove_pair(params["draft"], params["pair"])
+    return Response(status_code=204)
+
+
+def _pair(request: Request) -> PairPlace:
+    params = request.path_params
+    return state_of(request).drafts.pair(params["draft"], params["pair"])
+
+
 async def read_json(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body; an empty body is {}. Raises Refused."""
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or "transfer-encoding" in request.headers:
-        raise Refused(411, "refused_length")
+        raise Refused(411, NO_LENGTH)
     if int(length) > LONGEST_JSON:
-        raise Refused(413, "refused_value")
+        raise Refused(413, WRONG_VALUE)
     if length == "0":
         return {}
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise Refused(415, "refused_value")
+        raise Refused(415, WRONG_VALUE)
     limits = state_of(request).limits
     try:
         async with asyncio.timeout(limits.read_s):
             body = await request.body()
         value = json.loads(body)
     except TimeoutError:
-        raise Refused(408, "refused_slow") from None
+        raise Refused(408, TOO_SLOW) from None
     except (ValueError, RecursionError):
-        raise Refused(400, "refused_value") from None
+        raise Refused(400, WRONG_VALUE) from None
     if not isinstance(value, dict):
-        raise Refused(400, "refused_value")
+        raise Refused(400, WRONG_VALUE)
     return value
 
 
@@ -238,5 +312,5 @@ def number(asked: dict[str, Any], name: str, default: float | None = None) -> fl
     """Return the number `name` of a JSON object. Raises Refused 400."""
     value = asked.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(400, "refused_value")
+        raise Refused(400, WRONG_VALUE)
     return float(value)

@@ -11,22 +11,19 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
-from unretouch.pixels.pair_pictures import SCALE
-from unretouch.report.pages import picture_url, script_json
+from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.actions import comparison_folder
-from unretouch.serve.presets import GUIDE
+from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.security import POLICY, REPORT_POLICY
-from unretouch.serve.state import AppState, state_of, tools
-from unretouch.serve.uploads import Refused
-from unretouch.serve.words import tables
+from unretouch.serve.state import AppState, state_of
+from unretouch.settings.presets import GUIDE, preset
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -36,36 +33,25 @@ TYPES = {
 """Endings of files that are served, and what browsers are told they are."""
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        # The pages of reports are the ground: ours extend them.
-        loader=ChoiceLoader([PackageLoader("unretouch.serve"), PackageLoader("unretouch.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["url"] = picture_url
-    # In a page itself the last part has no meaning; browsers complain of it.
-    environment.globals["policy"] = POLICY.partition("; frame-ancestors")[0]
-    environment.globals["t"] = tables()["en"]
-    return environment
+# In a page itself the last part has no meaning; browsers complain of it.
+_POLICY = POLICY.partition("; frame-ancestors")[0]
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_environment().get_template(template).render(**values))
+    templates = environment(_POLICY, "unretouch.serve")
+    return HTMLResponse(templates.get_template(template).render(**values))
 
 
 async def home(request: Request) -> Response:
     """All runs."""
-    return _page("home.html", up="", tools=tools())
+    return _page("home.html", up="")
 
 
 async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
-    return _page("new.html", up="../", presets=GUIDE, limits=limits)
+    guide = {name: preset(name) for name in GUIDE}
+    return _page("new.html", up="../", guide=guide, limits=limits)
 
 
 def _run_page(request: Request, template: str, **values: Any) -> Response:
@@ -97,7 +83,6 @@ def outcome(request: Request) -> Response:
         request,
         "outcome.html",
         here="outcome",
-        tools=tools(),
         size=weights.stat().st_size if weights.is_file() else None,
         tested=(_test_folder(state, run) / "index.html").is_file(),
         verified=(run.root / "verify" / "index.html").is_file(),
@@ -142,7 +127,7 @@ def weights(request: Request) -> Response:
     """The weights of a run, to be kept."""
     path = state_of(request).run(request).weights("latest")
     if not path.is_file():
-        raise Refused(404, "refused_no_weights")
+        raise Refused(404, NO_MODEL)
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
 
@@ -154,7 +139,7 @@ def report(request: Request) -> Response:
         return _report_file(_test_folder(state, run), request)
     if kind == "verify":
         return _report_file(run.root / "verify", request)
-    raise Refused(404, "refused_unknown")
+    raise Refused(404, NOT_THERE)
 
 
 def comparison(request: Request) -> Response:
@@ -172,14 +157,14 @@ def _report_file(folder: Path, request: Request) -> Response:
     wanted = request.path_params["path"] or "index.html"
     parts = wanted.split("/")
     if any(part in ("", ".", "..") or not part.isprintable() or "\\" in part for part in parts):
-        raise Refused(404, "refused_unknown")
+        raise Refused(404, NOT_THERE)
     try:
         path = names.inside(folder, *parts)
         found = path.is_file()
     except (DataError, OSError, ValueError):
-        raise Refused(404, "refused_unknown") from None
+        raise Refused(404, NOT_THERE) from None
     if not found or path.suffix not in TYPES:
-        raise Refused(404, "refused_unknown")
+        raise Refused(404, NOT_THERE)
     headers = {"Content-Security-Policy": REPORT_POLICY}
     return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
 
@@ -188,16 +173,11 @@ async def asset(request: Request) -> Response:
     """A style, script or table of words that comes with the program."""
     wanted = request.path_params["path"]
     if wanted == "words.js":
-        return Response(_words(), media_type="text/javascript")
+        return Response(words_script(), media_type="text/javascript")
     found = _assets().get(wanted)
     if found is None:
-        raise Refused(404, "refused_unknown")
+        raise Refused(404, NOT_THERE)
     return Response(found.read_bytes(), media_type=TYPES[Path(wanted).suffix])
-
-
-@cache
-def _words() -> str:
-    return f"window.unretouch = {script_json({'words': tables(), 'errorScale': SCALE})};\n"
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 from unretouch.base.errors import CheckpointError
 from unretouch.runs import folder
 from unretouch.runs.folder import RunDir
-from unretouch.serve.uploads import Refused
+from unretouch.serve.refusals import NOT_THERE, Refused
 from unretouch.settings.train import TrainSettings, load_settings
 
 _CALL = ("window.unretouchStatus(", ");")
@@ -36,7 +36,7 @@ def find_run(checkpoints: Path, wanted: str) -> RunDir:
     for run in find_runs(checkpoints):
         if run_id(run.name) == wanted:
             return run
-    raise Refused(404, "refused_unknown")
+    raise Refused(404, NOT_THERE)
 
 
 def _changed(run: RunDir) -> float:
@@ -122,7 +122,7 @@ def picture(run: RunDir, name: str) -> Path:
                     return Path(entry.path)
         except OSError:
             pass
-    raise Refused(404, "refused_unknown")
+    raise Refused(404, NOT_THERE)
 
 
 def tail(path: Path, lines: int = 12) -> str:

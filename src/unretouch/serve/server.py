@@ -1,20 +1,57 @@
-"""Listen, say where, and serve until Ctrl+C."""
+"""The app: its table of routes, all below the token; listen, say where, and serve until Ctrl+C."""
 
 from __future__ import annotations
 
 import secrets
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.serve.app import make_app
-from unretouch.serve.limits import Limits
+from unretouch.serve import actions, pages
+from unretouch.serve.refusals import ANSWERS, Limits
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
 from unretouch.settings.small_commands import ServeSettings, is_loopback
+
+ROUTES = (
+    # pages
+    Route("/", pages.home),
+    Route("/new/", pages.new),
+    Route("/runs/{run}/", pages.watch),
+    Route("/runs/{run}/status.js", pages.status),
+    Route("/runs/{run}/images/{file}", pages.preview),
+    Route("/runs/{run}/latest_net_G.pth", pages.weights),
+    Route("/try/{run}/", pages.trial),
+    Route("/outcome/{run}/", pages.outcome),
+    # Before those of the app's own assets: a report brings its own.
+    Route("/reports/compare/{path:path}", pages.comparison),
+    Route("/reports/{kind}/{run}/{path:path}", pages.report),
+    Route("/assets/{path:path}", pages.asset),
+    Route("/new/assets/{path:path}", pages.asset),
+    Route("/{page}/{run}/assets/{path:path}", pages.asset),
+    # runs
+    Route("/api/runs", actions.list_runs, methods=["GET"]),
+    Route("/api/runs", actions.begin, methods=["POST"]),
+    Route("/api/runs/{run}", actions.one_run, methods=["GET"]),
+    Route("/api/runs/{run}/stop", actions.stop, methods=["POST"]),
+    Route("/api/runs/{run}/continue", actions.go_on, methods=["POST"]),
+    Route("/api/runs/{run}/apply", actions.restore, methods=["PUT"]),
+    Route("/api/runs/{run}/test", actions.test, methods=["POST"]),
+    Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
+    Route("/api/compare", actions.compare, methods=["POST"]),
+    # pairs for a new run
+    Route("/api/drafts", actions.new_draft, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),
+    Route("/api/drafts/{draft}/{pair:int}/check", actions.look_at, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}/thumbnail/{side}", actions.thumbnail),
+    Route("/api/drafts/{draft}/{pair:int}/{side}", actions.add_side, methods=["PUT"]),
+)
 
 CONNECTIONS = 64
 GRACE_S = 3
@@ -31,7 +68,7 @@ def serve(settings: ServeSettings, limits: Limits | None = None) -> int:
     state = AppState(settings, limits)
     token = settings.token or secrets.token_urlsafe(24)
     try:
-        app = Guard(make_app(state), token, hosts(settings.host, port))
+        app = Guard(_app(state), token, hosts(settings.host, port))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{host}:{port}/{token}/"
 
@@ -68,6 +105,21 @@ def hosts(host: str, port: int) -> frozenset[str]:
     written = {f"[{name}]" if ":" in name else name for name in names}
     bare = written if port == 80 else set()
     return frozenset({f"{name}:{port}".lower() for name in written} | bare)
+
+
+def _app(state: AppState) -> Starlette:
+    """Return the app, without its guard. It closes `state` when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            state.close()
+
+    app = Starlette(routes=list(ROUTES), lifespan=lifespan, exception_handlers=ANSWERS)
+    app.state.unretouch = state
+    return app
 
 
 class _Server(uvicorn.Server):

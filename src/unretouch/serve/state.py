@@ -1,8 +1,10 @@
-"""What all requests share: the settings, the worker, the drafts, the trainings."""
+"""What all requests share: settings, a private folder, the drafts, the worker, the trainings."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -10,19 +12,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import portalocker
 from starlette.requests import Request
 
-from unretouch.cli import COMMANDS
+from unretouch.base import locks
 from unretouch.runs.condition import STOP_REASONS
 from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
-from unretouch.serve.drafts import Drafts
-from unretouch.serve.jobs import Worker
-from unretouch.serve.limits import Limits
+from unretouch.serve.draft_pairs import Drafts
+from unretouch.serve.refusals import Limits
 from unretouch.serve.runs import StatusFiles
-from unretouch.serve.temporary import PrivateFolder
 from unretouch.serve.trainings import Trainings
+from unretouch.serve.worker import Worker
 from unretouch.settings.small_commands import ServeSettings
+
+_PRIVATE = "unretouch-serve-"
+"""How the names of private folders begin."""
+_LOCK = "lock"
 
 
 class AppState:
@@ -68,12 +74,6 @@ def state_of(request: Request) -> AppState:
     return found
 
 
-def tools() -> list[str]:
-    """Return which commands the app can offer on a run: those that this version has."""
-    names = {command.name for command in COMMANDS}
-    return [name for name in ("verify", "compare") if name in names]
-
-
 def describe(state: AppState, run: RunDir) -> dict[str, Any]:
     """Return what the pages show of a run, as JSON has it."""
     status = state.files.get(run) or {}
@@ -111,3 +111,45 @@ def _picture(pair: dict[str, Any]) -> str | None:
 
 def _budget(minutes: float | None) -> str:
     return "epochs" if minutes is None else "minutes"
+
+
+class PrivateFolder:
+    """A new folder for pictures on their way, that only this user can look into.
+
+    It is gone when the app ends, however that is: `close` removes it with all in it, and a folder
+    that a killed app left is removed by the next one: its lock is free then.
+    """
+
+    def __init__(self) -> None:
+        _remove_left_behind()
+        self.path = Path(tempfile.mkdtemp(prefix=_PRIVATE))
+        self._lock = portalocker.Lock(self.path / _LOCK, mode="a", timeout=0)
+        self._lock.acquire()
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _remove_left_behind() -> None:
+    """Remove folders of apps that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PRIVATE}*"):
+        if _ours(folder) and _abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ours(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return stat.S_ISDIR(found.st_mode) and mine
+
+
+def _abandoned(folder: Path) -> bool:
+    lock = folder / _LOCK
+    if not lock.is_file():
+        return False  # being made just now
+    return not locks.is_held(lock)

@@ -1,32 +1,38 @@
 """Pictures that a browser sends: the raw body, its size known beforehand, under a name of ours.
 
-No form, no multipart, no file name: what a client calls its file is never seen here.
+No form, no multipart, no file name: what a client calls its file is never seen here. And what a
+picture tells beside its pixels does not go back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from starlette.requests import ClientDisconnect, Request
 
-from unretouch.serve.limits import Limits
+from unretouch.base.messages import Message, _
+from unretouch.serve.refusals import NO_LENGTH, TOO_SLOW, Limits, Refused
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_OF_THE_PIXELS = frozenset(
+    {
+        b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS",
+        # what its numbers mean as colours, and their resolution
+        b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs",
+    }
+)  # fmt: skip
+"""Chunks of a PNG that belong to its pixels: all others may tell of camera, time or place."""
 
-class Refused(Exception):
-    """An answer other than 2xx. `code` is a key of the pages' words, `values` fill it in."""
-
-    def __init__(self, status: int, code: str, **values: object) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-        self.values = values
+NO_PICTURE = _("This is not a PNG, JPEG or WebP picture.")
+CUT_SHORT = _("The file did not arrive completely.")
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,13 @@ def check_headers(request: Request, limits: Limits) -> tuple[str, int]:
     """Return Pillow's name of the kind of picture announced, and its bytes. Raises Refused."""
     length = request.headers.get("content-length")
     if length is None or not (length.isascii() and length.isdigit()):
-        raise Refused(411, "refused_length")
+        raise Refused(411, NO_LENGTH)
     if int(length) > limits.upload_bytes:
-        raise Refused(413, "refused_bytes", limit=limits.upload_bytes // 1_000_000)
+        megabytes = limits.upload_bytes // 1_000_000
+        raise Refused(413, _("The file is larger than {limit} MB.", limit=megabytes))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FORMATS or int(length) == 0:
-        raise Refused(415, "refused_kind")
+        raise Refused(415, NO_PICTURE)
     return FORMATS[kind], int(length)
 
 
@@ -85,11 +92,11 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
                     got += len(chunk)
                     await asyncio.to_thread(file.write, chunk)
         except TimeoutError:
-            raise Refused(408, "refused_slow") from None
+            raise Refused(408, TOO_SLOW) from None
         except ClientDisconnect:
-            raise Refused(400, "refused_short") from None
+            raise Refused(400, CUT_SHORT) from None
     if got != length:
-        raise Refused(400, "refused_short")
+        raise Refused(400, CUT_SHORT)
 
 
 def _look(path: Path, kind: str, limits: Limits) -> tuple[int, int, str]:
@@ -100,13 +107,42 @@ def _look(path: Path, kind: str, limits: Limits) -> tuple[int, int, str]:
             # MPO: a camera's JPEG with a second view behind the picture.
             found = "JPEG" if image.format == "MPO" else str(image.format)
     except Image.DecompressionBombError:
-        raise Refused(413, "refused_pixels", limit=limits.pixels // 1_000_000) from None
+        raise Refused(413, _too_large(limits)) from None
     except UnidentifiedImageError:
-        raise Refused(415, "refused_kind") from None
+        raise Refused(415, NO_PICTURE) from None
     except Exception:  # decoders raise nearly everything on hostile bytes
-        raise Refused(415, "refused_kind") from None
+        raise Refused(415, NO_PICTURE) from None
     if width * height > limits.pixels:
-        raise Refused(413, "refused_pixels", limit=limits.pixels // 1_000_000)
+        raise Refused(413, _too_large(limits))
     if found != kind:
-        raise Refused(415, "refused_kind")
+        raise Refused(415, NO_PICTURE)
     return width, height, found
+
+
+def _too_large(limits: Limits) -> Message:
+    megapixels = limits.pixels // 1_000_000
+    return _("The picture has more than {limit} megapixels.", limit=megapixels)
+
+
+def without_metadata(data: bytes) -> bytes:
+    """Return the PNG file `data` with nothing but its pixels, which stay byte for byte.
+
+    Raises ValueError for what is no whole PNG.
+    """
+    if not data.startswith(_PNG):
+        raise ValueError("no PNG")
+    kept = [_PNG]
+    at = len(_PNG)
+    while at < len(data):
+        if at + 12 > len(data):
+            raise ValueError("cut short")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length  # length, kind, content, checksum
+        if end > len(data):
+            raise ValueError("cut short")
+        if kind in _OF_THE_PIXELS:
+            kept.append(data[at:end])
+        at = end
+        if kind == b"IEND":
+            break
+    return b"".join(kept)

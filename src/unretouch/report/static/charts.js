@@ -108,7 +108,7 @@ const Charts = (() => {
     const values = chart.series.map((line) => `${line.label} ${Page.level(newest(line.values))}`);
     const canvas = box.querySelector("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", Page.say("chart_label", { title, values: values.join(", ") }));
+    canvas.setAttribute("aria-label", `${title}: ${values.join(", ")}`);
   }
 
   function redraw(fresh) {

@@ -8,11 +8,8 @@
   const FIRST_ZOOM = 200;
   let kind = "pictures";
 
-  // Sentences with values in them, and durations, which the page carries in English.
-  function speak() {
-    for (const element of document.querySelectorAll("[data-say]")) {
-      element.textContent = Page.say(element.dataset.say, JSON.parse(element.dataset.values));
-    }
+  // Durations, which the page carries in English.
+  function showDurations() {
     for (const element of document.querySelectorAll("[data-seconds]")) {
       element.textContent = Page.duration(Number(element.dataset.seconds));
     }
@@ -24,17 +21,15 @@
       const notes = {};
       for (const run of pair.runs) {
         pictures[run.run] = kind === "errors" ? run.error_map : run.prediction;
-        notes[run.run] = Page.say("compare_note", {
-          error: Page.say("levels_value", { value: Page.level(run.level_error) }),
-          recovered: Page.percent(run.recovered_share),
-        });
+        notes[run.run] = `${Page.levels(run.level_error)} · ${Page.percent(run.recovered_share)}`;
       }
       pictures.real_B = pair.target;
       return {
         name: pair.name, pictures, notes,
         sides: [pair.runs[0].run, pair.runs.length > 1 ? pair.runs[1].run : "real_B"],
         at: { x: pair.x, y: pair.y, zoom: FIRST_ZOOM },
-        aside: pair.crop && Page.say("compare_crop", {
+        aside: pair.crop && _("A part of {w} × {h} pixels of {W} × {H}, where the retouch took the " +
+          "most away.", {
           w: pair.crop[2], h: pair.crop[3], W: pair.size[0], H: pair.size[1],
         }),
       };
@@ -63,7 +58,7 @@
           dash: DASHES[Math.min(2, Math.floor(index / comparison.colours))],
         })),
         {
-          label: Page.say("series_identity"), values: x.map(() => comparison.identity),
+          label: _("doing nothing"), values: x.map(() => comparison.identity),
           colour: "--muted", reference: true,
         },
       ],
@@ -81,12 +76,13 @@
 
   const charts = {
     by_step: () => ({
-      ...overlaid("steps"), xLabel: Page.say("step"), help: Page.say("compare_by_step_help"),
+      ...overlaid("steps"), xLabel: _("Step"),
+      help: _("Error while training, in grey levels. How much a step does differs between settings."),
     }),
     by_time: () => ({
-      ...overlaid("elapsed_s"), xLabel: Page.say("compare_time"), sync: "time",
+      ...overlaid("elapsed_s"), xLabel: _("Time"), sync: "time",
       xText: (seconds) => (seconds === null ? "" : Page.duration(seconds)),
-      help: Page.say("compare_by_time_help"),
+      help: _("The same over wall time: what a run reaches in the time that you have."),
     }),
   };
 
@@ -102,7 +98,7 @@
     return tick;
   }));
   Page.onLanguage(() => {
-    speak();
+    showDurations();
     showPairs();
   });
   Page.start();

@@ -1,8 +1,15 @@
 "use strict";
 // What every page shares: the reader's language, numbers in it, and small remembered choices.
+
+// By these names translators' tools find what is said. `N_` only marks what is said later.
+function _(message, values) { return Page.say(message, values); }
+function ngettext(one, many, count) { return Page.sayCounted(one, many, count); }
+function pgettext(context, message) { return Page.say(message, {}, context); }
+function N_(message) { return message; }
+
 const Page = (() => {
   document.documentElement.classList.add("scripted");
-  const { words, errorScale } = window.unretouch;
+  const { catalogues, errorScale } = window.unretouch;
   const listeners = [];
 
   // Browsers may refuse storage to pages from the disk; then choices last as long as the page.
@@ -17,20 +24,48 @@ const Page = (() => {
 
   let language = remember.get("language") ||
     ((navigator.language || "en").toLowerCase().startsWith("ko") ? "ko" : "en");
-  if (!(language in words)) language = "en";
+  if (language !== "en" && !(language in catalogues)) language = "en";
 
-  function say(key, values = {}) {
-    return words[language][key].replace(/\{(\w+)\}/g, (whole, name) =>
-      name in values ? values[name] : whole);
+  // A message is its own English; `{name}` in it stands for a value, which may be a message that
+  // Python made: {message, values}. Catalogues have a context before the message, as gettext does.
+  function say(message, values = {}, context = "") {
+    const key = context ? `${context}\u0004${message}` : message;
+    return fill(catalogues[language]?.[key] ?? message, values);
   }
 
+  function fill(text, values) {
+    return text.replace(/\{(\w+)\}/g, (whole, name) => {
+      const value = values[name];
+      if (value === undefined) return whole;
+      return value?.message === undefined ? value : say(value.message, value.values);
+    });
+  }
+
+  // Korean has one form for any number: its catalogue holds it under the English singular.
+  function sayCounted(one, many, count) {
+    const text = catalogues[language]?.[one] ?? (count === 1 ? one : many);
+    return fill(text, { count });
+  }
+
+  // The page is written in English: what stands in an element is its message. One with values in
+  // it names the message and the values beside it.
   function translate(root) {
     for (const element of root.querySelectorAll("[data-word]")) {
-      element.textContent = say(element.dataset.word);
+      const { dataset } = element;
+      dataset.word ||= element.textContent;
+      element.textContent = say(dataset.word, JSON.parse(dataset.values || "{}"));
     }
     for (const element of root.querySelectorAll("[data-word-label]")) {
+      element.dataset.wordLabel ||= element.getAttribute("aria-label");
       element.setAttribute("aria-label", say(element.dataset.wordLabel));
     }
+  }
+
+  // Let an element say another message from now on, in either language.
+  function setWord(element, message) {
+    if (element.dataset.word === message && element.textContent) return;
+    element.dataset.word = message;
+    element.textContent = say(message);
   }
 
   function setLanguage(wanted) {
@@ -70,11 +105,11 @@ const Page = (() => {
   function duration(seconds) {
     const s = Math.max(0, Math.round(seconds));
     const m = Math.round(s / 60);
-    if (s < 60) return say("seconds", { s });
-    if (s < 600) return say("minutes_seconds", { m: Math.floor(s / 60), s: s % 60 });
-    if (m < 60) return say("minutes", { m });
-    if (m < 2880) return say("hours", { h: Math.floor(m / 60), m: m % 60 });
-    return say("days", { d: Math.floor(m / 1440), h: Math.floor((m % 1440) / 60) });
+    if (s < 60) return _("{s} s", { s });
+    if (s < 600) return _("{m} min {s} s", { m: Math.floor(s / 60), s: s % 60 });
+    if (m < 60) return _("{m} min", { m });
+    if (m < 2880) return _("{h} h {m} min", { h: Math.floor(m / 60), m: m % 60 });
+    return _("{d} d {h} h", { d: Math.floor(m / 1440), h: Math.floor((m % 1440) / 60) });
   }
 
   function ago(unixSeconds) {
@@ -84,6 +119,17 @@ const Page = (() => {
     if (s < 3600) return format.format(-Math.round(s / 60), "minute");
     if (s < 172800) return format.format(-Math.round(s / 3600), "hour");
     return format.format(-Math.round(s / 86400), "day");
+  }
+
+  function levels(value) {
+    return _("{value} grey levels", { value: level(value) });
+  }
+
+  function stateName(state) {
+    return {
+      starting: _("Starting"), running: pgettext("state", "Training"), finished: _("Finished"),
+      stopped: _("Stopped"), failed: _("Failed"),
+    }[state];
   }
 
   // File names may hold any character; only the slashes between folders stay as they are. What the
@@ -101,7 +147,8 @@ const Page = (() => {
   }
 
   return {
-    errorScale, say, translate, number, level, percent, rate, duration, ago, pictureUrl, remember,
+    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, rate, duration,
+    ago, stateName, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);
       if (element.textContent !== text) element.textContent = text;

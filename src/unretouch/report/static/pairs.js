@@ -20,9 +20,14 @@ const Pairs = (() => {
     return made;
   }
 
-  // What a label means: as the shot says, or as the page's words do.
+  // What the classic label of a picture means.
+  const LABELS = {
+    real_A: N_("input"), fake_B: N_("generated"), real_B: N_("answer"),
+    real: N_("input"), fake: N_("generated"),
+  };
+
   function meaning(shot, label) {
-    return shot.notes?.[label] ?? (label in window.unretouch.words.en ? Page.say(label) : "");
+    return shot.notes?.[label] ?? (Object.hasOwn(LABELS, label) ? _(LABELS[label]) : "");
   }
 
   function caption(shot, label) {
@@ -133,7 +138,7 @@ const Pairs = (() => {
 
     // With more than three pictures, each side has a list of all.
     lists(labels) {
-      return ["side_left", "side_right"].map((word, side) => {
+      return [N_("Left side of the slider"), N_("Right side of the slider")].map((word, side) => {
         const list = element("select");
         list.dataset.wordLabel = word;
         list.append(...labels.map((label) => new Option(label, label)));
@@ -192,7 +197,8 @@ const Pairs = (() => {
       const title = shot.title ? `${this.name}, ${shot.title()}` : this.name;
       this.node.querySelector(".tag.left").textContent = left;
       this.node.querySelector(".tag.right").textContent = right;
-      this.slider.setAttribute("aria-label", `${this.name}: ${Page.say("compare_slider", { left, right })}`);
+      const told = _("{left} on the left, {right} on the right. Arrow keys move the line", { left, right });
+      this.slider.setAttribute("aria-label", `${this.name}: ${told}`);
       for (const button of this.node.querySelectorAll(".sides button")) {
         button.setAttribute("aria-pressed", String(String(button.pair) === String(this.sides)));
       }
@@ -202,8 +208,9 @@ const Pairs = (() => {
         if (label === "error_map") {
           const ticks = element("span", "ticks");
           ticks.append(...Page.errorScale.map((level) => element("span", "", String(level))));
-          line.replaceChildren(element("span", "", Page.say("error_map")), element("span", "ramp"), ticks);
-          tile.querySelector("img").alt = `${title}, ${Page.say("error_map")}`;
+          const name = _("error map, in grey levels");
+          line.replaceChildren(element("span", "", name), element("span", "ramp"), ticks);
+          tile.querySelector("img").alt = `${title}, ${name}`;
         } else {
           line.replaceChildren(element("strong", "", label), ` ${meaning(shot, label)}`);
           tile.querySelector("img").alt = `${title}, ${caption(shot, label)}`;
@@ -219,19 +226,21 @@ const Pairs = (() => {
       if (shot.level_error === null || shot.level_error === undefined) return [];
       const about = shot.estimated ? "≈ " : "";
       const rows = [
-        ["level_error", about + Page.say("levels_value", { value: Page.level(shot.level_error) })],
-        ["identity", `${Page.level(shot.identity_error)}`],
-        ["recovered", about + Page.percent(shot.recovered_share)],
+        [_("Error"), about + Page.levels(shot.level_error)],
+        [_("Doing nothing"), Page.level(shot.identity_error)],
+        [_("Recovered"), about + Page.percent(shot.recovered_share)],
       ];
       if (shot.estimated) {
-        rows.push(["estimated_from", Page.say("sampled_tiles", { count: shot.sampled_tiles })]);
+        rows.push([
+          _("estimated from"), ngettext("{count} sampled tile", "{count} sampled tiles", shot.sampled_tiles),
+        ]);
       }
       if (shot.exact_pixels !== null && shot.exact_pixels !== undefined) {
-        rows.push(["exact", Page.percent(shot.exact_pixels)]);
+        rows.push([_("Exact pixels"), Page.percent(shot.exact_pixels)]);
       }
-      return rows.map(([key, value]) => {
+      return rows.map(([name, value]) => {
         const row = element("div");
-        row.append(element("dt", "", Page.say(key)), element("dd", "", value));
+        row.append(element("dt", "", name), element("dd", "", value));
         return row;
       });
     }

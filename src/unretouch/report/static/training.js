@@ -1,5 +1,25 @@
 "use strict";
 // The live page: reads status.js again and again, and changes only what has changed.
+
+// Why a training has ended, by the word that status.js has for it; and why nothing is heard of it.
+const Reasons = {
+  finished: N_("The training is complete."),
+  interrupted: N_("Stopped by Ctrl+C. The same command goes on from the last save."),
+  terminated: N_("The system asked it to stop. The same command goes on from the last save."),
+  time_up: N_("The time it was given is used up."),
+  target_reached: N_("Every pair is as close as you asked for."),
+  every_pixel_exact: N_("Every pixel of every pair is exact."),
+  no_more_gain: N_("A quarter of its time passed without any gain."),
+  non_finite: N_(
+    "A loss was no longer a finite number. The last save is sound; try a lower learning rate."
+  ),
+  disk_full: N_("The disk is full. Free some space, then run the same command again."),
+  silent: N_(
+    "No news for {time}. If the program was closed, run the same command again: it goes on from " +
+    "the last save."
+  ),
+};
+
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
@@ -75,8 +95,11 @@
       key: "whole",
       pictures: picturesOf(pair),
       error_map: pair.error_map,
-      title: () => Page.say("look_whole"),
-      note: () => Page.say(pair.fake_B ? "whole_note" : "whole_note_between", { width, height }),
+      title: () => _("Whole, reduced"),
+      note: () => (pair.fake_B
+        ? _("{width} × {height} pixels, shown reduced.", { width, height })
+        : _("{width} × {height} pixels, shown reduced. fake_B of the whole is made at the start " +
+          "and, if time allows, at the end.", { width, height })),
     };
     let strongest = 0;
     return [whole, ...pair.places.map((place) => {
@@ -85,8 +108,9 @@
         key: `${place.kind}${number}`,
         pictures: picturesOf(place),
         error_map: place.error_map,
-        title: () => (number ? Page.say("look_strongest", { number }) : Page.say("look_worst")),
-        note: () => Page.say("place_note", {
+        title: () => (number ? _("Strongest retouch {number}", { number }) : _("Largest error elsewhere")),
+        note: () => _("{width} × {height} pixels at x {left}, y {top}. Error there {error}, doing " +
+          "nothing {identity}.", {
           width: place.width, height: place.height, left: Page.number(place.left, 0),
           top: Page.number(place.top, 0), error: Page.level(place.level_error),
           identity: Page.level(place.identity_error),
@@ -98,8 +122,8 @@
   function showTimeValue() {
     const preview = current();
     if (!preview) return;
-    const latest = time.value === time.max ? ` (${Page.say("latest")})` : "";
-    const text = Page.say("time_value", {
+    const latest = time.value === time.max ? ` (${_("latest")})` : "";
+    const text = _("step {step}, epoch {epoch}", {
       step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
     }) + latest;
     Page.setText("time-value", text);
@@ -115,7 +139,7 @@
 
   function counted(value, total) {
     const text = Page.number(value, 0);
-    return total ? `${text} ${Page.say("of", { total: Page.number(total, 0) })}` : text;
+    return total ? `${text} ${_("of {total}", { total: Page.number(total, 0) })}` : text;
   }
 
   function showSummary() {
@@ -123,12 +147,12 @@
     const running = status.state === "running" || status.state === "starting";
     const badge = document.getElementById("state");
     badge.dataset.state = status.state;
-    const word = badge.firstElementChild;
-    word.dataset.word = `state_${status.state}`;
-    if (word.textContent !== Page.say(word.dataset.word)) word.textContent = Page.say(word.dataset.word);
+    const name = Page.stateName(status.state);
+    if (badge.firstElementChild.textContent !== name) badge.firstElementChild.textContent = name;
 
     // The newest preview is measured as the test is: every pair, nothing random, whole or, where
-    // that would take long, by tiles. Where the next one is long in coming, what was measured while training is nearer to the truth.
+    // that would take long, by tiles. Where the next one is long in coming, what was measured while
+    // training is nearer to the truth.
     const shown = status.previews.at(-1);
     const old = shown && running && shown.step < FRESH * status.step;
     const training = old && Number.isFinite(status.training_error);
@@ -137,19 +161,20 @@
     const identity = shown ? mean(shown.pairs.map((pair) => pair.identity_error)) : null;
     const estimated = !training && shown?.pairs.some((pair) => pair.estimated);
     const about = estimated ? "≈ " : "";
-    const aside = training ? "identity_training" : estimated ? "identity_estimated" : "identity_is";
+    const value = Page.levels(identity);
+    const aside = training ? _("while training; doing nothing costs {value}", { value })
+      : estimated ? _("estimated from sampled tiles; doing nothing costs {value}", { value })
+        : _("doing nothing costs {value}", { value });
     Page.setText("error-now", about + Page.level(error));
-    Page.setText("identity", identity === null ? "" : Page.say(aside, {
-      value: Page.say("levels_value", { value: Page.level(identity) }),
-    }));
+    Page.setText("identity", identity === null ? "" : aside);
     Page.setText("recovered", identity ? about + Page.percent(1 - error / identity) : "–");
 
-    document.getElementById("left-label").dataset.word = running ? "left" : "took";
-    Page.setText("left-label", Page.say(running ? "left" : "took"));
+    Page.setWord(document.getElementById("left-label"), running ? N_("Time left") : N_("Took"));
     Page.setText("left", running
-      ? (status.left_s === null ? Page.say("unknown") : Page.duration(status.left_s))
+      ? (status.left_s === null ? _("unknown") : Page.duration(status.left_s))
       : Page.duration(status.elapsed_s));
-    Page.setText("elapsed", running ? Page.say("elapsed", { time: Page.duration(status.elapsed_s) }) : "");
+    const elapsed = Page.duration(status.elapsed_s);
+    Page.setText("elapsed", running ? _("{time} so far", { time: elapsed }) : "");
 
     document.getElementById("progress").value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
@@ -159,18 +184,18 @@
     Page.setText("weighted", Page.level(status.curves.G_L1?.at(-1)));
     Page.setText("lr", Page.rate(status.lr));
     Page.setText("lambda", String(status.lambda_L1));
-    Page.setText("last-save", status.last_save ? Page.say("save_value", {
+    Page.setText("last-save", status.last_save ? _("step {step}, {ago}", {
       step: Page.number(status.last_save.step, 0), ago: Page.ago(status.last_save.time),
-    }) : Page.say("save_none"));
+    }) : _("none yet"));
     showNotice(running);
   }
 
   function showNotice(running) {
     const silence = Date.now() / 1000 - status.written;
-    const known = `reason_${status.stop_reason}`;
+    const reason = status.stop_reason;
     let text = "";
-    if (running && silence > SILENT_S) text = Page.say("silent", { time: Page.duration(silence) });
-    else if (status.stop_reason) text = known in window.unretouch.words.en ? Page.say(known) : status.stop_reason;
+    if (running && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
+    else if (reason) text = Object.hasOwn(Reasons, reason) ? _(Reasons[reason]) : reason;
     const notice = document.getElementById("notice");
     notice.hidden = !text;
     notice.dataset.state = status.state;
@@ -191,11 +216,14 @@
       const training = new Map(steps.map((step, i) => [step, column("level_error")[i]]));
       return {
         x: all,
-        help: Page.say("chart_error_help"),
+        help: _("Mean distance from real_B. Below the dashed line it is better than leaving the " +
+          "photo as it is. While training it is measured on the crops that are trained on, beside " +
+          "what doing nothing costs there; previews are measured on whole pictures, large ones " +
+          "mostly estimated from sampled tiles."),
         series: [
-          { label: Page.say("series_training"), values: all.map((s) => training.get(s)), colour: "--one" },
-          { label: Page.say("series_previews"), values: all.map((s) => previews.get(s)), colour: "--two", points: true },
-          { label: Page.say("series_identity"), values: all.map(() => status.identity_error), colour: "--muted", reference: true },
+          { label: _("while training"), values: all.map((s) => training.get(s)), colour: "--one" },
+          { label: _("previews"), values: all.map((s) => previews.get(s)), colour: "--two", points: true },
+          { label: _("doing nothing"), values: all.map(() => status.identity_error), colour: "--muted", reference: true },
         ],
       };
     },
@@ -203,19 +231,20 @@
       const steps = column("step");
       return {
         x: steps,
-        help: Page.say("chart_weighted_help", {
+        help: _("Contains lambda_L1 = {lambda}: 1.0 here is {levels} grey levels. Do not compare " +
+          "it between runs with another lambda_L1.", {
           lambda: status.lambda_L1, levels: Page.number(127.5 / status.lambda_L1, 4),
         }),
         series: [
           { label: "G_L1", values: column("G_L1"), colour: "--one" },
-          { label: Page.say("series_goal"), values: steps.map(() => 1), colour: "--muted", reference: true },
+          { label: _("goal 1.0"), values: steps.map(() => 1), colour: "--muted", reference: true },
         ],
       };
     },
     gan() {
       return {
         x: column("step"),
-        help: Page.say("chart_gan_help"),
+        help: _("The two networks against each other: good while they stay balanced."),
         series: [
           { label: "G_GAN", values: column("G_GAN"), colour: "--one" },
           { label: "D_real", values: column("D_real"), colour: "--two", dash: [8, 3] },
@@ -224,7 +253,7 @@
       };
     },
   };
-  const drawn = (build) => () => status && { xLabel: Page.say("step"), ...build() };
+  const drawn = (build) => () => status && { xLabel: _("Step"), ...build() };
   Charts.define(Object.fromEntries(
     Object.entries(charts).map(([key, build]) => [key, drawn(build)]),
   ));

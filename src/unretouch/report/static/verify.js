@@ -2,7 +2,6 @@
 // The page of a verification: verdicts, and everything about the pair that is chosen.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const language = () => document.documentElement.lang;
   const byId = (id) => document.getElementById(id);
   const missing = (value) => value === null || value === undefined;
   const decisive = data.verdicts.find((verdict) => verdict.pair !== null)?.pair;
@@ -18,12 +17,13 @@
   // What of doing nothing is the retouch, in a pair of two files compressed apart.
   function told(pair) {
     const [retouch, compression] = pair.identity_parts.map((part) => Page.level(part));
-    return Page.say("identity_parts", { retouch, compression });
+    return _("{retouch} retouch, {compression} compression", { retouch, compression });
   }
 
   function showVerdicts() {
     document.querySelectorAll(".verdict .said").forEach((said, index) => {
-      said.textContent = data.verdicts[index].said[language()];
+      const sentences = data.verdicts[index].said;
+      said.textContent = sentences.map(({ message, values }) => _(message, values)).join(" ");
     });
     const parted = data.pairs.filter((pair) => pair.identity_parts);
     document.querySelectorAll("small.parts").forEach((small, index) => {
@@ -31,7 +31,8 @@
     });
     if (!data.cross) return;
     byId("cross").hidden = false;
-    byId("cross").textContent = Page.say("cross_note", {
+    byId("cross").textContent = _("Each held-out pair was judged by a run that never saw it: {runs} " +
+      "runs of {minutes} minutes, which recover {share} of their own pairs.", {
       runs: data.cross.runs, minutes: Page.number(data.cross.minutes_each, 1),
       share: Page.percent(data.cross.own_share),
     });
@@ -57,17 +58,40 @@
     return figure.better === "lower" ? "0" : "1";
   }
 
+  const FIGURES = {
+    level_error: N_("Error, mean (grey levels)"),
+    level_error_p95: N_("95th percentile"),
+    level_error_p99: N_("99th percentile"),
+    level_error_max: N_("largest"),
+    recovered_share: N_("Recovered share"),
+    exact_pixels: N_("Exact pixels"),
+    psnr: N_("PSNR (dB)"),
+    ssim: "SSIM",
+    band_energy: N_("Strength of texture"),
+    detail_coherence: N_("Right place (coherence)"),
+    detail_recovered: N_("Recovered detail"),
+    detail_ssim: N_("SSIM of the texture"),
+    spectrum_distance: N_("Mix of sizes off by (dB)"),
+    local_contrast_distance: N_("Local contrast off by (grey levels)"),
+    gradient_ratio: N_("Crispness"),
+    laplacian_ratio: N_("Finest grain"),
+    efficientnet_lite0_distance: N_("As EfficientNet-Lite0 sees it, off by"),
+  };
+
   const key = (figure, part) => (part ? `${figure.name}_${part}` : figure.name);
 
+  // A part is a statistic of its own, or a band of detail named by its sizes in pixels.
   function label(figure, part) {
-    const own = `figure_${key(figure, part)}`;
-    return Page.say(own in window.unretouch.words.en ? own : `part_${part}`);
+    const own = FIGURES[key(figure, part)];
+    if (own) return _(own);
+    const [low, high] = part.split("_");
+    return _("{low}–{high} px", { low, high });
   }
 
   function head(words) {
     const row = element("tr");
     row.append(...words.map((word) => {
-      const cell = element("th", "", Page.say(word));
+      const cell = element("th", "", word);
       cell.scope = "col";
       return cell;
     }));
@@ -99,10 +123,10 @@
       const values = figure.parts.map((part) => cells(figure, key(figure, part)));
       const grouped = figure.parts[0] !== "";
       const lines = figure.parts.map((part, index) => row("sub", label(figure, part), values[index]));
-      const first = grouped ? row("first", Page.say(`figure_${figure.name}`), []) : lines.shift();
+      const first = grouped ? row("first", _(FIGURES[figure.name]), []) : lines.shift();
       first.className = "first";
       if (grouped) first.firstChild.colSpan = values[0].length + 1;
-      return [first, explained(Page.say(`explain_${figure.name}`), values[0].length), ...lines];
+      return [first, explained(_(figure.explanation), values[0].length), ...lines];
     });
   }
 
@@ -122,18 +146,25 @@
       [best(figure), "best"],
     ];
     const body = rows(data.likeness, cells);
-    const weighted = row("first", Page.say("figure_G_L1"),
+    const weighted = row("first", "G_L1",
       [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
-    const meaning = explained(Page.say("explain_G_L1", { lambda: pair.lambda_L1 }), 5);
+    const meaning = explained(_("The same error as the training log shows it: times lambda_L1 = " +
+      "{lambda}.", { lambda: pair.lambda_L1 }), 5);
     body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
-    const headings = ["figure", "frame", "identity", "area", "identity", "best"];
+    const nothing = _("Doing nothing");
+    const headings = [_("Figure"), _("Frame"), nothing, _("Area"), nothing, _("Best")];
     fill("likeness", headings, body);
-    const said = [Page.say("likeness_help", { share: Page.percent(pair.area_share, 0) })];
+    const said = [_("Frame: the whole picture. Area: only where the retouch changed something " +
+      "({share} of this picture). Doing nothing: the retouched picture itself, which a good model " +
+      "must beat.", { share: Page.percent(pair.area_share, 0) })];
     if (!missing(pair.added_outside)) {
-      said.push(Page.say("added_outside", { value: Page.level(pair.added_outside) }));
+      said.push(_("Outside the area, where nothing should change, it changed {value} grey levels.",
+        { value: Page.level(pair.added_outside) }));
     }
     if (pair.noisy) {
-      said.push(Page.say("noisy_help", { value: Page.level(pair.identity_error), parts: told(pair) }));
+      said.push(_("Source and target are two separately compressed files: doing nothing costs " +
+        "{value}, made up of {parts}. Compression cannot be undone, so the verdicts judge the area.",
+      { value: Page.level(pair.identity_error), parts: told(pair) }));
     }
     byId("likeness").querySelector(".help").textContent = said.join(" ");
   }
@@ -141,7 +172,10 @@
   function showTexture(pair) {
     const section = byId("texture");
     const there = pair.spectra !== null;
-    section.querySelector(".help").textContent = Page.say(there ? "texture_help" : "untouched");
+    section.querySelector(".help").textContent = there
+      ? _("In the retouched area. Doing nothing and grain (a grain overlay whose strength is " +
+        "matched to the true skin in every size) are what a good model must beat.")
+      : _("Source and target are the same picture here: there is no texture to judge.");
     section.querySelector(".scroll").hidden = section.querySelector(".charts").hidden = !there;
     if (!there) return;
     const cells = (figure, name) => [
@@ -150,7 +184,7 @@
       [format(figure, pair.grain.area[name]), ""],
       [best(figure), "best"],
     ];
-    const headings = ["figure", "prediction", "identity", "grain", "best"];
+    const headings = [_("Figure"), _("Generated"), _("Doing nothing"), _("Grain"), _("Best")];
     fill("texture", headings, [...rows(data.texture, cells), ...coarse(pair)]);
     showSpectrum(pair.spectra);
   }
@@ -158,11 +192,14 @@
   // What of the retouch is larger than pores; nothing for a small picture.
   function coarse(pair) {
     if (!pair.coarse.length) return [];
-    const first = row("first", Page.say("figure_coarse"), []);
+    const first = row("first", _("Larger than pores: light and form"), []);
     first.firstChild.colSpan = 5;
-    return [first, explained(Page.say("explain_coarse"), 4), ...pair.coarse.map((band) => {
+    const meaning = _("How much of what the retouch changed in broad strokes is back, measured on " +
+      "a copy reduced by 8; in brackets its part of the whole retouch.");
+    return [first, explained(meaning, 4), ...pair.coarse.map((band) => {
       const share = pair.retouch_shares[`${band.low}_${band.high}`];
-      const title = Page.say("coarse_band", { low: band.low, high: band.high, share: Page.percent(share, 0) });
+      const title = _("{low}–{high} px ({share} of the retouch)",
+        { low: band.low, high: band.high, share: Page.percent(share, 0) });
       return row("sub", title, [
         [Page.percent(band.recovered), "ours"], [Page.percent(0, 0), ""], ["–", ""], [Page.percent(1, 0), "best"],
       ]);
@@ -172,50 +209,59 @@
   function showParts(pair) {
     byId("parts").hidden = pair.skin === null;
     if (pair.skin === null) return;
-    byId("parts").querySelector(".help").textContent = Page.say("parts_help");
-    const body = ["skin", "elsewhere"].map((name) => {
+    byId("parts").querySelector(".help").textContent =
+      _("Where the error lies; harm is an error larger than doing nothing.");
+    const titles = { skin: N_("skin ({share} of the frame)"), elsewhere: N_("elsewhere ({share})") };
+    const body = Object.entries(titles).map(([name, words]) => {
       const part = pair[name];
-      const title = Page.say(`part_${name}`, { share: Page.percent(part.share_of_frame, 0) });
+      const title = _(words, { share: Page.percent(part.share_of_frame, 0) });
       return row("first", title, [
         [Page.level(part.level_error), "ours"], [Page.level(part.identity_error), ""],
         [Page.percent(part.recovered_share), "ours"],
       ]);
     });
-    fill("parts", ["figure", "level_error", "identity", "recovered"], body);
+    fill("parts", [_("Figure"), _("Error"), _("Doing nothing"), _("Recovered")], body);
   }
 
   // --- pictures
+
+  const LABELS = {
+    real_A: N_("input"), fake_B: N_("generated"), real_B: N_("answer"), error: N_("error"),
+  };
 
   function showPlace(pair, name) {
     const place = pair[name];
     const cut = pair.places[name];
     const files = cut
-      ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error_short: cut.error }
-      : { ...pair.pictures, error_short: pair.error_map };
+      ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error: cut.error }
+      : { ...pair.pictures, error: pair.error_map };
     const crops = element("div", "crops");
-    crops.append(...Object.entries(files).map(([word, file]) => {
+    crops.append(...Object.entries(files).map(([label, file]) => {
       const figure = element("figure", "crop");
       const view = element("div");
       view.style.width = view.style.height = `${place.side}px`;
       const image = element("img");
       image.src = Page.pictureUrl(file);
-      image.alt = `${pair.name}, ${Page.say(word)}`;
+      image.alt = `${pair.name}, ${_(LABELS[label])}`;
       image.style.left = cut ? "0" : `${-place.left}px`;
       image.style.top = cut ? "0" : `${-place.top}px`;
       view.append(image);
       const caption = element("figcaption");
-      if (word !== "error_short") caption.append(element("strong", "", word), " ");
-      caption.append(Page.say(word));
+      if (label !== "error") caption.append(element("strong", "", label), " ");
+      caption.append(_(LABELS[label]));
       figure.append(view, caption);
       return figure;
     }));
-    const value = Page.say("levels_value", { value: Page.level(place.level_error) });
-    byId(`place-${name}`).replaceChildren(element("h3", "", Page.say(name, { value })), crops);
+    const value = Page.levels(place.level_error);
+    const title = name === "worst" ? _("The worst place: off by {value}", { value })
+      : _("A typical place: off by {value}", { value });
+    byId(`place-${name}`).replaceChildren(element("h3", "", title), crops);
   }
 
   function reduced(pair) {
     const size = (length) => Math.floor(length / pair.factor);
-    return Page.say("reduced_note", {
+    return _("Shown reduced to {small} of {full} pixels, under the loupe too; the two places below " +
+      "are at full size.", {
       small: `${size(pair.width)} × ${size(pair.height)}`, full: `${pair.width} × ${pair.height}`,
     });
   }
@@ -225,11 +271,12 @@
     if (pair.factor === 1) return undefined;
     const whole = {
       key: "whole", pictures: pair.pictures, error_map: pair.error_map,
-      title: () => Page.say("look_frame"), note: () => reduced(pair),
+      title: () => _("Whole, reduced"), note: () => reduced(pair),
     };
+    const titles = { worst: N_("Worst place"), typical: N_("Typical place") };
     const places = Object.entries(pair.places).map(([name, { error, ...pictures }]) => ({
-      key: name, pictures, error_map: error, title: () => Page.say(`look_place_${name}`),
-      note: () => Page.say("place_note_full"),
+      key: name, pictures, error_map: error, title: () => _(titles[name]),
+      note: () => _("Cut out at full size."),
     }));
     return [whole, ...places];
   }
@@ -239,16 +286,16 @@
   function showSpectrum(spectra) {
     const periods = [32, 16, 8, 4, 2];
     const lines = [
-      ["real_B", "target", "--ink", [6, 5]], ["prediction", "prediction", "--one"],
-      ["identity", "source", "--three", [8, 4]], ["grain", "grain", "--two", [2, 3]],
+      [_("answer"), "target", "--ink", [6, 5]], [_("Generated"), "prediction", "--one"],
+      [_("Doing nothing"), "source", "--three", [8, 4]], [_("Grain"), "grain", "--two", [2, 3]],
     ];
     const plot = (id, powers) => VerifyCharts.draw(id, {
-      x: spectra.frequency.slice(1), xLabel: Page.say("size"), xLog: true,
+      x: spectra.frequency.slice(1), xLabel: _("Size"), xLog: true,
       xTicks: periods.map((period) => 1 / period),
-      xText: (f) => Page.say("period", { value: String(Number((1 / f).toFixed(1))) }),
+      xText: (f) => `${Number((1 / f).toFixed(1))} px`,
       yText: (value, tick) => (tick ? String(Number(value.toFixed(1))) : `${rounded(value, 1)} dB`),
-      series: lines.map(([word, name, colour, dash]) => (
-        { label: Page.say(word), values: powers(name).slice(1), colour, dash })),
+      series: lines.map(([label, name, colour, dash]) => (
+        { label, values: powers(name).slice(1), colour, dash })),
     });
     plot("spectrum", (name) => spectra[name]);
     plot("beside", (name) => spectra[name].map((power, i) => power - spectra.target[i]));
@@ -258,21 +305,21 @@
     if (!data.probe.length) return;
     const of = (change) => data.probe.filter((point) => point.change === change);
     const unchanged = of("none")[0].recovered_share;
-    byId("mirror").textContent =
-      Page.say("probe_mirror", { value: Page.percent(of("mirror")[0].recovered_share) });
+    const mirrored = Page.percent(of("mirror")[0].recovered_share);
+    byId("mirror").textContent = _("Mirrored left to right: {value}.", { value: mirrored });
     const known = data.probe.map((point) => point.recovered_share).filter((v) => !missing(v));
     const low = Math.min(0, ...known);
     for (const change of ["shift", "noise", "brightness", "crop"]) {
       const points = [...of("none"), ...of(change)].sort((a, b) => a.amount - b.amount);
       VerifyCharts.draw(change, {
-        x: points.map((point) => point.amount), xLabel: Page.say(`change_${change}`),
+        x: points.map((point) => point.amount), xLabel: byId(`chart-${change}`).querySelector("h3").textContent,
         xTicks: points.map((point) => point.amount),
         xText: (amount) => Page.number(amount, 0),
         yText: (value, tick) => Page.percent(value, tick ? 0 : 1),
         yRange: [low < 0 ? low * 1.1 : 0, Math.max(1, ...known)],
         series: [
-          { label: Page.say("recovered"), values: points.map((p) => p.recovered_share), colour: "--one", points: true },
-          { label: Page.say("unchanged"), values: points.map(() => unchanged), colour: "--muted", dash: [6, 5] },
+          { label: _("Recovered"), values: points.map((p) => p.recovered_share), colour: "--one", points: true },
+          { label: _("unchanged"), values: points.map(() => unchanged), colour: "--muted", dash: [6, 5] },
         ],
       });
     }

@@ -3,15 +3,18 @@
 const App = (() => {
   const app = document.getElementById("app");
   const root = new URL(app.dataset.root || "./", location.href);
+  const UNREACHABLE = N_(
+    "The app does not answer. Start it again: unretouch serve. A training goes on meanwhile."
+  );
   const KINDS = ["image/png", "image/jpeg", "image/webp"];
 
   class Refusal extends Error {
-    constructor(code, values, status) {
-      super(code);
+    constructor(message, values, status) {
+      super(message);
       this.values = values;
       this.status = status;
     }
-    get text() { return Page.say(this.message, this.values); }
+    get text() { return _(this.message, this.values); }
   }
 
   async function ask(method, path, body, options = {}) {
@@ -26,30 +29,29 @@ const App = (() => {
       answer = await fetch(new URL(path, root), { method, headers, body, signal: options.signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Refusal("unreachable", {}, 0);
+      throw new Refusal(UNREACHABLE, {}, 0);
     }
     if (answer.ok) return answer;
-    let told = {};
+    let told = { message: N_("It did not work: {text}"), values: { text: String(answer.status) } };
     try { told = await answer.json(); } catch { /* not ours: a plain refusal */ }
-    const known = told.code in window.unretouch.words.en;
-    throw new Refusal(known ? told.code : "refused_work", told.values || { text: String(answer.status) }, answer.status);
+    throw new Refusal(told.message, told.values, answer.status);
   }
 
   // Why a file cannot be sent, before it is: the server would say the same.
   function refuse(file) {
-    if (!KINDS.includes(file.type)) return new Refusal("refused_kind", {}, 415);
+    if (!KINDS.includes(file.type)) {
+      return new Refusal(N_("This is not a PNG, JPEG or WebP picture."), {}, 415);
+    }
     const most = Number(app.dataset.bytes);
-    if (file.size > most) return new Refusal("refused_bytes", { limit: Math.floor(most / 1e6) }, 413);
+    const limit = Math.floor(most / 1e6);
+    if (file.size > most) return new Refusal(N_("The file is larger than {limit} MB."), { limit }, 413);
     return null;
   }
 
   function element(tag, className, word) {
     const made = document.createElement(tag);
     if (className) made.className = className;
-    if (word) {
-      made.dataset.word = word;
-      made.textContent = Page.say(word);
-    }
+    if (word) Page.setWord(made, word);
     return made;
   }
 
@@ -93,7 +95,6 @@ const App = (() => {
 
   return {
     root, run: app.dataset.run, ask, refuse, element, takeFiles, showMessage,
-    limits: { pixels: Number(app.dataset.pixels), bytes: Number(app.dataset.bytes) },
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       const lost = document.getElementById("unreachable");
@@ -109,7 +110,8 @@ const App = (() => {
       }
     },
     showLimits() {
-      Page.setText("drop-limits", Page.say("drop_limits", { pixels: Math.floor(Number(app.dataset.pixels) / 1e6) }));
+      const pixels = Math.floor(Number(app.dataset.pixels) / 1e6);
+      Page.setText("drop-limits", _("PNG, JPEG or WebP, up to {pixels} megapixels each", { pixels }));
     },
   };
 })();

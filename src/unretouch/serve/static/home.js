@@ -29,18 +29,21 @@
     if (url && image.getAttribute("src") !== url) image.src = url;
     const facts = [];
     const about = run.estimated ? "≈ " : "";
-    if (run.level_error !== null) facts.push(Page.say("run_error", { value: about + Page.say("levels_value", { value: Page.level(run.level_error) }) }));
+    if (run.level_error !== null) {
+      const value = about + Page.levels(run.level_error);
+      facts.push(_("error {value}", { value }));
+    }
     if (run.recovered !== null) {
-      facts.push(run.recovered < 0 ? Page.say("run_harms")
-        : Page.say("run_recovered", { value: about + Page.percent(run.recovered) }));
+      const value = about + Page.percent(run.recovered);
+      facts.push(run.recovered < 0 ? _("worse than doing nothing") : _("{value} recovered", { value }));
     }
     const active = run.state === "running" || run.state === "starting";
-    if (active && run.left_s !== null) facts.push(Page.say("run_left", { time: Page.duration(run.left_s) }));
-    if (!active && run.elapsed_s) facts.push(Page.say("run_took", { time: Page.duration(run.elapsed_s) }));
-    setText(item.querySelector(".run-facts"), facts.join(" · ") || Page.say("not_yet"));
+    if (active && run.left_s !== null) facts.push(_("{time} left", { time: Page.duration(run.left_s) }));
+    if (!active && run.elapsed_s) facts.push(_("took {time}", { time: Page.duration(run.elapsed_s) }));
+    setText(item.querySelector(".run-facts"), facts.join(" · ") || _("no figures yet"));
     const state = item.querySelector(".state");
     state.dataset.state = run.state;
-    setText(state, Page.say(`state_${run.state}`));
+    setText(state, Page.stateName(run.state));
   }
 
   function setText(node, text) {
@@ -70,8 +73,7 @@
   document.getElementById("compare")?.addEventListener("click", async (event) => {
     const button = event.target;
     button.disabled = true;
-    button.dataset.word = "comparing";
-    Page.translate(button.parentNode);
+    Page.setWord(button, N_("Comparing…"));
     App.showMessage(null);
     try {
       location.href = (await (await App.ask("POST", "api/compare", {})).json()).page;
@@ -79,8 +81,7 @@
       App.showMessage(error);
     }
     button.disabled = false;
-    button.dataset.word = "compare_runs";
-    Page.translate(button.parentNode);
+    Page.setWord(button, N_("Compare all runs"));
   });
 
   Page.onLanguage(() => { if (runs) show(runs); });

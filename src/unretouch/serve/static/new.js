@@ -32,7 +32,7 @@
       this.line = App.element("p", "help");
       this.doubts = App.element("ul", "doubts");
       text.append(this.title, this.line, this.doubts);
-      const remove = App.element("button", "button small", "remove");
+      const remove = App.element("button", "button small", N_("Remove"));
       remove.type = "button";
       remove.addEventListener("click", () => this.remove());
       this.button = remove;
@@ -41,22 +41,23 @@
 
     describe() {
       this.node.dataset.state = this.state;
-      this.button.setAttribute("aria-label", Page.say("remove_named", { name: this.name }));
+      this.button.setAttribute("aria-label", _("Remove {name}", { name: this.name }));
       const found = this.found;
       let line = "";
-      if (this.state === "waiting") line = Page.say("waiting_partner");
-      else if (this.state === "sending") line = Page.say("sending");
-      else if (this.state === "checking") line = Page.say(this.kind === "photo" ? "simulating" : "checking");
-      else if (this.state === "ready") {
+      if (this.state === "waiting") line = _("waiting for its partner of the same name");
+      else if (this.state === "sending") line = _("Sending…");
+      else if (this.state === "checking") {
+        line = this.kind === "photo" ? _("Simulating the retouch…") : _("Checking…");
+      } else if (this.state === "ready") {
         line = [
-          Page.say("pair_size", found),
-          Page.say("pair_difference", { value: Page.level(found.difference) }),
-          ...(found.doubts.length ? [] : [Page.say("pair_fine")]),
+          `${found.width} × ${found.height}`,
+          _("A and B differ by {value} grey levels", { value: Page.level(found.difference) }),
+          ...(found.doubts.length ? [] : [_("ready")]),
         ].join(" · ");
       }
       this.line.textContent = line;
       this.line.hidden = !line;
-      const told = this.state === "ready" ? found.doubts.map((doubt) => Page.say(doubt.code, doubt))
+      const told = this.state === "ready" ? found.doubts.map((doubt) => _(doubt.message, doubt.values))
         : this.state === "bad" ? [this.refusal.text] : [];
       this.doubts.replaceChildren(...told.map((words) => {
         const item = App.element("li");
@@ -73,12 +74,13 @@
     }
 
     show() {
-      this.pictures.replaceChildren(...["a", "b"].map((side) => {
+      const sides = { a: N_("A, retouched"), b: N_("B, before") };
+      this.pictures.replaceChildren(...Object.entries(sides).map(([side, word]) => {
         const figure = App.element("figure");
         const image = App.element("img");
         image.src = new URL(`api/drafts/${draft}/${this.number}/thumbnail/${side}`, App.root);
         image.alt = "";
-        figure.append(image, App.element("figcaption", "", `side_${side}`));
+        figure.append(image, App.element("figcaption", "", word));
         return figure;
       }));
     }
@@ -98,7 +100,7 @@
         const found = await (await this.patiently(() => App.ask("POST", `${place}/check`, {}))).json();
         if (found.problem) {
           const { problem } = found;
-          throw { get text() { return Page.say(problem.code, problem).trim(); } };
+          throw { get text() { return _(problem.message, problem.values); } };
         }
         this.found = found;
         this.show();
@@ -161,10 +163,10 @@
     const ready = entries.filter((entry) => entry.state === "ready").length;
     const bad = entries.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
     const parts = [];
-    if (entries.length) parts.push(ready === 1 ? Page.say("counted_one") : Page.say("counted", { count: ready }));
-    if (bad) parts.push(Page.say("counted_bad", { count: bad }));
+    if (entries.length) parts.push(ngettext("{count} pair is ready", "{count} pairs are ready", ready));
+    if (bad) parts.push(_("{count} left out", { count: bad }));
     Page.setText("tally", parts.join(" · "));
-    const swapped = entries.some((entry) => entry.found?.doubts.some((doubt) => doubt.code === "doubt_swapped"));
+    const swapped = entries.some((entry) => entry.found?.swapped);
     const row = document.getElementById("swap-row");
     row.hidden = !(swapped || document.getElementById("swap").checked);
   }
@@ -176,10 +178,12 @@
   function describeAll() {
     App.showLimits();
     for (const guide of document.querySelectorAll(".guide")) {
-      guide.textContent = Page.say("preset_guide_help", guide.dataset);
+      guide.textContent = _(
+        "pix2pix at 512 × 512: lambda_L1 {weight}, {epochs} + {epochs} epochs, lr {lr}", guide.dataset
+      );
     }
     for (const entry of entries) entry.describe();
-    document.title = `${Page.say("new_run")} · unretouch`;
+    document.title = `${_("New run")} · unretouch`;
   }
 
   async function start(event) {
@@ -187,11 +191,10 @@
     App.showMessage(null);
     const button = document.getElementById("start");
     button.disabled = true;
-    button.dataset.word = "starting";
-    button.textContent = Page.say("starting");
+    Page.setWord(button, N_("Starting…"));
     try {
       await chain;
-      if (!entries.some((entry) => entry.state === "ready")) throw { text: Page.say("need_pairs") };
+      if (!entries.some((entry) => entry.state === "ready")) throw { text: _("Add at least one pair first.") };
       const { id } = await (await App.ask("POST", "api/runs", {
         draft,
         name: document.getElementById("name").value.trim(),
@@ -203,8 +206,7 @@
     } catch (error) {
       App.showMessage(error);
       button.disabled = false;
-      button.dataset.word = "start";
-      button.textContent = Page.say("start");
+      Page.setWord(button, N_("Start training"));
     }
   }
 

@@ -1,12 +1,13 @@
 "use strict";
 // What came of a run: each task is begun by a button and ends in a page.
 (() => {
-  const DOING = { test: "testing", verify: "verifying" };
+  const DOING = { test: N_("Testing…"), verify: N_("Verifying, this takes a while…") };
 
   for (const button of document.querySelectorAll("[data-task]")) {
-    const { task, word } = button.dataset;
+    const { task } = button.dataset;
     button.addEventListener("click", async () => {
-      setWord(button, DOING[task]);
+      const { word } = button.dataset;
+      Page.setWord(button, DOING[task]);
       button.disabled = true;
       App.showMessage(null, `${task}-message`);
       try {
@@ -18,20 +19,15 @@
         App.showMessage(error, `${task}-message`);
       }
       button.disabled = false;
-      setWord(button, word);
+      Page.setWord(button, word);
     });
-  }
-
-  function setWord(node, word) {
-    node.dataset.word = word;
-    node.textContent = Page.say(word);
   }
 
   Page.onLanguage(() => {
     const download = document.getElementById("download-model");
     if (!download) return;
-    const size = Number(download.dataset.size);
-    download.textContent = Page.say("download_model", { size: `${Page.number(size / 1e6, 1)} MB` });
+    const size = `${Page.number(Number(download.dataset.size) / 1e6, 1)} MB`;
+    download.textContent = _("Save latest_net_G.pth ({size})", { size });
   });
   Page.start();
 })();

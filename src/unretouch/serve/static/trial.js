@@ -19,10 +19,10 @@
       this.abort = new AbortController();
       this.node = App.element("li", "work");
       this.text = App.element("span");
-      this.clock = App.element("span", "help", "in_queue");
+      this.clock = App.element("span", "help", N_("waiting"));
       const bar = App.element("progress");
       bar.setAttribute("aria-hidden", "true");
-      const cancel = App.element("button", "button small", "cancel");
+      const cancel = App.element("button", "button small", N_("Cancel"));
       cancel.type = "button";
       cancel.addEventListener("click", () => this.cancel());
       this.node.append(this.text, this.clock, bar, cancel);
@@ -32,7 +32,7 @@
     }
 
     describe() {
-      this.text.textContent = Page.say("restoring", { name: this.file.name });
+      this.text.textContent = _("Restoring {name}", { name: this.file.name });
     }
 
     cancel() {
@@ -55,7 +55,7 @@
         const answer = await App.ask("PUT", `api/runs/${App.run}/apply?${query}`, this.file,
           { signal: this.abort.signal });
         this.show(await answer.blob());
-        speak(Page.say("restored_done", { name: this.file.name }));
+        speak(_("{name} is restored.", { name: this.file.name }));
         this.node.remove();
       } catch (error) {
         if (error.name === "AbortError") return;
@@ -71,9 +71,7 @@
       this.node.querySelector("progress").remove();
       this.text.textContent = this.file.name;
       this.clock.textContent = text;
-      const button = this.node.querySelector("button");
-      button.dataset.word = "remove";
-      button.textContent = Page.say("remove");
+      Page.setWord(this.node.querySelector("button"), N_("Remove"));
       speak(`${this.file.name}: ${text}`);
     }
 
@@ -88,10 +86,10 @@
       Pairs.show(document.getElementById("pairs"), shots);
       const card = [...document.querySelectorAll("#pairs .pair")].find((node) => node.card.name === shot.name);
       document.getElementById("pairs").prepend(card);
-      const save = App.element("a", "button primary save", "download_picture");
+      const save = App.element("a", "button primary save", N_("Save PNG at full size"));
       save.href = shot.pictures.fake;
       save.download = `${this.file.name.replace(/\.[^.]*$/, "")}_restored.png`;
-      const again = App.element("button", "button", "again");
+      const again = App.element("button", "button", N_("Restore again with these settings"));
       again.type = "button";
       again.addEventListener("click", () => new Work(this.file, settings()));
       const row = App.element("p", "actions left");
@@ -116,7 +114,7 @@
   Page.onLanguage(() => {
     App.showLimits();
     showStrength();
-    document.title = `${Page.say("tab_trial")} · ${document.querySelector("h1").textContent} · unretouch`;
+    document.title = `${_("Restore a photo")} · ${document.querySelector("h1").textContent} · unretouch`;
   });
   Page.start();
   App.poll(`api/runs/${App.run}`, (run) => {

@@ -1,5 +1,19 @@
 "use strict";
 // The buttons of a run: stop it, go on.
+
+// Here a button does what the live page by itself can only advise; and the app knows more.
+Object.assign(Reasons, {
+  interrupted: N_("Stopped and saved. “Go on” continues exactly where it was."),
+  terminated: N_("The system asked it to stop, and it saved. “Go on” continues exactly there."),
+  checking: N_("The training is done; now the result is measured."),
+  gone: N_(
+    "The training ended suddenly, as in a power cut. “Go on” continues from the last save."
+  ),
+  failed: N_("The training ended with an error."),
+  disk_full: N_("The disk is full. Free some space, then “Go on”."),
+  silent: N_("No news for {time}. The computer may be busy."),
+});
+
 (() => {
   const stop = document.getElementById("stop");
   const goOn = document.getElementById("go-on");
@@ -14,12 +28,12 @@
     const finished = run.state === "finished";
     stop.hidden = !active;
     stop.disabled = Boolean(asked);
-    setWord(stop, asked && active ? "stopping" : "stop");
+    Page.setWord(stop, asked && active ? N_("Saving…") : N_("Stop and save"));
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
-    setWord(goOn, finished ? "train_longer" : "go_on");
+    Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
     amount.hidden = goOn.hidden || !finished;
-    Page.setText("more-word", Page.say(run.budget === "epochs" ? "more_epochs" : "more_minutes"));
+    Page.setText("more-word", run.budget === "epochs" ? _("more epochs") : _("more minutes"));
     const said = document.getElementById("said");
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
@@ -31,18 +45,11 @@
   function showWithoutPage() {
     const badge = document.getElementById("state");
     badge.dataset.state = run.state;
-    setWord(badge.firstElementChild, `state_${run.state}`);
+    badge.firstElementChild.textContent = Page.stateName(run.state);
     const notice = document.getElementById("notice");
-    const key = `reason_${run.reason}`;
-    notice.hidden = !(run.reason && key in window.unretouch.words.en);
+    notice.hidden = !Object.hasOwn(Reasons, run.reason);
     notice.dataset.state = run.state;
-    if (!notice.hidden) Page.setText("notice", Page.say(key));
-  }
-
-  function setWord(node, word) {
-    if (node.dataset.word === word && node.textContent) return;
-    node.dataset.word = word;
-    node.textContent = Page.say(word);
+    if (!notice.hidden) Page.setText("notice", _(Reasons[run.reason]));
   }
 
   async function act(path, body) {
@@ -65,5 +72,6 @@
     act("continue", run.state === "finished" ? { more: Number(document.getElementById("more").value) } : {});
   });
   Page.onLanguage(() => { if (run) show(run); });
+  Page.start(); // once more: a status that was quicker than this script had the other reasons
   App.poll(`api/runs/${App.run}`, show, 2000).catch(App.showMessage);
 })();

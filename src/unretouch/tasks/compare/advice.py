@@ -7,13 +7,12 @@ Unnatural: lower it to 200. Not done: more epochs. Each advice carries the figur
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from unretouch.report.compare_words import WORDS
+from unretouch.base.messages import Message, _
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.measuring import PairScore, RunScore
 from unretouch.tasks.compare.runs import Curve
@@ -40,26 +39,28 @@ LINES = 4
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence that a page says in the reader's language: a key of compare_words.py, and values.
-
-    With the key `plain` it is the value `text` as it stands.
-    """
+    """A message, and the key by which a program knows it without reading English."""
 
     key: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    message: Message
 
     def english(self) -> str:
         """Return the sentence for the terminal and for JSON."""
-        return WORDS[self.key][0].format(**self.values)
+        return str(self.message)
 
     def record(self) -> dict[str, object]:
         """Return it as JSON holds it."""
-        return {"key": self.key, "values": dict(self.values), "text": self.english()}
+        return {
+            "key": self.key,
+            "values": dict(self.message.values),
+            "text": self.english(),
+            "template": self.message.template,
+        }
 
 
 def plain(text: str) -> Sentence:
     """Return a sentence that is said in one language only, such as that of an error."""
-    return Sentence("plain", {"text": text})
+    return Sentence("plain", Message("{text}", {"text": text}))
 
 
 def level(value: float) -> str:
@@ -137,14 +138,20 @@ def advise(
             "before": level(trend.before), "after": level(trend.after),
             "fall": percent(trend.fall),
         }  # fmt: skip
-        reasons["more_training"] = [Sentence("compare_falling", values)]
+        falling = _(
+            "The error was still falling: from {before} to {after} grey levels within the last "
+            "quarter ({fall}).",
+            **values,
+        )
+        reasons["more_training"] = [Sentence("compare_falling", falling)]
     for wanted, why in _from_figures(settings, epoch, score, still_learning=bool(reasons)):
         reasons.setdefault(_possible(wanted, settings), []).extend(why)
     advice = [_advice(action, settings, because) for action, because in reasons.items()]
     if advice:
         return advice
     if (score.recovered_share or 0.0) >= WELL_RECOVERED:
-        return [Advice("keep", "", Sentence("compare_keep"), [_recovered(score)])]
+        keep = Sentence("compare_keep", _("Well done: keep it as it is."))
+        return [Advice("keep", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
     return [_advice("more_training", settings, [_recovered(score)])]
 
@@ -159,13 +166,21 @@ def _from_figures(
             "pair": harmed.name, "error": level(harmed.level_error),
             "identity": level(harmed.identity_error),
         }  # fmt: skip
-        harmful = Sentence("compare_harmful", values)
+        worse = _(
+            "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
+            **values,
+        )
+        harmful = Sentence("compare_harmful", worse)
         # A young run is always further from the answer than its input: that is not yet unnatural.
         if still_learning:
             return [("more_training", [harmful])]
         if settings.minutes is None and epoch < ENOUGH_EPOCHS:
-            counts = {"epochs": str(epoch), "enough": str(ENOUGH_EPOCHS)}
-            return [("more_training", [harmful, Sentence("compare_young", counts)])]
+            young = _(
+                "It has had {epochs} epochs; the guide calls {enough} enough.",
+                epochs=str(epoch),
+                enough=str(ENOUGH_EPOCHS),
+            )
+            return [("more_training", [harmful, Sentence("compare_young", young)])]
         return [("lower_lambda", [harmful])]
     textured = [pair for pair in score.pairs if pair.texture.recovered is not None]
     if not textured:
@@ -177,11 +192,25 @@ def _from_worst(worst: PairScore) -> list[tuple[Action, list[Sentence]]]:
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
     values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
     if energy > MOST_ENERGY:
-        return [("lower_lambda", [Sentence("compare_noisy", values)])]
+        noisy = _(
+            "{pair}: the texture has {energy} times the strength of the true one (1 is right).",
+            **values,
+        )
+        return [("lower_lambda", [Sentence("compare_noisy", noisy)])]
     if energy < LEAST_ENERGY:
-        return [("raise_lambda", [Sentence("compare_smooth", values)])]
+        smooth = _(
+            "{pair}: the texture has only {energy} times the strength of the true one (1 is "
+            "right).",
+            **values,
+        )
+        return [("raise_lambda", [Sentence("compare_smooth", smooth)])]
     if coherence < LEAST_COHERENCE:
-        return [("raise_lambda", [Sentence("compare_misplaced", values)])]
+        misplaced = _(
+            "{pair}: texture of the right strength ({energy}) in the wrong place: it agrees with "
+            "the true one by {coherence} (1 is every pore in its place).",
+            **values,
+        )
+        return [("raise_lambda", [Sentence("compare_misplaced", misplaced)])]
     return []
 
 
@@ -197,25 +226,43 @@ def _possible(wanted: Action, settings: TrainSettings) -> Action:
 
 
 def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) -> Advice:
-    now = {"now": f"{settings.lambda_L1:g}"}
     if action == "raise_lambda":
         targets = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
-        if len(targets) == 1:
-            sentence = Sentence("compare_raise_to", {**now, "to": str(targets[0])})
-        else:
-            sentence = Sentence("compare_raise", now)
-        return Advice(action, f"--lambda_L1 {targets[0]}", sentence, because)
+        return Advice(action, f"--lambda_L1 {targets[0]}", _raise(settings, targets), because)
     if action == "lower_lambda":
-        sentence = Sentence("compare_lower", {**now, "to": str(LOW_LAMBDA)})
-        return Advice(action, f"--lambda_L1 {LOW_LAMBDA}", sentence, because)
+        values = {"now": f"{settings.lambda_L1:g}", "to": str(LOW_LAMBDA)}
+        lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", **values)
+        return Advice(
+            action, f"--lambda_L1 {LOW_LAMBDA}", Sentence("compare_lower", lower), because
+        )
     if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
-        because = [*because, Sentence("compare_no_adversary")]
+        no_adversary = _(
+            "Raising or lowering lambda_L1 changes nothing here: without an adversary "
+            "(lambda_GAN 0) it has nothing to weigh against."
+        )
+        because = [*because, Sentence("compare_no_adversary", no_adversary)]
     if settings.minutes is not None:
-        flags, key = f"--minutes {2 * settings.minutes:g}", "compare_more_minutes"
+        flags = f"--minutes {2 * settings.minutes:g}"
+        more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))
     else:
         flags = f"--n_epochs {2 * settings.n_epochs} --n_epochs_decay {2 * settings.n_epochs_decay}"
-        key = "compare_more_epochs"
-    return Advice(action, f"{flags} --continue_train", Sentence(key), because)
+        more = Sentence("compare_more_epochs", _("Not done yet: train for more epochs."))
+    return Advice(action, f"{flags} --continue_train", more, because)
+
+
+def _raise(settings: TrainSettings, targets: list[int]) -> Sentence:
+    now = f"{settings.lambda_L1:g}"
+    if len(targets) > 1:
+        either = _(
+            "Too little of the true texture: raise lambda_L1 from {now} to 400 or 500.", now=now
+        )
+        return Sentence("compare_raise", either)
+    only = _(
+        "Too little of the true texture: raise lambda_L1 from {now} to {to}.",
+        now=now,
+        to=str(targets[0]),
+    )
+    return Sentence("compare_raise_to", only)
 
 
 def _recovered(score: RunScore) -> Sentence:
@@ -224,4 +271,7 @@ def _recovered(score: RunScore) -> Sentence:
         "recovered": "–" if share is None else percent(share),
         "error": level(score.level_error), "identity": level(score.identity_error),
     }  # fmt: skip
-    return Sentence("compare_recovered", values)
+    recovered = _(
+        "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.", **values
+    )
+    return Sentence("compare_recovered", recovered)

@@ -17,6 +17,7 @@ from unretouch.base.errors import (
     UnretouchError,
     UsageError,
 )
+from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.runs.folder import find_runs
@@ -36,6 +37,16 @@ from unretouch.tasks.compare.runs import RunRecord, name_of, read_run, require_k
 from unretouch.training.training_pairs import at_scale, sizing
 
 Tell = Callable[[str], None]
+
+_ENDED = {
+    "stopped": N_("Stopped early, at step {step}."),
+    "failed": N_("It failed; the weights are those of step {step}."),
+    "unfinished": N_(
+        "No end is on record: it still trains, or was cut off. The weights are those of step "
+        "{step}."
+    ),
+}
+"""What is said of a run that is not finished, by its state."""
 
 BETTER_BEST = 0.95
 """The best numbered weights are mentioned where their error is below this part of the latest's."""
@@ -99,14 +110,27 @@ class Comparison:
             "identity": level(score.identity_error),
         }
         if (score.recovered_share or 0.0) <= 0:
-            return Sentence("compare_take_none", values)
-        return Sentence("compare_take", values)
+            none = _(
+                "Take none of them yet: even {run} is off by {error} grey levels, doing nothing "
+                "by {identity}.",
+                **values,
+            )
+            return Sentence("compare_take_none", none)
+        best = _(
+            "Take {run}: it is off by {error} grey levels, doing nothing by {identity}.", **values
+        )
+        return Sentence("compare_take", best)
 
     def why_not_weighted(self) -> Sentence:
         """Return why runs are not ranked by G_L1, in the figures of these runs."""
         lambdas = sorted({c.record.settings.lambda_L1 for c in self.runs} - {0.0}) or [100.0]
         worth = ", ".join(f"{127.5 / value:.3g} ({value:g})" for value in lambdas)
-        return Sentence("compare_not_weighted", {"worth": worth})
+        why = _(
+            "Never by G_L1: it contains lambda_L1, so the same number means another error in each "
+            "run. In grey levels, G_L1 1.0 is worth (by lambda_L1): {worth}.",
+            worth=worth,
+        )
+        return Sentence("compare_not_weighted", why)
 
 
 @dataclass(frozen=True)
@@ -203,12 +227,27 @@ def _same_pairs(candidates: list[_Candidate]) -> tuple[list[_Candidate], list[Le
 def _otherness(one: _Candidate, kept: _Candidate) -> Sentence:
     mine, theirs = one.record.settings, kept.record.settings
     if mine.direction != theirs.direction:
-        return Sentence("compare_other_direction", {"mine": mine.direction})
+        direction = _(
+            "It learns the other direction ({mine}): compare it with runs of the same direction.",
+            mine=mine.direction,
+        )
+        return Sentence("compare_other_direction", direction)
     if [pair.name for pair in one.data.pairs] == [pair.name for pair in kept.data.pairs]:
         sizes = [_size(candidate.data.pairs[0]) for candidate in (one, kept)]
         if sizes[0] != sizes[1]:
-            return Sentence("compare_other_size", {"mine": sizes[0], "theirs": sizes[1]})
-    return Sentence("compare_other_pairs", {"mine": mine.dataroot, "theirs": theirs.dataroot})
+            size = _(
+                "It was trained at {mine} pixels, the runs compared here at {theirs}: errors at "
+                "different sizes cannot be compared.",
+                mine=sizes[0],
+                theirs=sizes[1],
+            )
+            return Sentence("compare_other_size", size)
+    pairs = _(
+        "It was trained on other pairs ({mine}) than the runs compared here.",
+        mine=mine.dataroot,
+        theirs=theirs.dataroot,
+    )
+    return Sentence("compare_other_pairs", pairs)
 
 
 def _size(pair: Pair) -> str:
@@ -232,11 +271,19 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     tendency = trend(record.curve)
     notes = []
     if record.state != "finished":
-        notes.append(Sentence(f"compare_{record.state}", {"step": f"{record.step}"}))
+        ended = Message(_ENDED[record.state], {"step": f"{record.step}"})
+        notes.append(Sentence(f"compare_{record.state}", ended))
     if tendency is None:
-        notes.append(Sentence("compare_short_log", {"lines": str(len(record.curve.steps))}))
+        short = _(
+            "Too few log lines ({lines}) to tell whether the error was still falling.",
+            lines=str(len(record.curve.steps)),
+        )
+        notes.append(Sentence("compare_short_log", short))
     if record.manifest and record.manifest != candidate.data.files:
-        notes.append(Sentence("compare_changed_data"))
+        changed = _(
+            "The pairs have changed since it was trained; it is measured on what is there now."
+        )
+        notes.append(Sentence("compare_changed_data", changed))
     notes += _better_before(record, score)
     advice = advise(record.settings, record.epoch, score, tendency)
     return Compared(record, score, places, tendency, advice, notes)
@@ -249,8 +296,13 @@ def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
         return []
     if best.level_error >= BETTER_BEST * score.level_error:
         return []
-    values = {"epoch": str(best.epoch), "error": level(best.level_error)}
-    return [Sentence("compare_better_before", values)]
+    better = _(
+        "Its weights of epoch {epoch} were better ({error} grey levels): test them with "
+        "--epoch best.",
+        epoch=str(best.epoch),
+        error=level(best.level_error),
+    )
+    return [Sentence("compare_better_before", better)]
 
 
 def _one_line(error: UnretouchError) -> str:

@@ -13,7 +13,6 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
-from unretouch.report.compare_words import compare_words
 from unretouch.report.pages import write_page
 from unretouch.report.tables import duration
 from unretouch.runs.status import of_whole_pictures, thin_curves
@@ -42,7 +41,6 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         out,
         "compare",
         {"identity": whole, "colours": COLOURS, "curves": curves, "pairs": shown},
-        compare_words(),
         record=record,
         best=record["runs"][0],
         marks=_marks(record["runs"]),

@@ -13,9 +13,7 @@ from unretouch.metrics import Figure, Metric
 from unretouch.metrics.table import METRICS
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import PLAIN, TEXTURE, Figures, PairFigures, retouch_shares
-from unretouch.report.verdict_sentences import LANGUAGES, say
 from unretouch.report.verdicts import Verdict, Verification, beaten, harmed_parts
-from unretouch.report.verify_words import verify_words
 from unretouch.tasks.verify.measuring import Shown
 
 SCHEMA = 1
@@ -134,7 +132,6 @@ def write_verify_page(
         folder,
         "verify",
         data,
-        verify_words(),
         title=title,
         facts=facts,
         verdicts=verdicts.values(),
@@ -148,13 +145,13 @@ def _shown_verdict(verdict: Verdict) -> dict[str, Any]:
         "question": verdict.question,
         "word": verdict.word,
         "tone": verdict.tone,
-        "said": {language: say(verdict.phrases, language) for language in LANGUAGES},
+        "said": [message.record() for message in verdict.said],
         "pair": verdict.held_back_by,
     }
 
 
 def _shown_metric(metric: Metric) -> dict[str, Any]:
-    return {key: getattr(metric, key) for key in ("name", "parts", "unit", "better")}
+    return {key: getattr(metric, key) for key in ("name", "parts", "unit", "better", "explanation")}
 
 
 def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:

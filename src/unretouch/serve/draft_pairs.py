@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unretouch.base import durable
-from unretouch.serve.limits import Limits
-from unretouch.serve.uploads import Refused
+from unretouch.base.messages import _
+from unretouch.serve.refusals import NOT_THERE, Limits, Refused
 
 Side = Literal["whole", "a", "b", "photo"]
 SIDES: tuple[Side, ...] = ("whole", "a", "b", "photo")
@@ -43,7 +43,7 @@ class Draft:
 
     def usable(self) -> list[PairPlace]:
         """Return the pairs that can be trained on, in their order."""
-        return [place for _, place in sorted(self.pairs.items()) if place.usable]
+        return [self.pairs[number] for number in sorted(self.pairs) if self.pairs[number].usable]
 
 
 def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
@@ -75,7 +75,7 @@ class Drafts:
     def get(self, draft_id: str) -> Draft:
         """Return the draft. Raises Refused 404."""
         if not _ID.fullmatch(draft_id) or draft_id not in self._drafts:
-            raise Refused(404, "refused_unknown")
+            raise Refused(404, NOT_THERE)
         draft = self._drafts[draft_id]
         draft.touched = time.monotonic()
         return draft
@@ -84,7 +84,7 @@ class Drafts:
         """Return the pair. Raises Refused 404."""
         pairs = self.get(draft_id).pairs
         if number not in pairs:
-            raise Refused(404, "refused_unknown")
+            raise Refused(404, NOT_THERE)
         return pairs[number]
 
     def place(self, draft_id: str, number: int) -> PairPlace:
@@ -92,7 +92,7 @@ class Drafts:
         draft = self.get(draft_id)
         if number not in draft.pairs:
             if len(draft.pairs) >= self._limits.pairs:
-                raise Refused(413, "refused_pairs", limit=self._limits.pairs)
+                raise Refused(413, _("More than {limit} pairs.", limit=self._limits.pairs))
             folder = draft.folder / f"{number:04d}"
             folder.mkdir(exist_ok=True)
             draft.pairs[number] = PairPlace(folder)

@@ -14,12 +14,10 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from unretouch.base.messages import _
 from unretouch.jobs import child
-from unretouch.serve.limits import Limits
-from unretouch.serve.uploads import Refused
+from unretouch.serve.refusals import ClientGone, Limits, Refused
 
-RETRY_AFTER_S = 10
-"""What a browser is told when too many wait."""
 _LONGEST_OUTPUT = 1_000_000
 
 
@@ -30,10 +28,6 @@ class Ended:
     code: int
     output: str
     errors: str
-
-
-class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
 
 
 class Worker:
@@ -57,7 +51,7 @@ class Worker:
         Raises Refused 503 where none is free.
         """
         if self._taken > self._limits.queue:
-            raise Refused(503, "refused_busy")
+            raise Refused(503, _("Too many photos are waiting. Try again in a moment."))
         self._taken += 1
         try:
             yield
@@ -100,7 +94,7 @@ class Worker:
                     )
                     code = await process.wait()
             except TimeoutError:
-                raise Refused(504, "refused_long") from None
+                raise Refused(504, _("It took too long and was stopped.")) from None
             finally:
                 if process.returncode is None:
                     process.kill()

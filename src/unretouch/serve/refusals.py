@@ -1,0 +1,102 @@
+"""How much the app takes from a browser, and what it refuses, with a sentence the page says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from unretouch.base.errors import UnretouchError
+from unretouch.base.messages import Message, _
+
+RETRY_AFTER_S = 10
+"""What a browser is told when too many wait."""
+_CUT_OFF = (400, 408, 411, 413)
+"""After these the connection closes: what else the client sends is not read."""
+
+NOT_THERE = _("It is not there any more. Load the page again.")
+WRONG_VALUE = _("One of the values is out of range.")
+NO_LENGTH = _("The size of the file is missing.")
+TOO_SLOW = _("The file came too slowly.")
+NO_MODEL = _("There is no model yet.")
+NO_CONFIG = _("This run has no config.json: another program made it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits of one app; the last two are settings of `unretouch serve`."""
+
+    upload_bytes: int = 100_000_000
+    pixels: int = 24_000_000
+    """of one picture, found before any pixel is decoded"""
+    pairs: int = 40
+    """in one set"""
+    drafts: int = 8
+    """sets being gathered; the one untouched for longest makes room"""
+    read_s: float = 10
+    """between two parts of an upload"""
+    upload_s: float = 300
+    """for a whole upload"""
+    queue: int = 4
+    """pictures that may wait for the worker"""
+    work_s: float = 600
+    """for what is done with a picture"""
+
+
+class Refused(Exception):
+    """An answer with this status that says `message`."""
+
+    def __init__(self, status: int, message: Message) -> None:
+        super().__init__(str(message))
+        self.status = status
+        self.message = message
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def did_not_work(text: str) -> Message:
+    """Return that something failed, for the reason `text` has, which is in English."""
+    return _("It did not work: {text}", text=text)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    headers = {}
+    if error.status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if error.status in _CUT_OFF:
+        headers["Connection"] = "close"
+    return JSONResponse(error.message.record(), error.status, headers)
+
+
+def _client_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # nobody reads it
+
+
+def _mended_by_a_person(_request: Request, error: Exception) -> Response:
+    return JSONResponse(did_not_work(str(error)).record(), 422)
+
+
+def _disk(_request: Request, error: Exception) -> Response:
+    # Without its path: that of a private folder says nothing to anybody.
+    text = str(getattr(error, "strerror", None) or "the disk failed")
+    return JSONResponse(did_not_work(text).record(), 507)
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(error.detail, error.status_code)
+
+
+ANSWERS = {
+    Refused: _refused,
+    ClientGone: _client_gone,
+    UnretouchError: _mended_by_a_person,
+    OSError: _disk,
+    HTTPException: _http,
+}
+"""What a request is answered when one of these was raised."""
