@@ -14,8 +14,9 @@ from unretouch.metrics.pictures import Area, Levels, Picture, Tile, check, tiles
 from unretouch.metrics.ssim import detail_energy
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, View, added, in_order
 
-ENOUGH = 4_000_000
-"""Pixels of the area over which the strengths are found: noise is alike everywhere."""
+ENOUGH = 250_000
+"""Pixels of the area, at least, over which the strengths are found, to about 2 %: noise is alike
+everywhere."""
 
 White = npt.NDArray[np.float32]
 """White noise for each band: (4, h, w), of standard deviation 1."""
@@ -90,11 +91,15 @@ def grain_overlay(source: Picture, target: Picture, area: Area, seed: int = 0) -
 
 
 def _first_look(area: Area, seed: int) -> Iterator[tuple[Tile, White | None]]:
-    seen = 0
-    for tile, white in _noisy_tiles(area, seed):
-        if white is not None:
+    """Yield the tiles that hold any of the area; the first, until they hold ENOUGH, with noise."""
+    noisy, seen = _noisy_tiles(area, seed), 0
+    for tile in tiles_of(*area.shape, HALO, SIDE):
+        if seen < ENOUGH:
+            _, white = next(noisy)
+        inside = int(np.count_nonzero(area[tile.own]))
+        if inside:
             yield tile, white if seen < ENOUGH else None
-            seen += int(np.count_nonzero(area[tile.own]))
+            seen += inside
 
 
 def _spilled(view: View, area: Area, white: npt.NDArray[np.float32], index: int) -> Sums:

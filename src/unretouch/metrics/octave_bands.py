@@ -310,6 +310,8 @@ def reduced(picture: Picture | Area, factor: int) -> Levels:
     rows = max(1, 256 // factor)
     for top in range(0, height, rows):
         some = picture[factor * top : factor * min(top + rows, height), : factor * width]
-        cells = some.reshape(-1, factor, width, factor, picture.shape[2])
-        small[top : top + rows] = cells.mean(axis=(1, 3), dtype=np.float32)
+        # Rows first: numpy adds up whole rows several times as fast as both ways at once.
+        lines = some.reshape(-1, factor, *some.shape[1:]).sum(axis=1, dtype=np.float32)
+        cells = lines.reshape(-1, width, factor, picture.shape[2]).sum(axis=2)
+        small[top : top + rows] = cells / factor**2
     return small

@@ -8,6 +8,7 @@ positions, so the result does not depend on the batch or on where a tile was cut
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping
 from typing import Final
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.networks.generator import Generator, WeightsDescription
+from unretouch.networks.generator import Generator, Part, WeightsDescription
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
@@ -56,6 +57,8 @@ class Detail(Generator):
     """The generator `detail`; what it returns is not clamped."""
 
     margin: int
+    _wanted: Part | None = None
+    """of a source of which only a part is wanted; None: all of it"""
 
     def __init__(
         self, widths: tuple[int, ...], blocks: int = 1, input_nc: int = 3, output_nc: int = 3
@@ -63,6 +66,7 @@ class Detail(Generator):
         super().__init__()
         self.size_multiple = 2 ** len(widths)
         self.margin = margin(len(widths), blocks)
+        self._reach = _reaches(len(widths), blocks)
         self.input_nc, self.output_nc = input_nc, output_nc
         self.stem = nn.Conv2d(2 * input_nc * 4, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
@@ -82,9 +86,15 @@ class Detail(Generator):
         # A bf16 step near 1 is half a grey level: the sum must be float32 under autocast too.
         return in_channels(source.float(), self.output_nc) + RESIDUAL_UNIT * self.residual(source)
 
+    def part_at(self, top: int, left: int, wanted: Part | None = None) -> Detail:
+        part = copy.copy(self)
+        part._wanted = wanted
+        return part
+
     def residual(self, source: Tensor) -> Tensor:
         """Return what is added to the source, in units of RESIDUAL_UNIT, float32."""
         source = source.float()
+        whole = (slice(0, source.shape[2]), slice(0, source.shape[3]))
         x = torch.cat([source, (source - _blur(source)) / HIGH_PASS_UNIT], dim=1)
         x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
@@ -93,11 +103,30 @@ class Detail(Generator):
             x = before(x)
             kept.append(x)
             x = down(x)
-        x = self.bottom(x)
-        for after, up in zip(reversed(self.after), reversed(self.up), strict=True):
-            x = after(kept.pop() + up(x))
+        # On the way up the reach shrinks: what the wanted part does not depend on is cut off.
+        part = self._needed(len(self.up), whole)
+        x = self.bottom(_cut(x, whole, part, len(self.up)))
+        for level in reversed(range(len(self.up))):
+            had, part = part, self._needed(level, whole)
+            x = _cut(self.up[level](x), had, part, level) + _cut(kept[level], whole, part, level)
+            x = self.after[level](x)
         residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
-        return residual.float()
+        return _within(residual.float(), part, whole)
+
+    def _needed(self, level: int, whole: Part) -> Part:
+        """Return the part of a source that the last blocks of a level have to see, in whole cells
+        of the bottom."""
+        if self._wanted is None:
+            return whole
+        reach, cell = self._reach[level], self.size_multiple
+        rows, columns = (
+            slice(
+                max(0, (wanted.start - reach) // cell * cell),
+                min(side.stop, -(-(wanted.stop + reach) // cell) * cell),
+            )
+            for wanted, side in zip(self._wanted, whole, strict=True)
+        )
+        return rows, columns
 
     def does_nothing(self) -> bool:
         return self.input_nc == self.output_nc and self.adds_nothing()
@@ -124,6 +153,36 @@ def margin(levels: int, blocks: int = 1) -> int:
     reach = 2 * 2 + sum(4 * blocks * 2 ** (level + 1) for level in range(levels))
     blur, halving = 2, 2**levels - 1
     return int(-(-(reach + blur + halving) // 2**levels) * 2**levels)
+
+
+def _reaches(levels: int, blocks: int) -> tuple[int, ...]:
+    """Return for each level, the finest first, how many pixels around a pixel its last blocks and
+    all that follows look at."""
+    convolutions = [2 * blocks] * (levels - 1) + [4 * blocks]
+    pixels = [count * 2 ** (level + 1) for level, count in enumerate(convolutions)]
+    return tuple(2 + total for total in itertools.accumulate(pixels))  # 2: the last layer
+
+
+def _cut(x: Tensor, had: Part, wanted: Part, level: int) -> Tensor:
+    """Return the part `wanted` of a level's features for the part `had` of the source."""
+    if wanted == had:
+        return x
+    cell = 2 ** (level + 1)
+    rows, columns = (
+        slice((inner.start - outer.start) // cell, (inner.stop - outer.start) // cell)
+        for outer, inner in zip(had, wanted, strict=True)
+    )
+    return x[:, :, rows, columns]
+
+
+def _within(x: Tensor, part: Part, whole: Part) -> Tensor:
+    """Return (N, C, h, w) with zeros around it, at its place in the whole."""
+    if part == whole:
+        return x
+    (top, bottom), (left, right) = (
+        (inner.start, outer.stop - inner.stop) for inner, outer in zip(part, whole, strict=True)
+    )
+    return F.pad(x, (left, right, top, bottom))
 
 
 def recognise_detail(state: Mapping[str, Tensor]) -> WeightsDescription | None:

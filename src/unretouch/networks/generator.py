@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from unretouch.settings.train import NormName, TrainSettings
 
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
 
 class Generator(nn.Module):
     """A network that maps the source to the prediction, both in network space.
@@ -71,9 +74,12 @@ class Generator(nn.Module):
         )
         return np.asarray(self.open_cells[np.ix_(rows, columns)])
 
-    def part_at(self, top: int, left: int) -> Generator:
+    def part_at(self, top: int, left: int, wanted: Part | None = None) -> Generator:
         """Return this generator for the part that begins at this row and column of the picture
-        looked at, both multiples of `size_multiple`."""
+        looked at, both multiples of `size_multiple`.
+
+        Only the rows and columns `wanted` of its prediction, counted from there, need be right.
+        """
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +27,8 @@ TILE = 700_000
 """Pixels of a tile of larger ones, with its margin: beside the prediction there is less room."""
 SMALLEST_PART = 128
 """Pixels a side of a part that is not divided further to leave out cells that may not change."""
+CUTS = 8
+"""Cells from one place where a part may be cut to the next."""
 
 
 @torch.no_grad()
@@ -218,7 +220,7 @@ class PartPredictor:
 
     def looked_at(self, window: Window) -> int:
         """Return how many pixels the network sees for the prediction at `window`."""
-        return sum(self._around(part).pixels for part in self._parts(window))
+        return self._seen(self._parts(window))
 
     def may_change(self, window: Window) -> NDArray[np.bool_]:
         """Return which pixels of `window` are not known to stay as they are, (h, w)."""
@@ -234,8 +236,9 @@ class PartPredictor:
     def _predicted(self, window: Window) -> NDArray[np.float32]:
         around = self._around(window)
         source = np.ascontiguousarray(around.of(self._rgb))
-        prediction = _predicted(self._generator.part_at(around.top, around.left), source)
-        return np.ascontiguousarray(window.within(around).of(prediction))
+        inner = window.within(around)
+        part = self._generator.part_at(around.top, around.left, inner.slices)
+        return np.ascontiguousarray(inner.of(_predicted(part, source)))
 
     def _parts(self, window: Window) -> list[Window]:
         """Return the parts of `window` that the network has to see: few pixels, with margins."""
@@ -246,9 +249,17 @@ class PartPredictor:
             return []
         if max(box.height, box.width) < SMALLEST_PART:
             return [box]
-        parts = [part for half in _halves(box, self._cell) for part in self._parts(half)]
-        split = sum(self._around(part).pixels for part in parts)
-        return parts if split < self._around(box).pixels else [box]
+        pairs = [self._boxes(halves) for halves in _cuts(box, CUTS * self._cell)]
+        best = min(pairs, key=self._seen, default=[box])
+        parts = [part for one in best if one != box for part in self._parts(one)] or [box]
+        return parts if self._seen(parts) < self._seen([box]) else [box]
+
+    def _boxes(self, windows: Iterable[Window]) -> list[Window]:
+        return [box for window in windows if (box := self._open_box(window)) is not None]
+
+    def _seen(self, parts: Iterable[Window]) -> int:
+        """Return how many pixels the network sees for these parts."""
+        return sum(self._around(part).pixels for part in parts)
 
     def _open_box(self, window: Window) -> Window | None:
         """Return the smallest part of `window`, in whole cells, outside of which nothing
@@ -274,11 +285,10 @@ class PartPredictor:
         return Window(top, left, height, width)
 
 
-def _halves(window: Window, cell: int) -> tuple[Window, Window]:
-    """Return the halves of a window, cut across its longer side, at a cell's border."""
+def _cuts(window: Window, step: int) -> Iterator[tuple[Window, Window]]:
+    """Yield every way to cut a window in two, across or down, at multiples of `step` pixels."""
     top, left, height, width = window.top, window.left, window.height, window.width
-    if height >= width:
-        cut = -(-(top + height // 2) // cell) * cell - top
-        return Window(top, left, cut, width), Window(top + cut, left, height - cut, width)
-    cut = -(-(left + width // 2) // cell) * cell - left
-    return Window(top, left, height, cut), Window(top, left + cut, height, width - cut)
+    for cut in range(step, height, step):
+        yield Window(top, left, cut, width), Window(top + cut, left, height - cut, width)
+    for cut in range(step, width, step):
+        yield Window(top, left, height, cut), Window(top, left + cut, height, width - cut)

@@ -26,7 +26,7 @@ from unretouch.networks.detail import (
     of_size,
     recognise_detail,
 )
-from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
+from unretouch.networks.generator import Generator, GeneratorKind, Part, WeightsDescription
 from unretouch.networks.prediction import padded
 from unretouch.settings.train import SizeName, TrainSettings
 
@@ -170,16 +170,17 @@ class Guided(Generator):
         self.input_nc, self.output_nc = pyramid.input_nc, pyramid.output_nc
         self.open_cells = open_cells(of_whole)[0].cpu().numpy()
         self._guide, self._corner = of_whole, (0, 0)
+        self._wanted: Part | None = None
 
-    def part_at(self, top: int, left: int) -> Guided:
+    def part_at(self, top: int, left: int, wanted: Part | None = None) -> Guided:
         part = copy.copy(self)
-        part._corner = top, left
+        part._corner, part._wanted = (top, left), wanted
         return part
 
     def forward(self, source: Tensor) -> Tensor:
         height, width = source.shape[2:]
         part = guide_at(self._guide, *self._corner, height, width)
-        return refined(self.fine, source, part)
+        return refined(self.fine.part_at(*self._corner, self._wanted), source, part)
 
 
 def build(settings: TrainSettings) -> Detail | Pyramid:

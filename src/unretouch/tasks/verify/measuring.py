@@ -95,7 +95,8 @@ def judge(
         "real_B": lambda: _small(target, factor),
         "error": lambda: _small_error(prediction, target, factor),
     }
-    return Shown(group, figures, _written(folder, label, smaller), factor, places)
+    files = _written(folder, label, smaller, effort=2)
+    return Shown(group, figures, files, factor, places)
 
 
 def picture_folder(folder: Path) -> Path:
@@ -117,12 +118,14 @@ def remove_old_pictures(folder: Path, shown: Sequence[Shown]) -> None:
             durable.remove(old)
 
 
-def _written(folder: Path, label: str, pictures: dict[Kind, Make]) -> dict[Kind, str]:
+def _written(
+    folder: Path, label: str, pictures: dict[Kind, Make], effort: int = 6
+) -> dict[Kind, str]:
     picture_folder(folder)
     files = picture_files(f"images/{label}")
     for file in files.values():
         names.inside(folder, file)
-    write_pictures(folder, files, pictures)
+    write_pictures(folder, files, pictures, effort=effort)
     return files
 
 
