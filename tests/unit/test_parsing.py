@@ -59,6 +59,9 @@ class Base(Settings):
 
     weights: Path | None = None
     """a file"""
+    old: int = 0
+    older: bool = False
+    """no work here"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -197,6 +200,7 @@ def test_one_declaration_is_a_flag_an_argument_a_check_and_a_line_of_the_help(
     assert "usage: p [-h] [FLAGS] RUN PHOTO... Has all that" in shown
     assert "--share FLOAT at most 100 % of it (default: 1.0)" in shown
     assert "What several ask: --weights PATH a file (default: unset)" in shown
+    assert "--old INT no work here (default: 0) --older no work here (default: False)" in shown
     assert (
         "Where the words begin, and more: --limits_lowest FLOAT the least (default: 0.5)" in shown
     )
