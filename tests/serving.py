@@ -25,7 +25,7 @@ import json, sys
 from pathlib import Path
 from unretouch.serve.server import serve
 from unretouch.serve.refusals import Limits
-from unretouch.settings.small_commands import ServeSettings
+from unretouch.settings.commands import ServeSettings
 folders = {name: Path(name) for name in ("checkpoints", "datasets", "results")}
 settings = ServeSettings(port=0, **{f"{name}_dir": path for name, path in folders.items()})
 serve(settings, Limits(**json.loads(sys.argv[1])))

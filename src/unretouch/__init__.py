@@ -16,15 +16,11 @@ __version__ = "0.1.0"
 
 __all__ = ["TrainedRun", "UnretouchError", "__version__", "apply", "train", "verify"]
 
-_HOMES = {
-    **dict.fromkeys(("TrainedRun", "apply", "train", "verify"), "unretouch.api"),
-    "UnretouchError": "unretouch.base.errors",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'unretouch' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    home = "base.errors" if name == "UnretouchError" else "api"
+    return getattr(import_module(f"unretouch.{home}"), name)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unretouch.base.errors import ExitCode, ManyDataErrors
-from unretouch.settings.apply import ApplySettings
 from unretouch.settings.classic import full_name
-from unretouch.settings.fields import fields_of, from_call, made
+from unretouch.settings.commands import ApplySettings
+from unretouch.settings.fields import fields_of, from_call
 from unretouch.settings.parser import build
 from unretouch.settings.train import TrainOptions
 from unretouch.settings.verify import VerifySettings
@@ -53,19 +53,13 @@ def _takes_settings_of(schema: type) -> Callable[[Call], Call]:
 
     def shown(call: Call) -> Call:
         whole = inspect.signature(call)
-        own = {name: each for name, each in whole.parameters.items() if name != "settings"}
-        settings = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=flag.default,
-                annotation=flag.annotation,
-            )
-            for name, flag in fields_of(schema).items()
-            if name not in own
-        ]
-        parameters = [*own.values(), *settings]
-        call.__signature__ = whole.replace(parameters=parameters)  # type: ignore[attr-defined]
+        parameters = {name: each for name, each in whole.parameters.items() if name != "settings"}
+        for name, flag in fields_of(schema).items():
+            kind, default, hint = inspect.Parameter.KEYWORD_ONLY, flag.default, flag.annotation
+            argument = inspect.Parameter(name, kind, default=default, annotation=hint)
+            parameters.setdefault(name, argument)
+        signature = whole.replace(parameters=list(parameters.values()))
+        call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
     return shown
@@ -115,7 +109,7 @@ def apply(
     """Restore photographs (files, folders, patterns) at their full size, as `unretouch apply` does.
 
     Either `run`, the name or folder of a run, or a `weights` file is given. `settings` are those of
-    `unretouch.settings.apply.ApplySettings`, named as the flags. Returns what was made of each
+    `unretouch.settings.commands.ApplySettings`, named as the flags. Returns what was made of each
     photograph, those of an earlier call with the same settings among them.
 
     >>> from unretouch import apply
@@ -136,7 +130,7 @@ def apply(
     given = from_call(ApplySettings, {"photos": photos, "run": run, **settings})
     restored: list[Done] = []
     problems = []
-    for outcome in prepare(made(ApplySettings, given)).run():
+    for outcome in prepare(build(ApplySettings, given, "apply")).run():
         if isinstance(outcome, Done):
             restored.append(outcome)
         else:
@@ -180,7 +174,8 @@ def verify(run: StrPath | None = None, *, show: bool = False, **settings: Any) -
         settings.pop("cross_minutes", None)
     if settings.get("images") is not None and "dataroot" in settings:
         settings.setdefault("pairs", settings.pop("dataroot"))
-    asked = made(VerifySettings, from_call(VerifySettings, {"run": run, **settings}))
+    given = from_call(VerifySettings, {"run": run, **settings})
+    asked = build(VerifySettings, given, "verify")
     least = least_words(asked.fail_below)
     verified = measure(asked, _console(show))
     require(verified.verification.verdicts, least)

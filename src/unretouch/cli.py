@@ -11,12 +11,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from unretouch import __version__
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
-from unretouch.settings.fields import nearest_hint
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""
@@ -25,8 +23,7 @@ BROKEN_PIPE = 141
 """Exit code when the reader of our output has gone, as a shell reports SIGPIPE."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One subcommand. Nothing of it is imported before it is called.
 
     `settings` is the `module:class` in settings/ that holds its flags, `main` the
@@ -35,83 +32,36 @@ class Command:
     """
 
     name: str
+    about: str
     main: str
     settings: str
-    about: str
     reads_words: bool = False
 
 
 COMMANDS = (
-    Command(
-        "demo",
-        "tasks.demo:run_demo",
-        "small_commands:DemoSettings",
-        "see it work on one portrait, no data needed",
-    ),
-    Command(
-        "train",
-        "tasks.train_command:main",
-        "train:TrainOptions",
-        "learn the way back from a folder of pairs",
-        reads_words=True,
-    ),
-    Command(
-        "apply",
-        "tasks.apply.command:main",
-        "apply:ApplySettings",
-        "restore photographs at their full size",
-    ),
-    Command(
-        "export",
-        "tasks.export.command:main",
-        "small_commands:ExportSettings",
-        "a run as ONNX or other weights",
-    ),
-    Command(
-        "test",
-        "tasks.test_command:main",
-        "test:TestSettings",
-        "apply a run to its pairs or to new pictures",
-        reads_words=True,
-    ),
-    Command(
-        "compare",
-        "tasks.compare.command:main",
-        "small_commands:CompareSettings",
-        "rank runs, and say which to take",
-    ),
-    Command(
-        "sweep",
-        "tasks.sweep.command:main",
-        "small_commands:SweepFlags",
-        "train many runs that differ in settings, and compare them",
-        reads_words=True,
-    ),
-    Command(
-        "verify",
-        "tasks.verify.command:main",
-        "verify:VerifySettings",
-        "prove it: figures, pictures, verdicts",
-    ),
-    Command(
-        "pair",
-        "tasks.pair:main",
-        "small_commands:PairSettings",
-        "make pairs from two folders, or by simulation",
-    ),
-    Command(
-        "serve",
-        "serve.server:serve",
-        "small_commands:ServeSettings",
-        "do all of this in a browser",
-    ),
-    Command(
-        "doctor",
-        "tasks.doctor.command:main",
-        "small_commands:DoctorSettings",
-        "what this computer offers, and what to do about what is missing",
-    ),
-)
+    Command("demo", "see it work on one portrait, no data needed",
+            "tasks.demo:run_demo", "commands:DemoSettings"),
+    Command("train", "learn the way back from a folder of pairs",
+            "tasks.train_command:main", "train:TrainOptions", reads_words=True),
+    Command("apply", "restore photographs at their full size",
+            "tasks.apply.command:main", "commands:ApplySettings"),
+    Command("export", "a run as ONNX or other weights",
+            "tasks.export.command:main", "commands:ExportSettings"),
+    Command("test", "apply a run to its pairs or to new pictures",
+            "tasks.test_command:main", "test:TestSettings", reads_words=True),
+    Command("compare", "rank runs, and say which to take",
+            "tasks.compare.command:main", "commands:CompareSettings"),
+    Command("sweep", "train many runs that differ in settings, and compare them",
+            "tasks.sweep.command:main", "commands:SweepFlags", reads_words=True),
+    Command("verify", "prove it: figures, pictures, verdicts",
+            "tasks.verify.command:main", "verify:VerifySettings"),
+    Command("pair", "make pairs from two folders, or by simulation",
+            "tasks.pair:main", "commands:PairSettings"),
+    Command("serve", "do all of this in a browser",
+            "serve.server:serve", "commands:ServeSettings"),
+    Command("doctor", "what this computer offers, and what to do about what is missing",
+            "tasks.doctor.command:main", "commands:DoctorSettings"),
+)  # fmt: skip
 
 
 def main() -> int:
@@ -128,18 +78,20 @@ def dispatch(argv: list[str]) -> int | None:
         print(f"unretouch {__version__}")
         return ExitCode.OK
     if argv[0] == "--print-completion":
-        from unretouch.settings import completion  # late: no other start pays for it
+        from unretouch.settings.parser import print_completion  # late, as all of settings
 
         table = [(each.name, each.about, settings_of(each)) for each in COMMANDS]
-        return completion.main(argv[1:], table)
+        return print_completion(argv[1:], table)
     names = [command.name for command in COMMANDS]
     if argv[0] not in names:
+        from unretouch.settings.fields import nearest_hint
+
         hint = nearest_hint(argv[0], names) or f"Commands: {', '.join(names)}"
         raise UsageError("unknown command", argv[0], hint)
     command = COMMANDS[names.index(argv[0])]
     words: Any = argv[1:]
     if not command.reads_words:
-        from unretouch.settings.parser import parse  # late: the overview does without
+        from unretouch.settings.parser import parse
 
         words = parse(settings_of(command), words, f"unretouch {command.name}")
     code: int | None = _named(f"unretouch.{command.main}")(words)
@@ -197,36 +149,34 @@ def run(command: Main, argv: list[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     _let_any_text_be_printed()
     try:
-        return _finish(command, words)
-    except BrokenPipeError:
-        _silence_stdout()
-        return BROKEN_PIPE
-    except KeyboardInterrupt:
-        if debug:
-            _print_traceback()
-        print("unretouch: stopped by Ctrl+C", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except UnretouchError as error:
-        if debug:
-            _print_traceback()
-        for line in str(error).splitlines():
-            print(f"unretouch: {line}", file=sys.stderr)
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        if debug:
-            _print_traceback()
-        print(f"unretouch: {error.name} is not installed. Run: pip install .", file=sys.stderr)
-        return ExitCode.USAGE
-
-
-def _finish(command: Main, words: list[str]) -> int:
-    """Run the command; flush, so that a broken pipe shows here and not at interpreter exit."""
-    try:
-        return command(words) or ExitCode.OK
+        try:
+            return command(words) or ExitCode.OK
+        finally:  # a broken pipe shows here and not at interpreter exit
+            sys.stdout.flush()
     except SystemExit as leaving:  # the help was asked for
         return int(leaving.code or 0)
-    finally:
-        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, UnretouchError, ModuleNotFoundError) as error:
+        if debug:
+            import traceback  # late: only for a mistake
+
+            traceback.print_exc()
+        said, code = _explained(error)
+        for line in said.splitlines():
+            print(f"unretouch: {line}", file=sys.stderr)
+        return code
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """Return what is said of an error that ends a command, and the exit code."""
+    if isinstance(error, UnretouchError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed. Run: pip install .", ExitCode.USAGE
+    return "stopped by Ctrl+C", ExitCode.INTERRUPTED
 
 
 def _let_any_text_be_printed() -> None:
@@ -234,14 +184,3 @@ def _let_any_text_be_printed() -> None:
     # better a question mark than an error while printing. Python does so on stderr by itself.
     with contextlib.suppress(AttributeError):  # a stdout that was replaced, as tests do
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-
-
-def _silence_stdout() -> None:
-    # Python flushes stdout once more at exit: give it somewhere to go.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _print_traceback() -> None:
-    import traceback
-
-    traceback.print_exc()

@@ -17,7 +17,7 @@ from skimage.data import astronaut
 
 import unretouch
 from unretouch.base.errors import CheckpointError, DataError, UsageError
-from unretouch.settings.apply import ApplySettings
+from unretouch.settings.commands import ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import parse
 from unretouch.settings.train import TrainOptions

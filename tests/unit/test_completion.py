@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from unretouch.cli import COMMANDS, dispatch, settings_of
-from unretouch.settings import completion
 from unretouch.settings.fields import flags_of
+from unretouch.settings.parser import FILES, FOLDERS
 
 SHELLS = ["bash", "zsh", "tcsh", "fish"]
 
@@ -42,7 +42,7 @@ def test_what_is_a_folder_or_a_file_is_a_flag_of_some_command() -> None:
     known: set[str] = set()
     for command in COMMANDS:
         known |= flags_of(settings_of(command)).keys()
-    assert known >= completion.FOLDERS | completion.FILES
+    assert known >= FOLDERS | FILES
 
 
 @pytest.mark.parametrize("shell", SHELLS)

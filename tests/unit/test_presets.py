@@ -12,22 +12,21 @@ import pytest
 from short_runs import train, write_pairs
 
 from unretouch.base.errors import CheckpointError, UsageError
-from unretouch.settings import presets
-from unretouch.settings.train import TrainOptions, TrainSettings, load_settings
+from unretouch.settings.train import GUIDE, PresetName, TrainOptions, TrainSettings, load_settings
 from unretouch.tasks.train_command import asked
 from unretouch.tasks.train_command import read_classic as read
 
-GUIDE = {
+METHODS = {
     "balanced": (800, 300.0, 0.0001),
     "strong": (1000, 500.0, 0.0001),
     "extreme": (2000, 1000.0, 0.00005),
 }
 
 
-@pytest.mark.parametrize("name", presets.GUIDE)
+@pytest.mark.parametrize("name", GUIDE)
 def test_a_method_of_the_guide_has_its_values(name: str) -> None:
     options, notes = read(["--preset", name, "--dataroot", "d"])
-    epochs, weight, rate = GUIDE[name]
+    epochs, weight, rate = METHODS[name]
     assert notes == []
     assert (options.n_epochs, options.n_epochs_decay) == (epochs, epochs)
     assert (options.lambda_L1, options.lr) == (weight, rate)
@@ -57,7 +56,7 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 def test_the_file_holds_the_presets_there_are_and_nothing_unknown() -> None:
     text = resources.files("unretouch.settings").joinpath("presets.toml").read_text("utf-8")
     table = tomllib.loads(text)
-    assert set(table) == set(get_args(presets.PresetName))
+    assert set(table) == set(get_args(PresetName))
     known = {field.name for field in dataclasses.fields(TrainOptions)}
     assert all(known.issuperset(values) for values in table.values())
 

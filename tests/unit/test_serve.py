@@ -26,7 +26,7 @@ from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.server import hosts
 from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import without_metadata
-from unretouch.settings.small_commands import ServeSettings
+from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train_command import asked
 

@@ -1,1 +1,1 @@
-"""Floor 0: what everything stands on: errors, names, durable files, settings."""
+"""Floor 0: what everything stands on: errors, names, durable files, locks, messages."""

@@ -23,7 +23,7 @@ from unretouch.serve.actions import comparison_folder
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, state_of
-from unretouch.settings.presets import GUIDE, preset
+from unretouch.settings.train import GUIDE, preset
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",

@@ -17,7 +17,7 @@ from unretouch.serve import actions, pages
 from unretouch.serve.refusals import ANSWERS, Limits
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
-from unretouch.settings.small_commands import ServeSettings, is_loopback
+from unretouch.settings.commands import ServeSettings, is_loopback
 
 ROUTES = (
     # pages

@@ -24,7 +24,7 @@ from unretouch.serve.refusals import Limits
 from unretouch.serve.runs import StatusFiles
 from unretouch.serve.trainings import Trainings
 from unretouch.serve.worker import Worker
-from unretouch.settings.small_commands import ServeSettings
+from unretouch.settings.commands import ServeSettings
 
 _PRIVATE = "unretouch-serve-"
 """How the names of private folders begin."""

@@ -17,9 +17,15 @@ from unretouch.runs.folder import RunDir
 from unretouch.serve import runs
 from unretouch.serve.refusals import WRONG_VALUE, Refused
 from unretouch.serve.runs import StatusFiles
-from unretouch.settings import presets
 from unretouch.settings.fields import flags_of
-from unretouch.settings.train import Direction, TrainOptions, TrainSettings, fast_flags
+from unretouch.settings.train import (
+    GUIDE,
+    Direction,
+    TrainOptions,
+    TrainSettings,
+    fast_flags,
+    preset_words,
+)
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
@@ -107,9 +113,9 @@ def start_words(
     ]
     if preset == "fast":
         return [*words, "--minutes", f"{_checked(minutes):g}"]
-    if preset not in presets.GUIDE:
+    if preset not in GUIDE:
         raise Refused(400, WRONG_VALUE)
-    return words + presets.flag_words(presets.preset(preset))
+    return words + preset_words(preset)
 
 
 def continue_words(

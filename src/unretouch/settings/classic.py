@@ -8,11 +8,7 @@ from typing import Any
 
 from unretouch.base.errors import UsageError
 from unretouch.base.names import run_name
-from unretouch.settings.fields import Flag
-from unretouch.settings.parser import Reading, helps_of
-
-HEADER = "----------------- Options ---------------"
-FOOTER = "----------------- End -------------------"
+from unretouch.settings.fields import Flag, Words, fields_of
 
 RENAMED = {
     "niter": "n_epochs",
@@ -40,7 +36,7 @@ _NOT_OFFERED = {
 class IdleFlags:
     """Classic flags that are accepted and have no work here.
 
-    What a docstring below says of one is also said when it is given.
+    What a docstring below says of some is also said when they are given.
     """
 
     gpu_ids: str = "0"
@@ -50,7 +46,6 @@ class IdleFlags:
     display_winsize: int = 256
     """the page fits pictures to its window"""
     use_wandb: bool = False
-    """nothing is sent to wandb; see web/index.html and metrics.jsonl in the run's folder"""
     wandb_project_name: str = "CycleGAN-and-pix2pix"
     """nothing is sent to wandb; see web/index.html and metrics.jsonl in the run's folder"""
 
@@ -63,46 +58,36 @@ def gone_elsewhere(known: Collection[str], sister: type, said: str) -> dict[str,
     return messages | {old: f"is called --{new} since 2019" for old, new in renamed.items()}
 
 
-def stand_in(reading: Reading, schema: type[IdleFlags]) -> tuple[Reading, list[str]]:
-    """Return `reading` in our own terms, and a line for each kind of flag that does nothing here.
+def stand_in(given: Words, schema: type[IdleFlags]) -> tuple[Words, list[str]]:
+    """Return `given` in our own terms, and a line for each kind of flag that does nothing here.
 
     Raises UsageError for what the classic program does and unretouch does not.
     """
     for (name, value), line in _NOT_OFFERED.items():
-        if reading.value(name) == value:
+        if given.get(name) == (value,):
             raise UsageError(f"{value!r} is not offered", f"--{name}", line)
-    notes = []
-    if reading.value("norm") == "syncbatch":
-        reading = reading.replace(norm="batch")
+    ours, notes = dict(given), []
+    if given.get("norm") == ("syncbatch",):
+        ours["norm"] = ("batch",)
         notes.append("--norm syncbatch: on one device this is --norm batch, which is used")
-    gpu_ids = reading.value("gpu_ids")
-    if gpu_ids is not None:
-        reading, note = _device(reading, gpu_ids)
-        notes.append(note)
-    return reading, notes + _idle(reading, schema)
-
-
-def _device(reading: Reading, gpu_ids: str) -> tuple[Reading, str]:
-    chosen = reading.value("device")
-    if chosen is not None:
-        return reading, f"--gpu_ids {gpu_ids}: --device {chosen} decides"
-    if gpu_ids.startswith("-"):
-        return reading.replace(device="cpu"), f"--gpu_ids {gpu_ids}: computing on the processor"
-    return reading, (
-        f"--gpu_ids {gpu_ids}: one device is used, found by itself (CUDA, MPS, else the "
-        "processor); --device chooses"
-    )
-
-
-def _idle(reading: Reading, schema: type[IdleFlags]) -> list[str]:
-    """Return a line for the idle flags that were given, one for all of which the same is said."""
-    idle = [field.name for field in dataclasses.fields(schema) if field.name != "gpu_ids"]
-    given = [name for name in idle if name in reading.flags]
-    helps = helps_of(schema) if given else {}
+    if "gpu_ids" in given:
+        (gpu_ids,) = given["gpu_ids"]
+        if "device" in given:
+            line = f"--device {given['device'][0]} decides"
+        elif gpu_ids.startswith("-"):
+            ours["device"] = ("cpu",)
+            line = "computing on the processor"
+        else:
+            line = (
+                "one device is used, found by itself (CUDA, MPS, else the processor); "
+                "--device chooses"
+            )
+        notes.append(f"--gpu_ids {gpu_ids}: {line}")
     said: dict[str, list[str]] = {}
-    for name in given:
-        said.setdefault(helps.get(name, "has no work here"), []).append(f"--{name}")
-    return [f"{', '.join(flags)}: {line}" for line, flags in said.items()]
+    for name, flag in fields_of(schema).items():
+        if name in given and name != "gpu_ids":
+            said.setdefault(flag.about or "has no work here", []).append(f"--{name}")
+    return ours, notes + [f"{', '.join(flags)}: {line}" for line, flags in said.items()]
 
 
 def full_name(options: Any) -> str:
@@ -112,8 +97,7 @@ def full_name(options: Any) -> str:
     """
     if not options.suffix:
         return run_name(options.name)
-    values = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
-    known = {name: value for name, value in values.items() if value is not None}
+    known = {name: value for name, value in vars(options).items() if value is not None}
     try:
         return run_name(f"{options.name}_{options.suffix.format(**known)}")
     except (LookupError, ValueError, AttributeError, TypeError) as error:
@@ -130,7 +114,8 @@ def option_text(options: object, flags: Mapping[str, Flag]) -> str:
     A value that is not the default has the default behind it.
     """
     lines = [_line(flags[name], getattr(options, name)) for name in sorted(flags)]
-    return "\n".join([HEADER, *lines, FOOTER]) + "\n"
+    header, footer = f"{'-' * 17} Options {'-' * 15}", f"{'-' * 17} End {'-' * 19}"
+    return "\n".join([header, *lines, footer]) + "\n"
 
 
 def _line(flag: Flag, value: object) -> str:

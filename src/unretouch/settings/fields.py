@@ -1,37 +1,35 @@
 """What a field of a settings class says of itself: its kind, its limit, and how it is given.
 
-A settings class is a frozen dataclass whose `__post_init__` calls `check`. A setting is declared
-once, as one of its fields,
+A settings class is a frozen dataclass. A setting is declared once, as one of its fields,
 
     strength: Annotated[float, between(0, 1.5)] = 1.0
     \"\"\"how much of the detail is brought back\"\"\"
 
-and that is the flag `--strength`, its help, its check, and an argument of the Python call. A field
-that holds a dataclass gives the settings in it, their names behind its own: memorised_G_L1.
+and that is the flag `--strength`, its help, its check, and an argument of the Python call. Several
+fields that stand above one docstring share it. A field that holds a dataclass gives the settings in
+it, their names behind its own: memorised_G_L1.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import math
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from unretouch.base.errors import UsageError
 
 Schema = TypeVar("Schema")
+
+Words = dict[str, tuple[str, ...]]
+"""What a command line gives: the words after each flag by its name, none after a switch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +67,6 @@ def not_negative(said: str = "is not zero or more") -> Limit:
 
 
 AT_LEAST_ONE = Limit("is not one or more", lambda value: value >= 1)
-COUNT = Limit("is not above zero", lambda value: value >= 1)
 EPOCH = Limit(
     "is not latest, best or the number of an epoch",
     lambda value: value in ("latest", "best") or (value.isdecimal() and int(value) > 0),
@@ -79,22 +76,23 @@ PositiveInt = Annotated[int, above_zero()]
 PositiveFloat = Annotated[float, above_zero()]
 NotNegativeInt = Annotated[int, not_negative()]
 NotNegativeFloat = Annotated[float, not_negative()]
-Count = Annotated[int, COUNT]
+Count = Annotated[int, Limit("is not above zero", lambda value: value >= 1)]
 
 EngineName = Literal["local", "ray"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One field of a settings class: the kind of its value without None, and how many it takes."""
+    """One setting: the kind of its value without None, and how many it takes."""
 
     name: str
-    field: str
-    """its name in the class that declares it"""
     kind: Any
     many: bool
     default: Any
     """MISSING where it must be given"""
+    declared_in: type
+    path: str
+    """where its value is in the settings: thresholds.memorised.G_L1"""
     limit: Limit | None = None
     word: Word | None = None
 
@@ -107,70 +105,63 @@ class Flag:
         return self.default is dataclasses.MISSING
 
     @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values there are, of a field that is a Literal."""
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
     def annotation(self) -> Any:
         """The type of its value, as a Python call shows it."""
         kind = tuple[self.kind, ...] if self.many else self.kind  # type: ignore[name-defined]
         return kind | None if self.default is None else kind
 
     @property
-    def choices(self) -> tuple[Any, ...]:
-        """The values there are, of a field that is a Literal."""
-        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+    def about(self) -> str:
+        """The docstring under the field; none where there is no source."""
+        own = self.path.rpartition(".")[2]
+        return _docstrings(self.declared_in.__module__).get((self.declared_in.__name__, own), "")
 
 
 def flags_of(schema: type) -> dict[str, Flag]:
-    """Return the flags of `schema` by name: its own first, then those of its bases."""
+    """Return the settings of `schema` that are given by a flag, by name."""
     return {name: flag for name, flag in fields_of(schema).items() if flag.word is None}
 
 
-def words_of(schema: type) -> tuple[Flag, ...]:
-    """Return the fields of `schema` that are given without a flag, in their order."""
-    return tuple(flag for flag in fields_of(schema).values() if flag.word is not None)
-
-
 def fields_of(schema: type) -> Mapping[str, Flag]:
-    """Return all settings of `schema` by name."""
-    return {name: flag for _, flags in sections_of(schema) for name, flag in flags.items()}
-
-
-def sections_of(schema: type) -> Sequence[tuple[type, Mapping[str, Flag]]]:
-    """Return the classes that declare settings of `schema`, itself first, each with its own."""
-    return _sections(schema, "")
+    """Return all settings of `schema` by name: its own first, then those of its bases, then those
+    in dataclasses that it holds."""
+    return {flag.name: flag for flag in _fields(schema, holder="", path="")}
 
 
 @cache
-def _sections(schema: type, before: str) -> Sequence[tuple[type, Mapping[str, Flag]]]:
-    """Return the sections of a class whose settings have `before` before their names."""
+def _fields(schema: type, holder: str, path: str) -> Sequence[Flag]:
     hints = get_type_hints(schema, include_extras=True)
     left = {field.name: field for field in dataclasses.fields(schema)}
-    sections: list[tuple[type, Mapping[str, Flag]]] = []
-    nested: list[tuple[type, Mapping[str, Flag]]] = []
+    found: list[Flag] = []
+    nested: list[Flag] = []
     for kind in schema.__mro__:
-        own = {}
         for name in vars(kind).get("__annotations__", ()):
-            if name not in left:
+            field = left.pop(name, None)
+            if field is None:
                 continue
-            flag = _flag(left.pop(name), hints[name], before)
-            if isinstance(flag.kind, type) and dataclasses.is_dataclass(flag.kind):
-                nested += _sections(flag.kind, f"{name}_")
-            else:
-                own[flag.name] = flag
-        sections.append((kind, own))
-    return [(kind, flags) for kind, flags in (*sections, *nested) if flags]
-
-
-def _flag(field: dataclasses.Field[Any], hint: object, before: str) -> Flag:
-    kind, notes = _plain(hint)
-    many = get_origin(kind) is tuple
-    return Flag(
-        name=before + field.name,
-        field=field.name,
-        kind=_plain(get_args(kind)[0])[0] if many else kind,
-        many=many,
-        default=field.default,
-        limit=next((note for note in notes if isinstance(note, Limit)), None),
-        word=next((note for note in notes if isinstance(note, Word)), None),
-    )
+            if dataclasses.is_dataclass(field.default):
+                inner: type = type(field.default)
+                nested += _fields(inner, f"{name}_", f"{path}{name}.")
+                continue
+            value, notes = _plain(hints[name])
+            many = get_origin(value) is tuple
+            flag = Flag(
+                name=holder + name,
+                kind=_plain(get_args(value)[0])[0] if many else value,
+                many=many,
+                default=field.default,
+                declared_in=kind,
+                path=path + name,
+                limit=next((note for note in notes if isinstance(note, Limit)), None),
+                word=next((note for note in notes if isinstance(note, Word)), None),
+            )
+            found.append(flag)
+    return [*found, *nested]
 
 
 def _plain(hint: Any) -> tuple[Any, list[object]]:
@@ -183,40 +174,54 @@ def _plain(hint: Any) -> tuple[Any, list[object]]:
     return hint, []
 
 
-def check(settings: Any) -> None:
-    """Raise UsageError naming the first flag whose value is not one of its choices, or beyond its
-    limit."""
-    given = flat(settings)
-    for flag in fields_of(type(settings)).values():
-        value = given[flag.name]
-        if value is None:
-            continue
-        if flag.choices and value not in flag.choices:
-            raise UsageError(f"{value!r} is not one of {_listed(flag.choices)}", f"--{flag.name}")
-        if flag.limit is not None and not flag.limit.holds(value):
-            raise UsageError(f"{value!r} {flag.limit.said}", f"--{flag.name}")
+@cache
+def _docstrings(module: str) -> Mapping[tuple[str, str], str]:
+    """Return what stands under the fields of a module's classes, by class and field."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except OSError:
+        return {}
+    found: dict[tuple[str, str], str] = {}
+    for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        above: list[tuple[str, str]] = []  # none: what comes first is the docstring of the class
+        for node in kind.body:
+            match node:
+                case ast.AnnAssign(target=ast.Name(name)):
+                    above.append((kind.name, name))
+                case ast.Expr(ast.Constant(str(text))):
+                    found |= dict.fromkeys(above, " ".join(text.split()))
+                    above = []
+    return found
 
 
-def flat(settings: Any, before: str = "") -> dict[str, Any]:
-    """Return the values of all settings by name."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if dataclasses.is_dataclass(value):
-            values.update(flat(value, f"{field.name}_"))
-        else:
-            values[before + field.name] = value
-    return values
+class Settings:
+    """A base of settings classes, which are checked as soon as they are made.
+
+    Raises UsageError naming the first flag whose value is not one of its choices, or beyond its
+    limit.
+    """
+
+    def __post_init__(self) -> None:
+        for flag in fields_of(type(self)).values():
+            value = attrgetter(flag.path)(self)
+            if value is None:
+                continue
+            if flag.choices and value not in flag.choices:
+                known = [str(choice) for choice in flag.choices]
+                said = f"{value!r} is not one of {', '.join(known)}"
+                raise UsageError(said, f"--{flag.name}", nearest_hint(str(value), known))
+            if flag.limit is not None and not flag.limit.holds(value):
+                raise UsageError(f"{value!r} {flag.limit.said}", f"--{flag.name}")
 
 
-def made(schema: type[Schema], values: Mapping[str, Any], before: str = "") -> Schema:
-    """Return the settings with these values by name, `flat` undone. Raises what the class does."""
+def made(schema: type[Schema], values: Mapping[str, Any], holder: str = "") -> Schema:
+    """Return the settings with these values by name. Raises what the class does."""
     own = {}
     for field in dataclasses.fields(schema):  # type: ignore[arg-type]
         if dataclasses.is_dataclass(field.default):
             own[field.name] = made(type(field.default), values, f"{field.name}_")
-        elif before + field.name in values:
-            own[field.name] = values[before + field.name]
+        elif holder + field.name in values:
+            own[field.name] = values[holder + field.name]
     return schema(**own)
 
 
@@ -240,41 +245,6 @@ def _as_kind(flag: Flag, value: Any) -> Any:
         several = [value] if isinstance(value, str | Path) else value
         return tuple(flag.kind(one) for one in several)
     return flag.kind(value) if isinstance(value, str | Path) and flag.kind in (str, Path) else value
-
-
-def from_words(flag: Flag, words: Sequence[str]) -> Any:
-    """Return the value of `flag` that the words after it mean. Raises UsageError."""
-    if flag.is_switch:
-        return True
-    values = tuple(_from_word(flag, word) for word in words)
-    return values if flag.many else values[0]
-
-
-def _from_word(flag: Flag, word: str) -> Any:
-    where = f"--{flag.name}"
-    if flag.choices:
-        by_text = {str(choice): choice for choice in flag.choices}
-        if word not in by_text:
-            hint = nearest_hint(word, list(by_text))
-            raise UsageError(f"{word!r} is not one of {_listed(flag.choices)}", where, hint)
-        return by_text[word]
-    if flag.required and not word:
-        raise UsageError("is empty", where)
-    try:
-        return flag.kind(word)
-    except ValueError:
-        raise UsageError(f"{word!r} is not {described(flag)}", where) from None
-
-
-def described(flag: Flag) -> str:
-    """Return what one value of the flag is: `a whole number`."""
-    if flag.choices:
-        return f"one of {_listed(flag.choices)}"
-    return {int: "a whole number", float: "a number"}.get(flag.kind, "a text")
-
-
-def _listed(choices: Sequence[object]) -> str:
-    return ", ".join(str(choice) for choice in choices)
 
 
 def nearest_hint(word: str, known: list[str]) -> str:

@@ -9,35 +9,27 @@ the program calls a thing and not what the person wrote.
 from __future__ import annotations
 
 import argparse
-import ast
-import dataclasses
 import inspect
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from unretouch.base.errors import UsageError
-from unretouch.settings.fields import (
-    Flag,
-    described,
-    fields_of,
-    flags_of,
-    from_words,
-    made,
-    nearest_hint,
-    sections_of,
-    words_of,
-)
+from unretouch.base.errors import ExitCode, UsageError
+from unretouch.settings.fields import Flag, Words, fields_of, made, nearest_hint
 
 Schema = TypeVar("Schema")
 
-UNSET = "unset"
-"""How the help writes a default of None."""
+FOLDERS = frozenset({
+    "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out", "pairs",
+    "results_dir",
+})  # fmt: skip
+FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
+"""Flags after which the shell offers folders, and files. After a word it offers files."""
 
 _HELP = ("-h", "--help")
 _OUT = "-o"
@@ -48,240 +40,70 @@ _LINE_BREAKS = ("\\", "^", "`", "")
 _KINDS = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """What a command line gives: the words after each flag, by its name, and the loose words."""
-
-    flags: Mapping[str, tuple[str, ...]]
-    words: tuple[str, ...] = ()
-
-    def replace(self, **flags: str) -> Reading:
-        """Return a copy in which these flags were given with these values."""
-        return Reading(
-            {**self.flags, **{name: (word,) for name, word in flags.items()}}, self.words
-        )
-
-    def value(self, name: str) -> str | None:
-        """Return the word after flag `name`, or None where it was not given."""
-        return self.flags[name][0] if self.flags.get(name) else None
-
-
 def parse(schema: type[Schema], argv: Sequence[str], prog: str) -> Schema:
     """Return the settings that the words `argv` ask for.
 
     Prints the help and leaves by SystemExit(0) where `argv` asks for it. Raises UsageError.
     """
-    if wants_help(argv):
-        show_help(schema, prog)
-    reading = read(flags_of(schema), argv, loose=bool(words_of(schema)))
-    return build(schema, values(fields_of(schema), reading), prog)
+    show_help_if_asked(argv, schema, prog)
+    fields = fields_of(schema)
+    return build(schema, values(fields, read(fields, argv)), prog)
+
+
+# --- words
 
 
 def read(
-    flags: Mapping[str, Flag],
+    fields: Mapping[str, Flag],
     argv: Sequence[str],
     *,
     first: Collection[str] = (),
     elsewhere: Mapping[str, str] | None = None,
-    loose: bool = False,
     several: bool = False,
-) -> Reading:
-    """Return which of `flags` the words `argv` give, without looking at their values.
+) -> Words:
+    """Return which of `fields` the words `argv` give, without looking at their values.
 
     `first` names the flags among which a prefix is resolved before all others, so that a new flag
     never makes an old abbreviation ambiguous. `elsewhere` says of flags that are not among these
-    where they went. `loose` takes words that belong to no flag. With `several` any flag may have
-    more than one value. Raises UsageError for unknown and ambiguous flags, a missing value, a value
-    after a switch, and words that belong to no flag.
+    where they went. With `several` any flag may have more than one value. Raises UsageError for
+    unknown and ambiguous flags, a missing value, a value after a switch, and words that belong to
+    no flag.
     """
-    given: dict[str, tuple[str, ...]] = {}
-    words: list[str] = []
+    flags = [name for name, flag in fields.items() if flag.word is None]
+    given: Words = {}
+    loose: list[str] = []
     rest = list(argv)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            words += rest
+            loose += rest
             break
         if not _looks_like_flag(word):
-            words.append(word)
+            loose.append(word)
             continue
         typed, equals, attached = word.partition("=")
-        if typed == _OUT and "out" in flags:
-            typed = "--out"
-        flag = flags[_resolve(typed, list(flags), first, elsewhere or {})]
+        flag = fields[_resolve(typed, flags, first, elsewhere or {})]
+        if flag.is_switch and equals:
+            raise UsageError(f"takes no value, {attached!r} was given", f"--{flag.name}")
         if flag.is_switch:
-            if equals:
-                raise UsageError(f"takes no value, {attached!r} was given", f"--{flag.name}")
             given[flag.name] = ()
         elif equals:
             given[flag.name] = (attached,)
         else:
             given[flag.name] = _take_values(flag, rest, several)
-    if words and not loose:
-        _refuse_word(words[0])
-    return Reading(given, tuple(words))
-
-
-def values(fields: Mapping[str, Flag], reading: Reading) -> dict[str, Any]:
-    """Return the values that were given, by name: those of flags, and those of loose words.
-
-    Raises UsageError for a value of another kind, and for more words than are taken.
-    """
-    given = {
-        name: from_words(flag, reading.flags[name])
-        for name, flag in fields.items()
-        if name in reading.flags
-    }
-    left = list(reading.words)
-    for name, flag in fields.items():
-        if flag.word is None or flag.word.unless in given or not left:
-            continue
-        taken = len(left) if flag.many else 1
-        given[name] = from_words(flag, left[:taken])
-        left = left[taken:]
-    if left:
-        taken_one_by_one = next(flag.name for flag in fields.values() if flag.word is not None)
-        raise UsageError(
-            f"one {taken_one_by_one} at a time, not {len(reading.words)}", " ".join(reading.words)
-        )
-    return given
-
-
-def build(schema: type[Schema], given: Mapping[str, Any], prog: str) -> Schema:
-    """Return the settings with these values.
-
-    Raises UsageError where one is missing, or cannot be.
-    """
-    for name, flag in fields_of(schema).items():
-        if flag.required and name not in given:
-            raise UsageError("is missing", f"--{name}", f"{prog} --help lists all flags")
-    return made(schema, given)
-
-
-def wants_help(argv: Sequence[str]) -> bool:
-    """Return whether `argv` asks for the help."""
-    return any(word in _HELP for word in argv)
-
-
-def show_help(
-    schema: type, prog: str, flags: Mapping[str, Flag] | None = None, about: str = ""
-) -> NoReturn:
-    """Print the help of `schema`, every flag with its default, and leave by SystemExit(0).
-
-    `flags` are those to show, if not all of its own; `about` is said of the command, if not the
-    docstring.
-    """
-    words = [flag.word.shown for flag in words_of(schema) if flag.word]
-    parser = argparse.ArgumentParser(
-        prog,
-        usage=" ".join(["%(prog)s [-h] [FLAGS]", *words]),
-        description=about or inspect.cleandoc(schema.__doc__ or ""),
-        formatter_class=_Help,
-    )
-    add_arguments(parser, schema, flags)
-    text = parser.format_help()
-    if sys.stdout.isatty() and os.name != "nt" and "NO_COLOR" not in os.environ:
-        text = re.sub(r"(?m)^  (--?\w+(, --\w+)?)", "  \033[1m\\1\033[0m", text)
-    print(text, end="")
-    raise SystemExit(0)
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Breaks lines between words only: unet_256 or CycleGAN-and-pix2pix stay whole."""
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def add_arguments(
-    parser: argparse.ArgumentParser, schema: type, flags: Mapping[str, Flag] | None = None
-) -> list[argparse.Action]:
-    """Add the words and flags of `schema` to a parser that shows or completes them; return them.
-
-    `flags` are those to add, if not all of its own. A class that the schema is made of gives its
-    flags a heading, the first line of its docstring.
-    """
-    helps = helps_of(schema)
-    added = []
-    for flag in words_of(schema):
-        word = flag.word.shown.strip("[]") if flag.word else flag.name
-        added.append(parser.add_argument(flag.name, metavar=word, help=helps.get(flag.name)))
-    for kind, own in sections_of(schema):
-        heading = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
-        group = parser if kind is schema else parser.add_argument_group(heading)
-        for name in own:
-            shown = own[name] if flags is None else flags.get(name)
-            if shown is not None and shown.word is None:
-                added.append(_add(group, shown, helps.get(name, "")))
-    return added
-
-
-def _add(group: argparse._ActionsContainer, flag: Flag, about: str) -> argparse.Action:
-    unset = flag.default is None or flag.default in ("", ())
-    default = f"default: {UNSET if unset else flag.default}"
-    text = f"{about} ({'required' if flag.required else default})".strip().replace("%", "%%")
-    name = f"--{flag.name}"
-    if flag.is_switch:
-        return group.add_argument(name, action="store_true", help=text)
-    return group.add_argument(
-        name,
-        nargs="+" if flag.many else None,
-        choices=flag.choices or None,
-        metavar=None if flag.choices else _KINDS.get(flag.kind, "STR"),
-        help=text,
-    )
-
-
-def helps_of(schema: type) -> dict[str, str]:
-    """Return the docstrings under the fields of `schema`, by the names of the settings."""
-    return {
-        name: text
-        for kind, flags in sections_of(schema)
-        for name, flag in flags.items()
-        if (text := _docstrings(kind).get(flag.field))
-    }
-
-
-def _docstrings(kind: type) -> dict[str, str]:
-    """Return the docstrings under the fields that a class declares."""
-    found: dict[str, str] = {}
-    above = ""  # nothing: what comes first is the docstring of the class
-    for node in _classes(kind.__module__).get(kind.__name__, ()):
-        match node:
-            case ast.AnnAssign(target=ast.Name(name)):
-                above = name
-            case ast.Expr(ast.Constant(str(text))):
-                found[above] = " ".join(text.split())
-    return found
-
-
-@cache
-def _classes(module: str) -> dict[str, list[ast.stmt]]:
-    """Return the bodies of the classes in a module's source; none where there is no source."""
-    try:
-        tree = ast.parse(inspect.getsource(sys.modules[module]))
-    except OSError:
-        return {}
-    return {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
+    return given | _without_flag(fields, given, loose)
 
 
 def _looks_like_flag(word: str) -> bool:
     return len(word) > 1 and word[0] in "-" + _OTHER_DASHES and not _NUMBER.match(word)
 
 
-def _take_values(flag: Flag, rest: list[str], several: bool) -> tuple[str, ...]:
-    words: list[str] = []
-    while rest and not _looks_like_flag(rest[0]) and (flag.many or several or not words):
-        words.append(rest.pop(0))
-    if not words:
-        raise UsageError(f"needs a value: {described(flag)}", f"--{flag.name}")
-    return tuple(words)
-
-
 def _resolve(
     typed: str, names: list[str], first: Collection[str], elsewhere: Mapping[str, str]
 ) -> str:
     """Return the name of the flag that `typed` means."""
+    if typed == _OUT and "out" in names:
+        return "out"
     stem = typed.lstrip("-" + _OTHER_DASHES)
     bare = stem.replace("-", "_")
     known = [f"--{name}" for name in names]
@@ -303,6 +125,32 @@ def _resolve(
     raise UsageError("unknown flag", typed, hint)
 
 
+def _take_values(flag: Flag, rest: list[str], several: bool) -> tuple[str, ...]:
+    words: list[str] = []
+    while rest and not _looks_like_flag(rest[0]) and (flag.many or several or not words):
+        words.append(rest.pop(0))
+    if not words:
+        raise UsageError(f"needs a value: {_described(flag)}", f"--{flag.name}")
+    return tuple(words)
+
+
+def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) -> Words:
+    """Return the loose words by the names of the fields that take them, in their order."""
+    takers = [flag for flag in fields.values() if flag.word is not None]
+    if loose and not takers:
+        _refuse_word(loose[0])
+    found: Words = {}
+    left = loose
+    for flag in takers:
+        if left and flag.word is not None and flag.word.unless not in given:
+            count = len(left) if flag.many else 1
+            found[flag.name], left = tuple(left[:count]), left[count:]
+    if left:
+        said = f"one {takers[0].name} at a time, not {len(loose)}"
+        raise UsageError(said, " ".join(loose))
+    return found
+
+
 def _refuse_word(word: str) -> NoReturn:
     if word.strip() in _LINE_BREAKS:
         hint = "A line break seems to have come in with the command: write it on one line"
@@ -311,3 +159,150 @@ def _refuse_word(word: str) -> NoReturn:
     else:
         hint = "Put quotation marks around a value that has spaces"
     raise UsageError(f"the word {word!r} belongs to no flag", hint=hint)
+
+
+# --- values
+
+
+def values(fields: Mapping[str, Flag], words: Words) -> dict[str, Any]:
+    """Return the values that the words mean, by name. Raises UsageError for another kind.
+
+    A word that is none of the choices stays one, for the settings to refuse.
+    """
+    return {name: _from_words(flag, words[name]) for name, flag in fields.items() if name in words}
+
+
+def build(schema: type[Schema], given: Mapping[str, Any], prog: str) -> Schema:
+    """Return the settings with these values.
+
+    Raises UsageError where one is missing, or cannot be.
+    """
+    for name, flag in fields_of(schema).items():
+        if flag.required and name not in given:
+            raise UsageError("is missing", f"--{name}", f"{prog} --help lists all flags")
+    return made(schema, given)
+
+
+def _from_words(flag: Flag, words: Sequence[str]) -> Any:
+    if flag.is_switch:
+        return True
+    found = tuple(_from_word(flag, word) for word in words)
+    return found if flag.many else found[0]
+
+
+def _from_word(flag: Flag, word: str) -> Any:
+    where = f"--{flag.name}"
+    if flag.choices:
+        return next((choice for choice in flag.choices if str(choice) == word), word)
+    if flag.required and not word:
+        raise UsageError("is empty", where)
+    try:
+        return flag.kind(word)
+    except ValueError:
+        raise UsageError(f"{word!r} is not {_described(flag)}", where) from None
+
+
+def _described(flag: Flag) -> str:
+    if flag.choices:
+        return f"one of {', '.join(map(str, flag.choices))}"
+    return {int: "a whole number", float: "a number"}.get(flag.kind, "a text")
+
+
+# --- help and completion, by argparse
+
+
+def show_help_if_asked(
+    argv: Sequence[str],
+    schema: type,
+    prog: str,
+    flags: Mapping[str, Flag] | None = None,
+    about: str = "",
+) -> None:
+    """Print the help of `schema`, every flag with its default, and leave by SystemExit(0), where
+    `argv` asks for it.
+
+    `flags` are those to show, if not all of its own; `about` is said of the command, if not the
+    docstring.
+    """
+    if not any(word in _HELP for word in argv):
+        return
+    words = [flag.word.shown for flag in fields_of(schema).values() if flag.word]
+    parser = argparse.ArgumentParser(
+        prog,
+        usage=" ".join(["%(prog)s [-h] [FLAGS]", *words]),
+        description=about or inspect.cleandoc(schema.__doc__ or ""),
+        formatter_class=_Help,
+    )
+    _add_arguments(parser, schema, flags or fields_of(schema))
+    text = parser.format_help()
+    if sys.stdout.isatty() and os.name != "nt" and "NO_COLOR" not in os.environ:
+        text = re.sub(r"(?m)^  (--?\w+(, --\w+)?)", "  \033[1m\\1\033[0m", text)
+    print(text, end="")
+    raise SystemExit(0)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Breaks lines between words only: unet_256 or CycleGAN-and-pix2pix stay whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
+def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type]]) -> int:
+    """Print the script by which a shell completes the whole command, `shells` naming one shell.
+
+    `commands` are the names of all, what is said of them, and their settings. Raises UsageError.
+    """
+    import shtab  # late: no other start pays for it
+
+    if len(shells) != 1 or shells[0] not in shtab.SUPPORTED_SHELLS:
+        known = ", ".join(shtab.SUPPORTED_SHELLS)
+        raise UsageError(f"needs one of {known}", "--print-completion")
+    parser = argparse.ArgumentParser("unretouch")
+    parser.add_argument("--version", action="store_true")
+    subparsers = parser.add_subparsers()
+    for name, about, schema in commands:
+        subparser = subparsers.add_parser(name, help=about)
+        for action in _add_arguments(subparser, schema, fields_of(schema)):
+            if action.dest in FOLDERS and action.option_strings:
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+            elif action.dest in FILES or not action.option_strings:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, shells[0]))
+    return ExitCode.OK
+
+
+def _add_arguments(
+    parser: argparse.ArgumentParser, schema: type, fields: Mapping[str, Flag]
+) -> list[argparse.Action]:
+    """Add words and flags to a parser that shows or completes them; return them.
+
+    A class that the schema is made of gives its flags a heading, the first line of its docstring.
+    """
+    added = []
+    for flag in fields.values():
+        if flag.word is not None:
+            word = flag.word.shown.strip("[]")
+            added.append(parser.add_argument(flag.name, metavar=word, help=flag.about))
+    flags = [flag for flag in fields.values() if flag.word is None]
+    for kind, own in groupby(flags, key=lambda flag: flag.declared_in):
+        heading = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+        group = parser if kind is schema else parser.add_argument_group(heading)
+        added += [_add(group, flag) for flag in own]
+    return added
+
+
+def _add(group: argparse._ActionsContainer, flag: Flag) -> argparse.Action:
+    unset = flag.default is None or flag.default in ("", ())
+    default = f"default: {'unset' if unset else flag.default}"
+    text = f"{flag.about} ({'required' if flag.required else default})".strip().replace("%", "%%")
+    name = f"--{flag.name}"
+    if flag.is_switch:
+        return group.add_argument(name, action="store_true", help=text)
+    return group.add_argument(
+        name,
+        nargs="+" if flag.many else None,
+        choices=flag.choices or None,
+        metavar=None if flag.choices else _KINDS.get(flag.kind, "STR"),
+        help=text,
+    )

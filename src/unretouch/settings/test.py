@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.classic import IdleFlags
@@ -13,13 +13,54 @@ from unretouch.settings.fields import (
     NotNegativeInt,
     PositiveFloat,
     PositiveInt,
-    check,
+    Settings,
 )
-from unretouch.settings.network import NetworkSettings
-from unretouch.settings.train import DeviceName, DiscriminatorName, InitName, PairCount
+from unretouch.settings.train import (
+    Channels,
+    DeviceName,
+    Direction,
+    DiscriminatorName,
+    GeneratorName,
+    InitName,
+    NormName,
+    PairCount,
+    Preprocess,
+)
 
 PredictionMode = Literal["evaluate", "running", "train"]
 __test__ = False  # the file's name is no invitation to pytest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSettings(Settings):
+    """What differs from the run's settings; unset, as the run says, or the weights tell."""
+
+    direction: Direction | None = None
+    """AtoB: from retouched (A) to before (B); BtoA learns the retouch"""
+    netG: GeneratorName | None = None
+    """generator"""
+    norm: NormName | None = None
+    """its normalisation"""
+    ngf: PositiveInt | None = None
+    """its filters in the last layer"""
+    no_dropout: bool = False
+    """it has no dropout"""
+    input_nc: Channels | None = None
+    """channels of its input"""
+    output_nc: Channels | None = None
+    """channels of its output"""
+    preprocess: Preprocess | None = None
+    """what was done to a pair's size in training"""
+    load_size: PositiveInt | None = None
+    """size at which it was trained"""
+    crop_size: PositiveInt | None = None
+    """window of its training"""
+
+    def given(self) -> dict[str, Any]:
+        """Return those of these settings that were given, by name."""
+        names = [field.name for field in dataclasses.fields(NetworkSettings)]
+        found = vars(self)
+        return {name: found[name] for name in names if found[name] not in (None, False)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,21 +68,14 @@ class IdleTestFlags(IdleFlags):
     """Classic flags of a test that are accepted and have no work here."""
 
     num_threads: int = 4
-    """a test takes the pictures one by one, in order, never mirrored"""
     batch_size: int = 1
-    """a test takes the pictures one by one, in order, never mirrored"""
     serial_batches: bool = False
-    """a test takes the pictures one by one, in order, never mirrored"""
     no_flip: bool = False
     """a test takes the pictures one by one, in order, never mirrored"""
     ndf: int = 64
-    """a test loads the generator; it needs no discriminator and no initialisation"""
     netD: DiscriminatorName = "basic"
-    """a test loads the generator; it needs no discriminator and no initialisation"""
     n_layers_D: int = 3
-    """a test loads the generator; it needs no discriminator and no initialisation"""
     init_type: InitName = "normal"
-    """a test loads the generator; it needs no discriminator and no initialisation"""
     init_gain: float = 0.02
     """a test loads the generator; it needs no discriminator and no initialisation"""
 
@@ -90,7 +124,7 @@ class TestSettings(NetworkSettings, IdleTestFlags):
     """where to compute; auto takes CUDA, then MPS, then the processor"""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.eval and self.noisy:
             raise UsageError("contradicts --eval", "--noisy", "Give one of the two")
         customary = "single" if self.model == "test" else "aligned"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, UsageError
@@ -21,11 +23,11 @@ from unretouch.settings.fields import (
     NotNegativeInt,
     PositiveFloat,
     PositiveInt,
-    check,
+    Settings,
     flags_of,
+    made,
     nearest_hint,
 )
-from unretouch.settings.presets import PresetName, preset
 
 GeneratorName = Literal["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks", "detail"]
 DiscriminatorName = Literal["basic", "n_layers", "pixel"]
@@ -41,6 +43,7 @@ AimName = Literal["fit", "restore", "texture"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 Channels = Literal[1, 3]
+PresetName = Literal["fast", "balanced", "strong", "extreme"]
 
 Momentum = Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)]
 PairCount = Annotated[float, AT_LEAST_ONE]
@@ -48,7 +51,7 @@ PairCount = Annotated[float, AT_LEAST_ONE]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainSettings:
+class TrainSettings(Settings):
     """What decides how a run trains.
 
     The defaults are those of pix2pix.
@@ -170,7 +173,7 @@ class TrainSettings:
     unset, a quarter of the memory"""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.minutes is None and self.n_epochs + self.n_epochs_decay == 0:
             raise UsageError("no epoch to train", "--n_epochs", "Give n_epochs or n_epochs_decay")
         if self.preprocess == "resize_and_crop" and self.crop_size > self.load_size:
@@ -277,13 +280,9 @@ class IdleTrainFlags(IdleFlags):
     update_html_freq: int = 1000
     """the page is renewed with its pictures, see --display_freq"""
     display_id: int = 1
-    """no visdom is needed; open web/index.html in the run's folder"""
     display_ncols: int = 4
-    """no visdom is needed; open web/index.html in the run's folder"""
     display_server: str = "http://localhost"
-    """no visdom is needed; open web/index.html in the run's folder"""
     display_env: str = "main"
-    """no visdom is needed; open web/index.html in the run's folder"""
     display_port: int = 8097
     """no visdom is needed; open web/index.html in the run's folder"""
 
@@ -304,8 +303,7 @@ class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags)
 
     def settings(self) -> TrainSettings:
         """Return the part that decides how the run trains."""
-        names = [field.name for field in dataclasses.fields(TrainSettings)]
-        return TrainSettings(**{name: getattr(self, name) for name in names})
+        return made(TrainSettings, vars(self))
 
 
 OURS = frozenset({
@@ -314,6 +312,49 @@ OURS = frozenset({
     "size", "target_error",
 })  # fmt: skip
 """Flags of a training that the classic program does not have."""
+
+
+# --- presets: the guide's three methods and the fast fit, in presets.toml
+
+GUIDE: tuple[PresetName, ...] = ("balanced", "strong", "extreme")
+"""The presets that are commands of the guide."""
+
+_EPOCHS = ("n_epochs", "n_epochs_decay")
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8"))
+
+
+def preset(name: str) -> Mapping[str, Any]:
+    """Return the settings of a preset by their names. Raises UsageError for an unknown one."""
+    known = list(get_args(PresetName))
+    if name not in known:
+        raise UsageError(
+            f"{name!r} is not one of {', '.join(known)}", "--preset", nearest_hint(name, known)
+        )
+    return _table()[name]
+
+
+def filled(given: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given, and where there is none, that of `below`.
+
+    Who gives epochs and no time means the epochs: then no minutes are taken from below.
+    """
+    values = {**below, **given}
+    if "minutes" not in given and not given.keys().isdisjoint(_EPOCHS):
+        values["minutes"] = None
+    return values
+
+
+def preset_words(name: str) -> list[str]:
+    """Return the words of a command line that set what the preset stands for."""
+    return [
+        word
+        for flag, value in preset(name).items()
+        for word in ([f"--{flag}"] if value is True else [f"--{flag}", str(value)])
+    ]
 
 
 def fast_flags() -> dict[str, Flag]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from unretouch.base.errors import UsageError
-from unretouch.settings.fields import Count, EngineName, Word, above_zero, check, not_negative
-from unretouch.settings.network import NetworkSettings, WeightsSettings
+from unretouch.settings.commands import WeightsSettings
+from unretouch.settings.fields import Count, EngineName, Word, above_zero, not_negative
+from unretouch.settings.test import NetworkSettings
 from unretouch.settings.train import DeviceName
 
 PROG = "unretouch verify"
@@ -143,7 +144,7 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     thresholds: Thresholds = Thresholds()
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         subjects = [self.run is not None, self.weights is not None, self.images is not None]
         if sum(subjects) != 1:
             nothing = "nothing to verify; one of these is needed"

@@ -18,10 +18,9 @@ from unretouch.report.console import say
 from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import mean_of
-from unretouch.settings.presets import preset
-from unretouch.settings.small_commands import DemoSettings
+from unretouch.settings.commands import DemoSettings
 from unretouch.settings.test import TestSettings
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, preset
 from unretouch.tasks.pair import write_new
 from unretouch.tasks.test import model_of, run_test
 from unretouch.tasks.train import Continuation, train_run

@@ -22,7 +22,7 @@ from unretouch.pixels.pair_files import PairFiles, match_folders
 from unretouch.pixels.pairs import colour_doubts, sides
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import say
-from unretouch.settings.small_commands import PairSettings
+from unretouch.settings.commands import PairSettings
 
 LITTLE_SKIN = 0.02
 """Share of the picture below which a simulated retouch treats every smooth surface."""

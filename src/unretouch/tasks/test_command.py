@@ -11,7 +11,7 @@ from unretouch.base.errors import DiskError, ExitCode
 from unretouch.runs.folder import RunDir
 from unretouch.settings.classic import full_name, gone_elsewhere, option_text, stand_in
 from unretouch.settings.fields import flags_of
-from unretouch.settings.parser import build, read, show_help, values, wants_help
+from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.test import OURS, IdleTestFlags, TestSettings
 from unretouch.settings.train import TrainOptions
 
@@ -43,14 +43,13 @@ def read_classic(argv: list[str], prog: str = "test.py") -> tuple[TestSettings, 
 
     Raises UsageError; leaves by SystemExit(0) after printing the help.
     """
-    if wants_help(argv):
-        show_help(TestSettings, prog)
+    show_help_if_asked(argv, TestSettings, prog)
     flags = flags_of(TestSettings)
     said = "is a flag of train; a test takes it from the run"
     gone = gone_elsewhere(flags, TrainOptions, said)
-    reading = read(flags, argv, first=flags.keys() - OURS, elsewhere=gone)
-    reading, notes = stand_in(reading, IdleTestFlags)
-    return build(TestSettings, values(flags, reading), prog), notes
+    words = read(flags, argv, first=flags.keys() - OURS, elsewhere=gone)
+    words, notes = stand_in(words, IdleTestFlags)
+    return build(TestSettings, values(flags, words), prog), notes
 
 
 def named(options: TestSettings) -> TestSettings:

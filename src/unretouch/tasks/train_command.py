@@ -17,8 +17,7 @@ from unretouch.base.names import run_name
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.classic import full_name, gone_elsewhere, option_text, stand_in
 from unretouch.settings.fields import Flag, flags_of
-from unretouch.settings.parser import build, read, show_help, values, wants_help
-from unretouch.settings.presets import filled, preset
+from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import (
     OURS,
@@ -26,7 +25,9 @@ from unretouch.settings.train import (
     TrainOptions,
     TrainSettings,
     fast_flags,
+    filled,
     load_settings,
+    preset,
 )
 from unretouch.training.launching import is_first, layout
 
@@ -81,14 +82,13 @@ def _read_fast(argv: list[str]) -> TrainOptions | None:
     if any(word.partition("=")[0] in {f"--{name}" for name in CLASSIC} for word in argv):
         return None
     flags = fast_flags()
-    if wants_help(argv):
-        show_help(TrainOptions, PROG, flags, ABOUT)
+    show_help_if_asked(argv, TrainOptions, PROG, flags, ABOUT)
     said = "is a classic flag: add --model pix2pix, which brings the classic defaults"
     gone = elsewhere(flags) | dict.fromkeys(flags_of(TrainOptions).keys() - flags.keys(), said)
-    reading = read(flags, argv, first=FIRST, elsewhere=gone)
-    if not reading.flags.keys().isdisjoint(CLASSIC):  # abbreviated
+    words = read(flags, argv, first=FIRST, elsewhere=gone)
+    if not words.keys().isdisjoint(CLASSIC):  # abbreviated
         return None
-    given = filled(values(flags, reading), preset("fast"))
+    given = filled(values(flags, words), preset("fast"))
     options = build(TrainOptions, given, PROG)
     return dataclasses.replace(options, name=run_name(options.name))
 
@@ -99,15 +99,14 @@ def read_classic(argv: list[str], prog: str = "train.py") -> tuple[TrainOptions,
     Raises UnretouchError; leaves by SystemExit(0) after printing the help.
     """
     flags = flags_of(TrainOptions)
-    if wants_help(argv):
-        show_help(TrainOptions, prog)
-    reading = read(flags, argv, first=FIRST, elsewhere=elsewhere(flags))
-    reading, notes = stand_in(reading, IdleTrainFlags)
-    given, said = chosen(values(flags, reading))
+    show_help_if_asked(argv, TrainOptions, prog)
+    words = read(flags, argv, first=FIRST, elsewhere=elsewhere(flags))
+    words, notes = stand_in(words, IdleTrainFlags)
+    given, said = chosen(values(flags, words))
     options = build(TrainOptions, given, prog)
     notes += said
     if not options.continue_train:
-        idle = [f"--{name}" for name in ("epoch", "load_iter") if name in reading.flags]
+        idle = [f"--{name}" for name in ("epoch", "load_iter") if name in words]
         if idle:
             notes.append(f"{', '.join(idle)}: used only with --continue_train")
     return dataclasses.replace(options, name=full_name(options)), notes

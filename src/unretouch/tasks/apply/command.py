@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
-from unretouch.settings.apply import ApplySettings
+from unretouch.settings.commands import ApplySettings
 from unretouch.tasks.apply.batch import Batch, Done, Failed, prepare
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FormatName, Photo
-from unretouch.settings.apply import ApplySettings
+from unretouch.settings.commands import ApplySettings
 
 
 @dataclass(frozen=True)

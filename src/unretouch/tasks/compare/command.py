@@ -6,7 +6,7 @@ from rich.console import Console
 
 from unretouch.base.errors import ExitCode
 from unretouch.report.console import say
-from unretouch.settings.small_commands import CompareSettings
+from unretouch.settings.commands import CompareSettings
 from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.table import renderables

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from unretouch.base.errors import ExitCode
-from unretouch.settings.small_commands import DoctorSettings
+from unretouch.settings.commands import DoctorSettings
 from unretouch.tasks.doctor import Finding, examine
 
 SCHEMA = 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.base.names import run_name
+from unretouch.settings.commands import SweepSettings
 from unretouch.settings.fields import flags_of
-from unretouch.settings.parser import Reading, build, read, show_help, values, wants_help
-from unretouch.settings.small_commands import SweepSettings
+from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import TrainOptions
 from unretouch.tasks import train_command
 from unretouch.tasks.sweep import grid
@@ -27,16 +27,15 @@ ONE_FOR_ALL = ("name", "checkpoints_dir", "allow_changed_data")
 def main(argv: list[str]) -> int:
     """Sweep. Returns the exit code. Raises UnretouchError."""
     own = flags_of(SweepSettings)
-    if wants_help(argv):
-        show_help(SweepSettings, PROG)
-    reading = read(
+    show_help_if_asked(argv, SweepSettings, PROG)
+    words = read(
         {**TRAINING, **own}, argv, first=FIRST, elsewhere=elsewhere(TRAINING), several=True
     )
-    several = next((name for name in own if len(reading.flags.get(name, ())) > 1), None)
+    several = next((name for name in own if len(words.get(name, ())) > 1), None)
     if several:
         raise UsageError("takes one value", f"--{several}")
-    settings = build(SweepSettings, values(own, Reading(reading.flags)), PROG)
-    plan = grid.from_flags({k: v for k, v in reading.flags.items() if k not in own})
+    settings = build(SweepSettings, values(own, words), PROG)
+    plan = grid.from_flags({k: v for k, v in words.items() if k not in own})
     if settings.file is not None:
         switches = [flag.name for flag in TRAINING.values() if flag.is_switch]
         plan = grid.merged(grid.from_file(settings.file, switches, TRAINING), plan)

@@ -21,7 +21,7 @@ from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings.small_commands import SweepSettings
+from unretouch.settings.commands import SweepSettings
 from unretouch.settings.train import FREE, Direction, TrainSettings
 from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison

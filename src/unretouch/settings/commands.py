@@ -1,4 +1,4 @@
-"""The settings of the commands that have few: compare, demo, doctor, export, pair, serve, sweep."""
+"""The settings of the commands, but for those of train, test and verify, which have many."""
 
 from __future__ import annotations
 
@@ -11,20 +11,81 @@ from unretouch.settings.fields import (
     Count,
     EngineName,
     NotNegativeInt,
+    Settings,
     Word,
     above_zero,
     between,
-    check,
 )
-from unretouch.settings.network import WeightsSettings
-from unretouch.settings.train import TrainOptions
+from unretouch.settings.train import DeviceName, PrecisionName, TrainOptions
 
 SHORTEST_TOKEN = 16
 """Characters of a token that somebody chose."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CompareSettings:
+class WeightsSettings(Settings):
+    """Which weights: those of a run, or a file."""
+
+    run: Annotated[str | None, Word("[RUN]")] = None
+    """a run: its name or folder; leave it out with --weights"""
+    weights: Path | None = None
+    """a weights file instead of a run: .pth (also of the classic program) or .safetensors"""
+    epoch: str = "latest"
+    """which weights of the run: latest, best or an epoch's number"""
+    checkpoints_dir: str = "./checkpoints"
+    """folder of all runs"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ApplySettings(WeightsSettings):
+    """Restore photographs at their own size, depth, colours and format."""
+
+    run: Annotated[str | None, Word("RUN", unless="weights")] = None
+    """a run: its name or folder; leave it out with --weights"""
+    photos: Annotated[tuple[str, ...], Word("PHOTO...")] = ()
+    """photographs, folders or patterns such as *.jpg"""
+    out: Path = Path("restored")
+    """folder of what is made; also -o. The same command run again goes on where it stopped"""
+    weights: Path | None = None
+    """a weights file instead of a run: .pth (also of the classic program), .safetensors, .onnx"""
+    strength: Annotated[float, between(0, 1.5)] = 1.0
+    """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5"""
+    mask: str | None = None
+    """where: skin, learnt (what the training pairs changed) or a picture; unset, everywhere"""
+    scale: Literal["training", "full"] = "training"
+    """at which size the network sees a photograph, where it was trained on reduced ones"""
+    format: Literal["keep", "jpeg", "png", "tiff", "webp"] = "keep"
+    """of the files that are written"""
+    profile: Literal["honour", "ignore"] = "honour"
+    """ignore takes the numbers of a photograph in another colour space as they are"""
+    keep_gps: bool = False
+    """keep where the photograph was taken"""
+    overwrite: bool = False
+    """replace files of the same name in --out that apply did not make"""
+    jobs: Count | None = None
+    """processes that share the work, each with its own memory; unset, one, with --engine ray all
+    that it reaches"""
+    engine: EngineName = "local"
+    """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
+    runtime: Literal["torch", "onnx"] = "torch"
+    """onnx runs what `unretouch export` made, without torch"""
+    device: DeviceName = "auto"
+    """where to compute; auto takes CUDA, then MPS, then the processor"""
+    precision: PrecisionName = "auto"
+    """auto computes the generator `detail` in bf16 where the processor has it"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.photos:
+            prog = "unretouch apply"
+            hint = f"Write: {prog} RUN PHOTO... -o FOLDER"
+            raise UsageError("no photograph was given", prog, hint)
+        if (self.run is None) == (self.weights is None):
+            raise UsageError("one of both is needed", "run, weights")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareSettings(Settings):
     """Rank runs by what they do to their training pairs, and say what to do next."""
 
     runs: Annotated[tuple[str, ...], Word("[RUN ...]")] = ()
@@ -36,7 +97,7 @@ class CompareSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DemoSettings:
+class DemoSettings(Settings):
     """Simulate a retouch on one portrait, learn the way back, and say how well it went."""
 
     photo: Path | None = None
@@ -48,12 +109,9 @@ class DemoSettings:
     seed: NotNegativeInt = 0
     """seed of every random choice"""
 
-    def __post_init__(self) -> None:
-        check(self)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DoctorSettings:
+class DoctorSettings(Settings):
     """Look at versions, device, bf16, cores, memory, disk and speed, and say what to do.
 
     Exit code 0: a run can start. 2: a package is missing. 6: a run cannot be written.
@@ -79,7 +137,7 @@ class ExportSettings(WeightsSettings):
     """file to write; also -o. Unset, beside the weights of the run"""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if (self.run is None) == (self.weights is None):
             prog = "unretouch export"
             hint = f"Write: {prog} RUN --to onnx"
@@ -87,7 +145,7 @@ class ExportSettings(WeightsSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PairSettings:
+class PairSettings(Settings):
     """Write pairs to train on, and report sizes, shift and swapped sides with numbers."""
 
     folders: Annotated[tuple[Path, ...], Word("[RETOUCHED BEFORE]")] = ()
@@ -117,11 +175,11 @@ class PairSettings:
                 prog,
                 f"Write: {prog} RETOUCHED BEFORE, or {prog} --simulate PHOTOS",
             )
-        check(self)
+        super().__post_init__()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ServeSettings:
+class ServeSettings(Settings):
     """Open a page on this computer: drop pairs, train, watch, restore photographs."""
 
     port: Annotated[int, between(0, 65535)] = 8765
@@ -144,7 +202,7 @@ class ServeSettings:
     """open the page in the browser at once"""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if not is_loopback(self.host) and self.token is None:
             raise UsageError(
                 "is reached from other computers", "--host", "Choose a secret word: --token WORD"
@@ -173,7 +231,7 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SweepSettings:
+class SweepSettings(Settings):
     """Train one run for every combination of settings, then compare them.
 
     Every flag of `unretouch train` goes here, too, with one value or with several:
@@ -191,9 +249,6 @@ class SweepSettings:
     """with --engine ray: let every run come to its end, also those that were given up before"""
     dry_run: bool = False
     """list the runs, with the time and the disk they ask for, and train none"""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
