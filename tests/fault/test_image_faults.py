@@ -6,6 +6,7 @@ import io
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -48,7 +49,10 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def decode(data: bytes) -> images.Picture:
-    return images.decode(io.BytesIO(data), "picture")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return images.read(Path(file.name))
 
 
 def train(folder: Path) -> subprocess.CompletedProcess[str]:

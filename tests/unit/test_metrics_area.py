@@ -14,7 +14,8 @@ from unretouch.metrics.grain import grain_overlay
 from unretouch.metrics.octave_bands import BAND_ENERGY
 from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.retouched_area import HIGHEST_NOISE, PairMap, pair_map
+from unretouch.pixels.pair_noise import HIGHEST_NOISE
+from unretouch.pixels.retouched_area import PairMap, pair_map
 
 SIZE = 160
 

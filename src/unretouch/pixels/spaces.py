@@ -9,22 +9,21 @@ anew at every step, are not here but in the recipes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import NonFiniteError
+from unretouch.settings.train import Preprocess
 
 if TYPE_CHECKING:
     import torch
 
-Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
-"""The choices of the classic flag --preprocess."""
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G and B in the brightness that the eye sees (ITU-R BT.601)."""
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of R, G and B in the brightness that the eye sees in coded, not linear, values (ITU-R BT.601)."""
+LUMA = np.array(LUMA_WEIGHTS, np.float32)
 
 
 @dataclass(frozen=True)
