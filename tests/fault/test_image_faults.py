@@ -93,9 +93,9 @@ def test_I1_refusing_a_bomb_takes_little_memory(tmp_path: Path) -> None:
 def test_I1_the_limit_is_the_callers(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     images.write_png(path, np.zeros((10, 10, 3), np.uint8))
-    assert images.read_rgb(path, max_pixels=100).shape == (10, 10, 3)
+    assert images.read(path, max_pixels=100).rgb.shape == (10, 10, 3)
     with pytest.raises(DataError, match="10 x 10"):
-        images.read_rgb(path, max_pixels=99)
+        images.read(path, max_pixels=99)
 
 
 # I2: damaged files

@@ -78,9 +78,9 @@ class Picture:
     """what had to be converted, for people"""
 
 
-def read_rgb(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Return the picture at `path` as uint8 (H, W, 3) RGB, upright. Raises DataError."""
-    return read(path, max_pixels).rgb
+    return read(path).rgb
 
 
 def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:

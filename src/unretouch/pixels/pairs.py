@@ -251,14 +251,16 @@ def load_pairs(
         if number in aligned:
             doubts += pair_check.warnings_for(a, b, direction)
         loaded.warnings.extend(f"{files.name}: {doubt}" for doubt in doubts)
-        for path, picture in zip(files.files, pictures, strict=True):
-            loaded.manifest.append(_record(files.name, path, root, picture))
+        loaded.manifest.extend(
+            _record(files.name, path, root, picture)
+            for path, picture in zip(files.files, pictures, strict=True)
+        )
         loaded.identity[files.name] = pair_check.mean_difference(a, b)
         pair = Pair(files.name, *((a, b) if direction == "AtoB" else (b, a)), files.files)
         digests.append((pair.name, _digest(pair.source), _digest(pair.target)))
         loaded.pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
         del pictures  # a combined picture, as large as both sides
-        del a, b, pair
+        del a, b, pair  # while the next ones are decoded
     if not problems and all(source == target for _, source, target in digests):
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:

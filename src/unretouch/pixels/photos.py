@@ -131,7 +131,8 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             if bits > 16 or image.mode in ("F", "I"):
                 raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
         what = "its size" if bits == 8 else f"a picture of {bits} bits a channel"
-        return _read_vips(path, header, what, scratch if large else None, large)
+        folder = (scratch or Path(tempfile.gettempdir())) if large else None
+        return _read_vips(path, header, what, folder)
     except OSError as error:
         raise images.cannot_be_opened(error, path) from error
     except MemoryError as error:
@@ -224,7 +225,7 @@ def _needed_module(module: str, what: str, path: Path) -> Any:
         raise DataError(f"{what} needs the extra `photo`", path, install_hint("photo")) from None
 
 
-def _read_vips(path: Path, header: _Header, what: str, scratch: Path | None, large: bool) -> Photo:
+def _read_vips(path: Path, header: _Header, what: str, folder: Path | None) -> Photo:
     pyvips = _needed_module("pyvips", what, path)
     try:
         image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="warning")
@@ -233,7 +234,7 @@ def _read_vips(path: Path, header: _Header, what: str, scratch: Path | None, lar
         deep = image.format == "ushort"
         if not deep and image.format != "uchar":
             raise DataError(f"holds numbers of the kind {image.format}", path, "Save it as 16 bit")
-        array = _room(image, deep, scratch, large)
+        array = _room(image, deep, folder)
         _fill(array, image, pyvips)
     except pyvips.Error as error:
         raise DataError(f"is damaged: {_last_line(error, 'unreadable')}", path) from error
@@ -263,12 +264,12 @@ def _apart(channels: Pixels) -> tuple[Pixels, Pixels | None, bool]:
     return channels[..., :1].repeat(3, axis=2) if grey else channels[..., :3], alpha, grey
 
 
-def _room(image: Any, deep: bool, scratch: Path | None, large: bool) -> Pixels:
+def _room(image: Any, deep: bool, folder: Path | None) -> Pixels:
+    """Return room for the pixels, in memory or in an unnamed file in `folder`."""
     shape = (image.height, image.width, image.bands)
     dtype = np.dtype(np.uint16 if deep else np.uint8)
-    if not large:
+    if folder is None:
         return np.empty(shape, dtype)
-    folder = scratch or Path(tempfile.gettempdir())
     needed = int(np.prod(shape)) * dtype.itemsize
     if durable.free_bytes(folder) < needed:
         raise DiskError(
