@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels.images import Picture, row_strips
-from unretouch.pixels.spaces import luma
-
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.spaces import Rgb, luma
 
 WINDOW = 1024
 """Alignment is measured in the middle of the picture, at most so many pixels high and wide."""

@@ -21,11 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.optimize import nnls
 
-from unretouch.pixels.spaces import LUMA
-
-Rgb = NDArray[np.uint8]
-Plane = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from unretouch.pixels.spaces import LUMA, Mask, Plane, Rgb
 
 BLOCK = 8
 """Pixels a side of the blocks in which noise is measured: those of JPEG."""
@@ -235,7 +231,7 @@ def _expected(causes: NDArray[np.float64], weights: NDArray[np.float64]) -> NDAr
     return expected
 
 
-def _compressed_again(rgb: NDArray[np.uint8], quality: int, offset: int) -> NDArray[np.uint8]:
+def _compressed_again(rgb: Rgb, quality: int, offset: int) -> Rgb:
     """Return uint8 (H, W, 3) as it comes out of a JPEG (4:2:0) of this quality, 1 to 95.
 
     The blocks of the JPEG begin `offset` pixels below and right of those of the picture; the first

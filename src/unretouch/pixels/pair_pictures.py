@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels import images, spaces
-
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.spaces import Rgb
 
 Kind = Literal["real_A", "fake_B", "real_B", "error"]
 KINDS: tuple[Kind, ...] = ("real_A", "fake_B", "real_B", "error")

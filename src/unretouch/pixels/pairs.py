@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
+from unretouch.pixels.spaces import Rgb
 from unretouch.settings.train import Direction
 
-Sides = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Sides = tuple[Rgb, Rgb]
 """source and target, or A and B: uint8 (H, W, 3) of one size"""
 
 THREADS = 2
@@ -43,9 +43,9 @@ class Pair:
 
     name: str
     """unique in the set, and fit for file names"""
-    source: NDArray[np.uint8]
+    source: Rgb
     """what goes in, uint8 (H, W, 3)"""
-    target: NDArray[np.uint8]
+    target: Rgb
     """what should come out, uint8 (H, W, 3)"""
     files: tuple[Path, ...]
     """one combined picture, or A and B"""
@@ -139,18 +139,18 @@ class LazyPair(Pair):
         return self._shape
 
     @property
-    def source(self) -> NDArray[np.uint8]:
+    def source(self) -> Rgb:
         return self.cache.sides(self)[0]
 
     @property
-    def target(self) -> NDArray[np.uint8]:
+    def target(self) -> Rgb:
         return self.cache.sides(self)[1]
 
 
 def changed(
     pair: Pair,
     shape: tuple[int, int],
-    change: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]],
+    change: Callable[[Rgb, int], Rgb],
 ) -> Pair:
     """Return `pair` with `change` made to its source (called with 0) and target (with 1).
 
@@ -357,7 +357,7 @@ def sides(files: PairFiles, pictures: list[images.Picture]) -> Sides:
     return whole[:, : width // 2].copy(), whole[:, width // 2 :].copy()
 
 
-def _size(rgb: NDArray[np.uint8]) -> str:
+def _size(rgb: Rgb) -> str:
     return f"{rgb.shape[1]} x {rgb.shape[0]}"
 
 
@@ -370,7 +370,7 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
 
 
-def _digest(rgb: NDArray[np.uint8]) -> str:
+def _digest(rgb: Rgb) -> str:
     digest = hashlib.sha256(repr(rgb.shape).encode())
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()

@@ -35,7 +35,6 @@ from unretouch.pixels.exif import (
     cleaned,
     exif_of_raw,
     exif_of_tiff,
-    without_prefix,
 )
 from unretouch.pixels.spaces import luma
 
@@ -162,7 +161,7 @@ def _header(image: Image.Image, large: bool) -> _Header:
         block = exif_of_tiff(found)
     return _Header(
         format=_FORMATS[image.format or ""],
-        exif=without_prefix(block) if block else None,
+        exif=block.removeprefix(PREFIX) if block else None,
         orientation=found.get(ORIENTATION, 1),
         profile=image.info.get("icc_profile") or None,
     )
@@ -312,7 +311,7 @@ def _read_heic(path: Path) -> Photo:
         alpha=None if alpha is None else alpha.copy(),
         grey=grey,
         profile=info.get("icc_profile") or None,
-        exif=without_prefix(exif) if exif else None,
+        exif=exif.removeprefix(PREFIX) if exif else None,
         notes=("HEIC cannot be written here: it becomes PNG",),
     )
 

@@ -8,15 +8,11 @@ skin is found by its colour and smoothness. The same picture and seed give the s
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from unretouch.base.errors import UsageError
-from unretouch.pixels.spaces import luma
-
-Plane = NDArray[np.float32]
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.spaces import Plane, Rgb, luma
 
 LARGEST_SEARCHED = 1536
 """Skin is looked for in a copy of at most so many pixels a side: pores do not help to find it."""

@@ -21,9 +21,6 @@ from scipy import ndimage
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import (
     BLOCK,
-    Mask,
-    Plane,
-    Rgb,
     block_means,
     block_moments,
     exact_difference,
@@ -31,7 +28,7 @@ from unretouch.pixels.pair_noise import (
     noise_by_block,
     whole_blocks,
 )
-from unretouch.pixels.spaces import LUMA
+from unretouch.pixels.spaces import LUMA, Mask, Plane, Rgb
 
 STRIP = 512
 """Rows that are measured together."""
