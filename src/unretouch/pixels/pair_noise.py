@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.optimize import nnls
 
 from unretouch.pixels.spaces import LUMA, Mask, Plane, Rgb
 
@@ -140,6 +139,8 @@ def _fitted(losses: Plane, variance: Plane, unlike: Plane) -> tuple[NDArray[np.f
     blocks that were retouched are further away. By variances: a block that is lighter or darker
     as a whole tells nothing of noise.
     """
+    from scipy.optimize import nnls  # memory that classic training has no use for
+
     step = max(1, variance.size // SAMPLED)
     causes = losses.reshape(-1, len(USUAL))[::step].astype(np.float64)
     found, texture = (plane.ravel()[::step].astype(np.float64) for plane in (variance, unlike))

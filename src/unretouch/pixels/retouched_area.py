@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import (
@@ -82,6 +81,8 @@ class PairMap:
     @cached_property
     def blocks(self) -> Mask:
         """(h, w): in which blocks the retouch stands out; coarser than `mask`, and at no cost."""
+        from scipy import ndimage
+
         found = self.difference > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * self.noise)
         spread = np.sqrt(self._around_means + 1e-4)
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
@@ -175,17 +176,23 @@ class PairMap:
     def _around(self) -> Plane:
         """The noise of a block, raised a little by that of its neighbours: blocks of JPEG that are
         not aligned with these reach into both."""
+        from scipy import ndimage
+
         around: Plane = ndimage.maximum_filter(self.noise, 3)
         return around * np.float32(0.25) + self.noise * np.float32(0.75)
 
     @cached_property
     def _around_means(self) -> Plane:
         """The noise of a block's mean difference, over the blocks around it."""
+        from scipy import ndimage
+
         smooth: Plane = ndimage.gaussian_filter(self.noise_of_means, 2.0)
         return smooth
 
     def _found(self, source: Rgb, target: Rgb, top: int, left: int) -> Mask:
         """Return the mask of a window that begins at a block's corner."""
+        from scipy import ndimage
+
         height, width = source.shape[:2]
         residual = exact_difference(target, source)
         squared = np.einsum("hwc,hwc->hw", residual, residual) / np.float32(3)
@@ -200,6 +207,8 @@ class PairMap:
 
     def _faint(self, light: Plane, top: int, left: int) -> Mask:
         """Return where the mean difference of luma stands out: over some 10 and some 30 pixels."""
+        from scipy import ndimage
+
         height, width = light.shape
         even = np.pad(light, ((0, height % 2), (0, width % 2)), mode="edge")
         cells = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
