@@ -141,7 +141,7 @@ def make_photo(root: Path, width: int, height: int, kind: str) -> None:
     script = (
         "import numpy, sys\nfrom PIL import Image\nfrom pathlib import Path\n"
         "from skimage import data\nfrom unretouch.pixels.photos import Photo\n"
-        "from unretouch.pixels.photo_writing import write_photo\n"
+        "from unretouch.pixels.photos import write_photo\n"
         f"p = Image.fromarray(data.astronaut()).resize(({width}, {height}), 3)\n"
         "a = numpy.asarray(p).copy()\nr = numpy.random.default_rng(0)\n"
         "for y in range(0, len(a), 256):\n"
@@ -174,8 +174,7 @@ def make_weights(root: Path, case: Case) -> Path:
 def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[str, Any]:
     """Read, restore and write as `unretouch apply` does."""
     from unretouch.model.load import load_any
-    from unretouch.pixels.photo_writing import write_photo
-    from unretouch.pixels.photos import read_photo
+    from unretouch.pixels.photos import read_photo, write_photo
     from unretouch.tasks.apply.restore import Restorer
 
     model = load_any(weights, precision=case.precision)  # type: ignore[arg-type]

@@ -891,8 +891,7 @@ def levels_apart(ours: Path, reference: Path) -> dict[str, Any]:
 def applied_here(place: Place, photo: Path) -> list[dict[str, Any]]:
     """Return seconds of reading, computing and writing; the first of two rounds is cold."""
     from unretouch.model.load import load_any
-    from unretouch.pixels.photo_writing import write_photo
-    from unretouch.pixels.photos import read_photo
+    from unretouch.pixels.photos import read_photo, write_photo
     from unretouch.tasks.apply.restore import Restorer
 
     free_memory()

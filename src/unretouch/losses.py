@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from unretouch.pixels.spaces import LUMA_WEIGHTS
 from unretouch.settings.train import GanMode
 
 # --- reconstruction: of prediction and target, (N, C, H, W) in network space; zero at equality
@@ -62,7 +63,7 @@ def local_band_energy(prediction: torch.Tensor, target: torch.Tensor) -> torch.T
 
 
 def _bands(picture: torch.Tensor) -> list[torch.Tensor]:
-    luma = picture.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
+    luma = picture.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
     plane = (picture.float() * (GREY_LEVELS * luma)).sum(1, keepdim=True)
     blurred = [plane, *(_blur(plane, sigma) for sigma in BLURS)]
     return [fine - coarse for fine, coarse in itertools.pairwise(blurred)]

@@ -21,8 +21,7 @@ from unretouch.model.find import weights_file
 from unretouch.model.interface import Floats, ModelInfo, Window
 from unretouch.model.load import load_any, load_model, trained_aspect
 from unretouch.model.torch_model import TorchModel
-from unretouch.pixels.photo_writing import write_photo
-from unretouch.pixels.photos import Photo
+from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.spaces import Sizing
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings, save_settings

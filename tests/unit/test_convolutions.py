@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unretouch.networks import convolutions
-from unretouch.networks.convolutions import Double, Halve, Keep
+from unretouch.networks import classic
+from unretouch.networks.classic import Double, Halve, Keep
 
 LAYERS = [Halve, Double, Keep]
 
@@ -18,7 +18,7 @@ LAYERS = [Halve, Double, Keep]
 @pytest.fixture
 def narrow_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the quick way for narrow layers, too, so that tests need no wide ones."""
-    monkeypatch.setattr(convolutions, "MANY_CHANNELS", 1)
+    monkeypatch.setattr(classic, "MANY_CHANNELS", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,8 @@ def test_differentiable_twice(kind: Any, out: int) -> None:
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_in_float32_only_rounding_differs(kind: Any) -> None:
-    layer = kind(convolutions.MANY_CHANNELS, convolutions.MANY_CHANNELS, bias=False)
-    x = torch.randn(1, convolutions.MANY_CHANNELS, 16, 16)
+    layer = kind(classic.MANY_CHANNELS, classic.MANY_CHANNELS, bias=False)
+    x = torch.randn(1, classic.MANY_CHANNELS, 16, 16)
     quick = layer(x)
     exact = plainly(layer.double(), x.double())
     assert (quick - exact).norm() <= 2e-6 * exact.norm()
@@ -86,7 +86,7 @@ def quick_way_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*_: Any, **__: Any) -> Tensor:
         raise Watched
 
-    monkeypatch.setattr(convolutions, "winograd", raises)
+    monkeypatch.setattr(classic, "winograd", raises)
     monkeypatch.setattr(F, "unfold", raises)
     monkeypatch.setattr(F, "fold", raises)
 
@@ -94,7 +94,7 @@ def quick_way_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick_way_raises")
 @pytest.mark.parametrize("kind", LAYERS)
 def test_the_quick_way_is_for_wide_layers_in_training_only(kind: Any) -> None:
-    wide = convolutions.MANY_CHANNELS
+    wide = classic.MANY_CHANNELS
     layer = kind(wide, wide, bias=False)
     x = torch.randn(1, wide, 16, 16)
     with pytest.raises(Watched):
@@ -108,7 +108,7 @@ def test_the_quick_way_is_for_wide_layers_in_training_only(kind: Any) -> None:
 
 @pytest.mark.usefixtures("quick_way_raises")
 def test_many_positions_and_autocast_go_the_plain_way() -> None:
-    wide = convolutions.MANY_CHANNELS
+    wide = classic.MANY_CHANNELS
     Halve(wide, wide, bias=False)(torch.randn(1, wide, 34, 32))
     Double(wide, wide, bias=False)(torch.randn(1, wide, 17, 16))
     with torch.autocast("cpu", torch.bfloat16):
@@ -119,4 +119,4 @@ def test_many_positions_and_autocast_go_the_plain_way() -> None:
 def test_winograd_fits_every_size(height: int, width: int) -> None:
     x = torch.randn(2, 3, height, width, dtype=torch.float64)
     weight = torch.randn(4, 3, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(convolutions.winograd(x, weight), F.conv2d(x, weight, padding=1))
+    torch.testing.assert_close(classic.winograd(x, weight), F.conv2d(x, weight, padding=1))

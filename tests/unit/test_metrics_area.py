@@ -14,7 +14,8 @@ from unretouch.metrics.grain import grain_overlay
 from unretouch.metrics.octave_bands import BAND_ENERGY
 from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.retouched_area import HIGHEST_NOISE, PairMap, pair_map
+from unretouch.pixels.pair_noise import BLOCK, HIGHEST_NOISE
+from unretouch.pixels.retouched_area import PairMap, pair_map
 
 SIZE = 160
 
@@ -140,7 +141,7 @@ def test_V1_what_is_smaller_than_a_block_passes_for_noise(
     pieces, _ = ndimage.label(
         retouched_area(jpeg(sparse[0], 92), jpeg(photo, 92, offset=3)), np.ones((3, 3))
     )
-    assert np.bincount(pieces.ravel())[1:].min() >= areas.BLOCK**2
+    assert np.bincount(pieces.ravel())[1:].min() >= BLOCK**2
 
 
 def test_of_lossless_files_a_single_pixel_counts(photo: Rgb) -> None:

@@ -19,8 +19,7 @@ from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 from unretouch.base.errors import DataError, DiskError
 from unretouch.pixels import colour, images
 from unretouch.pixels.exif import append_exif, cleaned
-from unretouch.pixels.photo_writing import write_photo
-from unretouch.pixels.photos import Photo, as_format, read_photo
+from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

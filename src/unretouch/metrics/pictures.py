@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from unretouch.pixels.spaces import LUMA
+
 Levels = npt.NDArray[np.float32]
 """A picture in grey levels: float32 (H, W, 3), 0 to 255, a prediction not rounded."""
 Picture = npt.NDArray[np.uint8] | Levels
@@ -55,14 +57,11 @@ def reflected(places: Places, length: int) -> Places:
 Layer = npt.NDArray[np.float32]
 """One channel in grey levels: float32 (H, W)."""
 
-WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Of R, G, B as stored (ITU-R BT.601): the eye's weights for coded, not linear, values."""
-
 
 def luma(levels: Levels) -> Layer:
     """Return the luma of levels (H, W, 3): float32 (H, W), 0 to 255."""
     # Not a product of matrices: the threads of BLAS would get into the way of those of the tiles.
-    return np.asarray(np.einsum("hwc,c->hw", levels, WEIGHTS), dtype=np.float32)
+    return np.asarray(np.einsum("hwc,c->hw", levels, LUMA), dtype=np.float32)
 
 
 # --- tiles

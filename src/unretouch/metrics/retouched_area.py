@@ -10,7 +10,7 @@ import numpy as np
 from unretouch.metrics.likeness import level_error
 from unretouch.metrics.pictures import Area, Picture, check
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.retouched_area import Rgb
+from unretouch.pixels.spaces import Rgb
 
 NOISY = 0.0
 """Grey levels (RMS) of noise above which a pair differs by more than its retouch: files that were

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unretouch.networks.generator import Generator, Part, WeightsDescription
+from unretouch.pixels.spaces import LUMA_WEIGHTS
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
@@ -142,7 +143,7 @@ def in_channels(source: Tensor, channels: int) -> Tensor:
         return source
     if source.shape[1] == 1:
         return source.expand(-1, channels, -1, -1)
-    luma = source.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # ITU-R BT.601
+    luma = source.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
     return (source * luma).sum(1, keepdim=True)
 
 

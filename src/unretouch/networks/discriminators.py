@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unretouch.networks.classic import convolutions_have_bias, initialise, make_norm
-from unretouch.networks.convolutions import Halve, Keep
+from unretouch.networks.classic import (
+    SLOPE,
+    Halve,
+    Keep,
+    convolutions_have_bias,
+    initialise,
+    make_norm,
+)
 from unretouch.settings.train import TrainSettings
-
-SLOPE = 0.2
-"""Of the leaky ReLU."""
 
 
 class PatchDiscriminator(nn.Module):

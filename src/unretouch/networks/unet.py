@@ -14,18 +14,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from unretouch.networks.classic import (
+    SLOPE,
     TAKES,
+    Double,
+    Halve,
     convolutions_have_bias,
     initialise,
     make_norm,
     norm_of,
 )
-from unretouch.networks.convolutions import Double, Halve
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.settings.train import NormName, TrainSettings
-
-SLOPE = 0.2
-"""Of the leaky ReLU on the way down."""
 
 
 def _beside(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

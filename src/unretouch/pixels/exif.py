@@ -36,11 +36,6 @@ PREFIX = b"Exif\0\0"
 """Of the block in a JPEG and a WebP file."""
 
 
-def without_prefix(exif: bytes) -> bytes:
-    """Return the block alone."""
-    return exif.removeprefix(PREFIX)
-
-
 def cleaned(exif: bytes, *, keep_gps: bool = False, turned: bool = False) -> bytes | None:
     """Return `exif` for a picture that was turned upright and changed; None where it is damaged.
 
@@ -48,7 +43,7 @@ def cleaned(exif: bytes, *, keep_gps: bool = False, turned: bool = False) -> byt
     blanked; so is the place where the picture was taken unless `keep_gps`. `turned` says that
     width and height changed places. A leading `Exif\\0\\0` is left out of the result.
     """
-    block = bytearray(without_prefix(exif))
+    block = bytearray(exif.removeprefix(PREFIX))
     try:
         directory = _first(block)
         directory.set_number(ORIENTATION, 1)

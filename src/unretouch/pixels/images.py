@@ -27,7 +27,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,18 +78,34 @@ class Picture:
     """what had to be converted, for people"""
 
 
-def read_rgb(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Return the picture at `path` as uint8 (H, W, 3) RGB, upright. Raises DataError."""
-    return read(path, max_pixels).rgb
+    return read(path).rgb
 
 
 def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Return the picture at `path`. Raises DataError, also for a file that cannot be opened."""
-    try:
-        with path.open("rb") as file:
-            return decode(file, path, max_pixels)
-    except OSError as error:
-        raise cannot_be_opened(error, path) from error
+    """Return the picture at `path` after decoding it to its last pixel.
+
+    Raises DataError when it cannot be opened, is no picture of FORMATS, has more than `max_pixels`
+    (found before any pixel is decoded), is damaged or cut short, or holds what the table at the
+    head of this file refuses.
+    """
+    with opened(path, max_pixels) as image:
+        bits = bits_of(image)
+        if bits > 8:
+            raise DataError(
+                f"has {bits} bits a channel, of which only 8 could be read",
+                path,
+                "Save it with 8 bits a channel",
+            )
+        image, profile, notes = decoded(image, path)
+        if image.mode == "RGBA":
+            clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
+            if clear > 0:
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
+                notes += (f"transparency ({clear:.1%} of the pixels) was laid over white",)
+        return Picture(rgb_of(image), profile, notes)
 
 
 def cannot_be_opened(error: OSError, path: Path) -> DataError:
@@ -104,78 +119,46 @@ def pixels_of(path: Path, max_pixels: int) -> int:
     That is the one to say what is wrong.
     """
     try:
-        with path.open("rb") as file, opened(file, path, max_pixels) as image:
+        with opened(path, max_pixels) as image:
             return image.width * image.height
-    except (DataError, OSError):
+    except DataError:
         return 0
 
 
-def decode(
-    file: BinaryIO,
-    where: object,
-    max_pixels: int = MAX_PIXELS,
-    formats: tuple[str, ...] = FORMATS,
-) -> Picture:
-    """Return the picture in `file` after decoding it to its last pixel.
-
-    `where` names it in errors. Raises DataError when it is no picture of `formats`, has more than
-    `max_pixels` (found before any pixel is decoded), is damaged or cut short, or holds what the
-    table at the head of this file refuses.
-    """
-    with opened(file, where, max_pixels, formats) as image:
-        bits = bits_of(image)
-        if bits > 8:
-            raise DataError(
-                f"has {bits} bits a channel, of which only 8 could be read",
-                where,
-                "Save it with 8 bits a channel",
-            )
-        image, profile, notes = decoded(image, where)
-        if image.mode == "RGBA":
-            clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
-            if clear > 0:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-                notes += (f"transparency ({clear:.1%} of the pixels) was laid over white",)
-        return Picture(rgb_of(image), profile, notes)
-
-
 @contextmanager
-def opened(
-    file: BinaryIO,
-    where: object,
-    max_pixels: float = math.inf,
-    formats: tuple[str, ...] = FORMATS,
-) -> Iterator[Image.Image]:
-    """Open the one picture in `file`, with only its header read, and close it again.
+def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
+    """Open the one picture in the file `path`, with only its header read, and close it again.
 
-    Whatever a decoder raises, here or while the caller has it open, becomes a DataError; `where`
-    names the picture in it. Raises DataError too for more than `max_pixels`, or several pictures.
+    Whatever a decoder raises, here or while the caller has it open, becomes a DataError. Raises
+    DataError too where the file cannot be opened, has more than `max_pixels`, or several pictures.
     """
     try:
-        with Image.open(file, formats=formats) as image:
-            _refuse_size(image, where, max_pixels)
+        file = path.open("rb")
+    except OSError as error:
+        raise cannot_be_opened(error, path) from error
+    try:
+        with file, Image.open(file, formats=FORMATS) as image:
+            _refuse_size(image, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                raise DataError(
-                    "holds more than one picture", where, "Save the one wanted by itself"
-                )
+                hint = "Save the one wanted by itself"
+                raise DataError("holds more than one picture", path, hint)
             yield image
     except (DataError, MemoryError):  # too little memory is no fault of the file
         raise
     except UnidentifiedImageError as error:
-        raise DataError("is not a picture", where, f"Readable are {', '.join(formats)}") from error
+        raise DataError("is not a picture", path, f"Readable are {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
-        raise DataError(f"is damaged: {error or type(error).__name__}", where) from error
+        raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
 
 
-def _refuse_size(image: Image.Image, where: object, max_pixels: float) -> None:
+def _refuse_size(image: Image.Image, path: Path, max_pixels: float) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise DataError(
             f"is {width} x {height}, {width * height / 1e6:.0f} million pixels, "
             f"more than the {max_pixels / 1e6:g} million allowed",
-            where,
+            path,
         )
 
 
@@ -199,7 +182,7 @@ def bits_of(image: Image.Image) -> int:
     return 8
 
 
-def decoded(image: Image.Image, where: object) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
+def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
     """Decode an opened picture of 8 bits a channel to its last pixel and turn it upright.
 
     Returns it in mode RGBA where it has transparency, else in one that becomes RGB without loss;
@@ -210,9 +193,9 @@ def decoded(image: Image.Image, where: object) -> tuple[Image.Image, bytes | Non
     ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get("icc_profile") or None
     if image.mode == "CMYK":
-        return _cmyk_to_srgb(image, profile, where), None, ("CMYK was converted to sRGB",)
+        return _cmyk_to_srgb(image, profile, path), None, ("CMYK was converted to sRGB",)
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
-        raise DataError(f"is in the colour mode {image.mode}", where, "Save it as 8-bit RGB")
+        raise DataError(f"is in the colour mode {image.mode}", path, "Save it as 8-bit RGB")
     return image.convert("RGBA") if image.has_transparency_data else image, profile, ()
 
 
@@ -223,24 +206,30 @@ def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
     """
     width, height = image.size
     rgb = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, ROWS):
-        rows = image.crop((0, top, width, min(height, top + ROWS)))
-        rgb[top : top + ROWS] = np.asarray(rows.convert("RGB"))
+    for rows in row_strips(height):
+        strip = image.crop((0, rows.start, width, rows.stop))
+        rgb[rows] = np.asarray(strip.convert("RGB"))
     return rgb
 
 
-def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, where: object) -> Image.Image:
+def row_strips(height: int, rows: int = ROWS) -> Iterator[slice]:
+    """Yield the rows of a picture of so many, `rows` at a time, from the top down."""
+    for top in range(0, height, rows):
+        yield slice(top, min(height, top + rows))
+
+
+def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
     from PIL import ImageCms
 
     hint = "Save it as RGB"
     if profile is None:
-        raise DataError("is CMYK without a colour profile, so its colours are unknown", where, hint)
+        raise DataError("is CMYK without a colour profile, so its colours are unknown", path, hint)
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
     except (OSError, ImageCms.PyCMSError) as error:
-        raise DataError("is CMYK with a broken colour profile", where, hint) from error
+        raise DataError("is CMYK with a broken colour profile", path, hint) from error
     assert converted is not None  # only where it is told to convert in place
     return converted
 

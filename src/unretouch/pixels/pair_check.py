@@ -6,16 +6,16 @@ and a set in which every pair has two equal sides. Everything else is a warning:
 
 from __future__ import annotations
 
+import io
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels.images import ROWS
-from unretouch.pixels.spaces import luma
-
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.images import Picture, row_strips
+from unretouch.pixels.spaces import Rgb, luma
 
 WINDOW = 1024
 """Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
@@ -85,6 +85,49 @@ def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
             f"swapped, use --direction {other}"
         )
     return said
+
+
+def colour_doubts(pictures: list[Picture]) -> list[str]:
+    """Return what had to be converted, and whether A and B belong to different colour profiles."""
+    doubts = [note for picture in pictures for note in picture.notes]
+    a, b = (_profile_name(picture.profile) for picture in (pictures[0], pictures[-1]))
+    if a != b:
+        doubts.append(f"A has the colour profile {a}, B has {b}: their colours cannot be compared")
+    return doubts
+
+
+def _profile_name(profile: bytes | None) -> str:
+    from PIL import ImageCms
+
+    if profile is None:
+        return "sRGB"
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(own).strip()
+    except (OSError, ImageCms.PyCMSError):
+        return "one that cannot be read"
+    return "sRGB" if "sRGB" in name else name
+
+
+def repeated(digests: list[tuple[str, str, str]]) -> list[str]:
+    """Return warnings for pairs that hold the same pictures, or one input with two answers.
+
+    `digests` are name, digest of the source and digest of the target of every pair.
+    """
+    by_source: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, source, target in digests:
+        by_source[source].append((name, target))
+    found = []
+    for (first, answer), *others in by_source.values():
+        for other, target in others:
+            if answer == target:
+                found.append(f"{other}: holds the same two pictures as {first}")
+            else:
+                found.append(
+                    f"{other}: has the same input as {first} but another answer, "
+                    "so both cannot be memorised"
+                )
+    return found
 
 
 def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
@@ -180,6 +223,6 @@ def _strips(a: Rgb, b: Rgb, around: int = 0) -> Iterator[tuple[Rgb, Rgb]]:
 
     The rows within `around` of the upper and lower border of the picture have none of their own.
     """
-    for top in range(around, a.shape[0] - around, ROWS):
-        rows = slice(top - around, min(top + ROWS, a.shape[0] - around) + around)
-        yield a[rows], b[rows]
+    for rows in row_strips(len(a) - 2 * around):
+        within = slice(rows.start, rows.stop + 2 * around)
+        yield a[within], b[within]

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels import images, spaces
-
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.spaces import Rgb
 
 Kind = Literal["real_A", "fake_B", "real_B", "error"]
 KINDS: tuple[Kind, ...] = ("real_A", "fake_B", "real_B", "error")
@@ -35,9 +34,6 @@ SCALE = (0.0, 1.0, 4.0, 9.0, 16.0)
 can be seen beside those of an untrained network; what is larger than the last looks like it."""
 COLOURS = ((0, 0, 0), (59, 15, 112), (183, 55, 121), (252, 137, 97), (252, 253, 191))
 """One for each level of SCALE, blended between; lightness rises steadily."""
-
-_ROWS = 256
-"""Of a picture, handled at a time."""
 
 
 def picture_files(label: str, real_label: str | None = None) -> dict[Kind, str]:
@@ -107,7 +103,6 @@ def map_of_errors(errors: NDArray[np.float32]) -> Rgb:
 def in_strips(make: Callable[..., Rgb], *pictures: NDArray[Any]) -> Rgb:
     """Return `make` of the pictures, (H, W, 3), made some rows at a time: its copies are small."""
     made = np.empty(pictures[0].shape, np.uint8)
-    for top in range(0, len(made), _ROWS):
-        rows = slice(top, top + _ROWS)
+    for rows in images.row_strips(len(made)):
         made[rows] = make(*(picture[rows] for picture in pictures))
     return made

@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import math
 import threading
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
+from unretouch.pixels.spaces import Rgb
+from unretouch.settings.train import Direction
 
-Direction = Literal["AtoB", "BtoA"]
-"""Which side is the source: A or B."""
-
-Sides = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""source and target"""
+Sides = tuple[Rgb, Rgb]
+"""source and target, or A and B: uint8 (H, W, 3) of one size"""
 
 THREADS = 2
 """That decode ahead. Decoders release the interpreter, so they run beside the training."""
@@ -40,15 +37,15 @@ AHEAD = 1
 """Pairs that are decoded while another one is looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Two pictures of one subject, pixel on pixel, in file space."""
 
     name: str
     """unique in the set, and fit for file names"""
-    source: NDArray[np.uint8]
+    source: Rgb
     """what goes in, uint8 (H, W, 3)"""
-    target: NDArray[np.uint8]
+    target: Rgb
     """what should come out, uint8 (H, W, 3)"""
     files: tuple[Path, ...]
     """one combined picture, or A and B"""
@@ -126,42 +123,34 @@ class LazyPair(Pair):
         cache: PictureCache,
     ) -> None:
         """`decode` reads both sides, (H, W, 3) or (H, W, 1) with `shape` (H, W)."""
-        for field, value in (
-            ("name", name), ("files", files), ("_shape", shape), ("decode", decode),
-            ("cache", cache), ("bytes", 6 * shape[0] * shape[1]),
-        ):  # fmt: skip
-            object.__setattr__(self, field, value)
+        vars(self).update(name=name, files=files, _shape=shape, decode=decode, cache=cache)
 
-    name: str
-    files: tuple[Path, ...]
     decode: Callable[[], Sides]
     cache: PictureCache
-    bytes: int
-    """of both pictures, decoded"""
     _shape: tuple[int, int]
 
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    @property
+    def bytes(self) -> int:
+        """Of both pictures, decoded."""
+        return 6 * math.prod(self._shape)
 
     @property
     def shape(self) -> tuple[int, int]:
         return self._shape
 
     @property
-    def source(self) -> NDArray[np.uint8]:
+    def source(self) -> Rgb:
         return self.cache.sides(self)[0]
 
     @property
-    def target(self) -> NDArray[np.uint8]:
+    def target(self) -> Rgb:
         return self.cache.sides(self)[1]
 
 
 def changed(
     pair: Pair,
     shape: tuple[int, int],
-    change: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]],
+    change: Callable[[Rgb, int], Rgb],
 ) -> Pair:
     """Return `pair` with `change` made to its source (called with 0) and target (with 1).
 
@@ -248,27 +237,36 @@ def load_pairs(
     aligned = range(len(chosen))
     if cache is not None:
         aligned = range(0, len(chosen), -(-len(chosen) // SAMPLE))
-    unread = images.passed_over(path for pair in found.pairs for path in pair.files)
-    checked: list[_Checked] = []
+    loaded = LoadedPairs([], [], [], {}, lazy=cache is not None)
+    if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
+        loaded.warnings.append(unread)
+    digests: list[tuple[str, str, str]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
-            checked.append(_checked(files, pictures, direction, number in aligned, root, cache))
+            a, b = sides(files, pictures)
         except DataError as problem:
             problems.append(problem)
+            continue
+        doubts = pair_check.colour_doubts(pictures)
+        if number in aligned:
+            doubts += pair_check.warnings_for(a, b, direction)
+        loaded.warnings.extend(f"{files.name}: {doubt}" for doubt in doubts)
+        loaded.manifest.extend(
+            _record(files.name, path, root, picture)
+            for path, picture in zip(files.files, pictures, strict=True)
+        )
+        loaded.identity[files.name] = pair_check.mean_difference(a, b)
+        pair = Pair(files.name, *((a, b) if direction == "AtoB" else (b, a)), files.files)
+        digests.append((pair.name, _digest(pair.source), _digest(pair.target)))
+        loaded.pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
         del pictures  # a combined picture, as large as both sides
-    if not problems and all(pair.digests[0] == pair.digests[1] for pair in checked):
+        del a, b, pair  # while the next ones are decoded
+    if not problems and all(source == target for _, source, target in digests):
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
-    doubts = [f"{one.pair.name}: {doubt}" for one in checked for doubt in one.doubts]
-    repeated = _repeated([(one.pair.name, *one.digests) for one in checked])
-    return LoadedPairs(
-        pairs=[one.pair for one in checked],
-        warnings=([unread] if unread else []) + doubts + repeated,
-        manifest=[record for one in checked for record in one.manifest],
-        identity={one.pair.name: one.identity for one in checked},
-        lazy=cache is not None,
-    )
+    loaded.warnings.extend(pair_check.repeated(digests))
+    return loaded
 
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
@@ -325,49 +323,10 @@ def _most_pixels(files: PairFiles) -> int:
     return images.MAX_PIXELS * (3 - len(files.files))
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """A pair, and what was found in it."""
-
-    pair: Pair
-    doubts: list[str]
-    digests: tuple[str, str]
-    """of source and target"""
-    identity: float
-    manifest: list[dict[str, Any]]
-
-
-def _checked(
-    files: PairFiles,
-    pictures: list[images.Picture],
-    direction: Direction,
-    aligned: bool,
-    root: Path,
-    cache: PictureCache | None,
-) -> _Checked:
-    """Look at a decoded pair, where `aligned` at its alignment too. Raises what `sides` raises."""
-    a, b = sides(files, pictures)
-    doubts = colour_doubts(pictures)
-    if aligned:
-        doubts += pair_check.warnings_for(a, b, direction)
-    source, target = (a, b) if direction == "AtoB" else (b, a)
-    pair = Pair(files.name, source, target, files.files)
-    return _Checked(
-        pair=pair if cache is None else _lazy(files, pair.shape, direction, cache),
-        doubts=doubts,
-        digests=(_digest(source), _digest(target)),
-        identity=pair_check.mean_difference(a, b),
-        manifest=[
-            _record(files.name, path, root, picture)
-            for path, picture in zip(files.files, pictures, strict=True)
-        ],
-    )
-
-
 def _lazy(
     files: PairFiles, shape: tuple[int, int], direction: Direction, cache: PictureCache
 ) -> LazyPair:
-    def decode() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def decode() -> Sides:
         a, b = sides(files, [_read(files, path) for path in files.files])
         if a.shape[:2] != shape:
             raise DataError("has changed since the run began", files.files[0])
@@ -376,9 +335,7 @@ def _lazy(
     return LazyPair(files.name, files.files, shape, decode, cache)
 
 
-def sides(
-    files: PairFiles, pictures: list[images.Picture]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def sides(files: PairFiles, pictures: list[images.Picture]) -> Sides:
     """Return A and B, uint8 (H, W, 3) of one size. Raises DataError when they cannot be."""
     if len(pictures) == 2:
         a, b = (picture.rgb for picture in pictures)
@@ -400,30 +357,8 @@ def sides(
     return whole[:, : width // 2].copy(), whole[:, width // 2 :].copy()
 
 
-def _size(rgb: NDArray[np.uint8]) -> str:
+def _size(rgb: Rgb) -> str:
     return f"{rgb.shape[1]} x {rgb.shape[0]}"
-
-
-def colour_doubts(pictures: list[images.Picture]) -> list[str]:
-    """Return what had to be converted, and whether A and B belong to different colour profiles."""
-    doubts = [note for picture in pictures for note in picture.notes]
-    a, b = (_profile_name(picture.profile) for picture in (pictures[0], pictures[-1]))
-    if a != b:
-        doubts.append(f"A has the colour profile {a}, B has {b}: their colours cannot be compared")
-    return doubts
-
-
-def _profile_name(profile: bytes | None) -> str:
-    from PIL import ImageCms
-
-    if profile is None:
-        return "sRGB"
-    try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = ImageCms.getProfileDescription(own).strip()
-    except (OSError, ImageCms.PyCMSError):
-        return "one that cannot be read"
-    return "sRGB" if "sRGB" in name else name
 
 
 def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[str, Any]:
@@ -435,28 +370,7 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
 
 
-def _repeated(digests: list[tuple[str, str, str]]) -> list[str]:
-    """Return warnings for pairs that hold the same pictures, or one input with two answers.
-
-    `digests` are name, digest of the source and digest of the target of every pair.
-    """
-    by_source: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name, source, target in digests:
-        by_source[source].append((name, target))
-    found = []
-    for (first, answer), *others in by_source.values():
-        for other, target in others:
-            if answer == target:
-                found.append(f"{other}: holds the same two pictures as {first}")
-            else:
-                found.append(
-                    f"{other}: has the same input as {first} but another answer, "
-                    "so both cannot be memorised"
-                )
-    return found
-
-
-def _digest(rgb: NDArray[np.uint8]) -> str:
+def _digest(rgb: Rgb) -> str:
     digest = hashlib.sha256(repr(rgb.shape).encode())
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()

@@ -8,13 +8,11 @@ skin is found by its colour and smoothness. The same picture and seed give the s
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from unretouch.base.errors import UsageError
-
-Plane = NDArray[np.float32]
-Rgb = NDArray[np.uint8]
+from unretouch.pixels.spaces import Plane, Rgb, luma
 
 LARGEST_SEARCHED = 1536
 """Skin is looked for in a copy of at most so many pixels a side: pores do not help to find it."""
@@ -48,7 +46,7 @@ def retouch(
     skin = skin_mask(rgb)
     unit = float(np.clip(np.sqrt(skin.sum()) / 360, 0.5, 4))
     area = np.maximum(skin, _calm(before, 2 * unit)) if all_surfaces else skin
-    shade = float((_luma(before) * area).sum() / max(float(area.sum()), 1e-3))
+    shade = float((luma(before) * area).sum() / max(float(area.sum()), 1e-3))
     healed = _heal(before, skin, unit, random)
     base = _edge_preserving(healed, radius=round(4 * unit), tolerance=0.05 * shade + 1)
     left = detail_left * (1 + 0.4 * _slow_noise(rgb.shape[:2], 60 * unit, random))
@@ -63,12 +61,10 @@ def retouch(
 
 def _heal(rgb: Plane, area: Plane, unit: float, random: np.random.Generator) -> Plane:
     """Return `rgb` with dark or red spots in the skin replaced by what surrounds them."""
-    from scipy import ndimage
-
     inside = ndimage.minimum_filter(area, size=max(3, round(5 * unit))) > 0.5
     if not inside.any():
         return rgb
-    light, redness = _luma(rgb), rgb[..., 0] - rgb[..., 1]
+    light, redness = luma(rgb), rgb[..., 0] - rgb[..., 1]
     outstanding = np.zeros_like(light)
     for plane, sign in ((light, -1), (redness, 1)):
         spot = ndimage.gaussian_filter(plane, 1.2 * unit) - _slow(plane, 5 * unit)
@@ -102,7 +98,6 @@ def _edge_preserving(rgb: Plane, radius: int, tolerance: float) -> Plane:
     Guided filter (He, Sun and Tang 2010) with luma for the guide: structure that stands out by much
     more than `tolerance` grey levels stays.
     """
-    from scipy import ndimage
 
     def mean(plane: Plane) -> Plane:
         # Twice a box is near a tent: no square stars around bright points.
@@ -110,7 +105,7 @@ def _edge_preserving(rgb: Plane, radius: int, tolerance: float) -> Plane:
         filtered: Plane = ndimage.uniform_filter(ndimage.uniform_filter(plane, size), size)
         return filtered
 
-    guide = _luma(rgb)
+    guide = luma(rgb)
     middle = mean(guide)
     variance = np.maximum(mean(guide**2) - middle**2, 0) + tolerance**2
     base = np.empty_like(rgb)
@@ -126,15 +121,13 @@ def _evening(rgb: Plane, area: Plane, unit: float) -> Plane:
     """Return the light to add, (H, W), so that blotches in the skin come a third nearer to even."""
     weight = _slow(area, 12 * unit) + 1e-3
     wide = _slow(area, 40 * unit) + 1e-3
-    light = _luma(rgb) * area
+    light = luma(rgb) * area
     blotches: Plane = _slow(light, 12 * unit) / weight - _slow(light, 40 * unit) / wide
     return -0.3 * area * np.clip(blotches, -12, 12)
 
 
 def _slow(plane: Plane, sigma: float) -> Plane:
     """Return a Gaussian blur of (H, W), computed small since nothing fine is left in it."""
-    from scipy import ndimage
-
     height, width = plane.shape
     factor = max(1, int(sigma / 3))
     small = np.asarray(Image.fromarray(plane).reduce(factor))
@@ -158,8 +151,6 @@ def _slow_noise(shape: tuple[int, int], size: float, random: np.random.Generator
 
 def _only_where_needed(change: Plane, share: float, unit: float) -> Plane:
     """Return `change` (H, W, 3) kept at the `share` of pixels where it is strongest."""
-    from scipy import ndimage
-
     need = ndimage.gaussian_filter(np.abs(change).mean(2), 1.5 * unit)
     chosen = need > np.quantile(need, 1 - share)
     kept: Plane = change * chosen[..., None]
@@ -186,15 +177,13 @@ def skin_mask(rgb: Rgb) -> Plane:
 
 
 def _skin(rgb: Rgb) -> Plane:
-    from scipy import ndimage
-
     height, width = rgb.shape[:2]
     levels = rgb.astype(np.float32)
     blur = 1.5 * max(1, min(height, width) / 512)
     smoothed = ndimage.gaussian_filter(levels, (blur, blur, 0)) + 6
     red, green, blue = np.moveaxis(np.log(smoothed), 2, 0)
     colour = np.stack([red - green, green - blue], 2)
-    light = _luma(smoothed)
+    light = luma(smoothed)
 
     likely = _rise(colour[..., 0], 0.06, 0.20) * _fall(colour[..., 0], 0.36, 0.46)
     likely *= _rise(colour[..., 1], -0.08, -0.02) * _fall(colour[..., 1], 0.22, 0.32)
@@ -223,17 +212,10 @@ def _skin(rgb: Rgb) -> Plane:
 
 def _calm(rgb: Plane, sigma: float) -> Plane:
     """Return 1 where the light within `sigma` pixels is smooth, as skin is, 0 where it is rough."""
-    from scipy import ndimage
-
-    light = _luma(rgb)
+    light = luma(rgb)
     mean = ndimage.gaussian_filter(light, sigma)
     variance = ndimage.gaussian_filter(light**2, sigma) - mean**2
     return _fall(np.sqrt(np.maximum(variance, 0)), 9, 18)
-
-
-def _luma(rgb: Plane) -> Plane:
-    result: Plane = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    return result
 
 
 def _rise(x: Plane, low: float, high: float) -> Plane:

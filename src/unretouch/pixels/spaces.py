@@ -9,22 +9,27 @@ anew at every step, are not here but in the recipes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import NonFiniteError
+from unretouch.settings.train import Preprocess
 
 if TYPE_CHECKING:
     import torch
 
-Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
-"""The choices of the classic flag --preprocess."""
+Rgb = NDArray[np.uint8]
+"""File space: (H, W, 3)."""
+Plane = NDArray[np.float32]
+"""One number a pixel or block, (H, W); or several, (H, W, C)."""
+Mask = NDArray[np.bool_]
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G and B in the brightness that the eye sees (ITU-R BT.601)."""
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of R, G and B in the brightness that the eye sees in coded, not linear, values (ITU-R BT.601)."""
+LUMA = np.array(LUMA_WEIGHTS, np.float32)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Sizing:
         return "crop" in self.preprocess
 
 
-def resized(rgb: NDArray[np.uint8], sizing: Sizing) -> NDArray[np.uint8]:
+def resized(rgb: Rgb, sizing: Sizing) -> Rgb:
     """Return `rgb` (H, W, 3) at the scale of training: bicubic, as the classic program resizes.
 
     resize_and_crop makes a square of load_size, so it does not keep the aspect ratio; scale_width
@@ -64,12 +69,12 @@ def target_size(width: int, height: int, sizing: Sizing) -> tuple[int, int]:
     return width, height
 
 
-def resize(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def resize(rgb: Rgb, width: int, height: int) -> Rgb:
     """Return `rgb` (H, W, 3) in the given size by Pillow's bicubic filter, as pix2pix resizes."""
     return np.array(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey(rgb: Rgb) -> Rgb:
     """Return `rgb` (H, W, 3) without its colours: luma of ITU-R BT.601, rounded, as in pix2pix."""
     return np.array(Image.fromarray(rgb).convert("L").convert("RGB"))
 
@@ -79,7 +84,7 @@ def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(rgb.astype(np.float32, copy=False) @ LUMA)
 
 
-def to_network(rgb: NDArray[np.uint8], channels: int = 3) -> torch.Tensor:
+def to_network(rgb: Rgb, channels: int = 3) -> torch.Tensor:
     """Return uint8 (H, W, 3) as float32 (1, `channels`, H, W) in [-1, 1]; 1 channel is grey."""
     import torch
 
@@ -98,7 +103,7 @@ def _scaled(levels: torch.Tensor) -> torch.Tensor:
     return levels.float().div_(127.5).sub_(1)
 
 
-def levels_to_file(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+def levels_to_file(levels: NDArray[np.float32]) -> Rgb:
     """Return levels (H, W, 3) from 0 to 255 as uint8, rounded, not truncated."""
     return np.rint(levels).astype(np.uint8)
 

@@ -20,7 +20,7 @@ from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles
-from unretouch.pixels.pairs import colour_doubts, sides
+from unretouch.pixels.pairs import sides
 from unretouch.tasks.pair import simulate_pairs
 
 THUMBNAIL = 480
@@ -57,7 +57,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
         pictures = [images.read(path) for path in found]
         _refuse_sizes([picture.rgb for picture in pictures])
         a, b = sides(PairFiles("pair", found), pictures)
-        notes += colour_doubts(pictures)
+        notes += pair_check.colour_doubts(pictures)
         images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
         images.write_png(place / f"thumbnail_{name}.png", _small(side))

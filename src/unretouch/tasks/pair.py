@@ -19,7 +19,7 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles, match_folders
-from unretouch.pixels.pairs import colour_doubts, sides
+from unretouch.pixels.pairs import sides
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import say
 from unretouch.settings.commands import PairSettings
@@ -87,7 +87,7 @@ def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
         a, b = sides(files, pictures)
-        return _write(out, files.name, a, b, colour_doubts(pictures))
+        return _write(out, files.name, a, b, pair_check.colour_doubts(pictures))
 
     return _all(found.pairs, make, list(found.problems))
 

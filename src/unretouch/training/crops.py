@@ -21,8 +21,9 @@ from torch import Tensor
 from unretouch.base import seeding
 from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
+from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import LazyPair, Pair, fetch
-from unretouch.pixels.retouched_area import BLOCK, PairMap, pair_map
+from unretouch.pixels.retouched_area import PairMap, pair_map
 from unretouch.pixels.spaces import in_network_space
 
 _MASK = (1 << 64) - 1

@@ -15,8 +15,7 @@ from unretouch.model.find import weights_file
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any
 from unretouch.pixels.pairs import load_pairs
-from unretouch.pixels.photo_writing import write_photo
-from unretouch.pixels.photos import Photo, as_format, read_photo
+from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks

@@ -15,6 +15,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.retouched_area import pair_map
+from unretouch.pixels.spaces import luma
 from unretouch.tasks.apply.enlarged import Enlarged
 
 Floats = NDArray[np.float32]
@@ -96,7 +97,7 @@ def learn(pairs: Sequence[Pair]) -> LearntMask:
 def _cells(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.intp], ...]:
     levels = _blurred_rgb(rgb, _unit(rgb.shape[:2])) + 4
     red, green, blue = np.moveaxis(np.log(levels), 2, 0)
-    light = levels @ np.array([0.299, 0.587, 0.114], np.float32)
+    light = luma(levels)
     return tuple(
         np.clip((plane - low) / (high - low) * BINS, 0, BINS - 1).astype(np.intp)
         for plane, (low, high) in zip((red - green, green - blue, light), _RANGES, strict=True)

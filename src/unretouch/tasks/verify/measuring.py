@@ -24,13 +24,13 @@ from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pair_pictures import (
     Kind,
     Make,
-    Rgb,
     map_of_errors,
     pair_pictures,
     picture_files,
     write_pictures,
 )
 from unretouch.pixels.pairs import Pair, sides
+from unretouch.pixels.spaces import Rgb
 from unretouch.report.extra_metrics import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.settings.train import Direction
