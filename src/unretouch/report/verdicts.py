@@ -168,13 +168,13 @@ def memorised_verdict(
                 stands=stands,
             )
         return Verdict("memorised", word, (said,), None, words)
-    goal = {"G_L1": f"{limits.G_L1:g}", "share": f"{limits.recovered_share:g}"}
     held_back = _(
         "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
         "{share}.",
         pair=last.name,
         stands=stands,
-        **goal,
+        G_L1=f"{limits.G_L1:g}",
+        share=f"{limits.recovered_share:g}",
     )
     said = _said("memorised", word)
     return Verdict("memorised", word, (said, held_back), last.name, words)
@@ -267,18 +267,15 @@ def texture_verdict(
     words = {pair.name: UNKNOWN for pair in pairs} | {pair.name: word for pair, word, _b in judged}
     last, word, band = min(judged, key=lambda j: (_place("texture", j[1]), j[2].recovered))
     low, high = BANDS[PARTS.index(band.part)]
-    values = {
-        "pair": last.name,
-        "low": str(low),
-        "high": str(high),
-        "energy": f"{band.energy:.2f}",
-        "coherence": f"{band.coherence:.2f}",
-        "recovered": f"{band.recovered:.2f}",
-    }
     stands = _(
         "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
         "coherence {coherence} with the true detail, {recovered} of it recovered",
-        **values,
+        pair=last.name,
+        low=str(low),
+        high=str(high),
+        energy=f"{band.energy:.2f}",
+        coherence=f"{band.coherence:.2f}",
+        recovered=f"{band.recovered:.2f}",
     )
     said = _said("texture", word, stands=stands)
     return Verdict("texture", word, (said,), None if word == "back" else last.name, words)
@@ -488,11 +485,11 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
         word = "skill"
     elif left[worst] < limits.memory:
         word = "memory"
-    shares = {"unchanged": f"{unchanged:.2f}", "left": f"{left[worst] * unchanged:.2f}"}
     stands = _(
         "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
         change=_CHANGE_SAID[worst],
-        **shares,
+        unchanged=f"{unchanged:.2f}",
+        left=f"{left[worst] * unchanged:.2f}",
     )
     return Verdict("probe", word, (_said("probe", word), stands), None, {})
 
