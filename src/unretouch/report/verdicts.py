@@ -293,16 +293,20 @@ def beaten(pair: PairFigures) -> dict[str, bool]:
 
 
 def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _Band] | None:
-    """Return a pair's word and the band that it hangs on; None where no detail was removed."""
+    """Return a pair's word and the band that it hangs on; None where no detail that counts was
+    removed."""
     if pair.nothing_to_judge or pair.bands is None or sum(pair.bands.removed) <= NOTHING:
         return None
     bands = [_band(pair, pair.bands, index) for index in range(len(PARTS))]
     words = {band: _band_word(band, limits) for band in bands}
     worst = min(bands, key=lambda band: (_place("texture", words[band]), band.recovered))
     removed = [band for band in bands if band.removed >= limits.band_matters]
-    # With a high threshold no band may have lost enough to count.
+    if not removed and words[worst] == "back":
+        return None  # below a high threshold no band counts at all
     least = min(removed, key=lambda band: band.recovered, default=worst)
-    untouched = all(abs(band.recovered) <= limits.nothing_within for band in removed)
+    untouched = bool(removed) and all(
+        abs(band.recovered) <= limits.nothing_within for band in removed
+    )
     if untouched and words[worst] != "noisy":
         return "nothing", least
     if words[worst] != "back":
