@@ -25,7 +25,7 @@ from skimage.data import astronaut
 
 from unretouch.pixels.images import resize, write_png
 from unretouch.pixels.retouch import retouch
-from unretouch.report import training_page
+from unretouch.report import run_display
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks import train as training_run
 from unretouch.training.previews import Previews
@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--classic", type=int, metavar="EPOCHS")
     options = parser.parse_args()
     Previews.take = timed("previews", Previews.take)  # type: ignore[method-assign]
-    training_page.write_status = timed("files", training_page.write_status)
+    run_display.write_status = timed("files", run_display.write_status)
     training_run.train = timed("training", training_run.train)
     with tempfile.TemporaryDirectory(prefix="unretouch-live-page-") as temporary:
         place = Path(temporary)

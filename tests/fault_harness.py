@@ -713,10 +713,10 @@ def _serve() -> None:
     from unretouch import cli
     from unretouch.tasks import test_command, train_command
     from unretouch.tasks import train as training_run
-    from unretouch.tasks.verify import verification
+    from unretouch.tasks.verify import command
 
     assert training_run
-    assert verification
+    assert command
     importlib.import_module("torch._dynamo")  # which imports it at its first use
     torch.set_num_threads(1)
     programs: dict[str, Callable[[list[str]], int | None]] = {

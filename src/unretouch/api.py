@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from unretouch.tasks.apply.batch import Done
-    from unretouch.tasks.verify.verification import Verified
+    from unretouch.tasks.verify.command import Verified
 
 StrPath = str | Path
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -162,8 +162,7 @@ def verify(run: StrPath | None = None, *, show: bool = False, **settings: Any) -
     Raises UnretouchError; VerificationError, after all is written, where a verdict is below the
     words of `fail_below`.
     """
-    from unretouch.report.verdicts import least_words, require
-    from unretouch.tasks.verify.verification import verify as measure
+    from unretouch.tasks.verify.command import verify as measure
 
     # As the call said these before it took all settings of the command.
     if "probe" in settings:
@@ -175,11 +174,7 @@ def verify(run: StrPath | None = None, *, show: bool = False, **settings: Any) -
     if settings.get("images") is not None and "dataroot" in settings:
         settings.setdefault("pairs", settings.pop("dataroot"))
     given = from_call(VerifySettings, {"run": run, **settings})
-    asked = build(VerifySettings, given, "verify")
-    least = least_words(asked.fail_below)
-    verified = measure(asked, _console(show))
-    require(verified.verification.verdicts, least)
-    return verified
+    return measure(build(VerifySettings, given, "verify"), _console(show))
 
 
 def _console(show: bool) -> Console:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from unretouch.pixels.pair_pictures import error_map
-from unretouch.report.training_page import write_status, write_training_page
+from unretouch.report.run_display import write_status, write_training_page
 from unretouch.runs.status import (
     LastSave,
     Preview,

@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from unretouch.metrics import Area, Levels
 from unretouch.pixels.pairs import Pair
+from unretouch.report.console import error_table
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
-from unretouch.report.tables import error_table
 from unretouch.report.verdicts import (
     Verification,
     memorised_verdict,

@@ -21,7 +21,7 @@ from unretouch.base import durable
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, file_stem, run_name, unique_stems
 from unretouch.report.pages import ShownPair
-from unretouch.report.training_page import write_status, write_training_page
+from unretouch.report.run_display import write_status, write_training_page
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import Preview, PreviewPair, TrainingStatus
 from unretouch.tasks.test import write_results_page

@@ -86,7 +86,7 @@ class Asked(Exception):
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return a list to which the settings of each call are added, which then does nothing."""
     from unretouch.tasks.apply import batch
-    from unretouch.tasks.verify import verification
+    from unretouch.tasks.verify import command
 
     given: list[Any] = []
 
@@ -95,7 +95,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         raise Asked
 
     monkeypatch.setattr(batch, "prepare", take)
-    monkeypatch.setattr(verification, "verify", take)
+    monkeypatch.setattr(command, "verify", take)
     monkeypatch.setattr(unretouch.api, "_console", lambda show: None)
     return given
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from unretouch.report.console import RunDisplay
+from unretouch.report.run_display import RunDisplay
 from unretouch.runs.status import TrainingStatus
 
 

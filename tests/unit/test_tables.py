@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from unretouch.report.tables import duration, error_table, number, table
+from unretouch.report.console import duration, error_table, number, table
 from unretouch.runs.plain_figures import PlainFigures, mean_of
 
 

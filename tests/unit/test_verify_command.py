@@ -350,6 +350,6 @@ def test_pairs_that_do_not_fit_memory_come_to_the_same_report(
     run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert dispatch(["verify", "idle", "--out", "held"]) == 0
-    monkeypatch.setattr("unretouch.tasks.verify.verification.cache_bytes", lambda settings: 0)
+    monkeypatch.setattr("unretouch.tasks.verify.command.cache_bytes", lambda settings: 0)
     assert dispatch(["verify", "idle", "--out", "lazy"]) == 0
     assert written(tmp_path / "held") == written(tmp_path / "lazy")

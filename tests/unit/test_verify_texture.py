@@ -173,3 +173,11 @@ def test_nothing_is_said_where_nothing_was_removed() -> None:
     untouched = figures_of_pair("a", target, target, target, 500.0)
     assert texture_verdict([untouched]).word == "unknown"
     assert texture_verdict([]).word == "unknown"
+
+
+def test_nothing_is_said_where_no_band_counts() -> None:
+    true = data.astronaut()[60:140, 150:230]
+    smooth = ndimage.gaussian_filter(true, (2, 2, 0))
+    pair = figures_of_pair("face", smooth, true, true, 300.0)
+    assert texture_verdict([pair], TextureThresholds(band_matters=2)).word == "unknown"
+    assert texture_verdict([pair]).word == "back"

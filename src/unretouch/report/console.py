@@ -1,20 +1,18 @@
-"""What a person at a terminal sees of a run: a progress display, or plain lines in a log."""
+"""What is said at the terminal: lines, tables of one look, and how figures are written there."""
 
 from __future__ import annotations
 
-import math
-import time
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
-from unretouch.report import training_page
-from unretouch.report.tables import duration
-from unretouch.runs.status import TrainingStatus, recent
+from unretouch.runs.plain_figures import PlainFigures
 
-PLAIN_LINE_S = 30.0
-"""Seconds between two lines where the output is no terminal."""
+NO_VALUE = "-"
+"""Stands for a figure that has no meaning, or is not known."""
 
 
 def say(console: Console, line: str) -> None:
@@ -22,74 +20,83 @@ def say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class RunDisplay:
-    """Shows a run on the console and, when `web` is given, on its page."""
+def table(
+    title: str,
+    words: Sequence[str],
+    numbers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    caption: str = "",
+) -> Table:
+    """Return a table with columns of `words`, then of `numbers`, each under its heading.
 
-    def __init__(self, console: Console, web: Path | None) -> None:
-        self._console, self._web = console, web
-        self._bar = Progress(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-        )
-        self._task: TaskID | None = None
-        self._plain_at = float("-inf")
-        if web is not None:
-            training_page.write_training_page(web)
-
-    def __enter__(self) -> RunDisplay:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def tell(self, line: str) -> None:
-        """Print one line, above the progress display."""
-        say(self._console, line)
-
-    def show(self, status: TrainingStatus) -> None:
-        """Bring the display and the page up to date."""
-        if self._web is not None:
-            training_page.write_status(self._web, status)
-        place, figures = _place(status), _figures(status)
-        if not self._console.is_terminal:
-            now = time.monotonic()
-            if now - self._plain_at >= PLAIN_LINE_S or status.state != "running":
-                self._plain_at = now
-                self.tell(f"{place}  {figures}")
-            return
-        if self._task is None:
-            self._task = self._bar.add_task("", total=1.0, place=place, figures=figures)
-        self._bar.update(self._task, completed=_share(status), place=place, figures=figures)
-
-
-def _place(status: TrainingStatus) -> str:
-    if status.total_epochs is None:
-        return f"step {status.step}"
-    return f"epoch {status.epoch}/{status.total_epochs}  step {status.step}"
-
-
-def _figures(status: TrainingStatus) -> str:
-    parts = []
-    error, nothing, weighted = (
-        recent(status.curves, name) for name in ("level_error", "identity_error", "G_L1")
+    All texts are shown as they are: square brackets in a name are no markup.
+    """
+    made = Table(
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        caption=Text(caption, style="dim italic") if caption else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    if not math.isnan(error):
-        parts.append(f"error {error:.3f} levels (doing nothing there {nothing:.3f})")
-    if not math.isnan(weighted):
-        parts.append(f"G_L1 {weighted:.3f}")
-    if status.state == "running" and status.left_s is not None:
-        parts.append(f"{duration(status.left_s)} left")
-    if status.state != "running":
-        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
-    return "  ".join(parts)
+    for heading in words:
+        made.add_column(Text(heading), overflow="fold", min_width=4 if heading else None)
+    for heading in numbers:
+        made.add_column(Text(heading), overflow="fold", justify="right")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
 
 
-def _share(status: TrainingStatus) -> float:
-    if status.left_s is not None:
-        return status.elapsed_s / max(1e-9, status.elapsed_s + status.left_s)
-    return status.step / max(1, status.total_steps or 1)
+def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Table:
+    """Return the honest table: each pair's error beside that of doing nothing, by group.
+
+    Estimates have a ~ before them.
+    """
+    rows = []
+    for group, pairs in groups.items():
+        for pair in pairs:
+            about = "~" if pair.estimated else ""
+            rows.append(
+                (
+                    group,
+                    pair.name,
+                    doing_nothing(pair.identity_error, pair.identity_parts),
+                    f"{about}{pair.level_error:.3f}",
+                    percent(pair.recovered_share, before=about),
+                    percent(pair.exact_pixels),
+                )
+            )
+    numbers = ("doing nothing", "error (levels)", "recovered", "exact pixels")
+    return table(title, ("", "pair"), numbers, rows)
+
+
+def doing_nothing(error: float, parts: tuple[float, float] | None, digits: int = 3) -> str:
+    """Return the error of doing nothing, of two files compressed apart with what it consists of."""
+    text = f"{error:.{digits}f}"
+    if parts is None:
+        return text
+    retouch, noise = (f"{part:.{digits}f}" for part in parts)
+    return f"{text}: {retouch} retouch, {noise} compression"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a figure with so many digits after its point."""
+    # Adding 0 turns a rounded -0.0 into 0.0.
+    return NO_VALUE if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1, before: str = "") -> str:
+    """Return a share as percent, after the text `before`."""
+    return NO_VALUE if value is None else f"{before}{value:.{digits}%}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: 1 h 05 min, 4 min 30 s or 12 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

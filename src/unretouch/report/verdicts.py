@@ -15,7 +15,7 @@ from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
-from unretouch.report.pair_figures import BandEnergies, PairFigures, Part
+from unretouch.report.pair_figures import BandEnergies, Candidate, PairFigures
 from unretouch.settings.fields import nearest_hint
 from unretouch.settings.verify import (
     MemorisedThresholds,
@@ -28,31 +28,59 @@ from unretouch.settings.verify import (
 Question = Literal["memorised", "texture", "unseen", "unseen_texture", "self_test", "probe"]
 Tone = Literal["good", "middling", "bad", "unknown"]
 
-UNKNOWN = "unknown"
+UNKNOWN = N_("unknown")
 """The word where nothing can be said."""
 
-MEMORISED = ("harmful", "did nothing", "not yet", "nearly", "memorised")
-TEXTURE = ("noisy", "grain", "nothing", "no better", "smooth", "back")
-"""More texture than there was; the right amount in the wrong place; none brought back; less like
-the true one than a baseline; too little; as it was."""
-UNSEEN = ("harmful", "does not hold", "holds in part", "holds")
-PROBE = ("memory", "in between", "skill")
-
-SCALES = {"memorised": MEMORISED, "texture": TEXTURE, "unseen": UNSEEN, "probe": PROBE}
-"""The words of each question. No two share a word but the worst."""
-
-_TONES: dict[Tone, tuple[str, ...]] = {
-    "good": (N_("memorised"), N_("back"), N_("holds"), N_("skill")),
-    "middling": (
-        *(N_("nearly"), N_("not yet"), N_("no better"), N_("smooth"), N_("holds in part")),
-        *(N_("in between"), N_("memory")),
-    ),
-    "bad": (
-        *(N_("did nothing"), N_("harmful"), N_("nothing"), N_("grain"), N_("noisy")),
-        N_("does not hold"),
-    ),
-    "unknown": (N_("unknown"),),
+_WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
+    "memorised": {
+        N_("harmful"): ("bad", N_("The model makes it worse than it was.")),
+        N_("did nothing"): ("bad", N_("The model does next to nothing.")),
+        N_("not yet"): ("middling", N_("Not memorised yet.")),
+        N_("nearly"): ("middling", N_("Nearly memorised.")),
+        N_("memorised"): ("good", N_("The training pair is memorised; {pair}: {stands}.")),
+    },
+    "texture": {
+        # More texture than there was.
+        N_("noisy"): ("bad", N_("More texture than the untouched skin has: {stands}.")),
+        # The right amount in the wrong place.
+        N_("grain"): (
+            "bad",
+            N_(
+                "Grain, not this person's skin: texture of the right strength in the wrong place: "
+                "{stands}."
+            ),
+        ),
+        N_("nothing"): ("bad", N_("No texture was brought back: {stands}.")),
+        # Less like the true one than a baseline.
+        N_("no better"): (
+            "middling",
+            N_("Less like the true skin than doing nothing or a grain overlay: {stands}."),
+        ),
+        N_("smooth"): ("middling", N_("Still too smooth: {stands}.")),
+        N_("back"): (
+            "good",
+            N_("The texture is back, in strength and in place; the least so: {stands}."),
+        ),
+    },
+    "unseen": {
+        N_("harmful"): ("bad", N_("Careful: it makes unseen portraits worse than they were:")),
+        N_("does not hold"): ("bad", N_("It does next to nothing for unseen portraits:")),
+        N_("holds in part"): ("middling", N_("It holds in part on unseen portraits:")),
+        N_("holds"): ("good", N_("It holds on unseen portraits:")),
+    },
+    "probe": {
+        N_("memory"): ("middling", N_("It knows these pixels by heart:")),
+        N_("in between"): ("middling", N_("Partly skill, partly memory:")),
+        N_("skill"): ("good", N_("Small changes do not throw it off:")),
+    },
 }
+"""By question its words from worst to best, each with its tone and what it says. No two questions
+share a word but the worst."""
+
+SCALES = {question: tuple(words) for question, words in _WORDS.items()}
+"""The words of each question, from worst to best."""
+
+_TONES = {word: tone for words in _WORDS.values() for word, (tone, _said) in words.items()}
 
 _UNKNOWN_SAID: dict[Question, Message] = {
     "memorised": _("There are no training pairs to judge."),
@@ -92,7 +120,19 @@ class Verdict:
     @property
     def tone(self) -> Tone:
         """How good the word is, for a colour."""
-        return next(tone for tone, words in _TONES.items() if self.word in words)
+        return _TONES.get(self.word, "unknown")
+
+
+_LIMITS = Thresholds()
+
+
+def _said(question: Question, word: str, **values: object) -> Message:
+    return Message(_WORDS[question][word][1], values)
+
+
+def _place(question: Question, word: str) -> int:
+    """Return the word's place on the scale of its question: 0 is the worst."""
+    return SCALES[question].index(word)
 
 
 def _unknown(question: Question, pairs: Sequence[PairFigures], bare: bool) -> Verdict:
@@ -103,31 +143,23 @@ def _unknown(question: Question, pairs: Sequence[PairFigures], bare: bool) -> Ve
 
 # --- Did it memorise?
 
-_MEMORISED_SAID = {
-    "nearly": _("Nearly memorised."),
-    "not yet": _("Not memorised yet."),
-    "did nothing": _("The model does next to nothing."),
-    "harmful": _("The model makes it worse than it was."),
-}
-
 
 def memorised_verdict(
-    pairs: Sequence[PairFigures], thresholds: MemorisedThresholds | None = None
+    pairs: Sequence[PairFigures], limits: MemorisedThresholds = _LIMITS.memorised
 ) -> Verdict:
     """Judge the training pairs over the whole frame, those compressed apart over the retouched
     area.
 
     UNKNOWN without pairs, and where all hold nothing but noise.
     """
-    limits = thresholds or MemorisedThresholds()
     words = {pair.name: _memorised_word(pair, limits) for pair in pairs}
     known = [pair for pair in pairs if words[pair.name] != UNKNOWN]
     if not known:
         return _unknown("memorised", pairs, bare=bool(pairs))
-    last = max(known, key=lambda p: (-MEMORISED.index(words[p.name]), _shortfall(p, limits)))
+    last = max(known, key=lambda p: (-_place("memorised", words[p.name]), _shortfall(p, limits)))
     word, stands = words[last.name], _stands(last)
-    if word == MEMORISED[-1]:
-        said = _("The training pair is memorised; {pair}: {stands}.", pair=last.name, stands=stands)
+    if word == "memorised":
+        said = _said("memorised", word, pair=last.name, stands=stands)
         if len(known) > 1:
             said = _(
                 "All {count} training pairs are memorised; the least well, {pair}: {stands}.",
@@ -136,15 +168,16 @@ def memorised_verdict(
                 stands=stands,
             )
         return Verdict("memorised", word, (said,), None, words)
-    goal = {"G_L1": f"{limits.G_L1:g}", "share": f"{limits.recovered_share:g}"}
     held_back = _(
         "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
         "{share}.",
         pair=last.name,
         stands=stands,
-        **goal,
+        G_L1=f"{limits.G_L1:g}",
+        share=f"{limits.recovered_share:g}",
     )
-    return Verdict("memorised", word, (_MEMORISED_SAID[word], held_back), last.name, words)
+    said = _said("memorised", word)
+    return Verdict("memorised", word, (said, held_back), last.name, words)
 
 
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
@@ -201,17 +234,6 @@ def _stands(pair: PairFigures) -> Message:
 
 # --- Is the texture back?
 
-_TEXTURE_SAID = {
-    "back": N_("The texture is back, in strength and in place; the least so: {stands}."),
-    "smooth": N_("Still too smooth: {stands}."),
-    "no better": N_("Less like the true skin than doing nothing or a grain overlay: {stands}."),
-    "nothing": N_("No texture was brought back: {stands}."),
-    "grain": N_(
-        "Grain, not this person's skin: texture of the right strength in the wrong place: {stands}."
-    ),
-    "noisy": N_("More texture than the untouched skin has: {stands}."),
-}
-
 
 @dataclass(frozen=True)
 class _Band:
@@ -230,76 +252,66 @@ class _Band:
     recovered: float
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A pair, its word, and the band that it hangs on."""
-
-    pair: PairFigures
-    word: str
-    band: _Band
-
-
 def texture_verdict(
-    pairs: Sequence[PairFigures], thresholds: TextureThresholds | None = None
+    pairs: Sequence[PairFigures], limits: TextureThresholds = _LIMITS.texture
 ) -> Verdict:
     """Judge the texture of the retouched areas; in the worst pair the worst band decides.
 
     To be `back` a pair must also beat both baselines, doing nothing and grain overlay, in detail
     SSIM. UNKNOWN where no detail was removed.
     """
-    limits = thresholds or TextureThresholds()
-    judged = [j for pair in pairs if (j := _texture_judged(pair, limits)) is not None]
+    judged = [(pair, *found) for pair in pairs if (found := _texture_word(pair, limits))]
     if not judged:
         bare = bool(pairs) and all(pair.nothing_to_judge for pair in pairs)
         return _unknown("texture", pairs, bare)
-    words = {pair.name: UNKNOWN for pair in pairs} | {j.pair.name: j.word for j in judged}
-    last = min(judged, key=lambda j: (TEXTURE.index(j.word), j.band.recovered))
-    held_back_by = None if last.word == TEXTURE[-1] else last.pair.name
-    low, high = BANDS[PARTS.index(last.band.part)]
-    values = {
-        "pair": last.pair.name,
-        "low": str(low),
-        "high": str(high),
-        "energy": f"{last.band.energy:.2f}",
-        "coherence": f"{last.band.coherence:.2f}",
-        "recovered": f"{last.band.recovered:.2f}",
-    }
+    words = {pair.name: UNKNOWN for pair in pairs} | {pair.name: word for pair, word, _b in judged}
+    last, word, band = min(judged, key=lambda j: (_place("texture", j[1]), j[2].recovered))
+    low, high = BANDS[PARTS.index(band.part)]
     stands = _(
         "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
         "coherence {coherence} with the true detail, {recovered} of it recovered",
-        **values,
+        pair=last.name,
+        low=str(low),
+        high=str(high),
+        energy=f"{band.energy:.2f}",
+        coherence=f"{band.coherence:.2f}",
+        recovered=f"{band.recovered:.2f}",
     )
-    said = Message(_TEXTURE_SAID[last.word], {"stands": stands})
-    return Verdict("texture", last.word, (said,), held_back_by, words)
+    said = _said("texture", word, stands=stands)
+    return Verdict("texture", word, (said,), None if word == "back" else last.name, words)
 
 
 def beaten(pair: PairFigures) -> dict[str, bool]:
     """Return by baseline whether the prediction's detail SSIM is above it."""
     ours = pair.prediction.area["detail_ssim"]
-    theirs = {
-        "identity": pair.identity.area["detail_ssim"],
-        "grain": pair.grain.area["detail_ssim"],
-    }
-    return {
-        name: ours is not None and value is not None and ours > value
-        for name, value in theirs.items()
-    }
+
+    def below(baseline: Candidate) -> bool:
+        theirs = baseline.area["detail_ssim"]
+        return ours is not None and theirs is not None and ours > theirs
+
+    return {"identity": below(pair.identity), "grain": below(pair.grain)}
 
 
-def _texture_judged(pair: PairFigures, limits: TextureThresholds) -> _Judged | None:
+def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _Band] | None:
+    """Return a pair's word and the band that it hangs on; None where no detail that counts was
+    removed."""
     if pair.nothing_to_judge or pair.bands is None or sum(pair.bands.removed) <= NOTHING:
         return None
     bands = [_band(pair, pair.bands, index) for index in range(len(PARTS))]
-    removed = [band for band in bands if band.removed >= limits.band_matters]
     words = {band: _band_word(band, limits) for band in bands}
-    worst = min(bands, key=lambda band: (TEXTURE.index(words[band]), band.recovered))
-    untouched = all(abs(band.recovered) <= limits.nothing_within for band in removed)
+    worst = min(bands, key=lambda band: (_place("texture", words[band]), band.recovered))
+    removed = [band for band in bands if band.removed >= limits.band_matters]
+    if not removed and words[worst] == "back":
+        return None  # below a high threshold no band counts at all
+    least = min(removed, key=lambda band: band.recovered, default=worst)
+    untouched = bool(removed) and all(
+        abs(band.recovered) <= limits.nothing_within for band in removed
+    )
     if untouched and words[worst] != "noisy":
-        return _Judged(pair, "nothing", min(removed, key=lambda band: band.recovered))
+        return "nothing", least
     if words[worst] != "back":
-        return _Judged(pair, words[worst], worst)
-    least = min(removed, key=lambda band: band.recovered)
-    return _Judged(pair, "back" if all(beaten(pair).values()) else "no better", least)
+        return words[worst], worst
+    return "back" if all(beaten(pair).values()) else "no better", least
 
 
 def _band(pair: PairFigures, energies: BandEnergies, index: int) -> _Band:
@@ -332,12 +344,6 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
 
 # --- Does it hold on unseen portraits?
 
-_UNSEEN_SAID = {
-    "holds": _("It holds on unseen portraits:"),
-    "holds in part": _("It holds in part on unseen portraits:"),
-    "does not hold": _("It does next to nothing for unseen portraits:"),
-    "harmful": _("Careful: it makes unseen portraits worse than they were:"),
-}
 _HARM_SAID = {
     "skin": N_("There the skin was made worse by {harm} grey levels."),
     "elsewhere": N_("There what is not skin was made worse by {harm} grey levels."),
@@ -351,7 +357,7 @@ def mean_share(pairs: Sequence[PairFigures]) -> Figure:
 
 
 def unseen_verdict(
-    seen: Figure, heldout: Sequence[PairFigures], thresholds: UnseenThresholds | None = None
+    seen: Figure, heldout: Sequence[PairFigures], limits: UnseenThresholds = _LIMITS.unseen
 ) -> Verdict:
     """Judge the held-out pairs, and what is lost against `seen`, the mean recovered share on the
     pairs that the model was trained on.
@@ -359,7 +365,6 @@ def unseen_verdict(
     Any pair made worse than it was is harm; the worst is named, with the parts of its frame, skin
     or elsewhere, that suffer. UNKNOWN without held-out pairs.
     """
-    limits = thresholds or UnseenThresholds()
     mean = mean_share(heldout)
     if mean is None:
         return _unknown("unseen", heldout, bare=any(pair.nothing_to_judge for pair in heldout))
@@ -368,12 +373,12 @@ def unseen_verdict(
     known = [pair for pair in heldout if _share(pair) is not None]
     last = min(known, key=lambda pair: _share(pair) or 0.0)
     word = _in_all(words[last.name], mean, gap, limits)
-    held_back_by = None if word == UNSEEN[-1] else last.name
+    held_back_by = None if word == "holds" else last.name
     harm = [
         Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
         for part, harm in harmed_parts(last).items()
     ]
-    said = (_UNSEEN_SAID[word], _recovered(mean, gap, last), *harm)
+    said = (_said("unseen", word), _recovered(mean, gap, last), *harm)
     return Verdict("unseen", word, said, held_back_by, words)
 
 
@@ -396,10 +401,10 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> Message:
 
 
 def self_test_verdict(
-    photos: Sequence[PairFigures], thresholds: UnseenThresholds | None = None
+    photos: Sequence[PairFigures], limits: UnseenThresholds = _LIMITS.unseen
 ) -> Verdict:
     """Judge photos with a simulated retouch as unseen portraits, saying what they are."""
-    verdict = unseen_verdict(None, photos, thresholds)
+    verdict = unseen_verdict(None, photos, limits)
     hint = _("A hint, no proof, from photos that the simulated retoucher treated:")
     return replace(verdict, question="self_test", said=(hint, *verdict.said[1:]))
 
@@ -408,13 +413,12 @@ def harmed_parts(pair: PairFigures) -> dict[str, float]:
     """Return which of `skin` and `elsewhere` are further from the target than the source was, and
     by how many grey levels."""
     parts = {"skin": pair.skin, "elsewhere": pair.elsewhere}
-    return {name: harm for name, part in parts.items() if part and (harm := _harm(part)) > 0}
-
-
-def _harm(part: Part) -> float:
-    if part.level_error is None or part.identity_error is None:
-        return 0.0
-    return part.level_error - part.identity_error
+    return {
+        name: part.level_error - part.identity_error
+        for name, part in parts.items()
+        if part and part.level_error is not None and part.identity_error is not None
+        if part.level_error > part.identity_error
+    }
 
 
 def _share(pair: PairFigures) -> Figure:
@@ -444,11 +448,6 @@ def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> s
 
 Change = Literal["none", "shift", "mirror", "brightness", "noise", "crop"]
 
-_PROBE_SAID = {
-    "skill": _("Small changes do not throw it off:"),
-    "in between": _("Partly skill, partly memory:"),
-    "memory": _("It knows these pixels by heart:"),
-}
 _CHANGE_SAID = {
     "shift": _("shift"),
     "mirror": _("mirror"),
@@ -470,15 +469,12 @@ class ProbePoint:
     pairs: dict[str, Figure]
 
 
-def probe_verdict(
-    points: Sequence[ProbePoint], thresholds: ProbeThresholds | None = None
-) -> Verdict:
+def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMITS.probe) -> Verdict:
     """Tell memory from skill by the worst kind of change, each kind taken at its mean.
 
     Skill here means that small changes do not throw the model off; whether it holds for other
     people only held-out pairs can tell. UNKNOWN without points, or where nothing is recovered.
     """
-    limits = thresholds or ProbeThresholds()
     by_change: dict[Change, list[float]] = {}
     for point in points:
         if point.recovered_share is not None:
@@ -493,13 +489,13 @@ def probe_verdict(
         word = "skill"
     elif left[worst] < limits.memory:
         word = "memory"
-    shares = {"unchanged": f"{unchanged:.2f}", "left": f"{left[worst] * unchanged:.2f}"}
     stands = _(
         "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
         change=_CHANGE_SAID[worst],
-        **shares,
+        unchanged=f"{unchanged:.2f}",
+        left=f"{left[worst] * unchanged:.2f}",
     )
-    return Verdict("probe", word, (_PROBE_SAID[word], stands), None, {})
+    return Verdict("probe", word, (_said("probe", word), stands), None, {})
 
 
 # --- All of them

@@ -14,8 +14,7 @@ from unretouch.base.errors import DataError, ExitCode
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch, skin_mask
-from unretouch.report.console import say
-from unretouch.report.tables import error_table
+from unretouch.report.console import error_table, say
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import mean_of
 from unretouch.settings.commands import DemoSettings

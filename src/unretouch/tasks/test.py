@@ -28,11 +28,10 @@ from unretouch.pixels.pair_pictures import (
 )
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.pixels.spaces import resized, target_size
-from unretouch.report.console import say
+from unretouch.report.console import error_table, say
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import figures_of_pair
 from unretouch.report.short_verdicts import affordable, lambda_of, short_verdicts, trained_on
-from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings

@@ -18,8 +18,8 @@ from unretouch.base.errors import ExitCode
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import SAMPLE, LoadedPairs, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.report.console import RunDisplay, say
-from unretouch.report.tables import error_table
+from unretouch.report.console import error_table, say
+from unretouch.report.run_display import RunDisplay
 from unretouch.runs import history
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir

@@ -13,8 +13,8 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
+from unretouch.report.console import duration
 from unretouch.report.pages import write_page
-from unretouch.report.tables import duration
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.comparison import Compared, Comparison

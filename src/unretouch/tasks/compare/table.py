@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unretouch.metrics import Figure
-from unretouch.report.tables import duration, number, percent, table
+from unretouch.report.console import duration, number, percent, table
 from unretouch.tasks.compare.comparison import Comparison
 from unretouch.tasks.compare.runs import differing_settings
 

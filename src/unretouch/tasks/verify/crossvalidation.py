@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,30 +14,22 @@ from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
 from unretouch.metrics.retouched_area import NOISY, noise_and_area
+from unretouch.model.find import weights_of
+from unretouch.model.load import load_model
+from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
+from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
-from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.train import Continuation, train_run
-from unretouch.tasks.verify.model import Model, load_model
 from unretouch.training.stopping import StoppedNow
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """One pair as a run sees it that was trained on all others."""
-
-    pair: Pair
-    """at the size of training"""
-    prediction: Levels
-    own_shares: tuple[Figure, ...]
-    """recovered shares of the run's own training pairs"""
 
 
 def leave_one_out(
     settings: TrainSettings, pairs: Sequence[Pair], minutes_each: float, tell: Callable[[str], None]
-) -> Iterator[HeldOut]:
-    """Train a run of `settings` without each of the pairs in turn, and yield what it makes of it.
+) -> Iterator[tuple[Pair, Levels, list[Figure]]]:
+    """Train a run of `settings` without each of the pairs in turn, and yield the pair at the size
+    of training, what the run makes of it, and the recovered shares of the run's own pairs.
 
     `pairs` are those of the run, at their own size, source and target as the model takes them. The
     runs lie in a temporary folder, one at a time. Raises DataError for fewer than two pairs,
@@ -54,12 +45,14 @@ def leave_one_out(
         others = [pair for pair in pairs if pair is not heldout]
         with tempfile.TemporaryDirectory(prefix="unretouch-cross-") as folder:
             model = _trained(settings, others, minutes_each, Path(folder))
-            own = tuple(_share(model, pair) for pair in model.at_scale(others))
-            (scaled,) = model.at_scale([heldout])
-            yield HeldOut(scaled, model.predict(scaled.source), own)
+            own = [_share(model, model.at_scale(pair)) for pair in others]
+            scaled = model.at_scale(heldout)
+            yield scaled, model.predict(scaled.source), own
 
 
-def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, folder: Path) -> Model:
+def _trained(
+    settings: TrainSettings, pairs: Sequence[Pair], minutes: float, folder: Path
+) -> TorchModel:
     train = folder / "pairs" / "train"
     durable.make_folder(train)
     for pair in pairs:
@@ -78,12 +71,10 @@ def _trained(settings: TrainSettings, pairs: Sequence[Pair], minutes: float, fol
     code = train_run(small, Continuation(), Console(quiet=True), report=False)
     if code != ExitCode.OK:
         raise StoppedNow(code)
-    return load_model(
-        VerifySettings(run="cross", checkpoints_dir=str(folder), device=settings.device)
-    )
+    return load_model(weights_of(RunDir(folder, "cross")), device=settings.device)
 
 
-def _share(model: Model, pair: Pair) -> Figure:
+def _share(model: TorchModel, pair: Pair) -> Figure:
     """Return the recovered share by which the pair is judged."""
     noise, area = noise_and_area(pair.source, pair.target)
     if noise > NOISY and not area.any():

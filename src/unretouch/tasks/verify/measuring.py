@@ -7,17 +7,19 @@ names of pictures, which it has written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from unretouch.base import durable, names
-from unretouch.jobs import engine
 from unretouch.metrics import Metric, Picture
 from unretouch.metrics.octave_bands import reduced
+from unretouch.model.find import weights_file, weights_of
+from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
+from unretouch.model.torch_model import TorchModel
 from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch, spaces
 from unretouch.pixels.pair_files import PairFiles
@@ -33,12 +35,16 @@ from unretouch.pixels.pairs import Pair, sides
 from unretouch.pixels.spaces import Rgb
 from unretouch.report.extra_metrics import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
+from unretouch.report.short_verdicts import lambda_of
+from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import Direction
 from unretouch.settings.verify import VerifySettings
-from unretouch.tasks.verify.model import Model, load_model
 from unretouch.tasks.verify.probe import Shares, probed
 
 Group = Literal["training", "heldout", "self_test"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+PairJob = tuple[Group, PairFiles]
+"""One pair of a group by its files, or one photo of the self-test."""
 
 LONG_SIDE = 1600
 """Pixels of a reduced picture at most; pairs of more than WHOLE pixels are shown reduced."""
@@ -59,6 +65,8 @@ class Shown:
     """by which the pictures are reduced"""
     places: dict[str, dict[Kind, str]] = field(default_factory=dict)
     """of a pair that is shown reduced: the worst and the typical place at full size"""
+    shares: Shares | None = None
+    """of the memorisation probe, where it was asked for"""
 
 
 def judge(
@@ -154,23 +162,34 @@ def simulated_pair(name: str, photo: Path, seed: int = 0) -> Pair:
 
 
 @dataclass(frozen=True)
-class PairJob:
-    """One pair of a group by its files, or one photo of the self-test."""
+class Subject:
+    """The model that is verified, and what is said of it in the report."""
 
-    number: int
-    """its place in the report"""
-    group: Group
     name: str
-    files: tuple[Path, ...]
-    direction: Direction
+    weights: Path
+    model: TorchModel
+    lambda_L1: float
+    run: RunDir | None
+    """the folder it came from, where that is a run's"""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of a pair; `shares` of the memorisation probe, where it was asked for."""
-
-    shown: Shown
-    shares: Shares | None
+def load_subject(request: VerifySettings) -> Subject:
+    """Return the model of a run, or in a weights file. Raises CheckpointError."""
+    if request.weights is None:
+        run: RunDir | None = run_of(request.run or "", request.checkpoints_dir)
+        assert run is not None
+        name, path = run.name, weights_of(run, request.epoch)
+    else:
+        name, path = request.weights.name, weights_file(None, request.weights)
+        folder = path.resolve().parent
+        known = (folder / "config.json").exists()
+        run = RunDir(folder.parent, folder.name) if known else None
+    given = overrides(request.given())
+    model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
+    weight = request.lambda_L1
+    return Subject(
+        name, path, model, lambda_of(run, model.settings) if weight is None else weight, run
+    )
 
 
 @dataclass(frozen=True)
@@ -181,36 +200,29 @@ class Measuring:
     folder: Path
     """of the report"""
 
-    def __call__(self, threads: int) -> Callable[[PairJob], Measured]:
+    def __call__(self, threads: int) -> Callable[[PairJob], Shown]:
         import torch
 
         torch.set_num_threads(threads)
-        model = load_model(self.request)
-        return lambda job: self.of(model, job.group, _read(job))
+        subject = load_subject(self.request)
+        direction = subject.model.settings.direction
+        return lambda job: self.of(subject, job[0], _read(job, direction))
 
-    def of(self, model: Model, group: Group, pair: Pair) -> Measured:
+    def of(self, subject: Subject, group: Group, pair: Pair) -> Shown:
         """Return the figures of a pair, its pictures written. Raises as `judge` does."""
-        scaled = model.at_scale([pair])[0]
-        prediction = model.predict(scaled.source)
+        scaled = subject.model.at_scale(pair)
+        prediction = subject.model.predict(scaled.source)
         extra = extra_metrics(self.request.deep)
-        shown = judge(self.folder, model.lambda_L1, group, scaled, prediction, extra)
+        shown = judge(self.folder, subject.lambda_L1, group, scaled, prediction, extra)
         if group != "training" or self.request.no_probe:
-            return Measured(shown, None)
-        return Measured(shown, probed(model.predict, scaled.source, scaled.target))
+            return shown
+        return replace(shown, shares=probed(subject.model.predict, scaled.source, scaled.target))
 
 
-def shared(measuring: Measuring, jobs: Sequence[PairJob]) -> Iterator[tuple[PairJob, Measured]]:
-    """Return what was measured of each pair, as it comes; raises DataError when a process was
-    killed."""
-    request = measuring.request
-    at_once = None if request.jobs is None else min(request.jobs, len(jobs))
-    return engine.calls(request.engine, measuring, jobs, at_once, lambda job: job.name)
-
-
-def _read(job: PairJob) -> Pair:
-    if job.group == "self_test":
-        return simulated_pair(job.name, job.files[0])
-    files = PairFiles(job.name, job.files)
-    a, b = sides(files, [images.read(path) for path in job.files])
-    source, target = (a, b) if job.direction == "AtoB" else (b, a)
-    return Pair(job.name, source, target, job.files)
+def _read(job: PairJob, direction: Direction) -> Pair:
+    group, files = job
+    if group == "self_test":
+        return simulated_pair(files.name, files.files[0])
+    a, b = sides(files, [images.read(path) for path in files.files])
+    source, target = (a, b) if direction == "AtoB" else (b, a)
+    return Pair(files.name, source, target, files.files)

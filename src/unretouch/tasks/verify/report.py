@@ -14,7 +14,7 @@ from unretouch.metrics.table import METRICS
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import PLAIN, TEXTURE, Figures, PairFigures, retouch_shares
 from unretouch.report.verdicts import Verdict, Verification, beaten, harmed_parts
-from unretouch.tasks.verify.measuring import Shown
+from unretouch.tasks.verify.measuring import GROUPS, Shown
 
 SCHEMA = 1
 """Raised by one when a reader of the report would have to change; new keys do not raise it."""
@@ -33,7 +33,6 @@ def report(verification: Verification, subject: Mapping[str, Any] | None = None)
 
     `subject` tells what was judged: run, weights, settings. The schema is in docs/verify.md.
     """
-    groups = {name: getattr(verification, name) for name in ("training", "heldout", "self_test")}
     return {
         "schema": SCHEMA,
         "program": "unretouch",
@@ -43,7 +42,7 @@ def report(verification: Verification, subject: Mapping[str, Any] | None = None)
         "thresholds": asdict(verification.thresholds),
         "generalisation_gap": verification.generalisation_gap,
         "cross": asdict(verification.cross) if verification.cross else None,
-        **{name: _group(pairs) for name, pairs in groups.items()},
+        **{name: _group(getattr(verification, name)) for name in GROUPS},
         "probe": [asdict(point) for point in verification.probe],
         "metrics": {
             metric.name: _description(metric) for metric in (*METRICS.values(), *verification.extra)

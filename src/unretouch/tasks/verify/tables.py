@@ -10,43 +10,37 @@ from rich.text import Text
 
 from unretouch.metrics import Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
+from unretouch.report.console import doing_nothing, number, percent, table
 from unretouch.report.pair_figures import Candidate, PairFigures, Part, retouch_shares
 from unretouch.report.short_verdicts import verdict_line
-from unretouch.report.tables import doing_nothing, number, percent, table
 from unretouch.report.verdicts import CrossRuns, ProbePoint, Verification
 
 
 def renderables(verification: Verification) -> list[RenderableType]:
     """Return what to print on a rich console, in order."""
-    verdicts = verification.verdicts
+    verdicts, extra = verification.verdicts, verification.extra
     shown: list[RenderableType] = []
-    if verification.training:
-        shown += [memorised_table("Did it memorise?", verification.training)]
-        shown += [verdict_line(verdicts["memorised"])]
-        shown += [texture_table("Is the texture back?", verification.training)]
-        shown += [verdict_line(verdicts["texture"])]
-        shown += _coarse("Larger than pores: light and form", verification.training)
-        shown += _extra(verification.extra, verification.training)
-    if verification.heldout:
+    if pairs := verification.training:
+        shown += [_memorised_table(pairs), verdict_line(verdicts["memorised"])]
+        shown += [_texture_table("Is the texture back?", pairs), verdict_line(verdicts["texture"])]
+        shown += _beyond_texture("Larger than pores: light and form", pairs, extra)
+    if pairs := verification.heldout:
         title = "Does it hold on unseen portraits?"
-        shown += [unseen_table(title, verification.heldout, _origin(verification.cross))]
-        shown += [verdict_line(verdicts["unseen"])]
-        shown += [texture_table("The texture of unseen portraits", verification.heldout)]
+        shown += [_unseen_table(title, pairs, _origin(verification.cross))]
+    shown += [verdict_line(verdicts["unseen"])]
+    if pairs:
+        shown += [_texture_table("The texture of unseen portraits", pairs)]
         shown += [verdict_line(verdicts["unseen_texture"])]
-        shown += _coarse("Larger than pores on unseen portraits", verification.heldout)
-        shown += _extra(verification.extra, verification.heldout)
-    else:
-        shown += [verdict_line(verdicts["unseen"])]
+        shown += _beyond_texture("Larger than pores on unseen portraits", pairs, extra)
     if verification.self_test:
-        shown += [unseen_table("Self-test: with a simulated retouch", verification.self_test)]
+        shown += [_unseen_table("Self-test: with a simulated retouch", verification.self_test)]
         shown += [verdict_line(verdicts["self_test"])]
     if verification.probe:
-        shown += [probe_table("Memory or skill?", verification.probe)]
-        shown += [verdict_line(verdicts["probe"])]
+        shown += [_probe_table(verification.probe), verdict_line(verdicts["probe"])]
     return shown
 
 
-def memorised_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+def _memorised_table(pairs: Sequence[PairFigures]) -> Table:
     """Return the figures of likeness, whole frame and retouched area, beside doing nothing."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
@@ -57,12 +51,9 @@ def memorised_table(title: str, pairs: Sequence[PairFigures]) -> Table:
             ("", "added outside", "", number(pair.added_outside), *[""] * 8),
         ]
     return table(
-        title,
+        "Did it memorise?",
         ("pair", "where"),
-        (
-            *("idle", "error", "95%", "99%", "max", "G_L1"),
-            *("share", "exact", "PSNR", "SSIM"),
-        ),
+        ("idle", "error", "95%", "99%", "max", "G_L1", "share", "exact", "PSNR", "SSIM"),
         rows,
         "Errors in grey levels of 255; idle: that of doing nothing; share: the recovered one; "
         "area: what was retouched; added outside: what was changed where nothing should be."
@@ -94,7 +85,7 @@ def _told_apart(pair: PairFigures) -> str:
     return f"\n{pair.name} is two files compressed apart: doing nothing {told}; judged by its area."
 
 
-def texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+def _texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
     """Return energy and coherence by octave band beside doing nothing and grain overlay."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
@@ -123,13 +114,23 @@ def _texture(candidate: Candidate) -> tuple[str, ...]:
     return (*by_size, number(area["detail_ssim"], 2))
 
 
-def _coarse(title: str, pairs: Sequence[PairFigures]) -> list[RenderableType]:
-    if not any(pair.coarse for pair in pairs):
-        return []
-    return [coarse_table(title, pairs), Text()]
+def _beyond_texture(
+    title: str, pairs: Sequence[PairFigures], metrics: Sequence[Metric]
+) -> list[RenderableType]:
+    """Return the tables of the coarse bands, under `title`, and of the extra metrics."""
+    shown: list[RenderableType] = []
+    if any(pair.coarse for pair in pairs):
+        shown += [_coarse_table(title, pairs), Text()]
+    for metric in metrics:
+        (key,) = metric.keys
+        answers = [(pair.name, pair.prediction, pair.identity, pair.grain) for pair in pairs]
+        rows = [(name, *(number(one.area[key]) for one in ours)) for name, *ours in answers]
+        shown += [table(key, ("pair",), ("prediction", "idle", "grain"), rows)]
+        shown += [Text(f"{metric.explanation}\n")]
+    return shown
 
 
-def coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+def _coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
     """Return of each coarse band its share of the retouch, and how much of it was recovered."""
     bands = max((pair.coarse for pair in pairs), key=len)
     rows = []
@@ -151,24 +152,7 @@ def coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
     )
 
 
-def _extra(metrics: Sequence[Metric], pairs: Sequence[PairFigures]) -> list[RenderableType]:
-    shown: list[RenderableType] = []
-    for metric in metrics:
-        shown += [extra_table(metric, pairs), Text(f"{metric.explanation}\n")]
-    return shown
-
-
-def extra_table(metric: Metric, pairs: Sequence[PairFigures]) -> Table:
-    """Return the figure of an extra metric in the retouched area, beside the two baselines."""
-    (key,) = metric.keys
-    rows = []
-    for pair in pairs:
-        answers = (pair.prediction, pair.identity, pair.grain)
-        rows.append((pair.name, *(number(answer.area[key]) for answer in answers)))
-    return table(key, ("pair",), ("prediction", "idle", "grain"), rows)
-
-
-def unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") -> Table:
+def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") -> Table:
     """Return the held-out pairs' errors over frame, skin and the rest."""
     rows = []
     for pair in pairs:
@@ -200,14 +184,10 @@ def _origin(cross: CrossRuns | None) -> str:
     )
 
 
-def probe_table(title: str, points: Sequence[ProbePoint]) -> Table:
+def _probe_table(points: Sequence[ProbePoint]) -> Table:
     """Return the recovered share under each change."""
-    rows = [
-        (
-            point.change,
-            f"{point.amount:+d} {point.unit}" if point.unit else "",
-            number(point.recovered_share, 2),
-        )
-        for point in points
-    ]
-    return table(title, ("change", "by"), ("recovered",), rows)
+    rows = []
+    for point in points:
+        by = f"{point.amount:+d} {point.unit}" if point.unit else ""
+        rows.append((point.change, by, number(point.recovered_share, 2)))
+    return table("Memory or skill?", ("change", "by"), ("recovered",), rows)

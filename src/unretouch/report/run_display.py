@@ -1,12 +1,14 @@
-"""The live page of a run: web/index.html, which opens from the disk and keeps itself current.
+"""What a person sees of a run while it trains: a progress display, or lines in a log, and a page.
 
-index.html reads status.js again every few seconds through a script tag, the one way that works
-from `file://`. So the page is never reloaded, and nothing flashes or loses its place.
+The page, web/index.html, opens from the disk and keeps itself current. It reads status.js again
+every few seconds through a script tag, the one way that works from `file://`. So it is never
+reloaded, and nothing flashes or loses its place.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -14,8 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
+from unretouch.report.console import duration, say
 from unretouch.report.pages import render, script_json, write_assets
 from unretouch.runs.status import (
     Preview,
@@ -30,6 +36,84 @@ PREVIEW_BYTES = 300_000
 """Of status.js for the previews; where many pairs exceed it, previews are left out evenly."""
 ROWS_WITHOUT_SCRIPT = 200
 """Rows of pictures for browsers without JavaScript, the newest first."""
+PLAIN_LINE_S = 30.0
+"""Seconds between two lines where the output is no terminal."""
+
+
+class RunDisplay:
+    """Shows a run on the console and, when `web` is given, on its page."""
+
+    def __init__(self, console: Console, web: Path | None) -> None:
+        self._console, self._web = console, web
+        self._bar = Progress(
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._plain_at = float("-inf")
+        if web is not None:
+            write_training_page(web)
+
+    def __enter__(self) -> RunDisplay:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def tell(self, line: str) -> None:
+        """Print one line, above the progress display."""
+        say(self._console, line)
+
+    def show(self, status: TrainingStatus) -> None:
+        """Bring the display and the page up to date."""
+        if self._web is not None:
+            write_status(self._web, status)
+        place, figures = _place(status), _figures(status)
+        if not self._console.is_terminal:
+            now = time.monotonic()
+            if now - self._plain_at >= PLAIN_LINE_S or status.state != "running":
+                self._plain_at = now
+                self.tell(f"{place}  {figures}")
+            return
+        if self._task is None:
+            self._task = self._bar.add_task("", total=1.0, place=place, figures=figures)
+        self._bar.update(self._task, completed=_share(status), place=place, figures=figures)
+
+
+def _place(status: TrainingStatus) -> str:
+    if status.total_epochs is None:
+        return f"step {status.step}"
+    return f"epoch {status.epoch}/{status.total_epochs}  step {status.step}"
+
+
+def _figures(status: TrainingStatus) -> str:
+    parts = []
+    error, nothing, weighted = (
+        recent(status.curves, name) for name in ("level_error", "identity_error", "G_L1")
+    )
+    if not math.isnan(error):
+        parts.append(f"error {error:.3f} levels (doing nothing there {nothing:.3f})")
+    if not math.isnan(weighted):
+        parts.append(f"G_L1 {weighted:.3f}")
+    if status.state == "running" and status.left_s is not None:
+        parts.append(f"{duration(status.left_s)} left")
+    if status.state != "running":
+        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
+    return "  ".join(parts)
+
+
+def _share(status: TrainingStatus) -> float:
+    if status.left_s is not None:
+        return status.elapsed_s / max(1e-9, status.elapsed_s + status.left_s)
+    return status.step / max(1, status.total_steps or 1)
+
+
+# --- The page
 
 
 def write_training_page(web: Path) -> None:
