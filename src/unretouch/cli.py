@@ -63,7 +63,7 @@ COMMANDS = (
     ),
     Command(
         "export",
-        "tasks.export.command:main",
+        "tasks.export:main",
         "small_commands:ExportSettings",
         "a run as ONNX or other weights",
     ),
@@ -107,7 +107,7 @@ COMMANDS = (
     ),
     Command(
         "doctor",
-        "tasks.doctor.command:main",
+        "tasks.doctor:main",
         "small_commands:DoctorSettings",
         "what this computer offers, and what to do about what is missing",
     ),

@@ -27,9 +27,9 @@ from unretouch.tasks.compare.comparison import compare
 from unretouch.tasks.compare.output import write_comparison
 from unretouch.tasks.compare.runs import read_run
 from unretouch.tasks.compare.table import renderables
-from unretouch.tasks.doctor.examination import needed
 from unretouch.tasks.sweep.folder import SweepFolder
 from unretouch.training import fast_fit
+from unretouch.training.estimates import run_bytes
 from unretouch.training.stopping import (
     StoppedNow,
     exit_code_of,
@@ -168,7 +168,7 @@ def _space(request: SweepRequest, settings: TrainSettings) -> int:
     """Return the bytes that a run still asks for."""
     root = request.checkpoints / settings.name
     there = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    return max(0, needed(settings) - there)
+    return max(0, run_bytes(settings) - there)
 
 
 def _require_room(request: SweepRequest, todo: Sequence[TrainSettings]) -> None:

@@ -1,5 +1,5 @@
-"""One export: weights in; out come a checked file and its model card, which says what someone who
-gets the file ought to know."""
+"""`unretouch export`: weights in; out come a checked file for other programs, and its model card,
+which says what someone who gets the file ought to know."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import torch
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.errors import UsageError, VerificationError, install_hint
+from unretouch.base.errors import ExitCode, UsageError, VerificationError, install_hint
+from unretouch.model.find import weights_file
 from unretouch.model.interface import RECORD
 from unretouch.model.load import load_network, read_safetensors
 from unretouch.runs.weights import load_weights, serialise
-from unretouch.tasks.export.onnx_file import SIZES, Exported, difference, onnx_bytes
+from unretouch.settings.small_commands import ExportSettings
+from unretouch.tasks.onnx_file import SIZES, Exported, difference, onnx_bytes
 
 Kind = Literal["onnx", "safetensors", "pth"]
 
@@ -47,6 +49,22 @@ width. Range and padding are inside.""",
     "pth": "A plain state dict as `torch.save` writes it, with the keys of the generator; "
     f"{PLAIN}.",
 }
+
+
+def main(settings: ExportSettings) -> int:
+    """Export. Returns the exit code. Raises UnretouchError."""
+    weights = weights_file(
+        settings.run,
+        settings.weights,
+        epoch=settings.epoch,
+        checkpoints_dir=settings.checkpoints_dir,
+    )
+    done = export(weights, settings.to, settings.out)
+    print(f"{done.path}: {done.check}")
+    if done.note:
+        print(f"note: {done.note}")
+    print(f"model card: {done.card}")
+    return ExitCode.OK
 
 
 @dataclass(frozen=True)
