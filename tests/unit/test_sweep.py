@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
+from unretouch.runs.condition import condition_of
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import write_event
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import TrainOptions, TrainSettings, save_settings
-from unretouch.tasks.compare.runs import read_run
-from unretouch.tasks.sweep.folder import SweepFolder
 from unretouch.tasks.sweep.grid import (
     Combination,
     Plan,
@@ -31,9 +30,9 @@ from unretouch.tasks.sweep.grid import (
     plain,
     segment,
 )
+from unretouch.tasks.sweep.run import SweepFolder
 
 FLAGS = flags_of(TrainOptions)
-SWITCHES = [flag.name for flag in FLAGS.values() if flag.is_switch]
 
 numbers = st.floats(1e-8, 1e9).map(lambda value: (repr(value),))
 values = st.one_of(
@@ -87,7 +86,7 @@ def test_names_are_readable() -> None:
 def written(folder: Path, text: str) -> Plan:
     path = folder / "sweep.toml"
     path.write_text(text, "utf-8")
-    return from_file(path, SWITCHES, FLAGS)
+    return from_file(path, FLAGS)
 
 
 def test_a_file_holds_a_grid_and_a_list(tmp_path: Path) -> None:
@@ -263,7 +262,7 @@ def test_an_early_end_is_an_end(tmp_path: Path, reason: str, state: str) -> None
     made.root.mkdir()
     save_settings(made.config, TrainSettings(dataroot="d"), {})
     write_event(made, "stop", step=3, reason=reason)
-    assert read_run(tmp_path, "run").state == state
+    assert condition_of(made).state == state
 
 
 def test_the_commands_of_its_page_can_be_planned(

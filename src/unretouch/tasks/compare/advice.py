@@ -14,15 +14,14 @@ import numpy as np
 
 from unretouch.base.messages import Message, _
 from unretouch.settings.train import TrainSettings
+from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
 from unretouch.tasks.compare.measuring import PairScore, RunScore
 from unretouch.tasks.compare.runs import Curve
 
 Action = Literal["more_training", "raise_lambda", "lower_lambda", "keep"]
 
-LEAST_ENERGY, MOST_ENERGY, LEAST_COHERENCE = 0.8, 1.25, 0.7
-"""As in verify's verdict on texture."""
-WELL_RECOVERED = 0.7
-"""As in verify's verdict on memorising."""
+_TEXTURE, _MEMORISED = TextureThresholds(), MemorisedThresholds()
+"""What verify's verdicts are judged by, unless it is told otherwise."""
 ENOUGH_EPOCHS = 1600
 """What the guide calls enough: 800 + 800."""
 RIGHT_LAMBDAS = (400, 500)
@@ -94,7 +93,7 @@ class Trend:
 
 def trend(curve: Curve) -> Trend | None:
     """Return the trend at the end of a curve, or None where the log is too short to say."""
-    steps, errors = np.asarray(curve.steps), np.asarray(curve.level_error)
+    steps, errors = np.asarray(curve["step"]), np.asarray(curve["level_error"])
     if not len(steps):
         return None
     last = steps[-1]
@@ -149,7 +148,7 @@ def advise(
     advice = [_advice(action, settings, because) for action, because in reasons.items()]
     if advice:
         return advice
-    if (score.recovered_share or 0.0) >= WELL_RECOVERED:
+    if (score.mean.recovered_share or 0.0) >= _MEMORISED.recovered_share:
         keep = Sentence("compare_keep", _("Well done: keep it as it is."))
         return [Advice("keep", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
@@ -191,20 +190,20 @@ def _from_figures(
 def _from_worst(worst: PairScore) -> list[tuple[Action, list[Sentence]]]:
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
     values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
-    if energy > MOST_ENERGY:
+    if energy > _TEXTURE.highest_energy:
         noisy = _(
             "{pair}: the texture has {energy} times the strength of the true one (1 is right).",
             **values,
         )
         return [("lower_lambda", [Sentence("compare_noisy", noisy)])]
-    if energy < LEAST_ENERGY:
+    if energy < _TEXTURE.lowest_energy:
         smooth = _(
             "{pair}: the texture has only {energy} times the strength of the true one (1 is "
             "right).",
             **values,
         )
         return [("raise_lambda", [Sentence("compare_smooth", smooth)])]
-    if coherence < LEAST_COHERENCE:
+    if coherence < _TEXTURE.coherence:
         misplaced = _(
             "{pair}: texture of the right strength ({energy}) in the wrong place: it agrees with "
             "the true one by {coherence} (1 is every pore in its place).",
@@ -266,10 +265,10 @@ def _raise(settings: TrainSettings, targets: list[int]) -> Sentence:
 
 
 def _recovered(score: RunScore) -> Sentence:
-    share = score.recovered_share
+    mean = score.mean
     values = {
-        "recovered": "–" if share is None else percent(share),
-        "error": level(score.level_error), "identity": level(score.identity_error),
+        "recovered": "–" if mean.recovered_share is None else percent(mean.recovered_share),
+        "error": level(mean.level_error), "identity": level(mean.identity_error),
     }  # fmt: skip
     recovered = _(
         "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.", **values

@@ -38,8 +38,7 @@ def main(argv: list[str]) -> int:
     settings = build(SweepSettings, values(own, Reading(reading.flags)), PROG)
     plan = grid.from_flags({k: v for k, v in reading.flags.items() if k not in own})
     if settings.file is not None:
-        switches = [flag.name for flag in TRAINING.values() if flag.is_switch]
-        plan = grid.merged(grid.from_file(settings.file, switches, TRAINING), plan)
+        plan = grid.merged(grid.from_file(settings.file, TRAINING), plan)
     return _sweep(settings, plan)
 
 
@@ -48,7 +47,7 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
     common = dict(plan.common)
     name = run_name(_one(common.pop("name", ("experiment_name",)), "name"))
     ordinary = TRAINING["checkpoints_dir"].default
-    checkpoints = _one(common.get("checkpoints_dir", (ordinary,)), "checkpoints_dir")
+    checkpoints = Path(_one(common.get("checkpoints_dir", (ordinary,)), "checkpoints_dir"))
     common.pop("continue_train", None)  # the guide's commands carry it; a sweep always goes on
     found = grid.combinations(grid.Plan(common, plan.axes, plan.rows))
     words = [_words(name, one) for one in found]
@@ -56,19 +55,15 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
 
     from rich.console import Console  # late, as the next lines: imports torch
 
-    from unretouch.tasks.sweep.run import Member, SweepRequest, describe, sweep
+    from unretouch.tasks.sweep.run import Member, SweepFolder, describe, sweep
 
-    request = SweepRequest(
-        name=name,
-        checkpoints=Path(checkpoints).absolute(),
-        members=[Member(*each) for each in zip(settings, words, strict=True)],
-        asked=asked,
-    )
+    folder = SweepFolder(checkpoints.absolute(), name)
+    members = [Member(folder, *each) for each in zip(settings, words, strict=True)]
     if asked.dry_run:
-        for line in describe(request):
+        for line in describe(folder, members, asked):
             print(line)
         return ExitCode.OK
-    return sweep(request, Console())
+    return sweep(folder, members, asked, Console())
 
 
 def _check(plan: grid.Plan) -> None:
