@@ -12,7 +12,7 @@ from unretouch.settings.small_commands import SweepSettings
 from unretouch.settings.train import TrainOptions
 from unretouch.tasks import train_command
 from unretouch.tasks.sweep import grid
-from unretouch.tasks.sweep.grid import Combination, Settings, Value
+from unretouch.tasks.sweep.grid import Settings, Value
 from unretouch.tasks.train_command import FIRST, elsewhere
 
 PROG = "unretouch sweep"
@@ -50,7 +50,7 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
     checkpoints = Path(_one(common.get("checkpoints_dir", (ordinary,)), "checkpoints_dir"))
     common.pop("continue_train", None)  # the guide's commands carry it; a sweep always goes on
     found = grid.combinations(grid.Plan(common, plan.axes, plan.rows))
-    words = [_words(name, one) for one in found]
+    words = [_words(f"{name}/{segment}", one) for segment, one in found.items()]
     settings = [train_command.asked(list(each[1:])) for each in words]
 
     from rich.console import Console  # late, as the next lines: imports torch
@@ -82,11 +82,10 @@ def _one(value: Value, name: str) -> str:
     return value[0]
 
 
-def _words(name: str, one: Combination) -> tuple[str, ...]:
-    """Return the words of the training that `one` asks for, with `train` first."""
-    settings: Settings = {**one.settings, "name": (f"{name}/{one.segment}",)}
+def _words(name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the words of the training `name` with these settings, with `train` first."""
     words = ["train"]
-    for flag, value in settings.items():
+    for flag, value in {**settings, "name": (name,)}.items():
         if value is not None:
             words.append("=".join((f"--{flag}", *value)))
     return (*words, "--continue_train")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -42,14 +42,6 @@ class Plan:
     common: Settings = field(default_factory=dict)
     axes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One run: the last segment of its name, and its settings."""
-
-    segment: str
-    settings: Settings
 
 
 def from_flags(flags: Mapping[str, tuple[str, ...]]) -> Plan:
@@ -134,28 +126,18 @@ def merged(file: Plan, flags: Plan) -> Plan:
     return Plan(common, axes, file.rows)
 
 
-def combinations(plan: Plan) -> list[Combination]:
-    """Return the runs, rows first, the last axis changing fastest.
+def combinations(plan: Plan) -> dict[str, Settings]:
+    """Return the settings of each run by the last segment of its name, rows first, the last axis
+    changing fastest.
 
     Raises UsageError where nothing varies, or where two runs would be called the same.
     """
-    found = list(_all(plan))
     if not plan.axes and not plan.rows:
         raise UsageError(
             "nothing varies", "sweep", "Give a setting several values: --lambda_L1 300 500 1000"
         )
-    seen: dict[str, Combination] = {}
-    for one in found:
-        names.run_name(one.segment)
-        other = seen.setdefault(one.segment.casefold(), one)
-        if other is not one:
-            raise UsageError(
-                f"two runs would be called {one.segment!r}", "sweep", f"Give a [[{ROWS}]] a name"
-            )
-    return found
-
-
-def _all(plan: Plan) -> Iterator[Combination]:
+    found: dict[str, Settings] = {}
+    taken: set[str] = set()
     for row in plan.rows or (Row({}),):
         for values in itertools.product(*plan.axes.values()):
             point = dict(zip(plan.axes, values, strict=True))
@@ -163,7 +145,14 @@ def _all(plan: Plan) -> Iterator[Combination]:
                 name = segment([*row.settings.items(), *point.items()])
             else:
                 name = "-".join(filter(None, [row.name, segment(point.items())]))
-            yield Combination(name, {**plan.common, **row.settings, **point})
+            names.run_name(name)
+            if name.casefold() in taken:
+                raise UsageError(
+                    f"two runs would be called {name!r}", "sweep", f"Give a [[{ROWS}]] a name"
+                )
+            taken.add(name.casefold())
+            found[name] = {**plan.common, **row.settings, **point}
+    return found
 
 
 def _refuse_repeated(where: str, values: tuple[Value, ...]) -> None:
