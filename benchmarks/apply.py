@@ -161,7 +161,7 @@ def make_weights(root: Path, case: Case) -> Path:
         "import torch, sys\nfrom pathlib import Path\nfrom unretouch import networks\n"
         "from unretouch.settings.train import TrainSettings\n"
         "from unretouch.runs.weights import save_weights\n"
-        "from unretouch.tasks.export.export import export\ntorch.manual_seed(0)\n"
+        "from unretouch.tasks.export import export\ntorch.manual_seed(0)\n"
         f"n = networks.build_generator(TrainSettings(dataroot='', netG='{case.generator}'))\n"
         "if hasattr(n, 'head'): torch.nn.init.normal_(n.head.weight, std=0.02)\n"
         "p = Path(sys.argv[1]) / 'w.pth'\nsave_weights(p, n.state_dict())\n"

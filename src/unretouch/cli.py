@@ -46,7 +46,7 @@ COMMANDS = (
     Command("apply", "restore photographs at their full size",
             "tasks.apply.command:main", "commands:ApplySettings"),
     Command("export", "a run as ONNX or other weights",
-            "tasks.export.command:main", "commands:ExportSettings"),
+            "tasks.export:main", "commands:ExportSettings"),
     Command("test", "apply a run to its pairs or to new pictures",
             "tasks.test_command:main", "test:TestSettings", reads_words=True),
     Command("compare", "rank runs, and say which to take",
@@ -60,7 +60,7 @@ COMMANDS = (
     Command("serve", "do all of this in a browser",
             "serve.server:serve", "commands:ServeSettings"),
     Command("doctor", "what this computer offers, and what to do about what is missing",
-            "tasks.doctor.command:main", "commands:DoctorSettings"),
+            "tasks.doctor:main", "commands:DoctorSettings"),
 )  # fmt: skip
 
 

@@ -21,8 +21,7 @@ from PIL import Image
 
 from unretouch.cli import dispatch, run
 from unretouch.pixels.retouch import retouch
-from unretouch.tasks import test_command, train_command
-from unretouch.tasks.doctor import examination
+from unretouch.tasks import doctor, test_command, train_command
 
 NOT_RUN = {
     r"pip install \. && unretouch demo": "CI runs it whole, in a fresh environment",
@@ -94,7 +93,7 @@ def _as_a_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNRETOUCH_TEST_STEPS", "1")
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(examination, "PROBED_S", 0.1)
+    monkeypatch.setattr(doctor, "PROBED_S", 0.1)
 
 
 @pytest.mark.parametrize("document", documents())

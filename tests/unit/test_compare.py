@@ -15,9 +15,9 @@ from short_runs import train, write_pairs
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.cli import dispatch
 from unretouch.settings.train import load_settings
+from unretouch.tasks.compare.command import renderables
 from unretouch.tasks.compare.comparison import Comparison, compare
 from unretouch.tasks.compare.output import write_comparison
-from unretouch.tasks.compare.table import renderables
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,11 @@ def reasons(comparison: Comparison) -> dict[str, str]:
 def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -> None:
     comparison = compared(root, "exp_l1_300", "exp_l1_500", "학습/작은")
     assert [one.places.overall for one in comparison.runs] == [1, 2, 3]
-    errors = [one.score.level_error for one in comparison.runs]
-    by_error = sorted(comparison.runs, key=lambda one: one.score.level_error)
+    errors = [one.score.mean.level_error for one in comparison.runs]
+    by_error = sorted(comparison.runs, key=lambda one: one.score.mean.level_error)
     assert [one.places.error for one in by_error] == [1, 2, 3]
     assert all(0 < error < 255 for error in errors)
-    assert len({one.score.identity_error for one in comparison.runs}) == 1
+    assert len({one.score.mean.identity_error for one in comparison.runs}) == 1
     assert comparison.left_out == []
 
 
@@ -108,6 +108,7 @@ def test_all_runs_are_compared_when_none_is_named(root: Path) -> None:
     assert why["on_others"].startswith("It was trained on other pairs (")
     assert why["half"].startswith("It was trained at 28 x 24 pixels, the runs compared here at")
     assert why["backwards"].startswith("It learns the other direction (BtoA)")
+    assert why["grey"].startswith("Its number of channels is 1, that of the runs compared here 3")
 
 
 def test_each_broken_run_gets_one_line_and_the_rest_goes_on(root: Path) -> None:

@@ -16,7 +16,6 @@ from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
 from unretouch.tasks.compare.comparison import rank
 from unretouch.tasks.compare.measuring import MOST_SIDE, PairScore, RunScore, Texture, crop_of
-from unretouch.tasks.compare.runs import Curve
 
 GOOD = Texture(energy=0.98, coherence=0.95, recovered=0.9)
 
@@ -121,7 +120,7 @@ def test_a_trend_needs_log_lines_and_more_than_noise() -> None:
     def of(errors: Any) -> Trend | None:
         values = [float(e) for e in errors]
         steps = [float(s) for s in range(1, len(values) + 1)]
-        return trend(Curve(steps, steps, values, [1.0] * len(steps)))
+        return trend({"step": steps, "level_error": values})
 
     rng = np.random.default_rng(0)
     assert of([]) is None

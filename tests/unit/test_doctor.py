@@ -14,7 +14,8 @@ import pytest
 
 from unretouch.base.errors import ExitCode
 from unretouch.cli import dispatch
-from unretouch.tasks.doctor import Finding, command, examination
+from unretouch.tasks import doctor
+from unretouch.tasks.doctor import Finding
 
 TOPICS = [
     "python", "unretouch", "torch", "pillow", "packages", "extra [photo]", "extra [export]",
@@ -41,8 +42,8 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_speed_is_that_of_real_updates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "PROBED_S", 0.1)
-    (found,) = examination.examine_speed()
+    monkeypatch.setattr(doctor, "PROBED_S", 0.1)
+    (found,) = doctor.examine_speed()
     assert "megapixels a second" in found.value
 
 
@@ -70,19 +71,19 @@ def test_a_package_that_is_missing_or_of_a_wrong_version(monkeypatch: pytest.Mon
         return {**there, "scipy": "1.2", "rawpy": "0.1"}.get(name) or real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    found = {finding.topic: finding for finding in examination.examine_packages()}
+    found = {finding.topic: finding for finding in doctor.examine_packages()}
     assert (found["torch"].state, found["torch"].exit_code) == ("trouble", ExitCode.USAGE)
     assert found["packages"].value == "scipy is 1.2, >=1.13 is needed"
     assert found["extra [photo]"].value == "without rawpy"
     assert "pip install '.[photo]'" in found["extra [photo]"].advice
-    assert command.verdict(list(found.values())) == 2
+    assert doctor.verdict(list(found.values())) == 2
 
 
 def test_every_extra_that_people_may_want_is_looked_at() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
     for_developers = {"benchmarks", "test"}
     offered = project["project"]["optional-dependencies"].keys() - for_developers
-    assert examination.EXTRAS.keys() == offered
+    assert doctor.EXTRAS.keys() == offered
 
 
 @pytest.mark.parametrize(
@@ -98,32 +99,32 @@ def test_every_extra_that_people_may_want_is_looked_at() -> None:
     ],
 )
 def test_versions(version: str, bounds: str, well: bool) -> None:
-    assert examination.satisfies(version, bounds) is well
+    assert doctor.satisfies(version, bounds) is well
 
 
 def test_a_full_disk_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unretouch.base.durable.free_bytes", lambda path: 10**6)
-    *_, room = examination.examine_disk(tmp_path)
+    *_, room = doctor.examine_disk(tmp_path)
     assert (room.state, room.exit_code) == ("trouble", ExitCode.DISK)
     assert "--keep_gb" in room.advice
     monkeypatch.setattr("unretouch.base.durable.free_bytes", lambda path: 10**9)
-    *_, room = examination.examine_disk(tmp_path)
+    *_, room = doctor.examine_disk(tmp_path)
     assert room.state == "note"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows lets its folders be written")
 def test_a_folder_that_takes_no_file_is_trouble() -> None:
-    folder, *_ = examination.examine_disk(Path("/proc/self/nowhere"))
+    folder, *_ = doctor.examine_disk(Path("/proc/self/nowhere"))
     assert (folder.state, folder.exit_code) == ("trouble", ExitCode.DISK)
 
 
 def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination.memory, "free_bytes", lambda: 10**9)
-    memory = {finding.topic: finding for finding in examination.examine_machine()}["memory"]
+    monkeypatch.setattr(doctor.memory, "free_bytes", lambda: 10**9)
+    memory = {finding.topic: finding for finding in doctor.examine_machine()}["memory"]
     assert memory.state == "note"
     assert "--size s" in memory.advice
 
 
 def test_every_trouble_has_an_advice_and_a_line() -> None:
     trouble = Finding("torch", "is not installed", "trouble", "Do so", ExitCode.USAGE)
-    assert command.line(trouble).splitlines()[1].strip() == "-> Do so"
+    assert doctor.line(trouble).splitlines()[1].strip() == "-> Do so"

@@ -18,9 +18,9 @@ from unretouch import jobs
 from unretouch.base.errors import DataError, UsageError
 from unretouch.cli import dispatch, run
 from unretouch.jobs import child
-from unretouch.jobs.early_stop import EarlyStop, learning_curve
 from unretouch.jobs.engine import calls, trainings
-from unretouch.jobs.training import Training, last_error
+from unretouch.jobs.ray_engine import EarlyStop
+from unretouch.jobs.training import Training, last_error, learning_curve
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 

@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
+from unretouch.runs.condition import condition_of
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import write_event
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import TrainOptions, TrainSettings, save_settings
-from unretouch.tasks.compare.runs import read_run
-from unretouch.tasks.sweep.folder import SweepFolder
 from unretouch.tasks.sweep.grid import (
-    Combination,
     Plan,
     combinations,
     from_file,
@@ -31,9 +29,9 @@ from unretouch.tasks.sweep.grid import (
     plain,
     segment,
 )
+from unretouch.tasks.sweep.run import SweepFolder
 
 FLAGS = flags_of(TrainOptions)
-SWITCHES = [flag.name for flag in FLAGS.values() if flag.is_switch]
 
 numbers = st.floats(1e-8, 1e9).map(lambda value: (repr(value),))
 values = st.one_of(
@@ -58,9 +56,9 @@ def test_a_grid_has_every_combination_once(
     axes = {"lr": tuple(dict.fromkeys(rates)), "lambda_L1": tuple(dict.fromkeys(weights))}
     found = combinations(Plan({"dataroot": ("d",)}, axes))
     wanted = {(rate, weight) for rate in axes["lr"] for weight in axes["lambda_L1"]}
-    assert {(one.settings["lr"], one.settings["lambda_L1"]) for one in found} == wanted
-    assert len(found) == len({one.segment for one in found}) == len(wanted)
-    assert all(one.settings["dataroot"] == ("d",) for one in found)
+    assert {(one["lr"], one["lambda_L1"]) for one in found.values()} == wanted
+    assert len(found) == len(wanted)
+    assert all(one["dataroot"] == ("d",) for one in found.values())
 
 
 @pytest.mark.parametrize(
@@ -76,7 +74,7 @@ def test_numbers_are_written_as_people_do(typed: str, shown: str) -> None:
 
 def test_names_are_readable() -> None:
     plan = from_flags({"lambda_L1": ("300", "5e2"), "lr": ("1e-4", "5e-5"), "netG": ("detail",)})
-    assert [one.segment for one in combinations(plan)] == [
+    assert list(combinations(plan)) == [
         "lambda_L1_300-lr_0.0001", "lambda_L1_300-lr_0.00005",
         "lambda_L1_500-lr_0.0001", "lambda_L1_500-lr_0.00005",
     ]  # fmt: skip
@@ -87,7 +85,7 @@ def test_names_are_readable() -> None:
 def written(folder: Path, text: str) -> Plan:
     path = folder / "sweep.toml"
     path.write_text(text, "utf-8")
-    return from_file(path, SWITCHES, FLAGS)
+    return from_file(path, FLAGS)
 
 
 def test_a_file_holds_a_grid_and_a_list(tmp_path: Path) -> None:
@@ -110,20 +108,19 @@ def test_a_file_holds_a_grid_and_a_list(tmp_path: Path) -> None:
     )
     assert plan.common == {"dataroot": ("pairs",), "model": ("pix2pix",), "no_flip": ()}
     found = combinations(plan)
-    assert [one.segment for one in found] == [
+    assert list(found) == [
         "lambda_L1_300-lr_0.0001", "lambda_L1_300-lr_0.00005", "soft-lr_0.0001", "soft-lr_0.00005",
     ]  # fmt: skip
-    assert found[2] == Combination(
-        "soft-lr_0.0001",
-        {**plan.common, "lambda_L1": ("100",), "no_dropout": (), "lr": ("0.0001",)},
-    )
+    assert found["soft-lr_0.0001"] == {
+        **plan.common, "lambda_L1": ("100",), "no_dropout": (), "lr": ("0.0001",),
+    }  # fmt: skip
 
 
 def test_a_switch_may_vary_in_a_file(tmp_path: Path) -> None:
     found = combinations(written(tmp_path, "no_flip = [false, true]"))
-    assert [(one.segment, one.settings["no_flip"]) for one in found] == [
-        ("no_flip_no", None), ("no_flip_yes", ()),
-    ]  # fmt: skip
+    assert {name: one["no_flip"] for name, one in found.items()} == {
+        "no_flip_no": None, "no_flip_yes": (),
+    }  # fmt: skip
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
@@ -263,7 +260,7 @@ def test_an_early_end_is_an_end(tmp_path: Path, reason: str, state: str) -> None
     made.root.mkdir()
     save_settings(made.config, TrainSettings(dataroot="d"), {})
     write_event(made, "stop", step=3, reason=reason)
-    assert read_run(tmp_path, "run").state == state
+    assert condition_of(made).state == state
 
 
 def test_the_commands_of_its_page_can_be_planned(

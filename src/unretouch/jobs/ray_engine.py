@@ -16,6 +16,7 @@ import logging
 import os
 import secrets
 import signal
+import statistics
 import sys
 import time
 from collections import deque
@@ -24,9 +25,14 @@ from typing import Any
 
 from unretouch.base.errors import ExitCode, UsageError, install_hint
 from unretouch.jobs.child import threads_asked
-from unretouch.jobs.early_stop import EarlyStop
 from unretouch.jobs.pool import Job, Result, Start, WorkerLostError
-from unretouch.jobs.training import Ended, Training, TrainingProcess, wait_until_free
+from unretouch.jobs.training import (
+    Ended,
+    Training,
+    TrainingProcess,
+    learning_curve,
+    wait_until_free,
+)
 
 RESTARTS = 3
 """Times that a task is done again, and a worker restarted, after a worker was killed."""
@@ -223,3 +229,46 @@ def _shares(at_once: int | None, most: int | None = None) -> tuple[int, int, flo
     share = min(max(1, total // count), least)
     count = min(count, max(1, total // share))
     return count, share, min(1.0, gpus / count) if gpus else 0
+
+
+# --- which trainings are hopeless beside others -----------------------------------------------
+
+JUDGED_AT = (30, 60)
+"""Percents of its schedule at which a run goes on only if its error is at most the median of those
+that came there before it."""
+
+
+class EarlyStop:
+    """Judges the runs of one sweep, each beside all that came as far before it.
+
+    The rule is that of asynchronous successive halving (ASHA: Li and others, "A System for
+    Massively Parallel Hyperparameter Tuning", 2020). It is judged by the records in the run folders
+    alone, so a sweep that crashed goes on with it, and so does one whose runs were trained in
+    another way.
+    """
+
+    def __init__(self, over: Sequence[Training]) -> None:
+        """`over` are runs that have ended: they are judged by, whatever became of them."""
+        self._errors: dict[int, dict[str, float]] = {percent: {} for percent in JUDGED_AT}
+        for training in over:
+            self.hopeless(training)
+
+    def hopeless(self, training: Training) -> str | None:
+        """Return where a run stands that is to be given up, for people; None for all others.
+
+        To be asked again and again while the run trains.
+        """
+        if all(training.name in errors for errors in self._errors.values()):
+            return None
+        # The newest percent may have further log lines to come.
+        curve = list(learning_curve(training))[:-1]
+        said = None
+        for judged_at, errors in self._errors.items():
+            point = next((point for point in curve if point[0] >= judged_at), None)
+            if point is None or training.name in errors:
+                continue
+            percent, error = point
+            if errors and error > statistics.median(errors.values()):
+                said = said or f"{percent} % of the way, {error:.2f} grey levels"
+            errors[training.name] = error
+        return said

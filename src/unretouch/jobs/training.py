@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from unretouch.base import durable, locks
 from unretouch.base.errors import ExitCode
 from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import Record, read_records
 
 RESTARTS = 3
 """Times that a killed process is restarted: one that is killed because it needs more memory than
@@ -125,3 +127,40 @@ def last_error(run: RunDir) -> str:
         return child.error_in(run.console.read_text("utf-8", errors="replace"))
     except OSError:
         return ""
+
+
+# --- how far it is ----------------------------------------------------------------------------
+
+_LAST = 99
+"""Percent: the last of a curve. An end is told by the process."""
+
+
+def learning_curve(training: Training) -> Iterator[tuple[int, float]]:
+    """Yield percents of the schedule, rising, and the mean plain error there, in grey levels.
+
+    The error of a percent is the mean over its log lines: one line may be of one pair.
+    """
+    here = 0
+    errors: list[float] = []
+    for record in read_records(training.run.metrics).records:
+        percent, error = _percent(training, record), record.get("level_error")
+        if percent is None or not isinstance(error, int | float) or not math.isfinite(error):
+            continue
+        if percent > here:
+            if errors and here:
+                yield here, sum(errors) / len(errors)
+            here, errors = percent, []
+        errors.append(float(error))
+    if errors and here:
+        yield here, sum(errors) / len(errors)
+
+
+def _percent(training: Training, record: Record) -> int | None:
+    try:
+        if training.minutes is not None:
+            share = float(record["elapsed_s"]) / (training.minutes * 60)
+        else:
+            share = (int(record["epoch"]) - 1) / training.epochs
+        return max(0, min(_LAST, int(100 * share)))
+    except (KeyError, TypeError, ValueError):
+        return None

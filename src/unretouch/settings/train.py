@@ -188,6 +188,10 @@ class TrainSettings(Settings):
             values["max_dataset_size"] = None
         return values
 
+    def deciding(self) -> dict[str, Any]:
+        """Return those that decide what is learnt, as `to_dict` has them."""
+        return {name: value for name, value in self.to_dict().items() if name not in FREE}
+
 
 FREE = frozenset({
     "dataroot", "name", "checkpoints_dir", "device", "print_freq", "display_freq",

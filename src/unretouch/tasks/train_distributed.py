@@ -140,25 +140,7 @@ def _other_ranks(settings: TrainSettings, plan: Layout) -> Iterator[list[_Rank]]
         yield []
         return
     started: list[_Rank] = []
-    # This process finds the others by them, too.
-    added = _rendezvous(plan)
-    os.environ.update(added)
-    try:
-        first = int(os.environ["NODE_RANK"]) * plan.devices
-        for local_rank in range(1, plan.devices):
-            started.append(_start(settings, local_rank, first + local_rank))
-        yield started
-    finally:
-        for rank in started:
-            rank.process.kill()
-            rank.process.wait()
-            rank.printed.close()
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def _rendezvous(plan: Layout) -> dict[str, str]:
-    """Return, where nobody set them, the variables by which the processes find each other."""
+    # Where nobody set them: by these the processes find each other, this one included.
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -169,14 +151,24 @@ def _rendezvous(plan: Layout) -> dict[str, str]:
         "LOCAL_RANK": "0",
         "WORLD_SIZE": str(plan.processes),
     }
-    return {name: value for name, value in wanted.items() if name not in os.environ}
-
-
-def _start(settings: TrainSettings, local_rank: int, rank: int) -> _Rank:
-    printed = tempfile.TemporaryFile()  # noqa: SIM115, closed when the process has ended
-    environ = child.environment(LOCAL_RANK=str(local_rank))
-    words = [json.dumps(settings.to_dict())]
-    return _Rank(rank, child.start(MODULE, words, "ends", printed, environ=environ), printed)
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        first = int(os.environ["NODE_RANK"]) * plan.devices
+        words = [json.dumps(settings.to_dict())]
+        for local_rank in range(1, plan.devices):
+            printed = tempfile.TemporaryFile()  # noqa: SIM115, closed when the process has ended
+            environ = child.environment(LOCAL_RANK=str(local_rank))
+            process = child.start(MODULE, words, "ends", printed, environ=environ)
+            started.append(_Rank(first + local_rank, process, printed))
+        yield started
+    finally:
+        for rank in started:
+            rank.process.kill()
+            rank.process.wait()
+            rank.printed.close()
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def main() -> ExitCode:

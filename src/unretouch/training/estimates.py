@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from unretouch.base import memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
-from unretouch.networks import GENERATORS
+from unretouch.networks import GENERATORS, build_discriminator, build_generator
 from unretouch.pixels.pair_check import mean_difference
 from unretouch.pixels.pairs import Pair, Reading
 from unretouch.pixels.retouched_area import PairMap
@@ -159,6 +160,16 @@ def disk_plan(
     left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
     numbered = int(left // by_net["G"])
     return DiskPlan(state, latest, by_net["G"], max(1, min(rhythm.KEPT_WEIGHTS, numbered)))
+
+
+def run_bytes(settings: TrainSettings) -> int:
+    """Return the bytes that the disk must have for a run with these settings before it starts."""
+    with torch.device("meta"):  # shapes, no memory
+        nets: dict[str, nn.Module] = {"G": build_generator(settings)}
+        if settings.lambda_GAN:
+            nets["D"] = build_discriminator(settings)
+    plan = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
+    return plan.total + plan.state
 
 
 def _size(weights: dict[str, Tensor]) -> int:

@@ -18,7 +18,7 @@ from unretouch.runs.checkpoint import Checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import LastSave
 from unretouch.runs.weights import load_weights, save_weights
-from unretouch.settings.train import FREE, TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.estimates import disk_plan
 from unretouch.training.fit import Fit
@@ -98,8 +98,7 @@ def current(fit: Fit, progress: Progress, settings: TrainSettings) -> Checkpoint
     Of the settings, only those that decide what is learnt are part of the state, so that a run that
     was copied to another folder is equal to the one it was copied from.
     """
-    deciding = {k: v for k, v in settings.to_dict().items() if k not in FREE}
-    state = {"progress": progress.state(), "fit": fit.state(), "settings": deciding}
+    state = {"progress": progress.state(), "fit": fit.state(), "settings": settings.deciding()}
     return Checkpoint(progress.step, state, {"elapsed_s": progress.elapsed, **surroundings(fit)})
 
 

@@ -14,15 +14,14 @@ import numpy as np
 
 from unretouch.base.messages import Message, _
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.compare.measuring import PairScore, RunScore
+from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
+from unretouch.tasks.compare.measuring import RunScore
 from unretouch.tasks.compare.runs import Curve
 
 Action = Literal["more_training", "raise_lambda", "lower_lambda", "keep"]
 
-LEAST_ENERGY, MOST_ENERGY, LEAST_COHERENCE = 0.8, 1.25, 0.7
-"""As in verify's verdict on texture."""
-WELL_RECOVERED = 0.7
-"""As in verify's verdict on memorising."""
+_TEXTURE, _MEMORISED = TextureThresholds(), MemorisedThresholds()
+"""What verify's verdicts are judged by, unless it is told otherwise."""
 ENOUGH_EPOCHS = 1600
 """What the guide calls enough: 800 + 800."""
 RIGHT_LAMBDAS = (400, 500)
@@ -94,7 +93,7 @@ class Trend:
 
 def trend(curve: Curve) -> Trend | None:
     """Return the trend at the end of a curve, or None where the log is too short to say."""
-    steps, errors = np.asarray(curve.steps), np.asarray(curve.level_error)
+    steps, errors = np.asarray(curve["step"]), np.asarray(curve["level_error"])
     if not len(steps):
         return None
     last = steps[-1]
@@ -134,22 +133,21 @@ def advise(
     all is well."""
     reasons: dict[Action, list[Sentence]] = {}
     if trend is not None and trend.falling:
-        values = {
-            "before": level(trend.before), "after": level(trend.after),
-            "fall": percent(trend.fall),
-        }  # fmt: skip
         falling = _(
             "The error was still falling: from {before} to {after} grey levels within the last "
             "quarter ({fall}).",
-            **values,
+            before=level(trend.before),
+            after=level(trend.after),
+            fall=percent(trend.fall),
         )
         reasons["more_training"] = [Sentence("compare_falling", falling)]
-    for wanted, why in _from_figures(settings, epoch, score, still_learning=bool(reasons)):
+    wanted, why = _from_figures(settings, epoch, score, still_learning=bool(reasons))
+    if wanted != "keep":
         reasons.setdefault(_possible(wanted, settings), []).extend(why)
     advice = [_advice(action, settings, because) for action, because in reasons.items()]
     if advice:
         return advice
-    if (score.recovered_share or 0.0) >= WELL_RECOVERED:
+    if (score.mean.recovered_share or 0.0) >= _MEMORISED.recovered_share:
         keep = Sentence("compare_keep", _("Well done: keep it as it is."))
         return [Advice("keep", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
@@ -158,83 +156,88 @@ def advise(
 
 def _from_figures(
     settings: TrainSettings, epoch: int, score: RunScore, still_learning: bool
-) -> list[tuple[Action, list[Sentence]]]:
+) -> tuple[Action, list[Sentence]]:
     """Return what the worst pair asks for, and why."""
     harmed = min(score.pairs, key=lambda pair: pair.recovered_share or 0.0)
     if (harmed.recovered_share or 0.0) < 0:
-        values = {
-            "pair": harmed.name, "error": level(harmed.level_error),
-            "identity": level(harmed.identity_error),
-        }  # fmt: skip
         worse = _(
             "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
-            **values,
+            pair=harmed.name,
+            error=level(harmed.level_error),
+            identity=level(harmed.identity_error),
         )
-        harmful = Sentence("compare_harmful", worse)
+        harmful = [Sentence("compare_harmful", worse)]
         # A young run is always further from the answer than its input: that is not yet unnatural.
         if still_learning:
-            return [("more_training", [harmful])]
+            return "more_training", harmful
         if settings.minutes is None and epoch < ENOUGH_EPOCHS:
             young = _(
                 "It has had {epochs} epochs; the guide calls {enough} enough.",
                 epochs=str(epoch),
                 enough=str(ENOUGH_EPOCHS),
             )
-            return [("more_training", [harmful, Sentence("compare_young", young)])]
-        return [("lower_lambda", [harmful])]
+            return "more_training", [*harmful, Sentence("compare_young", young)]
+        return "lower_lambda", harmful
     textured = [pair for pair in score.pairs if pair.texture.recovered is not None]
     if not textured:
-        return []
-    return _from_worst(min(textured, key=lambda pair: pair.texture.recovered or 0.0))
-
-
-def _from_worst(worst: PairScore) -> list[tuple[Action, list[Sentence]]]:
+        return "keep", []
+    worst = min(textured, key=lambda pair: pair.texture.recovered or 0.0)
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
     values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
-    if energy > MOST_ENERGY:
+    if energy > _TEXTURE.highest_energy:
         noisy = _(
             "{pair}: the texture has {energy} times the strength of the true one (1 is right).",
             **values,
         )
-        return [("lower_lambda", [Sentence("compare_noisy", noisy)])]
-    if energy < LEAST_ENERGY:
+        return "lower_lambda", [Sentence("compare_noisy", noisy)]
+    if energy < _TEXTURE.lowest_energy:
         smooth = _(
             "{pair}: the texture has only {energy} times the strength of the true one (1 is "
             "right).",
             **values,
         )
-        return [("raise_lambda", [Sentence("compare_smooth", smooth)])]
-    if coherence < LEAST_COHERENCE:
+        return "raise_lambda", [Sentence("compare_smooth", smooth)]
+    if coherence < _TEXTURE.coherence:
         misplaced = _(
             "{pair}: texture of the right strength ({energy}) in the wrong place: it agrees with "
             "the true one by {coherence} (1 is every pore in its place).",
             **values,
         )
-        return [("raise_lambda", [Sentence("compare_misplaced", misplaced)])]
-    return []
+        return "raise_lambda", [Sentence("compare_misplaced", misplaced)]
+    return "keep", []
 
 
 def _possible(wanted: Action, settings: TrainSettings) -> Action:
     """Return the action that can help: without an adversary lambda_L1 has nothing to weigh
     against, and outside of the guide's values it has no further to go."""
-    weighs = settings.lambda_GAN > 0
-    if wanted == "raise_lambda" and not (weighs and settings.lambda_L1 < RIGHT_LAMBDAS[-1]):
-        return "more_training"
-    if wanted == "lower_lambda" and not (weighs and settings.lambda_L1 > LOW_LAMBDA):
-        return "more_training"
-    return wanted
+    room = {
+        "raise_lambda": settings.lambda_L1 < RIGHT_LAMBDAS[-1],
+        "lower_lambda": settings.lambda_L1 > LOW_LAMBDA,
+    }
+    return wanted if settings.lambda_GAN > 0 and room.get(wanted) else "more_training"
 
 
 def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) -> Advice:
+    now = f"{settings.lambda_L1:g}"
     if action == "raise_lambda":
-        targets = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
-        return Advice(action, f"--lambda_L1 {targets[0]}", _raise(settings, targets), because)
+        to, *further = [str(value) for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
+        if further:
+            either = _(
+                "Too little of the true texture: raise lambda_L1 from {now} to 400 or 500.", now=now
+            )
+            raised = Sentence("compare_raise", either)
+        else:
+            only = _(
+                "Too little of the true texture: raise lambda_L1 from {now} to {to}.",
+                now=now,
+                to=to,
+            )
+            raised = Sentence("compare_raise_to", only)
+        return Advice(action, f"--lambda_L1 {to}", raised, because)
     if action == "lower_lambda":
-        values = {"now": f"{settings.lambda_L1:g}", "to": str(LOW_LAMBDA)}
-        lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", **values)
-        return Advice(
-            action, f"--lambda_L1 {LOW_LAMBDA}", Sentence("compare_lower", lower), because
-        )
+        lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", now=now, to=str(LOW_LAMBDA))
+        flags = f"--lambda_L1 {LOW_LAMBDA}"
+        return Advice(action, flags, Sentence("compare_lower", lower), because)
     if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
         no_adversary = _(
             "Raising or lowering lambda_L1 changes nothing here: without an adversary "
@@ -250,28 +253,12 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
     return Advice(action, f"{flags} --continue_train", more, because)
 
 
-def _raise(settings: TrainSettings, targets: list[int]) -> Sentence:
-    now = f"{settings.lambda_L1:g}"
-    if len(targets) > 1:
-        either = _(
-            "Too little of the true texture: raise lambda_L1 from {now} to 400 or 500.", now=now
-        )
-        return Sentence("compare_raise", either)
-    only = _(
-        "Too little of the true texture: raise lambda_L1 from {now} to {to}.",
-        now=now,
-        to=str(targets[0]),
-    )
-    return Sentence("compare_raise_to", only)
-
-
 def _recovered(score: RunScore) -> Sentence:
-    share = score.recovered_share
-    values = {
-        "recovered": "–" if share is None else percent(share),
-        "error": level(score.level_error), "identity": level(score.identity_error),
-    }  # fmt: skip
+    mean = score.mean
     recovered = _(
-        "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.", **values
+        "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.",
+        recovered="–" if mean.recovered_share is None else percent(mean.recovered_share),
+        error=level(mean.level_error),
+        identity=level(mean.identity_error),
     )
     return Sentence("compare_recovered", recovered)

@@ -18,7 +18,7 @@ from unretouch.base.errors import (
     UsageError,
 )
 from unretouch.base.messages import N_, Message, _
-from unretouch.metrics import Figure
+from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.runs.folder import find_runs
 from unretouch.settings.train import TrainSettings
@@ -99,17 +99,17 @@ class Comparison:
     @property
     def identity_error(self) -> float:
         """Mean error of doing nothing, in grey levels."""
-        return self.best.score.identity_error
+        return self.best.score.mean.identity_error
 
     def take(self) -> Sentence:
         """Return which run to take, or that none should be taken yet."""
-        score = self.best.score
+        mean = self.best.score.mean
         values = {
             "run": self.best.record.name,
-            "error": level(score.level_error),
-            "identity": level(score.identity_error),
+            "error": level(mean.level_error),
+            "identity": level(mean.identity_error),
         }
-        if (score.recovered_share or 0.0) <= 0:
+        if (mean.recovered_share or 0.0) <= 0:
             none = _(
                 "Take none of them yet: even {run} is off by {error} grey levels, doing nothing "
                 "by {identity}.",
@@ -124,7 +124,7 @@ class Comparison:
     def why_not_weighted(self) -> Sentence:
         """Return why runs are not ranked by G_L1, in the figures of these runs."""
         lambdas = sorted({c.record.settings.lambda_L1 for c in self.runs} - {0.0}) or [100.0]
-        worth = ", ".join(f"{127.5 / value:.3g} ({value:g})" for value in lambdas)
+        worth = ", ".join(f"{1 / weighted_l1(1.0, value):.3g} ({value:g})" for value in lambdas)
         why = _(
             "Never by G_L1: it contains lambda_L1, so the same number means another error in each "
             "run. In grey levels, G_L1 1.0 is worth (by lambda_L1): {worth}.",
@@ -162,52 +162,43 @@ def compare(words: Sequence[str], checkpoints_dir: Path, out: Path, tell: Tell) 
         raise DataError("no runs in this folder", checkpoints_dir, "Train one first")
     left_out: list[LeftOut] = []
     candidates: list[_Candidate] = []
-    shelf = _Shelf()
+    loaded: dict[object, _Data] = {}  # once: runs of one experiment share their pairs
     for name in names:
         try:
             require_known(name, checkpoints_dir, known)
-            candidates.append(_candidate(checkpoints_dir, name, shelf))
+            record = read_run(checkpoints_dir, name)
+            checksum = measuring.weights_checksum(record)
+            candidates.append(_Candidate(record, checksum, _data(record.settings, loaded)))
         except (CheckpointError, DataError, UsageError) as error:
             left_out.append(LeftOut(name, plain(_one_line(error))))
     candidates, others = _same_pairs(candidates)
     left_out += others
-    scores: dict[str, RunScore] = {}
+    measured: dict[str, tuple[_Candidate, RunScore]] = {}
     for candidate in candidates:
+        name = candidate.record.name
         try:
-            scores[candidate.record.name] = _scored(candidate, out, tell)
+            measured[name] = candidate, _scored(candidate, out, tell)
         except (CheckpointError, DataError, UsageError) as error:
-            left_out.append(LeftOut(candidate.record.name, plain(_one_line(error))))
-    if not scores:
+            left_out.append(LeftOut(name, plain(_one_line(error))))
+    if not measured:
         raise ManyDataErrors([DataError(one.reason.english(), one.name) for one in left_out])
-    places = rank(scores)
-    by_name = {candidate.record.name: candidate for candidate in candidates}
-    compared = [_compared(by_name[name], scores[name], places[name]) for name in places]
-    return Comparison(compared, left_out, by_name[compared[0].record.name].data.pairs)
+    places = rank({name: score for name, (_candidate, score) in measured.items()})
+    compared = [_compared(*measured[name], places[name]) for name in places]
+    return Comparison(compared, left_out, candidates[0].data.pairs)
 
 
-class _Shelf:
-    """Pairs that were loaded already: runs of one experiment share them."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[object, _Data] = {}
-
-    def data(self, settings: TrainSettings) -> _Data:
-        """Return the training pairs that the settings mean, as training saw them."""
-        where = (settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size)
-        key = (where, sizing(settings), settings.input_nc, settings.output_nc)
-        if key not in self._loaded:
-            loaded = load_pairs(*where)
-            pairs = [at_scale(settings, pair) for pair in loaded.pairs]
-            digests = [measuring.pair_digest(pair) for pair in pairs]
-            files = {line["file"]: line["sha256"] for line in loaded.manifest}
-            self._loaded[key] = _Data(pairs, digests, files)
-        return self._loaded[key]
-
-
-def _candidate(checkpoints_dir: Path, name: str, shelf: _Shelf) -> _Candidate:
-    record = read_run(checkpoints_dir, name)
-    checksum = measuring.weights_checksum(record)
-    return _Candidate(record, checksum, shelf.data(record.settings))
+def _data(settings: TrainSettings, loaded: dict[object, _Data]) -> _Data:
+    """Return the training pairs that the settings mean, as training saw them; `loaded` has those
+    that were read already."""
+    where = (settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size)
+    key = (where, sizing(settings), settings.input_nc, settings.output_nc)
+    if key not in loaded:
+        found = load_pairs(*where)
+        pairs = [at_scale(settings, pair) for pair in found.pairs]
+        digests = [measuring.pair_digest(pair) for pair in pairs]
+        files = {line["file"]: line["sha256"] for line in found.manifest}
+        loaded[key] = _Data(pairs, digests, files)
+    return loaded[key]
 
 
 def _same_pairs(candidates: list[_Candidate]) -> tuple[list[_Candidate], list[LeftOut]]:
@@ -232,6 +223,15 @@ def _otherness(one: _Candidate, kept: _Candidate) -> Sentence:
             mine=mine.direction,
         )
         return Sentence("compare_other_direction", direction)
+    channels = [_channels(settings) for settings in (mine, theirs)]
+    if channels[0] != channels[1]:
+        grey = _(
+            "Its number of channels is {mine}, that of the runs compared here {theirs} (1 is grey, "
+            "3 is colour): errors in grey and in colour cannot be compared.",
+            mine=channels[0],
+            theirs=channels[1],
+        )
+        return Sentence("compare_other_channels", grey)
     if [pair.name for pair in one.data.pairs] == [pair.name for pair in kept.data.pairs]:
         sizes = [_size(candidate.data.pairs[0]) for candidate in (one, kept)]
         if sizes[0] != sizes[1]:
@@ -248,6 +248,11 @@ def _otherness(one: _Candidate, kept: _Candidate) -> Sentence:
         theirs=theirs.dataroot,
     )
     return Sentence("compare_other_pairs", pairs)
+
+
+def _channels(settings: TrainSettings) -> str:
+    seen, made = settings.input_nc, settings.output_nc
+    return str(seen) if seen == made else f"{seen} -> {made}"
 
 
 def _size(pair: Pair) -> str:
@@ -276,7 +281,7 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     if tendency is None:
         short = _(
             "Too few log lines ({lines}) to tell whether the error was still falling.",
-            lines=str(len(record.curve.steps)),
+            lines=str(len(record.curve["step"])),
         )
         notes.append(Sentence("compare_short_log", short))
     if record.manifest and record.manifest != candidate.data.files:
@@ -294,7 +299,7 @@ def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
     best = record.best
     if best is None or best.level_error is None:
         return []
-    if best.level_error >= BETTER_BEST * score.level_error:
+    if best.level_error >= BETTER_BEST * score.mean.level_error:
         return []
     better = _(
         "Its weights of epoch {epoch} were better ({error} grey levels): test them with "
@@ -318,15 +323,17 @@ def rank(scores: Mapping[str, RunScore]) -> dict[str, Places]:
     Figures are compared as they are shown (error to 0.001 grey levels, shares to 0.1 %): what
     looks equal in the table is equal.
     """
-    names = list(scores)
-    error = _places([round(scores[name].level_error, 3) for name in names])
-    recovered = _places([_shown(scores[name].recovered_share) for name in names])
-    texture = _places([_shown(scores[name].texture.recovered) for name in names])
-    sums = [sum(places) for places in zip(error, recovered, texture, strict=True)]
-    order = sorted(range(len(names)), key=lambda i: (sums[i], scores[names[i]].level_error))
+    means = [score.mean for score in scores.values()]
+    error = _places([round(mean.level_error, 3) for mean in means])
+    recovered = _places([_shown(mean.recovered_share) for mean in means])
+    texture = _places([_shown(score.texture.recovered) for score in scores.values()])
+    ranked = sorted(
+        zip(scores, means, zip(error, recovered, texture, strict=True), strict=True),
+        key=lambda one: (sum(one[2]), one[1].level_error),
+    )
     return {
-        names[i]: Places(error[i], recovered[i], texture[i], overall)
-        for overall, i in enumerate(order, 1)
+        name: Places(*places, overall=overall)
+        for overall, (name, _mean, places) in enumerate(ranked, 1)
     }
 
 

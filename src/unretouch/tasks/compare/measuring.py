@@ -22,7 +22,6 @@ from unretouch.model.find import weights_of
 from unretouch.pixels.pair_pictures import REAL, pair_pictures, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.plain_figures import PlainFigures, mean_of
-from unretouch.settings.train import FREE
 from unretouch.tasks.compare.runs import RunRecord
 
 KEPT = 1
@@ -53,6 +52,9 @@ class Texture:
     """share of the removed texture that is back, in place and in strength"""
 
 
+NO_TEXTURE = Texture(None, None, None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PairScore(PlainFigures):
     """The figures of one training pair, predicted as a test does."""
@@ -67,15 +69,9 @@ class PairScore(PlainFigures):
 
     def record(self) -> dict[str, Any]:
         """Return the figures as comparison.json holds them."""
-        return {
-            "name": self.name,
-            "width": self.width,
-            "height": self.height,
-            **super().record(),
-            "texture": dataclasses.asdict(self.texture),
-            "frame": self.frame,
-            "area": self.area,
-        }
+        values = dataclasses.asdict(self)
+        del values["estimated"], values["identity_parts"]  # always the same here
+        return values
 
 
 @dataclass(frozen=True)
@@ -92,31 +88,15 @@ class RunScore:
         return f"runs/{self.key}/{number:02d}_{kind}.png"
 
     @property
-    def level_error(self) -> float:
-        return mean_of(self.pairs).level_error
-
-    @property
-    def identity_error(self) -> float:
-        return mean_of(self.pairs).identity_error
-
-    @property
-    def recovered_share(self) -> Figure:
-        return mean_of(self.pairs).recovered_share
-
-    @property
-    def exact_pixels(self) -> Figure:
-        return mean_of(self.pairs).exact_pixels
+    def mean(self) -> PlainFigures:
+        return mean_of(self.pairs)
 
     @property
     def texture(self) -> Texture:
         """The mean over the pairs that lost texture."""
         known = [p.texture for p in self.pairs if p.texture.recovered is not None]
-        return Texture(
-            *(
-                _mean([getattr(texture, field.name) for texture in known]) if known else None
-                for field in dataclasses.fields(Texture)
-            )
-        )
+        columns = zip(*(dataclasses.astuple(texture) for texture in known), strict=True)
+        return Texture(*(sum(column) / len(known) for column in columns)) if known else NO_TEXTURE
 
 
 def weights_checksum(record: RunRecord) -> str:
@@ -140,7 +120,7 @@ def pair_digest(pair: Pair) -> str:
 
 def score_key(record: RunRecord, weights_sha256: str, digests: Sequence[str]) -> str:
     """Return what the figures of a run depend on, as a name for a folder."""
-    deciding = {k: v for k, v in record.settings.to_dict().items() if k not in FREE}
+    deciding = record.settings.deciding()
     text = json.dumps([KEPT, __version__, weights_sha256, deciding, list(digests)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -150,7 +130,10 @@ def kept_score(out: Path, key: str, names: Sequence[str]) -> RunScore | None:
     folder = out / "runs" / key
     try:
         values = json.loads((folder / "figures.json").read_text("utf-8"))
-        score = _score(values)
+        pairs = [
+            PairScore(**{**pair, "texture": Texture(**pair["texture"])}) for pair in values["pairs"]
+        ]
+        score = RunScore(values["key"], values["weights_sha256"], pairs)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     pictures = [
@@ -179,7 +162,11 @@ def measure(
         prediction = model.predict(pair.source)
         scores.append(_pair_score(pair, prediction, record.settings.lambda_L1))
         if number < MOST_PICTURES:
-            _write_pictures(folder, number, pair, prediction, crop_of(pair))
+            crop, files = crop_of(pair), picture_files(f"{number:02d}")
+            made = pair_pictures(crop.cut(pair.source), crop.cut(prediction), crop.cut(pair.target))
+            # Input and answer are the same for all runs.
+            own = {kind: make for kind, make in made.items() if kind not in REAL}
+            write_pictures(folder, files, own)
     score = RunScore(key, weights_sha256, scores)
     # Last: figures that are there vouch for the pictures beside them.
     values = {
@@ -192,27 +179,17 @@ def measure(
     return score
 
 
-def _write_pictures(
-    folder: Path, number: int, pair: Pair, prediction: NDArray[np.float32], crop: Crop
-) -> None:
-    """Write what is the run's own; input and answer are the same for all runs."""
-    made = pair_pictures(crop.cut(pair.source), crop.cut(prediction), crop.cut(pair.target))
-    files = picture_files(f"{number:02d}")
-    write_pictures(folder, files, {kind: made[kind] for kind in made if kind not in REAL})
-
-
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
     from unretouch.report.pair_figures import figures_of_pair  # late: as above
 
     figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
     area = figures.prediction.area
-    removed = figures.bands.removed if figures.bands else ()
     plain = dataclasses.replace(figures.plain, identity_parts=None)  # which is not kept
     return PairScore(
         **vars(plain),
         width=figures.width,
         height=figures.height,
-        texture=_texture(area, removed),
+        texture=_texture(area, figures.bands.removed) if figures.bands else NO_TEXTURE,
         frame=figures.prediction.frame,
         area=area,
     )
@@ -230,23 +207,10 @@ def _texture(area: dict[str, Figure], removed: Sequence[float]) -> Texture:
         whole = sum(weight for weight, _ in known)
         return sum(weight * value for weight, value in known) / whole if whole else None
 
-    if not removed:
-        return Texture(None, None, None)
     recovered = weighted("detail_recovered")
     if recovered is None:
-        return Texture(None, None, None)
+        return NO_TEXTURE
     return Texture(weighted("band_energy"), weighted("detail_coherence"), recovered)
-
-
-def _score(values: dict[str, Any]) -> RunScore:
-    pairs = [
-        PairScore(**{**pair, "texture": Texture(**pair["texture"])}) for pair in values["pairs"]
-    ]
-    return RunScore(values["key"], values["weights_sha256"], pairs)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from unretouch import __version__
 from unretouch.base import durable
+from unretouch.metrics import weighted_l1
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
 from unretouch.report.console import duration
@@ -18,7 +19,7 @@ from unretouch.report.pages import write_page
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.comparison import Compared, Comparison
-from unretouch.tasks.compare.runs import Curve, differing_settings
+from unretouch.tasks.compare.runs import Curve, differing_settings, setting_text
 
 SCHEMA = 1
 """Raised by one when a reader of comparison.json would have to change; new keys do not raise it."""
@@ -46,7 +47,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         marks=_marks(record["runs"]),
         pairs=shown,
         duration=duration,
-        setting=_setting,
+        setting=lambda value: setting_text(value, "–"),
         flags=_flags,
         colours=COLOURS,
     )
@@ -55,7 +56,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
 
 
 def report(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON can hold it; the schema is described in docs/compare.md."""
+    """Return the comparison as JSON can hold it; docs/compare.md describes the schema."""
     return {
         "schema": SCHEMA,
         "program": "unretouch",
@@ -74,7 +75,7 @@ def report(comparison: Comparison) -> dict[str, Any]:
 
 
 def _run(one: Compared) -> dict[str, Any]:
-    record, score = one.record, one.score
+    record, mean = one.record, one.score.mean
     return {
         "name": record.name,
         "places": asdict(one.places),
@@ -83,18 +84,18 @@ def _run(one: Compared) -> dict[str, Any]:
         "epoch": record.epoch,
         "elapsed_s": record.elapsed_s,
         "lambda_L1": record.settings.lambda_L1,
-        "G_L1": score.level_error / 127.5 * record.settings.lambda_L1,
-        "level_error": score.level_error,
-        "recovered_share": score.recovered_share,
-        "exact_pixels": score.exact_pixels,
-        "texture": asdict(score.texture),
+        "G_L1": weighted_l1(mean.level_error, record.settings.lambda_L1),
+        "level_error": mean.level_error,
+        "recovered_share": mean.recovered_share,
+        "exact_pixels": mean.exact_pixels,
+        "texture": asdict(one.score.texture),
         "trend": None
         if one.trend is None
         else {**asdict(one.trend), "fall": one.trend.fall, "falling": one.trend.falling},
         "advice": [advice.record() for advice in one.advice],
         "notes": [note.record() for note in one.notes],
-        "weights": {"file": record.run.weights("latest").name, "sha256": score.weights_sha256},
-        "pairs": [pair.record() for pair in score.pairs],
+        "weights": {"file": record.run.weights("latest").name, "sha256": one.score.weights_sha256},
+        "pairs": [pair.record() for pair in one.score.pairs],
     }
 
 
@@ -138,10 +139,8 @@ def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> dict[s
 
 def _curve(name: str, curve: Curve, whole: float) -> dict[str, Any]:
     """Return the error while a run trained, in grey levels; columns of one length."""
-    columns = {"level_error": curve.level_error, "identity_error": curve.identity_error}
-    by_step = thin_curves({"step": curve.steps, **columns})
     # A column named `step` keeps the last of the points that one stands for, as time should.
-    by_time = thin_curves({"step": curve.elapsed_s})
+    by_step, by_time = thin_curves(curve), thin_curves({"step": curve["elapsed_s"]})
     errors = of_whole_pictures(by_step["level_error"], by_step["identity_error"], whole)
     return {
         "run": name,
@@ -159,12 +158,6 @@ def _marks(runs: Sequence[dict[str, Any]]) -> list[set[str]]:
         {name for name in ("error", "recovered", "texture") if run["places"][name] == 1}
         for run in runs
     ]
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _flags(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,12 @@ from unretouch.runs.condition import State, condition_of, is_count
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import Best, Record, read_best, read_records
 from unretouch.settings.fields import nearest_hint
-from unretouch.settings.train import FREE, TrainSettings, load_settings
+from unretouch.settings.train import TrainSettings, load_settings
 
-
-@dataclass(frozen=True)
-class Curve:
-    """The error while training, in grey levels; all are of one length."""
-
-    steps: list[float]
-    elapsed_s: list[float]
-    level_error: list[float]
-    identity_error: list[float]
-    """what doing nothing would have cost on the same parts; NaN where that is not on record"""
+Curve = Mapping[str, Sequence[float]]
+"""The error while training: columns of one length, `step`, `elapsed_s`, and in grey levels
+`level_error` and `identity_error`: what doing nothing would have cost on the same parts, NaN where
+that is not on record."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,6 @@ class RunRecord:
     """One run as its folder tells it."""
 
     run: RunDir
-    checkpoints_dir: Path
     settings: TrainSettings
     state: State
     """one that still trains is as unfinished as one that was cut off"""
@@ -77,18 +71,15 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
     last = lines[-1] if lines else {}
     return RunRecord(
         run=run,
-        checkpoints_dir=checkpoints_dir,
         settings=settings,
         state="unfinished" if condition.state == "running" else condition.state,
         step=int(last.get("step", 0) if condition.step is None else condition.step),
         epoch=int(last.get("epoch", 0)),
         elapsed_s=float(last.get("elapsed_s", 0.0)),
-        curve=Curve(
-            steps=[float(line["step"]) for line in lines],
-            elapsed_s=[float(line["elapsed_s"]) for line in lines],
-            level_error=[float(line["level_error"]) for line in lines],
-            identity_error=[float(line.get("identity_error", math.nan)) for line in lines],
-        ),
+        curve={
+            name: [float(line.get(name, math.nan)) for line in lines]
+            for name in ("step", "elapsed_s", "level_error", "identity_error")
+        },
         manifest=_manifest(run.data_manifest),
         best=read_best(run),
     )
@@ -107,14 +98,17 @@ def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
 
     Folders, names, and what does not change what is learnt are left out.
     """
-    by_run = {run.name: run.settings.to_dict() for run in runs}
-    names = next(iter(by_run.values()), {})
-    table = {
-        name: {run: settings[name] for run, settings in by_run.items()}
-        for name in names
-        if name not in FREE
-    }
+    by_run = {run.name: run.settings.deciding() for run in runs}
+    names = by_run[runs[0].name]
+    table = {name: {run: settings[name] for run, settings in by_run.items()} for name in names}
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
+
+
+def setting_text(value: Any, none: str) -> str:
+    """Return the value of a setting as a person reads it, `none` where it is not set."""
+    if value is None:
+        return none
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _manifest(path: Path) -> dict[str, str]:

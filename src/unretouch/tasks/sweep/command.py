@@ -12,7 +12,7 @@ from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import TrainOptions
 from unretouch.tasks import train_command
 from unretouch.tasks.sweep import grid
-from unretouch.tasks.sweep.grid import Combination, Settings, Value
+from unretouch.tasks.sweep.grid import Settings, Value
 from unretouch.tasks.train_command import FIRST, elsewhere
 
 PROG = "unretouch sweep"
@@ -37,8 +37,7 @@ def main(argv: list[str]) -> int:
     settings = build(SweepSettings, values(own, words), PROG)
     plan = grid.from_flags({k: v for k, v in words.items() if k not in own})
     if settings.file is not None:
-        switches = [flag.name for flag in TRAINING.values() if flag.is_switch]
-        plan = grid.merged(grid.from_file(settings.file, switches, TRAINING), plan)
+        plan = grid.merged(grid.from_file(settings.file, TRAINING), plan)
     return _sweep(settings, plan)
 
 
@@ -47,27 +46,23 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
     common = dict(plan.common)
     name = run_name(_one(common.pop("name", ("experiment_name",)), "name"))
     ordinary = TRAINING["checkpoints_dir"].default
-    checkpoints = _one(common.get("checkpoints_dir", (ordinary,)), "checkpoints_dir")
+    checkpoints = Path(_one(common.get("checkpoints_dir", (ordinary,)), "checkpoints_dir"))
     common.pop("continue_train", None)  # the guide's commands carry it; a sweep always goes on
     found = grid.combinations(grid.Plan(common, plan.axes, plan.rows))
-    words = [_words(name, one) for one in found]
+    words = [_words(f"{name}/{segment}", one) for segment, one in found.items()]
     settings = [train_command.asked(list(each[1:])) for each in words]
 
     from rich.console import Console  # late, as the next lines: imports torch
 
-    from unretouch.tasks.sweep.run import Member, SweepRequest, describe, sweep
+    from unretouch.tasks.sweep.run import Member, SweepFolder, describe, sweep
 
-    request = SweepRequest(
-        name=name,
-        checkpoints=Path(checkpoints).absolute(),
-        members=[Member(*each) for each in zip(settings, words, strict=True)],
-        asked=asked,
-    )
+    folder = SweepFolder(checkpoints.absolute(), name)
+    members = [Member(folder, *each) for each in zip(settings, words, strict=True)]
     if asked.dry_run:
-        for line in describe(request):
+        for line in describe(folder, members, asked):
             print(line)
         return ExitCode.OK
-    return sweep(request, Console())
+    return sweep(folder, members, asked, Console())
 
 
 def _check(plan: grid.Plan) -> None:
@@ -86,11 +81,10 @@ def _one(value: Value, name: str) -> str:
     return value[0]
 
 
-def _words(name: str, one: Combination) -> tuple[str, ...]:
-    """Return the words of the training that `one` asks for, with `train` first."""
-    settings: Settings = {**one.settings, "name": (f"{name}/{one.segment}",)}
+def _words(name: str, settings: Settings) -> tuple[str, ...]:
+    """Return the words of the training `name` with these settings, with `train` first."""
     words = ["train"]
-    for flag, value in settings.items():
+    for flag, value in {**settings, "name": (name,)}.items():
         if value is not None:
             words.append("=".join((f"--{flag}", *value)))
     return (*words, "--continue_train")

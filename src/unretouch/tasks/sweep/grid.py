@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from unretouch.base import names
 from unretouch.base.errors import DataError, UsageError
-from unretouch.settings.fields import nearest_hint
+from unretouch.settings.fields import Flag, nearest_hint
 
 ROWS = "run"
 """Name of the tables in a file that list runs: [[run]]."""
@@ -44,14 +44,6 @@ class Plan:
     rows: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True)
-class Combination:
-    """One run: the last segment of its name, and its settings."""
-
-    segment: str
-    settings: Settings
-
-
 def from_flags(flags: Mapping[str, tuple[str, ...]]) -> Plan:
     """Return the plan of a command line: a flag with several values is an axis.
 
@@ -67,11 +59,11 @@ def from_flags(flags: Mapping[str, tuple[str, ...]]) -> Plan:
     return plan
 
 
-def from_file(path: Path, switches: Collection[str], known: Collection[str]) -> Plan:
+def from_file(path: Path, known: Mapping[str, Flag]) -> Plan:
     """Return the plan in a TOML file: lists are axes, tables [[run]] the list of runs.
 
-    `known` are the settings there are, `switches` those of them that are true or false. Raises
-    DataError for a file that cannot be read, UsageError for what stands in it.
+    `known` are the settings there are. Raises DataError for a file that cannot be read, UsageError
+    for what stands in it.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -79,53 +71,44 @@ def from_file(path: Path, switches: Collection[str], known: Collection[str]) -> 
         raise DataError(f"cannot be read: {error.strerror}", path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"is not TOML: {error}", path) from error
-    reader = _Reader(path, switches, known)
     rows = content.pop(ROWS, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UsageError("is not a list of tables", f"{path}: {ROWS}", f"Write [[{ROWS}]] above it")
-    plan = Plan(rows=tuple(_row(reader, row) for row in rows))
-    for name, value in content.items():
-        if isinstance(value, list):
-            values = tuple(reader.value(name, one) for one in value)
-            if not values:
-                raise UsageError("has no value", f"{path}: {name}")
-            _refuse_repeated(f"{path}: {name}", values)
-            if len(values) > 1:
-                plan.axes[name] = values
-            else:
-                plan.common[name] = values[0]
+    plan = Plan(rows=tuple(_row(path, row, known) for row in rows))
+    for name, found in content.items():
+        listed = found if isinstance(found, list) else [found]
+        values = tuple(_value(path, name, one, known) for one in listed)
+        if not values:
+            raise UsageError("has no value", f"{path}: {name}")
+        _refuse_repeated(f"{path}: {name}", values)
+        if len(values) > 1:
+            plan.axes[name] = values
         else:
-            plan.common[name] = reader.value(name, value)
+            plan.common[name] = values[0]
     return plan
 
 
-def _row(reader: _Reader, table: dict[str, Any]) -> Row:
+def _row(path: Path, table: dict[str, Any], known: Mapping[str, Flag]) -> Row:
     name = table.pop("name", None)
-    settings = {key: reader.value(key, value) for key, value in table.items()}
+    settings = {key: _value(path, key, value, known) for key, value in table.items()}
     if not settings:
-        raise UsageError("changes nothing", f"{reader.path}: [[{ROWS}]]")
+        raise UsageError("changes nothing", f"{path}: [[{ROWS}]]")
     return Row(settings, None if name is None else str(name))
 
 
-@dataclass(frozen=True)
-class _Reader:
-    path: Path
-    switches: Collection[str]
-    known: Collection[str]
-
-    def value(self, name: str, value: object) -> Value:
-        where = f"{self.path}: {name}"
-        if name not in self.known:
-            hint = nearest_hint(name, sorted(self.known))
-            raise UsageError("no setting of a training is called so", where, hint)
-        if isinstance(value, bool) != (name in self.switches):
-            wanted = "true or false" if name in self.switches else "a number or a text"
-            raise UsageError(f"{value!r} is not {wanted}", where)
-        if isinstance(value, bool):
-            return () if value else None
-        if not isinstance(value, int | float | str):
-            raise UsageError(f"{value!r} is not a number or a text", where)
-        return (str(value),)
+def _value(path: Path, name: str, value: object, known: Mapping[str, Flag]) -> Value:
+    where = f"{path}: {name}"
+    if name not in known:
+        hint = nearest_hint(name, sorted(known))
+        raise UsageError("no setting of a training is called so", where, hint)
+    if isinstance(value, bool) != known[name].is_switch:
+        wanted = "true or false" if known[name].is_switch else "a number or a text"
+        raise UsageError(f"{value!r} is not {wanted}", where)
+    if isinstance(value, bool):
+        return () if value else None
+    if not isinstance(value, int | float | str):
+        raise UsageError(f"{value!r} is not a number or a text", where)
+    return (str(value),)
 
 
 def merged(file: Plan, flags: Plan) -> Plan:
@@ -143,28 +126,18 @@ def merged(file: Plan, flags: Plan) -> Plan:
     return Plan(common, axes, file.rows)
 
 
-def combinations(plan: Plan) -> list[Combination]:
-    """Return the runs, rows first, the last axis changing fastest.
+def combinations(plan: Plan) -> dict[str, Settings]:
+    """Return the settings of each run by the last segment of its name, rows first, the last axis
+    changing fastest.
 
     Raises UsageError where nothing varies, or where two runs would be called the same.
     """
-    found = list(_all(plan))
     if not plan.axes and not plan.rows:
         raise UsageError(
             "nothing varies", "sweep", "Give a setting several values: --lambda_L1 300 500 1000"
         )
-    seen: dict[str, Combination] = {}
-    for one in found:
-        names.run_name(one.segment)
-        other = seen.setdefault(one.segment.casefold(), one)
-        if other is not one:
-            raise UsageError(
-                f"two runs would be called {one.segment!r}", "sweep", f"Give a [[{ROWS}]] a name"
-            )
-    return found
-
-
-def _all(plan: Plan) -> Iterator[Combination]:
+    found: dict[str, Settings] = {}
+    taken: set[str] = set()
     for row in plan.rows or (Row({}),):
         for values in itertools.product(*plan.axes.values()):
             point = dict(zip(plan.axes, values, strict=True))
@@ -172,7 +145,14 @@ def _all(plan: Plan) -> Iterator[Combination]:
                 name = segment([*row.settings.items(), *point.items()])
             else:
                 name = "-".join(filter(None, [row.name, segment(point.items())]))
-            yield Combination(name, {**plan.common, **row.settings, **point})
+            names.run_name(name)
+            if name.casefold() in taken:
+                raise UsageError(
+                    f"two runs would be called {name!r}", "sweep", f"Give a [[{ROWS}]] a name"
+                )
+            taken.add(name.casefold())
+            found[name] = {**plan.common, **row.settings, **point}
+    return found
 
 
 def _refuse_repeated(where: str, values: tuple[Value, ...]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,24 +13,22 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.live import Live
 from rich.text import Text
 
-from unretouch.base import durable
-from unretouch.base.errors import DiskError, ExitCode, UnretouchError
-from unretouch.jobs.early_stop import learning_curve
+from unretouch.base import durable, locks
+from unretouch.base.errors import CheckpointError, DataError, DiskError, ExitCode, UnretouchError
 from unretouch.jobs.engine import trainings
-from unretouch.jobs.training import Ended, Training
+from unretouch.jobs.training import Ended, Training, learning_curve
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.settings.commands import SweepSettings
-from unretouch.settings.train import FREE, Direction, TrainSettings
-from unretouch.tasks.compare.comparison import compare
-from unretouch.tasks.compare.output import write_comparison
-from unretouch.tasks.compare.runs import read_run
-from unretouch.tasks.compare.table import renderables
-from unretouch.tasks.doctor.examination import needed
-from unretouch.tasks.sweep.folder import SweepFolder
+from unretouch.runs.condition import condition_of
+from unretouch.runs.folder import RunDir
+from unretouch.settings.commands import CompareSettings, SweepSettings
+from unretouch.settings.train import Direction, TrainSettings, load_settings
+from unretouch.tasks.compare.command import main as compare
 from unretouch.training import fast_fit
+from unretouch.training.estimates import run_bytes
 from unretouch.training.stopping import (
     StoppedNow,
     exit_code_of,
@@ -38,162 +37,223 @@ from unretouch.training.stopping import (
     stop_signals,
 )
 
+SCHEMA = 1
+"""Of sweep.json."""
+
 _SHOWN_EVERY_S = 2.0
 _SHOWN = 4
 """Runs whose progress has room in one line."""
 
 
-@dataclass(frozen=True)
+class SweepFolder:
+    """The sweep's own files beside its runs: which process sweeps, and which runs were given up."""
+
+    def __init__(self, checkpoints: Path, name: str) -> None:
+        """`checkpoints` is the folder of all runs, absolute. Raises DataError where a run has that
+        name."""
+        folder = RunDir(checkpoints, name)
+        if folder.config.exists():
+            raise DataError("is a run, not a sweep", folder.root, "Give the sweep another --name")
+        self.name, self.checkpoints, self.root = name, checkpoints, folder.root
+        self.comparison = self.root / "comparison"
+        self._file = self.root / "sweep.json"
+        self._lock = self.root / "sweep.lock"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one that sweeps here. Raises DataError naming who does, DiskError."""
+        durable.make_folder(self.root)
+        with locks.held(self._lock, self._taken) as file:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def _taken(self) -> DataError:
+        return DataError(
+            f"another process sweeps here (process {self._holder()})",
+            self.root,
+            "Wait for it, stop it, or give this sweep another --name",
+        )
+
+    def _holder(self) -> str:
+        try:
+            return self._lock.read_text("utf-8").strip() or "that has just begun"
+        except OSError:  # Windows lets nobody read it
+            return "unknown"
+
+    def given_up(self) -> dict[str, str]:
+        """Return where runs stood when they were stopped for the sake of others, by name.
+
+        Raises CheckpointError for a damaged file.
+        """
+        try:
+            record = json.loads(self._file.read_text("utf-8"))
+            return {str(name): str(at) for name, at in record["given_up"].items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = "Move it away: runs that were given up will then be taken up again"
+            raise CheckpointError(f"cannot be read: {error}", self._file, hint) from error
+
+    def give_up(self, name: str, at: str) -> None:
+        """Remember that a run was stopped. Raises DiskError."""
+        record = {"schema": SCHEMA, "given_up": {**self.given_up(), name: at}}
+        durable.write_json(self._file, record)
+
+
 class Member:
-    """One run of a sweep: its settings, and the words of `unretouch train` that ask for it."""
+    """One run of a sweep: its settings, and the training that is asked for."""
 
-    settings: TrainSettings
-    words: tuple[str, ...]
+    def __init__(
+        self, folder: SweepFolder, settings: TrainSettings, words: tuple[str, ...]
+    ) -> None:
+        """`words` are those of `unretouch train` that mean the settings."""
+        self.settings = settings
+        self.training = Training(
+            name=settings.name,
+            checkpoints=folder.checkpoints,
+            words=words,
+            folder=Path.cwd(),
+            minutes=settings.minutes,
+            epochs=settings.n_epochs + settings.n_epochs_decay,
+        )
 
+    def finished(self) -> bool:
+        """Whether it is finished as it is asked for now; anything else is left to `train`."""
+        run, now = self.training.run, self.settings
+        try:
+            before = load_settings(run.config)
+        except UnretouchError:
+            return False
+        if condition_of(run).state != "finished" or not run.states():
+            return False
+        if now.precision == "auto":
+            now = dataclasses.replace(now, precision=before.precision)
+        return before.deciding() == now.deciding()
 
-@dataclass(frozen=True)
-class SweepRequest:
-    """The runs of a sweep, and what was asked for besides."""
-
-    name: str
-    checkpoints: Path
-    """folder of all runs, absolute"""
-    members: Sequence[Member]
-    asked: SweepSettings
+    def space(self) -> int:
+        """Return the bytes that it still asks for."""
+        files = (path for path in self.training.run.root.rglob("*") if path.is_file())
+        return max(0, run_bytes(self.settings) - sum(path.stat().st_size for path in files))
 
 
 @dataclass(frozen=True)
 class _Sorted:
-    todo: list[Training]
+    todo: list[Member]
     over: list[Training]
     """finished, or given up"""
     lines: list[str]
 
 
-def describe(request: SweepRequest) -> Iterator[str]:
+def describe(folder: SweepFolder, members: Sequence[Member], asked: SweepSettings) -> Iterator[str]:
     """Yield a line for each run, what a sweep would do with it, and what all ask for."""
-    folder = SweepFolder(request.checkpoints, request.name)
-    sorted_ = _sort(request, folder)
-    yield from sorted_.lines
-    names = {training.name for training in sorted_.todo}
-    members = [member for member in request.members if member.settings.name in names]
-    minutes = [member.settings.minutes for member in members]
-    space = sum(_space(request, member.settings) for member in members)
+    found = _sort(folder, members, asked)
+    yield from found.lines
+    minutes = [member.settings.minutes for member in found.todo]
     time = "time not known beforehand: it is given in epochs"
     if all(minute is not None for minute in minutes):
         time = f"{sum(minute or 0.0 for minute in minutes):g} minutes one after the other"
+    space = sum(member.space() for member in found.todo)
     yield (
-        f"{len(members)} of {len(request.members)} runs to train; {time}; "
+        f"{len(found.todo)} of {len(members)} runs to train; {time}; "
         f"disk: at most {durable.megabytes(space)} more"
     )
 
 
-def sweep(request: SweepRequest, console: Console) -> int:
+def sweep(
+    folder: SweepFolder, members: Sequence[Member], asked: SweepSettings, console: Console
+) -> int:
     """Train every member that is not finished, print what happens, and write the comparison.
 
     Returns the exit code: 0, or that of the first run that failed; 130 and 143 after Ctrl+C and
     SIGTERM, when every run has saved. Raises UnretouchError before anything is trained; DiskError
     also later.
     """
-    folder = SweepFolder(request.checkpoints, request.name)
-    for member in request.members:
+    for member in members:
         if member.settings.recipe == "fast":
             fast_fit.require_settings(member.settings)
-    for where in {_data(member.settings): None for member in request.members}:
+    for where in {_data(member.settings): None for member in members}:
         load_pairs(*where, PictureCache(0))  # one by one: here they are only checked
     with folder.held():
-        sorted_ = _sort(request, folder)
-        for line in sorted_.lines:
+        found = _sort(folder, members, asked)
+        for line in found.lines:
             say(console, line)
-        members = {member.settings.name: member for member in request.members}
-        _require_room(request, [members[training.name].settings for training in sorted_.todo])
+        _require_room(folder.checkpoints, found.todo)
         try:
-            failures = _train(request, sorted_, folder, console)
+            failures = _train(folder, found, asked, console)
         except StoppedNow as stopped:
             say(console, "stopped; what was trained is saved, and the same command goes on")
             return stopped.exit_code
-        return _compare(request, folder, failures, console)
+        code = failures[0].exit_code if failures else ExitCode.OK
+        names = tuple(member.settings.name for member in members)
+        try:
+            compare(
+                CompareSettings(
+                    runs=names, checkpoints_dir=folder.checkpoints, out=folder.comparison
+                ),
+                console,
+            )
+        except DataError:
+            if not failures:
+                raise
+            # None came far enough to compare: what failed is what matters.
+        return code
 
 
 def _data(settings: TrainSettings) -> tuple[str, str, Direction, float]:
     return settings.dataroot, settings.phase, settings.direction, settings.max_dataset_size
 
 
-def _sort(request: SweepRequest, folder: SweepFolder) -> _Sorted:
+def _sort(folder: SweepFolder, members: Sequence[Member], asked: SweepSettings) -> _Sorted:
     """Tell the runs that are to be trained from those that are finished or were given up."""
-    given_up = {} if request.asked.no_early_stop else folder.given_up()
-    todo, over, lines = [], [], []
-    for member in request.members:
-        settings = member.settings
-        training = Training(
-            name=settings.name,
-            checkpoints=request.checkpoints,
-            words=member.words,
-            folder=Path.cwd(),
-            minutes=settings.minutes,
-            epochs=settings.n_epochs + settings.n_epochs_decay,
-        )
-        if settings.name in given_up:
-            at = given_up[settings.name]
-            lines.append(f"{settings.name}: given up before, at {at}; --no_early_stop goes on")
-            over.append(training)
-        elif _finished(request, settings):
-            lines.append(f"{settings.name}: finished before")
-            over.append(training)
+    given_up = {} if asked.no_early_stop else folder.given_up()
+    found = _Sorted([], [], [])
+    for member in members:
+        name = member.settings.name
+        if name in given_up:
+            said = f"given up before, at {given_up[name]}; --no_early_stop goes on"
+            found.over.append(member.training)
+        elif member.finished():
+            said = "finished before"
+            found.over.append(member.training)
         else:
-            lines.append(f"{settings.name}: to train")
-            todo.append(training)
-    return _Sorted(todo, over, lines)
+            said = "to train"
+            found.todo.append(member)
+        found.lines.append(f"{name}: {said}")
+    return found
 
 
-def _finished(request: SweepRequest, settings: TrainSettings) -> bool:
-    """Whether the run is finished as it is asked for now; anything else is left to `train`."""
-    try:
-        record = read_run(request.checkpoints, settings.name)
-    except UnretouchError:
-        return False
-    if record.state != "finished" or not record.run.states():
-        return False
-    before, now = record.settings, settings
-    if now.precision == "auto":
-        now = dataclasses.replace(now, precision=before.precision)
-    return all(
-        getattr(before, field.name) == getattr(now, field.name)
-        for field in dataclasses.fields(TrainSettings)
-        if field.name not in FREE
-    )
-
-
-def _space(request: SweepRequest, settings: TrainSettings) -> int:
-    """Return the bytes that a run still asks for."""
-    root = request.checkpoints / settings.name
-    there = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    return max(0, needed(settings) - there)
-
-
-def _require_room(request: SweepRequest, todo: Sequence[TrainSettings]) -> None:
-    space = sum(_space(request, settings) for settings in todo)
-    free = durable.free_bytes(request.checkpoints)
+def _require_room(checkpoints: Path, todo: Sequence[Member]) -> None:
+    space, free = sum(member.space() for member in todo), durable.free_bytes(checkpoints)
     if free < space:
         raise DiskError(
             f"not enough space for {len(todo)} runs: {durable.megabytes(space)} needed, "
             f"{durable.megabytes(free)} free",
-            request.checkpoints,
+            checkpoints,
             "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",
         )
 
 
 def _train(
-    request: SweepRequest, sorted_: _Sorted, folder: SweepFolder, console: Console
+    folder: SweepFolder, found: _Sorted, asked: SweepSettings, console: Console
 ) -> list[Ended]:
-    todo = sorted_.todo
+    """Train what is to be trained; return how those ended that failed."""
+    todo = [member.training for member in found.todo]
     if not todo:
         return []
-    asked = request.asked
-    ends = trainings(asked.engine, todo, asked.jobs, not asked.no_early_stop, sorted_.over)
-    failures = []
-    say(console, f"what they print: {request.checkpoints / request.name}/*/console.txt")
-    with _signals_raise(), _progress(console, todo) as done, closing(ends):
+    ends = trainings(asked.engine, todo, asked.jobs, not asked.no_early_stop, found.over)
+    failures: list[Ended] = []
+    done: set[str] = set()
+    say(console, f"what they print: {folder.root}/*/console.txt")
+    progress = Live(
+        console=console,
+        get_renderable=lambda: Text(_progress_line(todo, done)),
+        refresh_per_second=1 / _SHOWN_EVERY_S,
+        auto_refresh=console.is_terminal,
+        transient=True,
+    )
+    with _signals_raise(), progress, closing(ends):
         for training, ended in ends:
             done.add(training.name)
             say(console, f"{training.name}: {_told(ended)}")
@@ -214,26 +274,6 @@ def _told(ended: Ended) -> str:
     if ended.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         return "was stopped; the same command goes on"
     return f"failed (exit {int(ended.exit_code)}): {ended.said}"
-
-
-def _compare(
-    request: SweepRequest, folder: SweepFolder, failures: Sequence[Ended], console: Console
-) -> int:
-    code = failures[0].exit_code if failures else ExitCode.OK
-    names = [member.settings.name for member in request.members]
-    try:
-        comparison = compare(
-            names, request.checkpoints, folder.comparison, lambda line: say(console, line)
-        )
-    except UnretouchError:
-        if failures:  # none came far enough: what failed is what matters
-            return code
-        raise
-    page = write_comparison(comparison, folder.comparison)
-    for shown in renderables(comparison):
-        console.print(shown, highlight=False)
-    say(console, f"page: {page}")
-    return code
 
 
 @contextmanager
@@ -261,30 +301,6 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(console: Console, todo: Sequence[Training]) -> Iterator[set[str]]:
-    """Show at a terminal how far the runs are while entered; yield a set for the names of those
-    that have ended."""
-    ended: set[str] = set()
-    if not console.is_terminal:
-        yield ended
-        return
-    over = threading.Event()
-    with console.status(Text("starting")) as status:
-
-        def look() -> None:
-            while not over.wait(_SHOWN_EVERY_S):
-                status.update(Text(_progress_line(todo, ended)))
-
-        thread = threading.Thread(target=look, daemon=True)
-        thread.start()
-        try:
-            yield ended
-        finally:
-            over.set()
-            thread.join()
 
 
 def _progress_line(todo: Sequence[Training], ended: set[str]) -> str:

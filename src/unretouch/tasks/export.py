@@ -1,11 +1,10 @@
-"""One export: weights in; out come a checked file and its model card, which says what someone who
-gets the file ought to know."""
+"""`unretouch export`: weights in; out come a checked file for other programs, and its model card,
+which says what someone who gets the file ought to know."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +12,13 @@ import torch
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.errors import UsageError, VerificationError, install_hint
+from unretouch.base.errors import ExitCode, UsageError, VerificationError, install_hint
+from unretouch.model.find import weights_file
 from unretouch.model.interface import RECORD
 from unretouch.model.load import load_network, read_safetensors
 from unretouch.runs.weights import load_weights, serialise
-from unretouch.tasks.export.onnx_file import SIZES, Exported, difference, onnx_bytes
+from unretouch.settings.commands import ExportSettings
+from unretouch.tasks.onnx_file import SIZES, Exported, difference, onnx_bytes
 
 Kind = Literal["onnx", "safetensors", "pth"]
 
@@ -49,19 +50,23 @@ width. Range and padding are inside.""",
 }
 
 
-@dataclass(frozen=True)
-class Export:
-    """What was written."""
+def main(settings: ExportSettings) -> int:
+    """Export. Returns the exit code. Raises UnretouchError."""
+    weights = weights_file(
+        settings.run,
+        settings.weights,
+        epoch=settings.epoch,
+        checkpoints_dir=settings.checkpoints_dir,
+    )
+    for line in export(weights, settings.to, settings.out):
+        print(line)
+    return ExitCode.OK
 
-    path: Path
-    card: Path
-    check: str
-    note: str = ""
-    """what the file does not hold"""
 
-
-def export(source: Path, kind: Kind, out: Path | None = None) -> Export:
+def export(source: Path, kind: Kind, out: Path | None = None) -> list[str]:
     """Write the model in the weights file `source` as `kind` to `out`, else beside it; a card too.
+
+    Returns lines that say what was written, and how it was checked.
 
     Raises CheckpointError, VerificationError where the file is not equal to what it was made of,
     UsageError where a package is missing or `out` is the weights themselves, DiskError.
@@ -92,7 +97,8 @@ def export(source: Path, kind: Kind, out: Path | None = None) -> Export:
         check = _write_tensors(path, kind, weights, record)
     beside = path.with_name(f"{path.name}.md")
     durable.write_text(beside, _card(path.name, kind, record, check))
-    return Export(path, beside, check, PLAIN if kind == "pth" else "")
+    note = [f"note: {PLAIN}"] if kind == "pth" else []
+    return [f"{path}: {check}", *note, f"model card: {beside}"]
 
 
 def _write_tensors(
@@ -147,38 +153,20 @@ def _card(file: str, kind: str, record: dict[str, Any], check: str) -> str:
         if sizing["preprocess"] in ("none", "crop")
         else f"{sizing['load_size']} pixels ({sizing['preprocess']})"
     )
-    lines = [
-        f"# {file}",
-        "",
-        "Brings back the skin texture that a retouch took from a portrait. Made by unretouch "
-        f"{record['version']}.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| generator | {model['generator']} |",
-        f"| direction | {settings['direction']} |",
-        f"| trained on | {_pairs(data)} at {size} |",
-        f"| recipe | {settings['recipe']}, lambda_L1 {settings['lambda_L1']:g}, seed "
-        f"{settings['seed']} |",
-        f"| weights, sha256 | `{record['weights_sha256']}` |",
-        f"| checked | {check} |",
-        "",
-        "## Use",
-        "",
-        f"`unretouch apply --weights {file} PHOTO... -o FOLDER`",
-        "",
-        _USE[kind].format(file=file),
-        "",
-        "## Limits",
-        "",
-        "It was fitted closely to few pictures. On others it invents texture that is plausible at "
-        "best; it does not know what the skin looked like, and its result is no evidence of it.",
-        "",
-        "It holds the faces of its training pictures: treat the file as you treat those, and pass "
-        "it on only where the people in them agree.",
-        "",
-    ]
-    return "\n".join(lines)
+    template = Path(__file__).with_name("model_card.md").read_text("utf-8")
+    return template.format(
+        file=file,
+        version=record["version"],
+        generator=model["generator"],
+        direction=settings["direction"],
+        trained_on=f"{_pairs(data)} at {size}",
+        recipe=settings["recipe"],
+        lambda_L1=settings["lambda_L1"],
+        seed=settings["seed"],
+        weights_sha256=record["weights_sha256"],
+        check=check,
+        use=_USE[kind].format(file=file),
+    )
 
 
 def _pairs(data: list[dict[str, Any]]) -> str:

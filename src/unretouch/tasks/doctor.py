@@ -1,17 +1,20 @@
-"""What this computer offers a training run, and what to do about what is missing.
+"""`unretouch doctor`: what this computer offers a run, and what to do about what is missing.
 
 Nothing here needs torch, numpy or rich to be installed: their absence is a finding.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import json
 import os
 import platform
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +24,11 @@ from unretouch import __version__
 from unretouch.base import durable, memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import ExitCode, install_hint
+from unretouch.settings.commands import DoctorSettings
 from unretouch.settings.train import TrainSettings
+
+SCHEMA = 1
+"""Of the JSON; raised when a reader would have to change."""
 
 EXTRAS = {
     "photo": "16 bits a channel, HEIC, RAW, pictures over 200 megapixels",
@@ -42,9 +49,6 @@ _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?([^;]*)(?:;.*extra\s*==\s*['\
 LITTLE_MEMORY = 3 * 10**9
 """Bytes below which the guide's presets may not fit: unet_256 at 512 pixels takes 2.3 GB."""
 
-_FAST = TrainSettings(dataroot=".", netG="detail", size="m", lambda_GAN=0)
-_GUIDE = TrainSettings(dataroot=".")
-
 PROBED_S = 2.0
 PROBED_SIDE = 256
 """Pixels of the pictures it is tried on; an update takes crops, of the same size in any picture."""
@@ -56,6 +60,9 @@ SLOW = 100
 """Passes over those pairs in ten minutes below which a longer time is advised."""
 
 State = Literal["ok", "note", "trouble"]
+
+_SIGNS = {"ok": "ok", "note": "note", "trouble": "TROUBLE"}
+_COLOURS = {"ok": "green", "note": "yellow", "trouble": "bold red"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,52 @@ class Finding:
     """what to do, where the state is not ok"""
     exit_code: ExitCode = ExitCode.OK
     """of a trouble: what a run would end with"""
+
+
+def main(settings: DoctorSettings) -> int:
+    """Examine. Returns 0 where a run can start, else the exit code it would end with."""
+    plain = not settings.json and not (sys.stdout.isatty() and importlib.util.find_spec("rich"))
+    findings = []
+    for finding in examine(settings.checkpoints_dir, not settings.no_speed):
+        findings.append(finding)
+        if plain:
+            print(line(finding), flush=True)
+    if settings.json:
+        print(json.dumps(record(findings), indent=1, ensure_ascii=False))
+    elif not plain:
+        _show_table(findings)
+    return verdict(findings)
+
+
+def verdict(findings: Sequence[Finding]) -> ExitCode:
+    """Return the exit code of the first trouble, or OK."""
+    return next((f.exit_code for f in findings if f.state == "trouble"), ExitCode.OK)
+
+
+def line(finding: Finding) -> str:
+    """Return a finding as plain text: one line, and one more for what to do."""
+    text = f"{_SIGNS[finding.state]:<8}{finding.topic + ':':<16}{finding.value}"
+    return f"{text}\n{'':<24}-> {finding.advice}" if finding.advice else text
+
+
+def record(findings: Sequence[Finding]) -> dict[str, object]:
+    """Return all findings as plain JSON values."""
+    shown = [{**dataclasses.asdict(f), "exit_code": int(f.exit_code)} for f in findings]
+    return {"schema": SCHEMA, "exit_code": int(verdict(findings)), "findings": shown}
+
+
+def _show_table(findings: Sequence[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "", "found", "what to do", title="unretouch doctor")
+    for finding in findings:
+        table.add_row(
+            f"[{_COLOURS[finding.state]}]{_SIGNS[finding.state]}",
+            escape(finding.topic), escape(finding.value), escape(finding.advice),
+        )  # fmt: skip
+    Console().print(table)
 
 
 def examine(checkpoints_dir: Path, probe_speed: bool) -> Iterator[Finding]:
@@ -85,14 +138,18 @@ def examine_packages() -> Iterator[Finding]:
     yield _python()
     yield Finding("unretouch", __version__)
     needed = requirements()
-    states = {name: _problem(name, bounds) for name, bounds in needed[""].items()}
+    problems = {name: _problem(name, bounds) for name, bounds in needed[""].items()}
     for name in SHOWN:
-        yield _package(name, states.pop(name, ""))
-    bad = [f"{name} {problem}" for name, problem in states.items() if problem]
+        problem = problems.pop(name, "") or _problem(name, "")
+        if problem:
+            yield Finding(name, problem, "trouble", install_hint(), ExitCode.USAGE)
+        else:
+            yield Finding(name, metadata.version(name))
+    bad = [f"{name} {problem}" for name, problem in problems.items() if problem]
     if bad:
         yield Finding("packages", ", ".join(bad), "trouble", install_hint(), ExitCode.USAGE)
     else:
-        yield Finding("packages", f"{len(states)} others, all there")
+        yield Finding("packages", f"{len(problems)} others, all there")
     for extra, purpose in EXTRAS.items():
         yield _extra(extra, purpose, needed.get(extra, {}))
 
@@ -144,15 +201,6 @@ def _problem(name: str, bounds: str) -> str:
     except metadata.PackageNotFoundError:
         return "is not installed"
     return "" if satisfies(version, bounds) else f"is {version}, {bounds} is needed"
-
-
-def _package(name: str, problem: str) -> Finding:
-    if not problem:
-        try:
-            return Finding(name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            problem = "is not installed"
-    return Finding(name, problem, "trouble", install_hint(), ExitCode.USAGE)
 
 
 def _extra(extra: str, purpose: str, packages: dict[str, str]) -> Finding:
@@ -224,51 +272,32 @@ def examine_disk(checkpoints_dir: Path) -> Iterator[Finding]:
     folder = checkpoints_dir.absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    yield _permission(folder)
-    yield _room(folder)
-
-
-def _permission(folder: Path) -> Finding:
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         problem = durable.disk_error(error, folder)
         advice = problem.hint or "Choose another folder by --checkpoints_dir"
-        return Finding("folder", str(folder), "trouble", advice, ExitCode.DISK)
-    return Finding("folder", f"{folder} takes files")
+        yield Finding("folder", str(folder), "trouble", advice, ExitCode.DISK)
+    else:
+        yield Finding("folder", f"{folder} takes files")
+    yield _room(folder)
 
 
 def _room(folder: Path) -> Finding:
     free = durable.free_bytes(folder)
     value = f"{megabytes(free)} free"
     try:
-        fast, guide = needed(_FAST), needed(_GUIDE)
+        from unretouch.training.estimates import run_bytes
     except ImportError:
         return Finding("disk", value)
+    fast = run_bytes(TrainSettings(dataroot=".", netG="detail", size="m", lambda_GAN=0))
+    guide = run_bytes(TrainSettings(dataroot="."))
     value += f"; a run takes {megabytes(fast)}, one of the guide's presets {megabytes(guide)}"
     advice = "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir"
     if free < fast:
         return Finding("disk", value, "trouble", advice, ExitCode.DISK)
-    if free < guide:
-        return Finding("disk", value, "note", advice)
-    return Finding("disk", value)
-
-
-def needed(settings: TrainSettings) -> int:
-    """Return the bytes that a run asks for before it starts."""
-    import torch
-    from torch import nn
-
-    from unretouch.networks import build_discriminator, build_generator
-    from unretouch.training.estimates import disk_plan
-
-    with torch.device("meta"):  # shapes, no memory
-        nets: dict[str, nn.Module] = {"G": build_generator(settings)}
-        if settings.lambda_GAN:
-            nets["D"] = build_discriminator(settings)
-    made = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
-    return made.total + made.state
+    return Finding("disk", value, "note", advice) if free < guide else Finding("disk", value)
 
 
 def examine_speed() -> Iterator[Finding]:

@@ -1,1 +1,0 @@
-"""Export: trained generators for other programs, checked before they leave."""
