@@ -23,7 +23,7 @@ from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.session import Session
 from unretouch.training.stopping import StopRequest
-from unretouch.training.team import Processes, Team
+from unretouch.training.team import Processes
 from unretouch.training.training_pairs import padded_pairs
 
 
@@ -63,7 +63,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
     return lines
 
 
-def begin(team: Team, settings: TrainSettings, opened: Session, pairs: Sequence[Pair]) -> None:
+def begin(team: Processes, settings: TrainSettings, opened: Session, pairs: Sequence[Pair]) -> None:
     """Tell the other processes where the run stands; they build the same and go along.
 
     Raises DataError when they see other pairs, ProcessLostError.
@@ -105,7 +105,7 @@ def follow(settings: TrainSettings, pairs: Sequence[Pair], team: Processes) -> E
     try:
         with StopRequest(patient=True) as stop:
             while True:
-                _, ends, progress = team.ordered(stop.asked)
+                _, ends, progress = team.agree(stop.asked)
                 if ends:
                     break
                 opened.progress.update(opened.fit, progress)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, UsageError
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import checkpoint, history
-from unretouch.runs.checkpoint import Checkpoint, Loaded
+from unretouch.runs.checkpoint import Loaded
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.runs.weights import load_weights
+from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings.train import FREE, TrainSettings, settings_from
-from unretouch.training import saving
 from unretouch.training.fit import Fit
-from unretouch.training.progress import Progress
-from unretouch.training.schedule import Epochs, Pace
+from unretouch.training.progress import Epochs, Pace, Progress
 from unretouch.training.team import ALONE, Team
 
 FIXED = (
@@ -64,6 +64,8 @@ class Session:
     progress: Progress
     lines: list[str]
     resumed: bool = False
+    records: list[history.Record] = field(default_factory=list)
+    """what metrics.jsonl holds already"""
 
 
 def open_run(
@@ -167,7 +169,13 @@ def _resumed(
     lines += _changed_settings(before, settings, run)
     opened = fresh()
     fit, progress = opened.fit, opened.progress
-    lines += _changed_surroundings(saved, saving.surroundings(fit))
+    was = {"processes": 1, **saved.about}  # states of a time when there was but one
+    lines += [
+        f"{name} is {now} now, was {was.get(name)}: the run goes on, but not bit for bit as it "
+        "would have"
+        for name, now in surroundings(fit).items()
+        if was.get(name) != now
+    ]
     fit.restore(saved.state["fit"], where)
     steps_per_epoch = progress.epochs.steps_per_epoch
     progress.restore(saved.state["progress"], saved.about["elapsed_s"])
@@ -185,7 +193,7 @@ def _resumed(
         at = f"epoch {progress.epochs.of_step(progress.step)}, step {progress.step + 1}"
         lines.append(f"going on at {at} from {where}")
     checkpoint.set_aside(newest.passed_over)
-    if written := saving.rewrite_latest(run, fit):
+    if written := _rewrite_latest(run, fit):
         lines.append(f"{', '.join(written)} did not match the state: written again")
     if how.load_epoch != "latest":
         lines.append(
@@ -210,7 +218,7 @@ def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) ->
     """Return a line on every changed setting that decides what is learnt. Raises UsageError for one
     of the networks themselves."""
     lines = []
-    for name in (field.name for field in dataclasses.fields(TrainSettings)):
+    for name in (each.name for each in dataclasses.fields(TrainSettings)):
         old, new = getattr(before, name), getattr(now, name)
         if name in FREE or old == new:
             continue
@@ -225,16 +233,6 @@ def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) ->
         else:
             lines.append(f"--{name} is {new} from here on (was {old})")
     return lines
-
-
-def _changed_surroundings(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
-    before = {"processes": 1, **saved.about}  # states of a time when there was but one
-    return [
-        f"{name} is {now[name]} now, was {before.get(name)}: the run goes on, but not bit for "
-        "bit as it would have"
-        for name in now
-        if before.get(name) != now[name]
-    ]
 
 
 def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed: bool) -> None:
@@ -255,6 +253,17 @@ def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed:
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
         )
+
+
+def surroundings(fit: Fit) -> dict[str, Any]:
+    """Return what bit-equal training depends on beside the state."""
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "device": next(fit.generator.parameters()).device.type,
+        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
+    }
 
 
 # --- what an earlier process left -------------------------------------------------------------
@@ -282,11 +291,26 @@ def _clear_up(run: RunDir, opened: Session) -> None:
     for folder in (run.root, run.state(0).parent, run.web, run.preview_images):
         durable.remove_temporaries(folder)
     found = history.set_aside_after(run, opened.progress.step)
-    for record in found.kept:
-        opened.progress.remember(record)
+    opened.records.extend(found.kept)
     if found.moved:
         opened.lines.append(
             f"{found.moved} log records past that step: kept in {run.metrics_aside}"
         )
     if found.torn:
         opened.lines.append(f"a line of {run.metrics.name} was cut short: left out")
+
+
+def _rewrite_latest(run: RunDir, fit: Fit) -> list[str]:
+    """Write the latest weights again where they do not match the state just restored (a crash lies
+    between, or they were damaged or replaced). Returns the names of the files written."""
+    written = []
+    for letter, weights in fit.weights().items():
+        path = run.weights("latest", letter)
+        try:
+            same = checkpoint.digest(load_weights(path)) == checkpoint.digest(weights)
+        except CheckpointError:
+            same = False
+        if not same:
+            save_weights(path, weights)
+            written.append(path.name)
+    return written

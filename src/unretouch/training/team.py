@@ -73,14 +73,16 @@ class Team:
         """
         return values
 
-    def agree(self, asked: ExitCode | None, ends: bool, progress: float) -> ExitCode | None:
+    def agree(
+        self, asked: ExitCode | None, ends: bool = False, progress: float = 0.0
+    ) -> tuple[ExitCode | None, bool, float]:
         """Before an update: tell all whether the run `ends`, and that a stop was `asked` for.
 
         Every process takes part once before every update, and the first one leads: its `ends` and
-        `progress` are those of all. Returns the stop that anybody was asked for. Raises
-        ProcessLostError.
+        `progress` are those of all. Returns the stop that anybody was asked for, whether the run
+        ends, and the progress. Raises ProcessLostError.
         """
-        return asked
+        return asked, ends, progress
 
     def tell(self, message: Any = None) -> Any:
         """Return the `message` of the first process, of tensors and plain values, to all.
@@ -92,10 +94,6 @@ class Team:
     def dismiss(self, code: ExitCode) -> None:
         """Let the other processes end with the exit code of the run. Raises ProcessLostError."""
         self.tell({"code": int(code)})
-
-    def same(self, number: int) -> bool:
-        """Return whether `number` (0 to below 2**62) is one and the same in all processes."""
-        return True
 
 
 ALONE = Team()
@@ -118,27 +116,19 @@ class Processes(Team):
     def average_gradients(self, net: nn.Module, share: float) -> None:
         gradients = [p.grad for p in net.parameters() if p.grad is not None]
         # One message for all: many small ones would each wait for the slowest process.
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        flat = self.average(flat, share)
-        begin = 0
-        for gradient in gradients:
-            end = begin + gradient.numel()
-            gradient.copy_(flat[begin:end].view(gradient.shape))
-            begin = end
+        flat = self.average(torch.cat([gradient.reshape(-1) for gradient in gradients]), share)
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view(gradient.shape))
 
     def average(self, values: Tensor, share: float) -> Tensor:
         total = values * share
         _exchanged(lambda: dist.all_reduce(total))
         return total
 
-    def agree(self, asked: ExitCode | None, ends: bool, progress: float) -> ExitCode | None:
-        code, _, _ = self.ordered(asked, ends, progress)
-        return code
-
-    def ordered(
+    def agree(
         self, asked: ExitCode | None, ends: bool = False, progress: float = 0.0
     ) -> tuple[ExitCode | None, bool, float]:
-        """Take part in `agree`; return what is asked, whether the run ends, and the progress."""
         mine = [int(asked or 0), int(ends), progress]
         told = torch.tensor(mine if self.first else [mine[0], 0, 0], dtype=torch.float64)
         _exchanged(lambda: dist.all_reduce(told, dist.ReduceOp.MAX, group=self._patient))
@@ -159,6 +149,7 @@ class Processes(Team):
         return deserialise(packed.numpy().data, "message of the first process")
 
     def same(self, number: int) -> bool:
+        """Return whether `number` (0 to below 2**62) is one and the same in all processes."""
         ends = torch.tensor([number, -number])
         _exchanged(lambda: dist.all_reduce(ends, dist.ReduceOp.MAX, group=self._patient))
         return int(ends[0]) == -int(ends[1])
@@ -166,7 +157,7 @@ class Processes(Team):
     def excuse(self, code: ExitCode) -> None:
         """Let the others, who wait between steps, end with `code`. Raises ProcessLostError."""
         if not self.waits_for_beginning:
-            self.ordered(code, ends=True)
+            self.agree(code, ends=True)
         self.dismiss(code)
 
     def close(self) -> None:
@@ -189,17 +180,13 @@ def join(settings: TrainSettings, layout: Layout) -> Processes:
     if not layout.launcher and layout.num_nodes == 1 and sys.platform == "linux":
         # Nobody outside this machine has business in the exchange.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    where = torch.device(kind, local_rank) if kind == "cuda" else torch.device(kind)
+    where, backend = torch.device(kind), "gloo"
     if kind == "cuda":
+        where, backend = torch.device(kind, local_rank), "nccl"
         torch.cuda.set_device(where)
 
     def formed() -> Processes:
-        dist.init_process_group(
-            "nccl" if kind == "cuda" else "gloo",
-            timeout=IN_A_STEP,
-            rank=rank,
-            world_size=layout.processes,
-        )
+        dist.init_process_group(backend, timeout=IN_A_STEP, rank=rank, world_size=layout.processes)
         return Processes(rank, layout.processes, where)
 
     return _exchanged(formed)
