@@ -35,7 +35,7 @@ from unretouch.training.previews import Previews, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
-from unretouch.training.team import ALONE, Processes, Team
+from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
@@ -142,10 +142,7 @@ def _trained(
     shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
-        if isinstance(team, Processes):
-            from unretouch.training import following
-
-            following.begin(team, settings, opened, loaded.pairs)
+        team.begin(settings, opened.fit, opened.progress, loaded.pairs)
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)

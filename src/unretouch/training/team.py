@@ -8,21 +8,26 @@ update is no special case.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from unretouch.base.errors import ExitCode, ProcessLostError, UsageError
+from unretouch.base.errors import DataError, ExitCode, ProcessLostError, UsageError
+from unretouch.pixels.pairs import Pair
 from unretouch.runs.weights import deserialise, serialise
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device as devices
+from unretouch.training.fit import Fit
 from unretouch.training.launching import Layout, ranks
+from unretouch.training.progress import Progress
 
 IN_A_STEP = timedelta(minutes=3)
 """A process that is silent so long in the middle of a step is lost. One that dies is noticed at
@@ -84,6 +89,14 @@ class Team:
         """
         return asked, ends, progress
 
+    def begin(
+        self, settings: TrainSettings, fit: Fit, progress: Progress, pairs: Sequence[Pair]
+    ) -> None:
+        """Tell the other processes where the run stands; they build the same and go along.
+
+        Raises DataError when they see other pairs, ProcessLostError.
+        """
+
     def tell(self, message: Any = None) -> Any:
         """Return the `message` of the first process, of tensors and plain values, to all.
 
@@ -104,6 +117,8 @@ ALONE = Team()
 
 class Processes(Team):
     """All processes of a run. Every method is called by all of them in the same order."""
+
+    device: torch.device
 
     def __init__(self, rank: int, size: int, device: torch.device) -> None:
         """`dist.init_process_group` has been called."""
@@ -135,6 +150,25 @@ class Processes(Team):
         code, ending, share = told.tolist()
         return ExitCode(int(code)) if code else None, bool(ending or code), share
 
+    def begin(
+        self, settings: TrainSettings, fit: Fit, progress: Progress, pairs: Sequence[Pair]
+    ) -> None:
+        self.tell(
+            {
+                "code": None,
+                "precision": settings.precision,
+                "size": settings.size,
+                "fit": fit.state(),
+                "progress": progress.state(),
+            }
+        )
+        if not self.same(pairs):
+            raise DataError(
+                "the processes see different pairs here",
+                settings.dataroot,
+                "Give every machine the same folder",
+            )
+
     def tell(self, message: Any = None) -> Any:
         self.waits_for_beginning = False
         # It travels as states are saved: only data, never a program.
@@ -148,8 +182,15 @@ class Processes(Team):
         _exchanged(lambda: dist.broadcast(packed, 0, group=self._patient))
         return deserialise(packed.numpy().data, "message of the first process")
 
-    def same(self, number: int) -> bool:
-        """Return whether `number` (0 to below 2**62) is one and the same in all processes."""
+    def same(self, pairs: Sequence[Pair]) -> bool:
+        """Return whether all processes see the same pairs: names, sizes, and some pictures."""
+        summary = hashlib.sha256()
+        for pair in pairs:
+            summary.update(f"{pair.name} {pair.shape};".encode())
+        for pair in pairs[:3]:
+            for side in (pair.source, pair.target):
+                summary.update(np.ascontiguousarray(side).data)
+        number = int.from_bytes(summary.digest()[:8], "big") >> 2
         ends = torch.tensor([number, -number])
         _exchanged(lambda: dist.all_reduce(ends, dist.ReduceOp.MAX, group=self._patient))
         return int(ends[0]) == -int(ends[1])
