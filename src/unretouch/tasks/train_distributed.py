@@ -44,7 +44,7 @@ from unretouch.training import device, session
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.launching import Layout, layout
 from unretouch.training.stopping import StoppedNow, StopRequest
-from unretouch.training.team import Processes, join
+from unretouch.training.team import Team, join
 from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 MODULE = "unretouch.tasks.train_distributed"
@@ -64,7 +64,7 @@ def train_distributed(
     Raises what train_run raises, and ProcessLostError saying which process is lost, where that is
     known.
     """
-    lines = require_split(settings, plan.processes)
+    lines = _require_split(settings, plan.processes)
     settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
     with _other_ranks(settings, plan) as others:
         try:
@@ -82,7 +82,7 @@ def train_distributed(
     return code
 
 
-def require_split(settings: TrainSettings, processes: int) -> list[str]:
+def _require_split(settings: TrainSettings, processes: int) -> list[str]:
     """Return what a person should know of a run over so many `processes`.
 
     Raises UsageError for settings by which it would not be the run that one process makes.
@@ -120,7 +120,7 @@ def require_split(settings: TrainSettings, processes: int) -> list[str]:
 
 def _lead(
     settings: TrainSettings,
-    team: Processes,
+    team: Team,
     continuation: Continuation,
     console: Console,
     options_text: str | None,
@@ -138,7 +138,7 @@ def _lead(
     return code
 
 
-def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
+def _follow(settings: TrainSettings, team: Team) -> ExitCode:
     """Compute this process's part of every update until the first process ends the run.
 
     Returns the exit code of the run. Raises ProcessLostError, and what reading the pairs raises.
@@ -154,6 +154,7 @@ def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
     told = team.tell()
     if told["code"] is not None:
         return ExitCode(told["code"])
+    assert team.device is not None
     device.prepare(team.device)
     settings = dataclasses.replace(settings, precision=told["precision"], size=told["size"])
     opened = session.start(settings, padded_pairs(settings, pairs), team.device, team=team)

@@ -1,7 +1,7 @@
-"""What a run needs of its processes: which part of a batch is whose, and means over all of them.
+"""What a run needs of its processes: which part of a batch is whose, and means over all of them, by
+torch.distributed. The ordinary run is a team of one, which shares nothing.
 
-`Team` itself is the ordinary run, one process that shares nothing; several are `Processes`, by
-torch.distributed. The networks are not wrapped: their gradients are averaged where `train_step` has
+The networks are not wrapped: their gradients are averaged where `train_step` has
 them, so the keys of the weights stay what they are, and a discriminator that judges twice before an
 update is no special case.
 """
@@ -39,12 +39,18 @@ T = TypeVar("T")
 
 
 class Team:
-    """One process: every batch is its own, and every mean is what it was given."""
+    """All processes of a run: each calls every method, in the same order.
+
+    Whatever they exchange raises ProcessLostError when one of them is gone.
+    """
 
     rank = 0
     size = 1
     device: torch.device | None = None
     """where this process computes; None: as the settings say"""
+    waits_for_beginning = False
+    """whether nothing was told yet, so that all others wait for where the run stands"""
+    _patient: dist.ProcessGroup | None = None
 
     @property
     def first(self) -> bool:
@@ -66,69 +72,9 @@ class Team:
         return own / count
 
     def average_gradients(self, net: nn.Module, share: float) -> None:
-        """Replace the gradients of `net` by their mean over all processes, weighted by `share`.
-
-        Raises ProcessLostError.
-        """
-
-    def average(self, values: Tensor, share: float) -> Tensor:
-        """Return the mean of `values` over all processes, weighted by `share`.
-
-        NaN and infinity anywhere reach every process. Raises ProcessLostError.
-        """
-        return values
-
-    def agree(
-        self, asked: ExitCode | None, ends: bool = False, progress: float = 0.0
-    ) -> tuple[ExitCode | None, bool, float]:
-        """Before an update: tell all whether the run `ends`, and that a stop was `asked` for.
-
-        Every process takes part once before every update, and the first one leads: its `ends` and
-        `progress` are those of all. Returns the stop that anybody was asked for, whether the run
-        ends, and the progress. Raises ProcessLostError.
-        """
-        return asked, ends, progress
-
-    def begin(
-        self, settings: TrainSettings, fit: Fit, progress: Progress, pairs: Sequence[Pair]
-    ) -> None:
-        """Tell the other processes where the run stands; they build the same and go along.
-
-        Raises DataError when they see other pairs, ProcessLostError.
-        """
-
-    def tell(self, message: Any = None) -> Any:
-        """Return the `message` of the first process, of tensors and plain values, to all.
-
-        Raises ProcessLostError.
-        """
-        return message
-
-    def dismiss(self, code: ExitCode) -> None:
-        """Let the other processes end with the exit code of the run. Raises ProcessLostError."""
-        self.tell({"code": int(code)})
-
-
-ALONE = Team()
-
-
-# --- several ----------------------------------------------------------------------------------
-
-
-class Processes(Team):
-    """All processes of a run. Every method is called by all of them in the same order."""
-
-    device: torch.device
-
-    def __init__(self, rank: int, size: int, device: torch.device) -> None:
-        """`dist.init_process_group` has been called."""
-        self.rank, self.size, self.device = rank, size, device
-        # On the processor, whatever the networks are on: what is agreed are a few numbers.
-        self._patient = dist.new_group(timeout=BETWEEN_STEPS, backend="gloo")
-        self.waits_for_beginning = True
-        """whether nothing was told yet, so that all others wait for where the run stands"""
-
-    def average_gradients(self, net: nn.Module, share: float) -> None:
+        """Replace the gradients of `net` by their mean over all processes, weighted by `share`."""
+        if self.size == 1:
+            return
         gradients = [p.grad for p in net.parameters() if p.grad is not None]
         # One message for all: many small ones would each wait for the slowest process.
         flat = self.average(torch.cat([gradient.reshape(-1) for gradient in gradients]), share)
@@ -137,6 +83,12 @@ class Processes(Team):
             gradient.copy_(part.view(gradient.shape))
 
     def average(self, values: Tensor, share: float) -> Tensor:
+        """Return the mean of `values` over all processes, weighted by `share`.
+
+        NaN and infinity anywhere reach every process.
+        """
+        if self.size == 1:
+            return values
         total = values * share
         _exchanged(lambda: dist.all_reduce(total))
         return total
@@ -144,6 +96,14 @@ class Processes(Team):
     def agree(
         self, asked: ExitCode | None, ends: bool = False, progress: float = 0.0
     ) -> tuple[ExitCode | None, bool, float]:
+        """Before an update: tell all whether the run `ends`, and that a stop was `asked` for.
+
+        Every process takes part once before every update, and the first one leads: its `ends` and
+        `progress` are those of all. Returns the stop that anybody was asked for, whether the run
+        ends, and the progress.
+        """
+        if self.size == 1:
+            return asked, ends, progress
         mine = [int(asked or 0), int(ends), progress]
         told = torch.tensor(mine if self.first else [mine[0], 0, 0], dtype=torch.float64)
         _exchanged(lambda: dist.all_reduce(told, dist.ReduceOp.MAX, group=self._patient))
@@ -153,6 +113,12 @@ class Processes(Team):
     def begin(
         self, settings: TrainSettings, fit: Fit, progress: Progress, pairs: Sequence[Pair]
     ) -> None:
+        """Tell the other processes where the run stands; they build the same and go along.
+
+        Raises DataError when they see other pairs.
+        """
+        if self.size == 1:
+            return
         self.tell(
             {
                 "code": None,
@@ -170,7 +136,10 @@ class Processes(Team):
             )
 
     def tell(self, message: Any = None) -> Any:
+        """Return the `message` of the first process, of tensors and plain values, to all."""
         self.waits_for_beginning = False
+        if self.size == 1:
+            return message
         # It travels as states are saved: only data, never a program.
         packed = torch.empty(0, dtype=torch.uint8)
         if self.first:
@@ -181,6 +150,16 @@ class Processes(Team):
             packed = torch.empty(int(length), dtype=torch.uint8)
         _exchanged(lambda: dist.broadcast(packed, 0, group=self._patient))
         return deserialise(packed.numpy().data, "message of the first process")
+
+    def dismiss(self, code: ExitCode) -> None:
+        """Let the other processes end with the exit code of the run."""
+        self.tell({"code": int(code)})
+
+    def excuse(self, code: ExitCode) -> None:
+        """Let the others, who wait between steps, end with `code`."""
+        if not self.waits_for_beginning:
+            self.agree(code, ends=True)
+        self.dismiss(code)
 
     def same(self, pairs: Sequence[Pair]) -> bool:
         """Return whether all processes see the same pairs: names, sizes, and some pictures."""
@@ -195,12 +174,6 @@ class Processes(Team):
         _exchanged(lambda: dist.all_reduce(ends, dist.ReduceOp.MAX, group=self._patient))
         return int(ends[0]) == -int(ends[1])
 
-    def excuse(self, code: ExitCode) -> None:
-        """Let the others, who wait between steps, end with `code`. Raises ProcessLostError."""
-        if not self.waits_for_beginning:
-            self.agree(code, ends=True)
-        self.dismiss(code)
-
     def close(self) -> None:
         """Close the connections; the others notice where they still wait for this process.
 
@@ -210,7 +183,10 @@ class Processes(Team):
         dist.destroy_process_group()
 
 
-def join(settings: TrainSettings, layout: Layout) -> Processes:
+ALONE = Team()
+
+
+def join(settings: TrainSettings, layout: Layout) -> Team:
     """Form the group of all processes of the run. Returns when all are there.
 
     Raises UsageError for devices that this machine lacks, ProcessLostError when one does not come.
@@ -226,9 +202,14 @@ def join(settings: TrainSettings, layout: Layout) -> Processes:
         where, backend = torch.device(kind, local_rank), "nccl"
         torch.cuda.set_device(where)
 
-    def formed() -> Processes:
-        dist.init_process_group(backend, timeout=IN_A_STEP, rank=rank, world_size=layout.processes)
-        return Processes(rank, layout.processes, where)
+    def formed() -> Team:
+        team = Team()
+        team.rank, team.size, team.device = rank, layout.processes, where
+        team.waits_for_beginning = True
+        dist.init_process_group(backend, timeout=IN_A_STEP, rank=rank, world_size=team.size)
+        # On the processor, whatever the networks are on: what is agreed are a few numbers.
+        team._patient = dist.new_group(timeout=BETWEEN_STEPS, backend="gloo")
+        return team
 
     return _exchanged(formed)
 
