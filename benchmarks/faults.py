@@ -190,10 +190,10 @@ def cost(bench: Bench) -> dict[str, object]:
     from unretouch.pixels.pairs import load_pairs
     from unretouch.runs.folder import RunDir
     from unretouch.settings.train import TrainSettings
-    from unretouch.training import rhythm, saving
-    from unretouch.training.progress import Progress
-    from unretouch.training.schedule import Epochs
-    from unretouch.training.session import build_fit
+    from unretouch.training import rhythm
+    from unretouch.training.progress import Epochs, Progress
+    from unretouch.training.session import Session, build_fit
+    from unretouch.training.trainer import save_state
 
     pairs = load_pairs(harness.make_pairs(bench.folder / "large", 1, 512), "train").pairs
     found = []
@@ -213,9 +213,8 @@ def cost(bench: Bench) -> dict[str, object]:
         seconds = []
         for step in (1, 2, 3):
             progress_.step = step
-            saver = saving.Saver(run, settings, fit, progress_)
             began = time.monotonic()
-            saver.save()
+            save_state(run, settings, Session(fit, progress_, []))
             seconds.append(time.monotonic() - began)
         size = sum(p.stat().st_size for p in run.root.rglob("*") if step_file(p, progress_.step))
         worst = max(seconds)

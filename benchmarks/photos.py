@@ -329,7 +329,7 @@ def drawn_crops(data: Path, aim: str, count: int) -> Iterator[tuple[str, int, in
 
     from unretouch.pixels.pairs import load_pairs
     from unretouch.settings.train import TrainSettings
-    from unretouch.training import crops, fast_recipe
+    from unretouch.training import crops
     from unretouch.training.fast_fit import FastFit
 
     settings = TrainSettings(
@@ -339,7 +339,7 @@ def drawn_crops(data: Path, aim: str, count: int) -> Iterator[tuple[str, int, in
     pairs = load_pairs(data, "train").pairs
     fit = FastFit(settings, pairs, torch.device("cpu"))
     stage = fit._stages[-1]  # the very places that its updates draw from
-    table, batch = stage.table, fast_recipe.crops_a_step(stage.side, stage.recipe)
+    table, batch = stage.table, stage.crops_a_step
     for number in range(count):
         place = crops.drawn_places(table, settings.seed, number // batch, batch)[number % batch]
         index, top, left = (int(x) for x in place)

@@ -128,7 +128,7 @@ def unretouch(source: torch.Tensor, target: torch.Tensor, variant: str) -> Calla
     from unretouch import networks
     from unretouch.settings.train import TrainSettings
     from unretouch.training import device
-    from unretouch.training.step import Batch, Nets, Optimisers, adam, loss_weights, train_step
+    from unretouch.training.step import Batch, Nets, Optimisers, adam, train_step
 
     device.prepare(torch.device("cpu"))
     name, _, every = variant.partition(" d")
@@ -144,16 +144,14 @@ def unretouch(source: torch.Tensor, target: torch.Tensor, variant: str) -> Calla
     optimisers = Optimisers(
         adam(nets.generator, RATE, BETAS[0]), adam(nets.discriminator, RATE, BETAS[0])
     )
-    weights = loss_weights(settings)
 
     def step(number: int) -> None:
         train_step(
             nets,
             optimisers,
             Batch(source, target),
-            weights,
+            settings,
             update_discriminator=number % settings.d_every == 0,
-            precision=settings.precision,
         )
 
     return step

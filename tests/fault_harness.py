@@ -519,10 +519,10 @@ def threads(count: int) -> None:
 
 def surroundings(changed: dict[str, Any]) -> None:
     """Say that this is another torch or machine."""
-    from unretouch.training import saving
+    from unretouch.training import session
 
-    real = saving.surroundings
-    saving.surroundings = lambda fit: {**real(fit), **changed}
+    real = session.surroundings
+    session.surroundings = lambda fit: {**real(fit), **changed}
 
 
 def clock(seconds_a_call: float) -> None:

@@ -109,13 +109,12 @@ def test_four_steps(golden: Golden) -> None:
     optimisers = step.Optimisers(
         step.adam(generator, rate, 0.5), step.adam(discriminator, rate, 0.5)
     )
-    weights = step.loss_weights(golden.settings)
     for done in range(STEPS):
         if done == DECAY_AFTER:
             for optimiser in (optimisers.generator, optimisers.discriminator):
                 assert optimiser is not None
                 optimiser.param_groups[0]["lr"] = float(golden.values["lr_after"])
-        losses = step.train_step(golden.nets, optimisers, golden.batch, weights)
+        losses = step.train_step(golden.nets, optimisers, golden.batch, golden.settings)
         np.testing.assert_allclose(
             [losses.G_GAN, losses.G_L1, losses.D_real, losses.D_fake],  # type: ignore[list-item]
             golden.values["losses"][done],

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from unretouch.training.fit import Update
-from unretouch.training.progress import Progress, usual
-from unretouch.training.run_clock import RunClock
-from unretouch.training.schedule import Epochs, Pace
+from unretouch.training.progress import Epochs, Pace, Progress, usual
+from unretouch.training.rhythm import RunClock
 
 BUDGET = 600.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unretouch.training.run_clock import RunClock, in_words, pause_in
+from unretouch.training.rhythm import RunClock, in_words, pause_in
 
 
 def test_T3_a_process_that_neither_beats_nor_computes_was_suspended() -> None:

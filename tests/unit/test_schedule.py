@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.settings.train import TrainSettings
-from unretouch.training.schedule import Epochs, Pace, Plateau, epoch_factor, scheduled_epoch
+from unretouch.training.classic_fit import Plateau, epoch_factor, scheduled_epoch
+from unretouch.training.progress import Epochs, Pace
 
 
 def settings(policy: str, n_epochs: int = 4, decay: int = 3) -> TrainSettings:
@@ -91,7 +92,7 @@ def test_the_last_step_ends_the_last_epoch() -> None:
 
 
 def test_another_number_of_pairs_counts_on_from_here() -> None:
-    epochs = Epochs(3).moved(4, epochs_done=10, step=30)
+    epochs = Epochs(4, anchor_epoch=10, anchor_step=30)
     assert epochs.of_step(30) == 11
     assert epochs.of_step(33) == 11
     assert epochs.of_step(34) == 12

@@ -17,10 +17,9 @@ from unretouch.base.errors import NonFiniteError, ProcessLostError
 from unretouch.losses import GAN_LOSSES
 from unretouch.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from unretouch.settings.train import TrainSettings
-from unretouch.training import step
 from unretouch.training.optimisers import remembered
-from unretouch.training.step import Batch, Losses, LossWeights, Nets, Optimisers, adam, train_step
-from unretouch.training.team import Team
+from unretouch.training.step import Batch, Losses, Nets, Optimisers, adam, train_step
+from unretouch.training.team import ALONE, Team
 
 RATE = 0.002
 
@@ -48,10 +47,12 @@ class Run:
         source = torch.rand(1, 3, side, side) * 2 - 1
         self.batch = Batch(source, (source + 0.1 * torch.randn_like(source)).clamp(-1, 1))
 
-    def step(self, weights: LossWeights | None = None, **options: Any) -> Losses:
+    def step(self, team: Team = ALONE, update_discriminator: bool = True, **values: Any) -> Losses:
+        settings = TrainSettings(dataroot="-", **values)
         return train_step(
-            self.nets, self.optimisers, self.batch, weights or LossWeights(), **options
-        )
+            self.nets, self.optimisers, self.batch, settings,
+            update_discriminator=update_discriminator, team=team,
+        )  # fmt: skip
 
     def state(self) -> list[Any]:
         nets = (self.nets.generator, self.nets.discriminator)
@@ -87,8 +88,7 @@ def test_it_is_the_step_of_the_paper_written_out(gan_mode: Any) -> None:
         *(torch.optim.SGD(net.parameters(), lr=1e-3) for net in vars(run.nets).values())
     )
     other = copy.deepcopy(run)
-    weights = LossWeights(lambda_L1=30.0, lambda_GAN=2.0, gan_mode=gan_mode)
-    losses = run.step(weights)
+    losses = run.step(lambda_L1=30.0, lambda_GAN=2.0, gan_mode=gan_mode)
 
     G, D = other.nets.generator.train(), other.nets.discriminator
     assert D is not None
@@ -131,10 +131,9 @@ def test_steps_lower_the_loss_of_every_generator(netG: str, with_discriminator: 
 @pytest.mark.parametrize("gan_mode", GAN_LOSSES)
 def test_every_discriminator_learns_to_tell(netD: str, gan_mode: Any) -> None:
     run = Run(netD=netD, no_dropout=True, norm="instance")
-    weights = LossWeights(lambda_L1=0.0, lambda_GAN=1e-6, gan_mode=gan_mode)
     told = []
     for _ in range(6):
-        losses = run.step(weights)
+        losses = run.step(lambda_L1=0.0, lambda_GAN=1e-6, gan_mode=gan_mode)
         assert losses.D_real is not None
         assert losses.D_fake is not None
         told.append(losses.D_real + losses.D_fake)
@@ -150,7 +149,7 @@ def test_without_discriminator_only_the_reconstruction_counts() -> None:
 def test_weight_zero_leaves_the_discriminator_out() -> None:
     run = Run()
     before = run.state()
-    losses = run.step(LossWeights(lambda_GAN=0.0))
+    losses = run.step(lambda_GAN=0.0)
     assert (losses.G_GAN, losses.D_real, losses.D_fake) == (0, None, None)
     after = run.state()
     assert same(before[1], after[1])
@@ -289,7 +288,7 @@ def equal_with_nan(one: list[Any], other: list[Any]) -> bool:
 
 def test_large_but_finite_gradients_are_not_refused() -> None:
     run = Run(with_discriminator=False)
-    run.step(LossWeights(lambda_L1=1e36))
+    run.step(lambda_L1=1e36)
 
 
 def test_a_rate_far_too_high_is_refused_within_a_few_steps() -> None:
@@ -378,8 +377,3 @@ def test_adam_is_the_classic_one() -> None:
             one(torch.ones(1, 3)).square().sum().backward()
             optimiser.step()
     torch.testing.assert_close(net.state_dict(), same.state_dict())
-
-
-def test_weights_come_from_the_settings() -> None:
-    settings = TrainSettings(dataroot="-", lambda_L1=5.0, lambda_GAN=0.5, gan_mode="lsgan")
-    assert step.loss_weights(settings) == LossWeights(5.0, 0.5, "lsgan")

@@ -26,7 +26,7 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import Preview
 from unretouch.settings.train import TrainSettings, load_settings, save_settings
-from unretouch.training import device, saving
+from unretouch.training import device, session
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
@@ -142,17 +142,12 @@ def _trained(
     shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
-        if team.size > 1:
-            from unretouch.training import following
-
-            following.begin(team, settings, opened, loaded.pairs)
+        team.begin(settings, opened.fit, opened.progress, loaded.pairs)
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)
         with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
-            code = Trainer(
-                run, settings, opened.fit, opened.progress, previews, display, stop, team
-            ).train()
+            code = Trainer(run, settings, opened, previews, display, stop, team).train()
         team.dismiss(code)
     except StoppedNow as stopped:
         say(console, f"stopped at once; the last save in {run.root} is whole")
@@ -257,7 +252,7 @@ def _record_start(
     event = "resume" if opened.resumed else "start"
     history.write_event(
         run, event, step=opened.progress.step, notes=opened.lines,
-        **saving.surroundings(opened.fit),
+        **session.surroundings(opened.fit),
     )  # fmt: skip
 
 

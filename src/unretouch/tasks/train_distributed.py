@@ -1,5 +1,10 @@
 """One run over several processes: start those of this machine, lead or follow, end them all.
 
+The first process checks the data, opens the run, and tells the others where it stands; from then on
+all make the same updates, each of its part of every batch. Before each the first one says whether
+the run goes on. When it ends, the others, which write nothing, wait until all is saved: a launcher
+that sees one of them gone would stop the rest.
+
 Run as a module it is one of the processes (ranks) that the first one started: its only word is the
 settings as JSON.
 """
@@ -21,17 +26,26 @@ from typing import IO
 
 from rich.console import Console
 
-from unretouch.base.errors import DiskError, ExitCode, ProcessLostError, UnretouchError
+from unretouch.base.errors import (
+    DiskError,
+    ExitCode,
+    NonFiniteError,
+    ProcessLostError,
+    UnretouchError,
+    UsageError,
+)
 from unretouch.jobs import child
+from unretouch.networks import GENERATORS
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
 from unretouch.settings.train import TrainSettings, settings_from
 from unretouch.tasks.train import Continuation, train_run
-from unretouch.training import following
+from unretouch.training import device, session
+from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.launching import Layout, layout
-from unretouch.training.stopping import StoppedNow
-from unretouch.training.team import Processes, join
-from unretouch.training.training_pairs import cache_bytes, prepared_pairs
+from unretouch.training.stopping import StoppedNow, StopRequest
+from unretouch.training.team import Team, join
+from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
 
 MODULE = "unretouch.tasks.train_distributed"
 LAST_WORDS_S = 5.0
@@ -50,7 +64,7 @@ def train_distributed(
     Raises what train_run raises, and ProcessLostError saying which process is lost, where that is
     known.
     """
-    lines = following.require_split(settings, plan.processes)
+    lines = _require_split(settings, plan.processes)
     settings = dataclasses.replace(settings, devices=plan.devices, num_nodes=plan.num_nodes)
     with _other_ranks(settings, plan) as others:
         try:
@@ -68,9 +82,45 @@ def train_distributed(
     return code
 
 
+def _require_split(settings: TrainSettings, processes: int) -> list[str]:
+    """Return what a person should know of a run over so many `processes`.
+
+    Raises UsageError for settings by which it would not be the run that one process makes.
+    """
+    fast, generator = settings.recipe == "fast", GENERATORS[settings.netG]
+    batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
+    if batch % processes:
+        multiple = -(-settings.batch_size // processes) * processes
+        raise UsageError(
+            f"a batch of {batch} does not divide by {processes} processes",
+            "--batch_size",
+            f"Set it to {multiple}, or change --devices",
+        )
+    if settings.norm == "batch" and ("norm" in generator.takes or settings.lambda_GAN):
+        raise UsageError(
+            "batch normalisation would take its statistics from a part of the batch, another one "
+            "in every process",
+            "--norm batch",
+            "Take --norm instance, which looks at one picture at a time",
+        )
+    if settings.pool_size and settings.lambda_GAN:
+        raise UsageError(
+            "every process would remember predictions of its own",
+            "--pool_size",
+            "Leave it at 0, or train with one process",
+        )
+    lines = [f"{processes} processes, {batch // processes} of {batch} in each step"]
+    if not (fast or settings.no_dropout or "no_dropout" not in generator.takes):
+        lines.append(
+            "dropout is drawn anew in every process: as good as that of one process, but not the "
+            "same (--no_dropout is)"
+        )
+    return lines
+
+
 def _lead(
     settings: TrainSettings,
-    team: Processes,
+    team: Team,
     continuation: Continuation,
     console: Console,
     options_text: str | None,
@@ -88,7 +138,11 @@ def _lead(
     return code
 
 
-def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
+def _follow(settings: TrainSettings, team: Team) -> ExitCode:
+    """Compute this process's part of every update until the first process ends the run.
+
+    Returns the exit code of the run. Raises ProcessLostError, and what reading the pairs raises.
+    """
     loaded = load_pairs(
         Path(settings.dataroot),
         settings.phase,
@@ -96,7 +150,28 @@ def _follow(settings: TrainSettings, team: Processes) -> ExitCode:
         settings.max_dataset_size,
         PictureCache(cache_bytes(settings)),
     )
-    return following.follow(settings, prepared_pairs(settings, loaded.pairs), team)
+    pairs = prepared_pairs(settings, loaded.pairs)
+    told = team.tell()
+    if told["code"] is not None:
+        return ExitCode(told["code"])
+    assert team.device is not None
+    device.prepare(team.device)
+    settings = dataclasses.replace(settings, precision=told["precision"], size=told["size"])
+    opened = session.start(settings, padded_pairs(settings, pairs), team.device, team=team)
+    opened.fit.restore(told["fit"], "state of the first process")
+    opened.progress.restore(told["progress"], 0.0)
+    if not team.same(pairs):
+        return ExitCode.DATA
+    try:
+        with StopRequest(patient=True) as stop:
+            while True:
+                _, ends, progress = team.agree(stop.asked)
+                if ends:
+                    break
+                opened.progress.update(opened.fit, progress)
+            return ExitCode(team.tell()["code"])
+    except NonFiniteError as error:  # the first process has it, too, and says so
+        return error.exit_code
 
 
 # --- the processes of this machine ------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unretouch import networks
 from unretouch.base import seeding
@@ -20,9 +20,9 @@ from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import TrainSettings
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops
-from unretouch.training.estimates import Capacity, capacity
-from unretouch.training.fit import Update
-from unretouch.training.stages import FineStage, Stage, stages_of
+from unretouch.training.estimates import capacity
+from unretouch.training.fit import Fit, Update
+from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 MOST_LINES = 20
@@ -51,7 +51,7 @@ def require_settings(settings: TrainSettings) -> None:
             )
 
 
-class FastFit:
+class FastFit(Fit):
     """Fits by crops drawn where source and target differ; averaged weights are what is kept, with
     the aims for unseen portraits those that did best on what was left out.
 
@@ -68,21 +68,14 @@ class FastFit:
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
-        self._net = self._fresh_net()
+        torch.manual_seed(seeding.torch_seed(settings.seed, 0))
+        self._net = networks.build_generator(settings).to(device)
         self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
         self._names = [pair.name for pair in pairs]
-        self._stages = stages_of(
-            self._net, self._average, pairs, self.maps, settings.aim, settings.seed, device
-        )
+        self._stages = stages_of(self._net, self._average, pairs, self.maps, settings, device)
         self._now = 0
         self._began = (0, 0.0)
-        self._begin(self._stage)
-
-    def _begin(self, stage: Stage) -> None:
-        """Get a stage ready, after the one before it."""
-        if isinstance(stage, FineStage):
-            stage.coarse = self._stages[0].kept  # type: ignore[assignment]
-        stage.begin()
+        self._stage.begin()
 
     @property
     def _stage(self) -> Stage:
@@ -90,8 +83,8 @@ class FastFit:
 
     @property
     def _batch(self) -> int:
-        stage = self._stage
-        return self._settings.batch_size * fast_recipe.crops_a_step(stage.side, stage.recipe)
+        """Crops in a step."""
+        return self._settings.batch_size * self._stage.crops_a_step
 
     @property
     def generator(self) -> Generator:
@@ -106,30 +99,34 @@ class FastFit:
         """How often all that was retouched is seen in a step, on average over the run."""
         asked = sum(known.asked_error * known.shape[0] * known.shape[1] for known in self.maps)
         finest = self._stages[-1]
-        seen = finest.side**2 * fast_recipe.crops_a_step(finest.side, finest.recipe)
+        seen = finest.side**2 * finest.crops_a_step
         share = finest.ends_at - sum(stage.ends_at for stage in self._stages[:-1])
         return share * self._settings.batch_size * seen * finest.table.residual / max(asked, 1e-9)
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
         if progress >= self._stage.ends_at and self._now + 1 < len(self._stages):
-            self._go_on_to_the_fine_network(step, progress)
-        stage = self._stage
+            # The coarse network is left as it is kept: the fine one is trained beside that.
+            self._stage.end()
+            self._now, self._began = self._now + 1, (step, progress)
+            self._stage.begin()
+        stage, recipe = self._stage, self._stage.recipe
         sample = self._drawn(step)
         data_s = time.monotonic() - began
-        own_step, own_progress = step - self._began[0], self._own_progress(progress)
-        factor = fast_recipe.rate_factor(own_progress, own_step, stage.recipe)
+        first_step, beginning = self._began
+        own_step = step - first_step
+        own_progress = (progress - beginning) / max(stage.ends_at - beginning, 1e-9)
+        factor = fast_recipe.rate_factor(own_progress, own_step, recipe)
         fast_recipe.set_rate(stage.optimiser, factor)
         prediction = self._backward(sample, own_progress)
-        share = self._team.share(self._batch)
-        self._team.average_gradients(stage.net, share)
-        norm = fast_recipe.clip_gradient(stage.net, stage.recipe)
+        self._team.average_gradients(stage.net, self._team.share(self._batch))
+        norm = nn.utils.clip_grad_norm_(stage.net.parameters(), recipe.clip)
         error = self._mean_distance(prediction, sample.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
         stage.optimiser.step()
-        fast_recipe.update_average(stage.average, stage.net, own_step, stage.recipe)
+        fast_recipe.update_average(stage.average, stage.net, own_step, recipe)
         identity = self._mean_distance(sample.source, sample.target)
-        if stage.choice is not None and fast_recipe.judge_due(own_step + 1, stage.recipe):
+        if stage.choice is not None and fast_recipe.judge_due(own_step + 1, recipe):
             stage.choice.consider(stage.average)
         return Update(
             G_GAN=0.0,
@@ -143,20 +140,6 @@ class FastFit:
             note=stage.note if own_step == 0 else "",
         )
 
-    def _own_progress(self, progress: float) -> float:
-        """Return the share of the stage of now that is done."""
-        begin = self._began[1]
-        return (progress - begin) / max(self._stage.ends_at - begin, 1e-9)
-
-    def _go_on_to_the_fine_network(self, step: int, progress: float) -> None:
-        """Leave the coarse network as it is kept: the fine one is trained beside that."""
-        coarse = self._stage
-        for net in (coarse.net, coarse.average):
-            net.load_state_dict(coarse.kept.state_dict())
-        coarse.end()
-        self._now, self._began = self._now + 1, (step, progress)
-        self._begin(self._stage)
-
     def seconds_a_step(self) -> float:
         """Return about what an update takes, by a forward and a backward pass that change nothing.
 
@@ -169,9 +152,6 @@ class FastFit:
         self._stage.optimiser.zero_grad()
         return time.monotonic() - began
 
-    def after_epoch(self, mean_l1: float) -> None:
-        """The rate of this recipe follows progress, not the loss."""
-
     def known(self, name: str) -> PairMap | None:
         return self.maps[self._names.index(name)]
 
@@ -183,17 +163,13 @@ class FastFit:
             for name, known in zip(self._names, self.maps, strict=True)
             if not known.lossless  # else all of the difference is the retouch
         ][:MOST_LINES]
-        if self._settings.aim == "fit" and not self._stage.table.lazy:
-            lines.append(self._capacity(total_steps).sentence(self._settings.size))
+        table, minutes = self._stage.table, self._settings.minutes
+        if self._settings.aim == "fit" and not table.lazy:
+            steps = total_steps if minutes is None else minutes * 60 / self.seconds_a_step()
+            parameters = sum(p.numel() for p in self.generator.parameters())
+            can = capacity(table.pairs, parameters, steps * self.passes_a_step, self.maps)
+            lines.append(can.sentence(self._settings.size))
         return lines
-
-    def _capacity(self, total_steps: int) -> Capacity:
-        steps: float = total_steps
-        if self._settings.minutes is not None:
-            steps = self._settings.minutes * 60 / self.seconds_a_step()
-        parameters = sum(p.numel() for p in self.generator.parameters())
-        pairs = self._stage.table.pairs
-        return capacity(pairs, parameters, steps * self.passes_a_step, self.maps)
 
     def learning_rate(self) -> float:
         return float(self._stage.optimiser.param_groups[0]["lr"])
@@ -201,15 +177,11 @@ class FastFit:
     def weights(self) -> dict[str, dict[str, Tensor]]:
         return {"G": self.generator.state_dict()}
 
-    @property
-    def pool_bytes(self) -> int:
-        return 0
-
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         for net in (self._net, self._average, self.generator):
             networks.load_weights(net, weights["G"], where)
         for stage in self._stages[: self._now + 1]:
-            self._begin(stage)
+            stage.begin()
 
     def state(self) -> dict[str, Any]:
         return {
@@ -228,12 +200,8 @@ class FastFit:
         step, progress = state.get("began", (0, 0.0))
         self._now, self._began = len(stages) - 1, (int(step), float(progress))
         for stage, remembered in zip(self._stages, stages, strict=False):
-            self._begin(stage)
+            stage.begin()
             stage.restore(remembered, where)
-
-    def _fresh_net(self) -> Generator:
-        torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
-        return networks.build_generator(self._settings).to(self._device)
 
     def _drawn(self, step: int) -> Crops:
         stage, seed, batch = self._stage, self._settings.seed, self._batch
@@ -249,17 +217,14 @@ class FastFit:
     def _backward(self, sample: Crops, progress: float) -> Tensor:
         """Gather the gradient of a batch; return the prediction."""
         stage = self._stage
-        autocast = torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16-mixed"
-        )
-        with autocast:
-            predicted = stage.predict(stage.net, sample)
-        prediction = predicted.picture
+        mixed = self._settings.precision == "bf16-mixed"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+            prediction, further_loss = stage.predict(stage.net, sample)
         # What was left out teaches nothing: there the prediction is its own target.
         target = torch.where(sample.left_out, prediction.detach(), sample.target)
         loss = fast_recipe.residual_loss(prediction, target, stage.recipe, progress)
         stage.optimiser.zero_grad()
-        torch.autograd.backward(loss + predicted.further_loss)
+        torch.autograd.backward(loss + further_loss)
         return prediction.detach()
 
     def _pairs(self, step: int) -> tuple[str, ...]:

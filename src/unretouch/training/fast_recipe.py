@@ -162,12 +162,6 @@ def set_rate(optimizer: Optimiser, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def clip_gradient(net: nn.Module, recipe: FastRecipe) -> Tensor:
-    """Scale the gradient of `net` down to the recipe's norm; return the norm before, to be checked
-    for being finite before the update."""
-    return nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
-
-
 @torch.no_grad()
 def update_average(average: nn.Module, net: nn.Module, step: int, recipe: FastRecipe) -> None:
     """Move the weights of `average` towards those of `net`; first steps are forgotten faster."""

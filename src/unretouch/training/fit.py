@@ -5,8 +5,9 @@ There are two: `classic_fit` (pix2pix) and `fast_fit` (the recipe for the genera
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -36,17 +37,22 @@ class Update:
     """what begins with this update, for people"""
 
 
-class Fit(Protocol):
+class Fit(ABC):
     """A network being fitted to pairs.
 
     All that `update` draws at random is a function of (seed, step), so that `state` needs no state
     of a random generator.
     """
 
+    pool_bytes = 0
+    """of the earlier predictions that are part of the state, at most"""
+
     @property
+    @abstractmethod
     def generator(self) -> Generator:
         """The network that is saved as `net_G` and evaluated."""
 
+    @abstractmethod
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         """Make the update that follows `step` updates: number `place` (from 0) of `epoch` (from 1).
 
@@ -56,30 +62,34 @@ class Fit(Protocol):
 
     def after_epoch(self, mean_l1: float) -> None:
         """Take note of the mean reconstruction loss (network space) of an epoch that was done."""
+        return
 
     def known(self, name: str) -> PairMap | None:
         """Return what is known of the difference of the pair of this name; None where all of the
         difference is asked for."""
+        return None
 
     def expectations(self, total_steps: int) -> list[str]:
         """Return what people are told before the first of so many updates, a line each: what is to
         be learnt, and how much of it can be."""
+        return []
 
+    @abstractmethod
     def learning_rate(self) -> float:
         """Return the rate of the last update."""
 
+    @abstractmethod
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the classic state dicts to export, by letter: G, and D where there is one."""
 
-    @property
-    def pool_bytes(self) -> int:
-        """Bytes of the earlier predictions that are part of the state, at most."""
-
+    @abstractmethod
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
         """Begin from such weights of another run. Raises CheckpointError, naming `where`."""
 
+    @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return everything that decides how the fit goes on: tensors and plain values."""
 
+    @abstractmethod
     def restore(self, state: dict[str, Any], where: object) -> None:
         """Go back to a `state`. Raises CheckpointError, naming `where`, when it does not fit."""

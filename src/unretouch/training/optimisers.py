@@ -18,7 +18,8 @@ from unretouch.runs.weights import check_tensor
 
 
 class Optimiser(ABC):
-    """Parameters in groups with options of their own, and what is remembered of each of them."""
+    """Parameters in groups with options of their own, and what is remembered of each of them: by
+    the names in group["remembers"]."""
 
     def __init__(self, param_groups: list[dict[str, Any]]) -> None:
         self.param_groups = param_groups
@@ -27,10 +28,6 @@ class Optimiser(ABC):
     @abstractmethod
     def step(self) -> None:
         """Apply one update; group["lr"] is the rate."""
-
-    @abstractmethod
-    def names(self, group: dict[str, Any]) -> set[str]:
-        """Return the names of what is remembered of each parameter in `group`."""
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -46,7 +43,9 @@ class Adam(Optimiser):
     def __init__(
         self, parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float]
     ) -> None:
-        super().__init__([{"params": list(parameters), "lr": lr, "betas": betas}])
+        names = {"step", "exp_avg", "exp_avg_sq"}
+        group = {"params": list(parameters), "lr": lr, "betas": betas, "remembers": names}
+        super().__init__([group])
 
     @torch.no_grad()
     def step(self) -> None:
@@ -83,10 +82,6 @@ class Adam(Optimiser):
             }
         return self.state[parameter]
 
-    def names(self, group: dict[str, Any]) -> set[str]:
-        """Return the names of what is remembered of each parameter, those of torch's Adam."""
-        return {"step", "exp_avg", "exp_avg_sq"}
-
 
 class Muon(Optimiser):
     """Muon for hidden convolutions, Adam for everything else, in one optimiser.
@@ -104,11 +99,11 @@ class Muon(Optimiser):
             [
                 {
                     "params": list(hidden), "muon": True, "lr": rate, "base_lr": rate,
-                    "momentum": momentum,
+                    "momentum": momentum, "remembers": {"momentum"},
                 },
                 {
                     "params": list(other), "muon": False, "lr": adam_rate, "base_lr": adam_rate,
-                    "betas": betas, "eps": eps,
+                    "betas": betas, "eps": eps, "remembers": {"step", "mean", "square"},
                 },
             ]
         )  # fmt: skip
@@ -121,10 +116,6 @@ class Muon(Optimiser):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     update(parameter, self.state.setdefault(parameter, {}), group)
-
-    def names(self, group: dict[str, Any]) -> set[str]:
-        """Return the names of what is remembered of each parameter in `group`."""
-        return {"momentum"} if group["muon"] else {"step", "mean", "square"}
 
 
 def _muon_update(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -206,8 +197,7 @@ def restore_optimiser(
     Raises CheckpointError for wrong shapes or values, and for what another optimiser remembered.
     """
     parameters = _parameters(optimiser)
-    groups = optimiser.param_groups
-    expected = [optimiser.names(group) for group in groups for _ in group["params"]]
+    expected = [group["remembers"] for group in optimiser.param_groups for _ in group["params"]]
     own: dict[nn.Parameter, dict[str, Any]] = {}
     for index, values in state.items():
         if not 0 <= index < len(parameters) or values.keys() != expected[index]:

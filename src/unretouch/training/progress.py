@@ -1,4 +1,4 @@
-"""How far a run has come, what it measured on the way, and what of that must survive a stop."""
+"""How far a run has come: its epochs, its pace by a time budget, and what must survive a stop."""
 
 from __future__ import annotations
 
@@ -9,43 +9,79 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from unretouch.runs import history
-from unretouch.runs.condition import State
-from unretouch.runs.folder import RunDir
-from unretouch.runs.status import LastSave, Preview, TrainingStatus
-from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.fit import Fit, Update
-from unretouch.training.run_clock import RunClock
-from unretouch.training.schedule import Epochs, Pace
+from unretouch.training.rhythm import RunClock
 
-CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 MEASURED_SHARE = 0.02
 """Of a time budget, or of the schedule, between two measurements of the pace."""
 FEWEST_TIMED = 3
 """Steps by which the pace is measured, where there are as many."""
 MOST_TIMED = 500
 """The same at most: more of them would say nothing new."""
-LEVELS = 127.5
-"""Grey levels of one unit of network space."""
+SUMMED = ("G_GAN", "G_L1", "D_real", "D_fake", "mean_error", "identity")
+"""What of an Update a log line tells the mean of."""
 
 
-@dataclass
-class Sums:
-    """Running sums, since the last log line, of what a line reports."""
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs in steps. From `anchor_step` on, when `anchor_epoch` epochs were done, every epoch has
+    `steps_per_epoch` steps; the anchor moves when the number of pairs or the batch size changes.
+    """
 
-    count: int = 0
-    G_GAN: float = 0.0
-    G_L1: float = 0.0
-    D_real: float = 0.0
-    D_fake: float = 0.0
-    mean_error: float = 0.0
-    identity: float = 0.0
+    steps_per_epoch: int
+    anchor_epoch: int = 0
+    anchor_step: int = 0
 
-    def add(self, update: Update) -> None:
-        self.count += 1
-        for name in ("G_GAN", "G_L1", "D_real", "D_fake", "mean_error", "identity"):
-            setattr(self, name, getattr(self, name) + getattr(update, name))
+    def of_step(self, step: int) -> int:
+        """Return the epoch (from 1) that the update after `step` updates belongs to."""
+        return self.anchor_epoch + (step - self.anchor_step) // self.steps_per_epoch + 1
+
+    def place_in_epoch(self, step: int) -> int:
+        """Return how many updates of its epoch lie before the update after `step` updates."""
+        return (step - self.anchor_step) % self.steps_per_epoch
+
+    def last_step(self, total_epochs: int) -> int:
+        """Return how many updates there are when `total_epochs` epochs are done."""
+        return self.anchor_step + max(0, total_epochs - self.anchor_epoch) * self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Progress from 0 to 1 through a schedule, linear in steps from an anchor to the last step.
+
+    A time budget is turned into a number of steps, which is measured again now and then. Between
+    two measurements progress depends on the step alone, and the anchor is part of the state.
+    """
+
+    total_steps: int
+    anchor_step: int = 0
+    anchor_progress: float = 0.0
+
+    def progress(self, step: int) -> float:
+        """Return the progress after `step` updates, in [0, 1]."""
+        left = self.total_steps - self.anchor_step
+        if left <= 0 or step >= self.total_steps:
+            return 1.0
+        return self.anchor_progress + (1 - self.anchor_progress) * (step - self.anchor_step) / left
+
+    def measured(self, step: int, seconds_a_step: float, seconds_left: float) -> Pace:
+        """Return the pace that uses up `seconds_left` from `step` on, by whole steps that fit.
+
+        Progress goes on from where it was: at once linear in time again, whatever was planned. A
+        plan that had too few steps ends at this one; then it goes on from the last update's, since
+        a schedule that is over would never come back.
+        """
+        left = max(0, math.floor(seconds_left / seconds_a_step))
+        reached = self.anchor_progress
+        if self.anchor_step < self.total_steps:
+            reached = self.progress(min(step, self.total_steps - 1))
+        return Pace(step + left, step, reached)
+
+
+def no_sums() -> dict[str, float]:
+    """Return what `Progress.sums` is before the first update."""
+    return {"count": 0, **dict.fromkeys(SUMMED, 0.0)}
 
 
 @dataclass
@@ -61,17 +97,19 @@ class Progress:
     ending_s: float = 0.0
     """seconds of a time budget to be left for what comes after the last update"""
     clock: RunClock = field(default_factory=RunClock)
-    sums: Sums = field(default_factory=Sums)
+    sums: dict[str, float] = field(default_factory=no_sums)
+    """`count` updates since the last log line, and the sums of what was SUMMED over them"""
     epoch_l1: float = 0.0
-    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    update_s: float = 0.0
+    """seconds that the last update took"""
+    lr: float = 0.0
+    """the rate of the last update"""
 
     _before: float = 0.0
-    _update_s: float = 0.0
     _steps_s: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_TIMED))
     """seconds of the newest steps, those since the last measurement and a few before"""
     _step_began: float = 0.0
     _measured_from: tuple[int, float] = (0, 0.0)
-    _lr: float = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -104,11 +142,9 @@ class Progress:
     @property
     def epoch(self) -> int:
         """The epoch, from 1, of the last update; 0 before the first."""
-        return (
-            self.epochs.of_step(self.step - 1)
-            if self.step > self.epochs.anchor_step
-            else (self.epochs.anchor_epoch)
-        )
+        if self.step > self.epochs.anchor_step:
+            return self.epochs.of_step(self.step - 1)
+        return self.epochs.anchor_epoch
 
     @property
     def done(self) -> bool:
@@ -141,14 +177,16 @@ class Progress:
         progress = self.share_done() if share_done is None else share_done
         update = fit.update(self.step, epoch, place, progress)
         self.step += 1
-        self.sums.add(update)
+        self.sums["count"] += 1
+        for name in SUMMED:
+            self.sums[name] += getattr(update, name)
         self.epoch_l1 += update.mean_error
         if self.epoch_ended:
             fit.after_epoch(self.epoch_l1 / self.epochs.steps_per_epoch)
             self.epoch_l1 = 0.0
-        self._lr = fit.learning_rate()
+        self.lr = fit.learning_rate()
         now = self.elapsed
-        self._update_s = now - began
+        self.update_s = now - began
         if share_done is None and self.budget_s is not None and self.pace is not None:
             self._steps_s.append(now - self._step_began)
             self._measure(now, self.budget_s, self.pace)
@@ -175,47 +213,19 @@ class Progress:
             while len(self._steps_s) > FEWEST_TIMED - 1:
                 self._steps_s.popleft()
 
-    def log_due(self, every_images: int | None, every_steps: int) -> bool:
-        """Whether a log line is due after this step: the first, the last, and every so many."""
-        if self.step == 1 or self.done:
-            return True
-        if every_images is not None:
-            return self.passed(every_images)
-        return self.step % every_steps == 0
-
     def passed(self, every_images: int) -> bool:
         """Whether a multiple of so many pictures was reached by the last step."""
         before = (self.step - 1) * self.batch_size
         return rhythm.passed(every_images, before, before + self.batch_size)
 
-    def log(self, run: RunDir, last: Update) -> None:
-        """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""
-        sums, self.sums = self.sums, Sums()
-        mean = {k: v / sums.count for k, v in asdict(sums).items() if k != "count"}
-        error = mean["mean_error"] * LEVELS
-        recovered = 1 - mean["mean_error"] / mean["identity"] if mean["identity"] else 0.0
-        losses = {name: mean[name] for name in ("G_GAN", "G_L1", "D_real", "D_fake")}
-        epoch = self.epochs.of_step(self.step - 1)
-        place = (self.epochs.place_in_epoch(self.step - 1) + 1) * self.batch_size
-        shown = {**losses, "levels": error, "recovered": recovered}
-        history.append_loss_line(run, epoch, place, self._update_s, last.data_s, shown)
-        record = {
-            "step": self.step, "epoch": epoch, "images": self.step * self.batch_size, **losses,
-            "level_error": error, "identity_error": mean["identity"] * LEVELS,
-            "recovered_share": recovered, "lr": self._lr, "elapsed_s": round(self.elapsed, 3),
-        }  # fmt: skip
-        history.append_record(run.metrics, record)
-        self.remember(record)
-
-    def remember(self, record: history.Record) -> None:
-        """Add a record of metrics.jsonl to the curves; NaN for what it lacks."""
-        for name in CURVES:
-            value = record.get(name)
-            self.curves[name].append(float(value) if isinstance(value, int | float) else math.nan)
+    def means(self) -> dict[str, float]:
+        """Return the means of what was SUMMED since they were asked for before."""
+        sums, self.sums = self.sums, no_sums()
+        return {name: sums[name] / sums["count"] for name in SUMMED}
 
     def begin_epochs(self, steps_per_epoch: int, epochs_done: int) -> None:
         """Count epochs of another length, or from another number, from this step on."""
-        self.epochs = self.epochs.moved(steps_per_epoch, epochs_done, self.step)
+        self.epochs = Epochs(steps_per_epoch, epochs_done, self.step)
         self.epoch_l1 = 0.0
 
     def state(self) -> dict[str, Any]:
@@ -224,7 +234,7 @@ class Progress:
             "step": self.step,
             "epochs": asdict(self.epochs),
             "pace": asdict(self.pace) if self.pace else None,
-            "sums": asdict(self.sums),
+            "sums": dict(self.sums),
             "epoch_l1": self.epoch_l1,
         }
 
@@ -234,7 +244,7 @@ class Progress:
         self.epochs = Epochs(**state["epochs"])
         if self.pace is not None and state["pace"] is not None:
             self.pace = Pace(**state["pace"])
-        self.sums = Sums(**state["sums"])
+        self.sums = {name: state["sums"][name] for name in no_sums()}
         self.epoch_l1 = state["epoch_l1"]
         self._before = self._step_began = elapsed
         self._measured_from = (self.step, elapsed)
@@ -242,34 +252,6 @@ class Progress:
             # Saved by 0.1.0, whose schedule could be over, for ever, while there was time left.
             share = min(1.0, elapsed / self.budget_s)
             self.pace = replace(self.pace, anchor_progress=share)
-
-    def status(
-        self,
-        settings: TrainSettings,
-        state: State,
-        reason: str,
-        last_save: LastSave | None,
-        previews: Sequence[Preview],
-        identity_error: float,
-    ) -> TrainingStatus:
-        """Return what the page and the console show."""
-        return TrainingStatus(
-            name=settings.name,
-            state=state,
-            step=self.step,
-            total_steps=self.total_steps,
-            epoch=self.epoch,
-            total_epochs=None if self.pace else self.total_epochs,
-            elapsed_s=self.elapsed,
-            left_s=self.left_s(),
-            lr=self._lr,
-            lambda_L1=settings.lambda_L1,
-            identity_error=identity_error,
-            last_save=last_save,
-            stop_reason=reason,
-            curves=self.curves,
-            previews=previews,
-        )
 
     def left_s(self) -> float | None:
         """Return the seconds left, or None before there is a measure."""

@@ -5,27 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+import platform
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, UsageError
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import checkpoint, history
-from unretouch.runs.checkpoint import Checkpoint, Loaded
+from unretouch.runs.checkpoint import Loaded
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.runs.weights import load_weights
+from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings.train import FREE, TrainSettings, settings_from
-from unretouch.training import saving
 from unretouch.training.fit import Fit
-from unretouch.training.progress import Progress
-from unretouch.training.schedule import Epochs, Pace
+from unretouch.training.progress import Epochs, Pace, Progress
 from unretouch.training.team import ALONE, Team
 
 FIXED = (
@@ -56,7 +56,7 @@ class Continuation:
         return max(0, (self.epoch_count or 1) - 1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
     """A fit at the place where it begins or goes on, and what the person is told about that."""
 
@@ -64,6 +64,8 @@ class Session:
     progress: Progress
     lines: list[str]
     resumed: bool = False
+    records: list[history.Record] = field(default_factory=list)
+    """what metrics.jsonl holds already"""
 
 
 def open_run(
@@ -81,19 +83,21 @@ def open_run(
     settings that ask for other networks, DataError for other pairs, CheckpointError for a state or
     weights that are damaged or do not fit.
     """
-
-    def fresh(epochs_before: int = 0) -> Session:
-        return start(settings, pairs, device, epochs_before, team)
-
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
         _require_same_data(run, manifest, how.allow_changed_data)
         with _foreign_told(newest.path):
-            opened = _resumed(run, newest, settings, how, fresh)
-    elif how.continue_train:
-        opened = _from_weights(run, how, fresh)
+            lines = _changed_settings(newest, settings, run)
+            opened = start(settings, pairs, device, team=team)
+            opened.lines.extend(lines)
+            _go_on(run, newest, settings, how, opened)
     else:
-        opened = fresh(how.epochs_before)
+        path = run.weights(how.load_epoch)
+        if how.continue_train and how.load_epoch != "latest" and not path.exists():
+            raise CheckpointError("no such weights file", path, "Leave --epoch out")
+        opened = start(settings, pairs, device, how.epochs_before, team)
+        if how.continue_train:
+            _take_weights(run, how, opened)
     _clear_up(run, opened)
     return opened
 
@@ -133,15 +137,12 @@ def build_fit(
 # --- going on ---------------------------------------------------------------------------------
 
 
-def _from_weights(run: RunDir, how: Continuation, fresh: Callable[[int], Session]) -> Session:
-    """Return a session of a run without a state, from its classic weights files if it has any."""
+def _take_weights(run: RunDir, how: Continuation, opened: Session) -> None:
+    """Go on from the classic weights files of a run without a state, if it has any."""
     path, path_of_d = run.weights(how.load_epoch), run.weights(how.load_epoch, "D")
-    if not path.exists() and how.load_epoch != "latest":
-        raise CheckpointError("no such weights file", path, "Leave --epoch out")
-    opened = fresh(how.epochs_before)
     if not path.exists():
         opened.lines.append(f"nothing to go on from in {run.root}: starting afresh")
-        return opened
+        return
     weights = {"G": load_weights(path)}
     if path_of_d.exists():
         weights["D"] = load_weights(path_of_d)
@@ -150,24 +151,21 @@ def _from_weights(run: RunDir, how: Continuation, fresh: Callable[[int], Session
         f"going on from the weights in {path}: they carry no optimiser state and no epoch, so "
         f"counting begins at epoch {how.epochs_before + 1}"
     )
-    return opened
 
 
-def _resumed(
-    run: RunDir,
-    newest: Loaded,
-    settings: TrainSettings,
-    how: Continuation,
-    fresh: Callable[[], Session],
-) -> Session:
-    """Return a session that goes on exactly where the state was saved."""
+def _go_on(
+    run: RunDir, newest: Loaded, settings: TrainSettings, how: Continuation, opened: Session
+) -> None:
+    """Bring a fresh session exactly to where the state was saved."""
     saved, where = newest.checkpoint, newest.path
-    before = settings_from({**settings.to_dict(), **saved.state["settings"]}, where)
-    lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
-    lines += _changed_settings(before, settings, run)
-    opened = fresh()
-    fit, progress = opened.fit, opened.progress
-    lines += _changed_surroundings(saved, saving.surroundings(fit))
+    fit, progress, lines = opened.fit, opened.progress, opened.lines
+    was = {"processes": 1, **saved.about}  # states of a time when there was but one
+    for name, now in surroundings(fit).items():
+        if was.get(name) != now:
+            lines.append(
+                f"{name} is {now} now, was {was.get(name)}: the run goes on, but not bit for bit "
+                "as it would have"
+            )
     fit.restore(saved.state["fit"], where)
     steps_per_epoch = progress.epochs.steps_per_epoch
     progress.restore(saved.state["progress"], saved.about["elapsed_s"])
@@ -177,22 +175,23 @@ def _resumed(
     if how.epoch_count is not None and how.epoch_count - 1 != progress.epoch:
         lines.append(f"--epoch_count {how.epoch_count}: counting goes on from there")
         progress.begin_epochs(steps_per_epoch, how.epoch_count - 1)
-    if settings.minutes is not None and settings.minutes != before.minutes:
+    minutes = settings.minutes
+    if minutes is not None and minutes != saved.state["settings"].get("minutes", minutes):
         # The budget is that of the whole run: the schedule goes on from the share that is used up.
-        share = min(1.0, progress.elapsed / (settings.minutes * 60))
+        share = min(1.0, progress.elapsed / (minutes * 60))
         progress.pace = Pace(progress.step + _GUESSED_STEPS, progress.step, share)
     if not (progress.done or progress.time_up):
         at = f"epoch {progress.epochs.of_step(progress.step)}, step {progress.step + 1}"
         lines.append(f"going on at {at} from {where}")
     checkpoint.set_aside(newest.passed_over)
-    if written := saving.rewrite_latest(run, fit):
+    if written := _rewrite_latest(run, fit):
         lines.append(f"{', '.join(written)} did not match the state: written again")
     if how.load_epoch != "latest":
         lines.append(
             f"the weights {how.load_epoch} were asked for, but the run has a whole state, which "
             "goes on; move its folder state/ away to begin from weights"
         )
-    return Session(fit, progress, lines, resumed=True)
+    opened.resumed = True
 
 
 @contextmanager
@@ -206,11 +205,13 @@ def _foreign_told(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) -> list[str]:
-    """Return a line on every changed setting that decides what is learnt. Raises UsageError for one
-    of the networks themselves."""
-    lines = []
-    for name in (field.name for field in dataclasses.fields(TrainSettings)):
+def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[str]:
+    """Return a line on every bad state and every changed setting that decides what is learnt.
+    Raises UsageError for one of the networks themselves."""
+    lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
+    saved = newest.checkpoint.state["settings"]
+    before = settings_from({**now.to_dict(), **saved}, newest.path)
+    for name in (each.name for each in dataclasses.fields(TrainSettings)):
         old, new = getattr(before, name), getattr(now, name)
         if name in FREE or old == new:
             continue
@@ -225,16 +226,6 @@ def _changed_settings(before: TrainSettings, now: TrainSettings, run: RunDir) ->
         else:
             lines.append(f"--{name} is {new} from here on (was {old})")
     return lines
-
-
-def _changed_surroundings(saved: Checkpoint, now: dict[str, Any]) -> list[str]:
-    before = {"processes": 1, **saved.about}  # states of a time when there was but one
-    return [
-        f"{name} is {now[name]} now, was {before.get(name)}: the run goes on, but not bit for "
-        "bit as it would have"
-        for name in now
-        if before.get(name) != now[name]
-    ]
 
 
 def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed: bool) -> None:
@@ -255,6 +246,17 @@ def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed:
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
         )
+
+
+def surroundings(fit: Fit) -> dict[str, Any]:
+    """Return what bit-equal training depends on beside the state."""
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "device": next(fit.generator.parameters()).device.type,
+        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
+    }
 
 
 # --- what an earlier process left -------------------------------------------------------------
@@ -282,11 +284,26 @@ def _clear_up(run: RunDir, opened: Session) -> None:
     for folder in (run.root, run.state(0).parent, run.web, run.preview_images):
         durable.remove_temporaries(folder)
     found = history.set_aside_after(run, opened.progress.step)
-    for record in found.kept:
-        opened.progress.remember(record)
+    opened.records.extend(found.kept)
     if found.moved:
         opened.lines.append(
             f"{found.moved} log records past that step: kept in {run.metrics_aside}"
         )
     if found.torn:
         opened.lines.append(f"a line of {run.metrics.name} was cut short: left out")
+
+
+def _rewrite_latest(run: RunDir, fit: Fit) -> list[str]:
+    """Write the latest weights again where they do not match the state just restored (a crash lies
+    between, or they were damaged or replaced). Returns the names of the files written."""
+    written = []
+    for letter, weights in fit.weights().items():
+        path = run.weights("latest", letter)
+        try:
+            same = checkpoint.digest(load_weights(path)) == checkpoint.digest(weights)
+        except CheckpointError:
+            same = False
+        if not same:
+            save_weights(path, weights)
+            written.append(path.name)
+    return written

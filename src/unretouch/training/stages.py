@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,11 +23,11 @@ from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.settings.train import AimName
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, fast_recipe
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
-from unretouch.training.optimisers import Muon, remembered, restore_optimiser
+from unretouch.training.optimisers import remembered, restore_optimiser
 
 LEAST_SHARE, MOST_SHARE = 0.1, 0.5
 """Of the time, for the coarse network: as it has a smaller or larger part of the retouch to learn.
@@ -41,16 +40,6 @@ EVENLY: Final = 0.3
 """See crop_table: the gate is learnt everywhere."""
 MOST_GUIDES: Final = 64
 """Pictures whose guides are kept, 3 MB each for 24 megapixels."""
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What a network made of a sample."""
-
-    picture: Tensor
-    """network space, as the sample's target"""
-    further_loss: Tensor | float = 0.0
-    """beside that of the picture"""
 
 
 class Stage:
@@ -72,13 +61,18 @@ class Stage:
     ) -> None:
         self.net, self.average, self.table, self.recipe = net, average, table, recipe
         self._device, self._aim = device, aim
-        self.optimiser = self._fresh_optimiser()
+        self.optimiser = fast_recipe.make_optimizer(net, recipe, table.residual)
         self.choice: EarlyChoice | None = None
 
     @property
     def side(self) -> int:
         """Pixels a side of what the network sees of a crop."""
         return self.table.crop
+
+    @property
+    def crops_a_step(self) -> int:
+        """Crops in a step, for one of --batch_size."""
+        return fast_recipe.crops_a_step(self.side, self.recipe)
 
     @property
     def kept(self) -> Generator:
@@ -92,26 +86,25 @@ class Stage:
         if self.choice is None:
             judged = crops.left_out_places(self.table, EarlyChoice.most(self.side))
             sample = self.sample(judged, [0] * len(judged))
-            self.choice = EarlyChoice(self.average, sample, self._picture, self._aim)
+            self.choice = EarlyChoice(
+                self.average, sample, lambda net, sample: self.predict(net, sample)[0], self._aim
+            )
         else:
             self.choice.begin()
 
     def end(self) -> None:
-        """Let go of what only its training needs."""
+        """Leave the network as it is kept."""
+        for net in (self.net, self.average):
+            net.load_state_dict(self.kept.state_dict())
 
     def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
         """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
         return crops.crops_at(self.table, places, turns).to(self._device)
 
-    def predict(self, net: Generator, sample: Crops) -> Predicted:
-        """Return what `net`, of this stage's kind, makes of a sample."""
-        return Predicted(net(sample.source))
-
-    def _picture(self, net: Generator, sample: Crops) -> Tensor:
-        return self.predict(net, sample).picture
-
-    def _fresh_optimiser(self) -> Muon:
-        return fast_recipe.make_optimizer(self.net, self.recipe, self.table.residual)
+    def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
+        """Return the picture that `net`, of this stage's kind, makes of a sample (network space, as
+        its target), and a loss beside that of the picture."""
+        return net(sample.source), 0.0
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"optimiser": remembered(self.optimiser)}
@@ -139,7 +132,8 @@ class CoarseStage(Stage):
         super().begin()
 
     def end(self) -> None:
-        self._pictures = ReducedPictures(self.table)
+        super().end()
+        self._pictures = ReducedPictures(self.table)  # lets go of those that were looked at
 
     def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
         windows = [
@@ -151,24 +145,22 @@ class CoarseStage(Stage):
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
         return Crops(source, target, left_out > 0, gate.float())
 
-    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
+    def predict(  # type: ignore[override]
+        self, net: Detail, sample: Crops
+    ) -> tuple[Tensor, Tensor | float]:
         assert sample.guide is not None
         change, logit = pyramid.change_and_logit(net, sample.source)
         picture = sample.source + pyramid.opened(logit) * change
         wrong = F.binary_cross_entropy_with_logits(logit, sample.guide, reduction="none")
-        return Predicted(picture, GATE_WEIGHT * wrong.where(~sample.left_out, 0.0).mean())
-
-    def _fresh_optimiser(self) -> Muon:
-        # Half the crops are of untouched areas, so the mean residual says little.
-        return fast_recipe.make_optimizer(self.net, self.recipe, USUAL_RESIDUAL)
+        return picture, GATE_WEIGHT * wrong.where(~sample.left_out, 0.0).mean()
 
 
 class FineStage(Stage):
     """Trains the fine network of a `pyramid` on crops that the kept coarse network has changed."""
 
     note = "now the detail, at full size: errors are those of crops where the retouch is"
-    coarse: Detail
-    """the kept coarse network, which does not change meanwhile"""
+    coarse: Stage
+    """that of the coarse network, which does not change meanwhile"""
 
     def begin(self) -> None:
         self._guides: dict[int, Tensor] = {}
@@ -184,16 +176,19 @@ class FineStage(Stage):
             windows.append(torch.from_numpy(turned).permute(2, 0, 1))
         return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
 
-    def predict(self, net: Detail, sample: Crops) -> Predicted:  # type: ignore[override]
+    def predict(  # type: ignore[override]
+        self, net: Detail, sample: Crops
+    ) -> tuple[Tensor, Tensor | float]:
         assert sample.guide is not None
-        return Predicted(pyramid.refined(net, sample.source, sample.guide))
+        return pyramid.refined(net, sample.source, sample.guide), 0.0
 
     def _guide(self, index: int) -> Tensor:
         """Return the guide of a picture, made when it is first asked for."""
         if index not in self._guides:
             if len(self._guides) >= MOST_GUIDES:
                 del self._guides[next(iter(self._guides))]
-            coarse, source = self.coarse, self.table.pairs[index].source
+            coarse, source = self.coarse.kept, self.table.pairs[index].source
+            assert isinstance(coarse, Detail)
             self._guides[index] = pyramid.guide_of_whole(
                 coarse, len(source), lambda rows: spaces.to_network(source[rows], coarse.input_nc)
             )
@@ -218,14 +213,14 @@ def stages_of(
     average: Generator,
     pairs: Sequence[Pair],
     maps: Sequence[PairMap],
-    aim: AimName,
-    seed: int,
+    settings: TrainSettings,
     device: torch.device,
 ) -> list[Stage]:
     """Return the stages in which `net` is trained to pairs, whose `maps` are what pair_maps says.
 
     `average` is of the same kind.
     """
+    aim, seed = settings.aim, settings.seed
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
     if len(net.networks) == 1:
         multiple, left_out = net.size_multiple, recipe.left_out
@@ -237,10 +232,14 @@ def stages_of(
     )
     judged_by: AimName = "restore" if aim == "texture" else aim
     (coarse, fine), (average_coarse, average_fine) = net.networks, average.networks
-    first = CoarseStage(coarse, average_coarse, table, of_coarse, judged_by, device)
+    # Half of its crops are of untouched areas, so their mean residual says little.
+    of_reduced = dataclasses.replace(table, residual=USUAL_RESIDUAL)
+    first = CoarseStage(coarse, average_coarse, of_reduced, of_coarse, judged_by, device)
     first.ends_at = coarse_share(maps)
     table = crops.crop_table(pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed)
-    return [first, FineStage(fine, average_fine, table, recipe, aim, device)]
+    second = FineStage(fine, average_fine, table, recipe, aim, device)
+    second.coarse = first
+    return [first, second]
 
 
 # --- which weights are kept -------------------------------------------------------------------
@@ -265,8 +264,7 @@ class EarlyChoice:
     ):
         """`predict` returns what a network like `net` makes of a sample."""
         self.net = copy.deepcopy(net)
-        self._sample, self._predict = sample, predict
-        self._aim: AimName = aim
+        self._sample, self._predict, self._aim = sample, predict, aim
         self.begin()
 
     @staticmethod
@@ -298,12 +296,8 @@ class EarlyChoice:
     def _judged(self, net: Generator) -> float:
         each = (self._sample.one(number) for number in range(len(self._sample.source)))
         prediction = torch.cat([self._predict(net, one) for one in each])
-        return float(_distance(prediction, self._sample, self._aim))
-
-
-def _distance(prediction: Tensor, sample: Crops, aim: AimName) -> Tensor:
-    # Outside the left-out pixels the prediction is taken for right.
-    judged = torch.where(sample.left_out, prediction, sample.target)
-    if aim == "texture":
-        return local_band_energy(judged, sample.target)
-    return l1(judged, sample.target)
+        # Outside the left-out pixels the prediction is taken for right.
+        target = self._sample.target
+        judged = torch.where(self._sample.left_out, prediction, target)
+        distance = local_band_energy if self._aim == "texture" else l1
+        return float(distance(judged, target))

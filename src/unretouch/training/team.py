@@ -1,28 +1,33 @@
-"""What a run needs of its processes: which part of a batch is whose, and means over all of them.
+"""What a run needs of its processes: which part of a batch is whose, and means over all of them, by
+torch.distributed. The ordinary run is a team of one, which shares nothing.
 
-`Team` itself is the ordinary run, one process that shares nothing; several are `Processes`, by
-torch.distributed. The networks are not wrapped: their gradients are averaged where `train_step` has
+The networks are not wrapped: their gradients are averaged where `train_step` has
 them, so the keys of the weights stay what they are, and a discriminator that judges twice before an
 update is no special case.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from unretouch.base.errors import ExitCode, ProcessLostError, UsageError
+from unretouch.base.errors import DataError, ExitCode, ProcessLostError, UsageError
+from unretouch.pixels.pairs import Pair
 from unretouch.runs.weights import deserialise, serialise
 from unretouch.settings.train import TrainSettings
 from unretouch.training import device as devices
+from unretouch.training.fit import Fit
 from unretouch.training.launching import Layout, ranks
+from unretouch.training.progress import Progress
 
 IN_A_STEP = timedelta(minutes=3)
 """A process that is silent so long in the middle of a step is lost. One that dies is noticed at
@@ -34,12 +39,18 @@ T = TypeVar("T")
 
 
 class Team:
-    """One process: every batch is its own, and every mean is what it was given."""
+    """All processes of a run: each calls every method, in the same order.
+
+    Whatever they exchange raises ProcessLostError when one of them is gone.
+    """
 
     rank = 0
     size = 1
     device: torch.device | None = None
     """where this process computes; None: as the settings say"""
+    waits_for_beginning = False
+    """whether nothing was told yet, so that all others wait for where the run stands"""
+    _patient: dist.ProcessGroup | None = None
 
     @property
     def first(self) -> bool:
@@ -61,92 +72,74 @@ class Team:
         return own / count
 
     def average_gradients(self, net: nn.Module, share: float) -> None:
-        """Replace the gradients of `net` by their mean over all processes, weighted by `share`.
-
-        Raises ProcessLostError.
-        """
+        """Replace the gradients of `net` by their mean over all processes, weighted by `share`."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in net.parameters() if p.grad is not None]
+        # One message for all: many small ones would each wait for the slowest process.
+        flat = self.average(torch.cat([gradient.reshape(-1) for gradient in gradients]), share)
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view(gradient.shape))
 
     def average(self, values: Tensor, share: float) -> Tensor:
         """Return the mean of `values` over all processes, weighted by `share`.
 
-        NaN and infinity anywhere reach every process. Raises ProcessLostError.
+        NaN and infinity anywhere reach every process.
         """
-        return values
-
-    def agree(self, asked: ExitCode | None, ends: bool, progress: float) -> ExitCode | None:
-        """Before an update: tell all whether the run `ends`, and that a stop was `asked` for.
-
-        Every process takes part once before every update, and the first one leads: its `ends` and
-        `progress` are those of all. Returns the stop that anybody was asked for. Raises
-        ProcessLostError.
-        """
-        return asked
-
-    def tell(self, message: Any = None) -> Any:
-        """Return the `message` of the first process, of tensors and plain values, to all.
-
-        Raises ProcessLostError.
-        """
-        return message
-
-    def dismiss(self, code: ExitCode) -> None:
-        """Let the other processes end with the exit code of the run. Raises ProcessLostError."""
-        self.tell({"code": int(code)})
-
-    def same(self, number: int) -> bool:
-        """Return whether `number` (0 to below 2**62) is one and the same in all processes."""
-        return True
-
-
-ALONE = Team()
-
-
-# --- several ----------------------------------------------------------------------------------
-
-
-class Processes(Team):
-    """All processes of a run. Every method is called by all of them in the same order."""
-
-    def __init__(self, rank: int, size: int, device: torch.device) -> None:
-        """`dist.init_process_group` has been called."""
-        self.rank, self.size, self.device = rank, size, device
-        # On the processor, whatever the networks are on: what is agreed are a few numbers.
-        self._patient = dist.new_group(timeout=BETWEEN_STEPS, backend="gloo")
-        self.waits_for_beginning = True
-        """whether nothing was told yet, so that all others wait for where the run stands"""
-
-    def average_gradients(self, net: nn.Module, share: float) -> None:
-        gradients = [p.grad for p in net.parameters() if p.grad is not None]
-        # One message for all: many small ones would each wait for the slowest process.
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        flat = self.average(flat, share)
-        begin = 0
-        for gradient in gradients:
-            end = begin + gradient.numel()
-            gradient.copy_(flat[begin:end].view(gradient.shape))
-            begin = end
-
-    def average(self, values: Tensor, share: float) -> Tensor:
+        if self.size == 1:
+            return values
         total = values * share
         _exchanged(lambda: dist.all_reduce(total))
         return total
 
-    def agree(self, asked: ExitCode | None, ends: bool, progress: float) -> ExitCode | None:
-        code, _, _ = self.ordered(asked, ends, progress)
-        return code
-
-    def ordered(
+    def agree(
         self, asked: ExitCode | None, ends: bool = False, progress: float = 0.0
     ) -> tuple[ExitCode | None, bool, float]:
-        """Take part in `agree`; return what is asked, whether the run ends, and the progress."""
+        """Before an update: tell all whether the run `ends`, and that a stop was `asked` for.
+
+        Every process takes part once before every update, and the first one leads: its `ends` and
+        `progress` are those of all. Returns the stop that anybody was asked for, whether the run
+        ends, and the progress.
+        """
+        if self.size == 1:
+            return asked, ends, progress
         mine = [int(asked or 0), int(ends), progress]
         told = torch.tensor(mine if self.first else [mine[0], 0, 0], dtype=torch.float64)
         _exchanged(lambda: dist.all_reduce(told, dist.ReduceOp.MAX, group=self._patient))
         code, ending, share = told.tolist()
         return ExitCode(int(code)) if code else None, bool(ending or code), share
 
+    def begin(
+        self, settings: TrainSettings, fit: Fit, progress: Progress, pairs: Sequence[Pair]
+    ) -> None:
+        """Tell the other processes where the run stands; they build the same and go along.
+
+        Raises DataError when they see other pairs.
+        """
+        if self.size == 1:
+            return
+        self.tell(
+            {
+                "code": None,
+                "precision": settings.precision,
+                "size": settings.size,
+                "fit": fit.state(),
+                "progress": progress.state(),
+            }
+        )
+        if not self.same(pairs):
+            raise DataError(
+                "the processes see different pairs here",
+                settings.dataroot,
+                "Give every machine the same folder",
+            )
+
     def tell(self, message: Any = None) -> Any:
+        """Return the `message` of the first process, of tensors and plain values, to all."""
         self.waits_for_beginning = False
+        if self.size == 1:
+            return message
         # It travels as states are saved: only data, never a program.
         packed = torch.empty(0, dtype=torch.uint8)
         if self.first:
@@ -158,16 +151,28 @@ class Processes(Team):
         _exchanged(lambda: dist.broadcast(packed, 0, group=self._patient))
         return deserialise(packed.numpy().data, "message of the first process")
 
-    def same(self, number: int) -> bool:
+    def dismiss(self, code: ExitCode) -> None:
+        """Let the other processes end with the exit code of the run."""
+        self.tell({"code": int(code)})
+
+    def excuse(self, code: ExitCode) -> None:
+        """Let the others, who wait between steps, end with `code`."""
+        if not self.waits_for_beginning:
+            self.agree(code, ends=True)
+        self.dismiss(code)
+
+    def same(self, pairs: Sequence[Pair]) -> bool:
+        """Return whether all processes see the same pairs: names, sizes, and some pictures."""
+        summary = hashlib.sha256()
+        for pair in pairs:
+            summary.update(f"{pair.name} {pair.shape};".encode())
+        for pair in pairs[:3]:
+            for side in (pair.source, pair.target):
+                summary.update(np.ascontiguousarray(side).data)
+        number = int.from_bytes(summary.digest()[:8], "big") >> 2
         ends = torch.tensor([number, -number])
         _exchanged(lambda: dist.all_reduce(ends, dist.ReduceOp.MAX, group=self._patient))
         return int(ends[0]) == -int(ends[1])
-
-    def excuse(self, code: ExitCode) -> None:
-        """Let the others, who wait between steps, end with `code`. Raises ProcessLostError."""
-        if not self.waits_for_beginning:
-            self.ordered(code, ends=True)
-        self.dismiss(code)
 
     def close(self) -> None:
         """Close the connections; the others notice where they still wait for this process.
@@ -178,7 +183,10 @@ class Processes(Team):
         dist.destroy_process_group()
 
 
-def join(settings: TrainSettings, layout: Layout) -> Processes:
+ALONE = Team()
+
+
+def join(settings: TrainSettings, layout: Layout) -> Team:
     """Form the group of all processes of the run. Returns when all are there.
 
     Raises UsageError for devices that this machine lacks, ProcessLostError when one does not come.
@@ -189,18 +197,19 @@ def join(settings: TrainSettings, layout: Layout) -> Processes:
     if not layout.launcher and layout.num_nodes == 1 and sys.platform == "linux":
         # Nobody outside this machine has business in the exchange.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    where = torch.device(kind, local_rank) if kind == "cuda" else torch.device(kind)
+    where, backend = torch.device(kind), "gloo"
     if kind == "cuda":
+        where, backend = torch.device(kind, local_rank), "nccl"
         torch.cuda.set_device(where)
 
-    def formed() -> Processes:
-        dist.init_process_group(
-            "nccl" if kind == "cuda" else "gloo",
-            timeout=IN_A_STEP,
-            rank=rank,
-            world_size=layout.processes,
-        )
-        return Processes(rank, layout.processes, where)
+    def formed() -> Team:
+        team = Team()
+        team.rank, team.size, team.device = rank, layout.processes, where
+        team.waits_for_beginning = True
+        dist.init_process_group(backend, timeout=IN_A_STEP, rank=rank, world_size=team.size)
+        # On the processor, whatever the networks are on: what is agreed are a few numbers.
+        team._patient = dist.new_group(timeout=BETWEEN_STEPS, backend="gloo")
+        return team
 
     return _exchanged(formed)
 

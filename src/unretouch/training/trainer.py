@@ -1,23 +1,31 @@
-"""The training loop, on one screen: update, log, preview, save, stop."""
+"""The training loop, on one screen: update, log, preview, save, stop; and what it writes."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from typing import Protocol
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
 
+from torch import Tensor
+
+from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
-from unretouch.runs import history
+from unretouch.runs import checkpoint, history
+from unretouch.runs.checkpoint import Checkpoint
 from unretouch.runs.condition import State
 from unretouch.runs.folder import RunDir
-from unretouch.runs.status import TrainingStatus
+from unretouch.runs.status import LastSave, TrainingStatus
+from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings
-from unretouch.training import rhythm
-from unretouch.training.fit import Fit, Update
+from unretouch.training import rhythm, session
+from unretouch.training.estimates import disk_plan
+from unretouch.training.fit import Update
 from unretouch.training.previews import Previews
-from unretouch.training.progress import Progress
-from unretouch.training.run_clock import in_words
-from unretouch.training.saving import Saver
+from unretouch.training.rhythm import CostShare, in_words
+from unretouch.training.session import Session
 from unretouch.training.stopping import Abandoned, StopRequest, early_end
 from unretouch.training.team import ALONE, Team
 
@@ -25,6 +33,10 @@ STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
 """Test only: stop, as if the run were done, after so many updates of this process."""
 
 STATUS_EVERY_S = 2.0
+LEVELS = 127.5
+"""Grey levels of one unit of network space."""
+CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
+"""What the page draws of the records of metrics.jsonl."""
 
 
 class Watcher(Protocol):
@@ -44,20 +56,31 @@ class Trainer:
         self,
         run: RunDir,
         settings: TrainSettings,
-        fit: Fit,
-        progress: Progress,
+        opened: Session,
         previews: Previews,
         watcher: Watcher,
         stop: StopRequest,
         team: Team = ALONE,
     ) -> None:
-        self._run, self._settings, self._fit, self._progress = run, settings, fit, progress
+        self._run, self._settings, self._opened = run, settings, opened
+        self._fit, self._progress = opened.fit, opened.progress
         self._previews, self._watcher, self._stop, self._team = previews, watcher, stop, team
-        self._saver = Saver(run, settings, fit, progress)
-        self._page_clock = rhythm.CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
+        timed = opened.progress.budget_s is not None
+        saves = rhythm.TIMED_SAVES_SHARE if timed else rhythm.SAVES_SHARE
+        weights = rhythm.TIMED_WEIGHTS_SHARE if timed else rhythm.WEIGHTS_SHARE
+        self._saves = CostShare(rhythm.SAVE_EVERY_S, growth=0.0, share=saves)
+        self._saves.spent(opened.progress.elapsed, 0.0)
+        self._numbered = CostShare(shortest=0.0, growth=0.0, share=weights)
+        self._page = CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
+        self._last_save: LastSave | None = None
+        self._save_s = 0.0
+        """seconds that the newest save took; 0 before the first"""
         self._pauses_told = 0
+        self._curves: dict[str, list[float]] = {name: [] for name in CURVES}
+        for record in opened.records:
+            self._draw(record)
         steps = os.environ.get(STEPS_THIS_TIME)
-        self._final_step = progress.step + int(steps) if steps else None
+        self._final_step = opened.progress.step + int(steps) if steps else None
 
     def train(self) -> ExitCode:
         """Train until the epochs or the time are used up, or a stop is asked for; save at the end.
@@ -66,37 +89,43 @@ class Trainer:
         Raises NonFiniteError, after which the last save is as it was, DiskError, and, after a save,
         ProcessLostError, and DataError for a pair that has changed or gone.
         """
-        progress = self._progress
+        progress, previews = self._progress, self._previews
         try:
             history.append_loss_header(self._run)
             self._take_preview()
             self._show("running")
             while not (reason := self._end()):
                 update = progress.update(self._fit)
-                self._tell(update)
-                self._see_to_what_is_due()
+                if update.note:
+                    self._watcher.tell(update.note)
+                self._tell_pauses()
+                if self._log_due():
+                    self._log(update)
+                if progress.has_room(previews.cost_s):
+                    if self._numbered_due() and previews.affordable(progress):
+                        self._take_preview()
+                        self._save_numbered()
+                    elif previews.due(progress):
+                        self._take_preview()
+                if self._save_due() and progress.has_room(self._save_s):
+                    self._save()
+                if self._page.due(progress.elapsed):
+                    began = progress.elapsed
+                    self._show("running")
+                    self._page.spent(progress.elapsed, progress.elapsed - began)
             self._finish(reason)
         except (ProcessLostError, DataError) as error:
             # The update under way was undone, or not begun: the state is that of the step before.
             self._save()
-            history.write_event(self._run, "fault", step=progress.step, reason=str(error))
+            self._write_event("fault", reason=str(error))
             self._show("failed", str(error))
             raise
         except (NonFiniteError, DiskError) as error:
             with contextlib.suppress(DiskError):  # what stopped the run may stop this, too
-                history.write_event(self._run, "fault", step=progress.step, reason=str(error))
+                self._write_event("fault", reason=str(error))
                 self._show("failed", error.stop_reason)
             raise
         return self._stop.asked or ExitCode.OK
-
-    def _tell(self, update: Update) -> None:
-        """Tell what begins with an update; log it when a line is due."""
-        progress = self._progress
-        if update.note:
-            self._watcher.tell(update.note)
-        self._tell_pauses()
-        if progress.log_due(self._settings.print_freq, rhythm.log_every(progress.total_steps)):
-            progress.log(self._run, update)
 
     def _finish(self, reason: str) -> None:
         """Save, and take the last preview where it fits."""
@@ -112,29 +141,15 @@ class Trainer:
             )
         reason = self._asked() or reason
         self._show("stopped" if self._stop.asked else "finished", reason)
-        history.write_event(self._run, "stop", step=self._progress.step, reason=reason)
+        self._write_event("stop", reason=reason)
 
-    def _see_to_what_is_due(self) -> None:
-        progress, previews, saver = self._progress, self._previews, self._saver
-        if progress.has_room(previews.cost_s):
-            if saver.numbered_due() and previews.affordable(progress):
-                self._take_preview()
-                with progress.aside(), self._stop.held():
-                    saver.save_numbered(previews.errors_by_epoch())
-            elif previews.due(progress):
-                self._take_preview()
-        if saver.due() and progress.has_room(saver.cost_s):
-            self._save()
-        if self._page_clock.due(progress.elapsed):
-            began = progress.elapsed
-            self._show("running")
-            self._page_clock.spent(progress.elapsed, progress.elapsed - began)
+    # --- when it ends -------------------------------------------------------------------------
 
     def _end(self) -> str:
         """Return why training ends now, or an empty text; all processes of the team hear of it."""
         reason = self._own_end()
         asked = self._stop.asked
-        agreed = self._team.agree(asked, bool(reason), self._progress.share_done())
+        agreed, _, _ = self._team.agree(asked, bool(reason), self._progress.share_done())
         if agreed is not None:  # else a signal that came meanwhile would be lost
             self._stop.asked = agreed
             return self._asked()
@@ -161,24 +176,77 @@ class Trainer:
             return ""
         return "terminated" if self._stop.asked == ExitCode.TERMINATED else "interrupted"
 
+    # --- what is told -------------------------------------------------------------------------
+
     def _show(self, state: State, reason: str = "") -> None:
         """Show where the run stands."""
+        progress = self._progress
         self._watcher.show(
-            self._progress.status(
-                self._settings,
-                state,
-                reason,
-                self._saver.last_save,
-                self._previews.taken,
-                self._previews.identity_error(),
+            TrainingStatus(
+                name=self._settings.name,
+                state=state,
+                step=progress.step,
+                total_steps=progress.total_steps,
+                epoch=progress.epoch,
+                total_epochs=None if progress.pace else progress.total_epochs,
+                elapsed_s=progress.elapsed,
+                left_s=progress.left_s(),
+                lr=progress.lr,
+                lambda_L1=self._settings.lambda_L1,
+                identity_error=self._previews.identity_error(),
+                last_save=self._last_save,
+                stop_reason=reason,
+                curves=self._curves,
+                previews=self._previews.taken,
             )
         )
 
-    def _save(self) -> None:
-        """Save the state and the latest weights, unless this step is saved already."""
-        with self._progress.aside(), self._stop.held():
-            self._saver.save()
-        self._leave_room()
+    def _log_due(self) -> bool:
+        """Whether a log line is due after this step: the first, the last, and every so many."""
+        progress, every_images = self._progress, self._settings.print_freq
+        if progress.step == 1 or progress.done:
+            return True
+        if every_images is not None:
+            return progress.passed(every_images)
+        return progress.step % rhythm.log_every(progress.total_steps) == 0
+
+    def _log(self, last: Update) -> None:
+        """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""
+        progress, mean = self._progress, self._progress.means()
+        error = mean["mean_error"] * LEVELS
+        recovered = 1 - mean["mean_error"] / mean["identity"] if mean["identity"] else 0.0
+        losses = {name: mean[name] for name in ("G_GAN", "G_L1", "D_real", "D_fake")}
+        size, place = progress.batch_size, progress.epochs.place_in_epoch(progress.step - 1) + 1
+        epoch = progress.epochs.of_step(progress.step - 1)
+        shown = {**losses, "levels": error, "recovered": recovered}
+        history.append_loss_line(
+            self._run, epoch, place * size, progress.update_s, last.data_s, shown
+        )
+        record = {
+            "step": progress.step, "epoch": epoch, "images": progress.step * size, **losses,
+            "level_error": error, "identity_error": mean["identity"] * LEVELS,
+            "recovered_share": recovered, "lr": progress.lr,
+            "elapsed_s": round(progress.elapsed, 3),
+        }  # fmt: skip
+        history.append_record(self._run.metrics, record)
+        self._draw(record)
+
+    def _draw(self, record: history.Record) -> None:
+        """Add a record of metrics.jsonl to the curves; NaN for what it lacks."""
+        for name, curve in self._curves.items():
+            value = record.get(name)
+            curve.append(float(value) if isinstance(value, int | float) else math.nan)
+
+    def _tell_pauses(self) -> None:
+        for seconds in self._progress.clock.pauses[self._pauses_told :]:
+            self._pauses_told += 1
+            self._watcher.tell(f"paused for {in_words(seconds)}: not counted as training time")
+            self._write_event("pause", seconds=round(seconds, 1))
+
+    def _write_event(self, event: str, **details: Any) -> None:
+        history.write_event(self._run, event, step=self._progress.step, **details)
+
+    # --- what is written ----------------------------------------------------------------------
 
     def _take_preview(self, last: bool = False) -> None:
         try:
@@ -188,18 +256,100 @@ class Trainer:
             self._previews.abandon()
         self._leave_room()
 
+    def _save_due(self) -> bool:
+        """Whether the state is due to be saved after this step."""
+        if self._settings.save_latest_freq is not None:
+            return self._progress.passed(self._settings.save_latest_freq)
+        return self._saves.due(self._progress.elapsed)
+
+    def _save(self) -> None:
+        """Save the state and the latest weights, unless this step is saved already.
+
+        Raises DiskError; NonFiniteError for weights that would be refused when they are loaded.
+        """
+        progress = self._progress
+        with progress.aside(), self._stop.held():
+            if self._last_save is None or self._last_save.step != progress.step:
+                began = progress.elapsed
+                save_state(self._run, self._settings, self._opened)
+                self._last_save = LastSave(step=progress.step, time=time.time())
+                self._write_event("save")
+                self._save_s = progress.elapsed - began
+            self._saves.spent(progress.elapsed, self._save_s)
+        self._leave_room()
+
+    def _numbered_due(self) -> bool:
+        """Whether numbered weights are due after this step: at an epoch's end, if time allows."""
+        progress = self._progress
+        return (
+            progress.epoch_ended
+            and progress.epoch % self._settings.save_epoch_freq == 0
+            and self._numbered.due(progress.elapsed)
+        )
+
+    def _save_numbered(self) -> None:
+        """Save the weights of this epoch under its number, then thin the older ones; that with the
+        least error stays. Raises as `_save` does."""
+        run, progress, errors = self._run, self._progress, self._previews.errors_by_epoch()
+        with progress.aside(), self._stop.held():
+            began = progress.elapsed
+            weights = self._fit.weights()
+            require_finite(weights["G"], progress.step)
+            save_weights(run.weights(progress.epoch), weights["G"])
+            there = run.numbered_epochs()
+            measured = {e: errors[e] for e in there if e in errors}
+            best = min(measured, key=lambda e: (measured[e], e), default=progress.epoch)
+            history.write_best(run, history.Best(best, measured.get(best)))
+            plan = disk_plan(weights, self._settings.keep_gb, self._fit.pool_bytes)
+            for old in set(there) - set(rhythm.thinned(there, plan.numbered, keep=[best])):
+                durable.remove(run.weights(old))
+            self._numbered.spent(progress.elapsed, progress.elapsed - began)
+
     def _leave_room(self) -> None:
         """Keep what the last preview and the last save will take of a time budget."""
         if (budget_s := self._progress.budget_s) is not None:
             self._progress.ending_s = sum(
                 rhythm.kept_for_the_last(cost, budget_s)
-                for cost in (self._previews.last_cost_s, self._saver.cost_s)
+                for cost in (self._previews.last_cost_s, self._save_s)
             )
 
-    def _tell_pauses(self) -> None:
-        for seconds in self._progress.clock.pauses[self._pauses_told :]:
-            self._pauses_told += 1
-            self._watcher.tell(f"paused for {in_words(seconds)}: not counted as training time")
-            history.write_event(
-                self._run, "pause", step=self._progress.step, seconds=round(seconds, 1)
+
+def save_state(run: RunDir, settings: TrainSettings, opened: Session) -> None:
+    """Save the state of this moment, then the latest weights that match it.
+
+    Of the settings, only those that decide what is learnt are part of the state, so that a run that
+    was copied to another folder is equal to the one it was copied from. Raises DiskError,
+    NonFiniteError.
+    """
+    fit, progress = opened.fit, opened.progress
+    deciding = settings.deciding()
+    state = {"progress": progress.state(), "fit": fit.state(), "settings": deciding}
+    require_finite(state, progress.step)
+    about = {"elapsed_s": progress.elapsed, **session.surroundings(fit)}
+    checkpoint.save(run, Checkpoint(progress.step, state, about))
+    for letter, weights in fit.weights().items():
+        save_weights(run.weights("latest", letter), weights)
+
+
+def require_finite(state: Any, step: int) -> None:
+    """Raise NonFiniteError when a tensor of the state holds NaN or infinity.
+
+    An update by finite losses and gradients can still leave the range of float32 by its rate.
+    """
+    for tensor in _tensors(state):
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise NonFiniteError(
+                "the last update led to weights or moments that are NaN or infinite",
+                f"step {step}",
+                "Lower --lr; what was saved is untouched",
             )
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _tensors(item)
