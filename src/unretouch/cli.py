@@ -50,7 +50,7 @@ COMMANDS = (
     ),
     Command(
         "train",
-        "tasks.train_command:main",
+        "tasks.classic_commands:train",
         "train:TrainOptions",
         "learn the way back from a folder of pairs",
         reads_words=True,
@@ -69,7 +69,7 @@ COMMANDS = (
     ),
     Command(
         "test",
-        "tasks.test_command:main",
+        "tasks.classic_commands:test",
         "test:TestSettings",
         "apply a run to its pairs or to new pictures",
         reads_words=True,

@@ -35,10 +35,10 @@ from unretouch.runs.status import (
 )
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
-from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
+from unretouch.training.training_pairs import asked_of, evaluated
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""
@@ -150,7 +150,7 @@ class Previews:
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
         asked = asked_of(pair, fit.known(pair.name))
-        ((_, prediction, error),) = evaluate(fit.generator, [asked])
+        prediction, error = evaluated(fit.generator, asked)
         pictures = pair_pictures(pair.source, prediction, asked.target)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
         pictures["real_B"] = lambda: pair.target
