@@ -230,7 +230,8 @@ def _report(
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     judged = affordable(pairs)
     for pair in pairs:
-        known, error = fit.known(pair.name), None
+        known = fit.known(pair.name)
+        error: PlainFigures | None = None
         if is_large(pair) and fit.generator.is_local and measured:
             error = measured.get(pair.name)
             if error is None:
