@@ -41,10 +41,10 @@ FLOOR = 0.25
 """Of the mean difference, added to that of every tile: what is equal now may go wrong."""
 STRIP_ROWS = 256
 """Rows that are worked on at a time."""
-
 CORE = 768
 """Pixels a side, about, of what is predicted at a time of a whole picture."""
 
+Rgb = NDArray[np.uint8]
 Reduced = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -61,9 +61,9 @@ class Survey:
     shape: tuple[int, int]
     """(H, W) of the pair"""
     factor: int
-    source: NDArray[np.uint8]
+    source: Rgb
     """the mean of every cell, file space"""
-    target: NDArray[np.uint8]
+    target: Rgb
     difference: Reduced
     """mean |source - target| of every cell, grey levels, (H / factor, W / factor) rounded up"""
     identity_error: float
@@ -90,7 +90,9 @@ def survey(pair: Pair, known: PairMap | None = None) -> Survey:
     factor = -(-max(height, width) // LONG_SIDE)
     total = equal = 0
     parts: list[tuple[NDArray[Any], ...]] = []
-    for rows in _strips(height, factor):
+    strip = max(1, STRIP_ROWS // factor) * factor
+    for top in range(0, height, strip):
+        rows = slice(top, min(top + strip, height))
         a, b = source[rows], target[rows]
         difference = np.maximum(a, b) - np.minimum(a, b)  # uint8 stays uint8
         levels = difference.sum(axis=2, dtype=np.uint16)
@@ -114,12 +116,6 @@ def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
     """
     image = Image.fromarray(np.ascontiguousarray(picture))
     return np.array(image.reduce(factor)) if factor > 1 else picture
-
-
-def _strips(height: int, factor: int) -> Iterator[slice]:
-    rows = max(1, STRIP_ROWS // factor) * factor
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def strongest(cells: Reduced, factor: int, shape: tuple[int, int]) -> Window:
@@ -247,27 +243,45 @@ def estimated_error(
 
 
 @dataclass(frozen=True)
+class Part:
+    """A window of a pair, cut out with what its prediction depends on."""
+
+    window: Window
+    around: Window
+    source_around: Rgb
+    """of `around`"""
+    target: Rgb
+    """of `window`"""
+
+    @property
+    def within(self) -> Window:
+        """`window`, counted from where `around` begins."""
+        return self.window.within(self.around)
+
+    @property
+    def source(self) -> Rgb:
+        """The source of `window`."""
+        return np.ascontiguousarray(self.within.of(self.source_around))
+
+
+@dataclass(frozen=True)
 class Place:
     """A part of a pair at 1:1, predicted."""
 
     kind: PlaceKind
-    window: Window
-    source: NDArray[np.uint8]
-    target: NDArray[np.uint8]
+    part: Part
     prediction: NDArray[np.float32]
     """levels"""
-    level_error: float
-    identity_error: float
 
+    @property
+    def level_error(self) -> float:
+        """Grey levels."""
+        return _mean_difference(self.prediction, self.part.target)
 
-@dataclass(frozen=True)
-class Whole:
-    """A whole prediction, reduced."""
-
-    prediction: NDArray[np.uint8]
-    """file space"""
-    errors: Reduced
-    """mean of every cell, grey levels"""
+    @property
+    def identity_error(self) -> float:
+        """What doing nothing costs here, grey levels."""
+        return _mean_difference(self.part.source, self.part.target)
 
 
 @dataclass(frozen=True)
@@ -277,9 +291,11 @@ class Look:
     error: PlainFigures
     places: Sequence[Place]
     """to be shown"""
-    whole: Whole | None = None
-    """None where only tiles were predicted"""
     sampled_tiles: int = 0
+    prediction: Rgb | None = None
+    """of the whole, reduced, file space; this and the next None where only tiles were predicted"""
+    errors: Reduced | None = None
+    """mean error of every cell of the whole, grey levels"""
 
 
 class LargePair:
@@ -295,41 +311,43 @@ class LargePair:
     ) -> None:
         """`tiles` are predicted in a preview; `seeds` decide which."""
         self.pair, self.seen, self._known = pair, survey(pair, known), known
-        self.seconds_a_pixel = 0.0
-        """that the newest prediction took; 0 before it"""
-        self._left_to_see = 0
-        """pixels that the network would have seen for a whole prediction then"""
-        self._tiles = chosen_tiles(self.seen, tiles, *seeds)
+        self._seconds_a_pixel = 0.0
+        self.whole_s = 0.0
+        """seconds that `whole` is to be expected to take; 0 before a measure"""
         source, target = pair.source, pair.target
-        self._cuts = [self._cut(generator, tile.window, source, target) for tile in self._tiles]
+        self._tiles = [
+            (tile, self._part(generator, tile.window, source, target))
+            for tile in chosen_tiles(self.seen, tiles, *seeds)
+        ]
 
     def untouched(self) -> Look:
         """Return what there is before the first update, where the prediction is the source."""
+        seen = self.seen
         places = [
-            cut.place("strongest", cut.inner().astype(np.float32))
-            for tile, cut in zip(self._tiles, self._cuts, strict=True)
+            Place("strongest", part, part.source.astype(np.float32))
+            for tile, part in self._tiles
             if tile.strongest
         ]
-        error = self._error(self.seen.identity_error, self.seen.equal_pixels)
-        return Look(error, places, Whole(self.seen.source, self.seen.difference))
+        error = self._error(seen.identity_error, seen.equal_pixels)
+        return Look(error, places, prediction=seen.source, errors=seen.difference)
 
     def in_tiles(self, generator: Generator) -> Look:
         """Return estimates from the tiles, and those of them to show."""
+        # One that looks first needs the whole picture; else what was cut out is enough.
         whole = PartPredictor(generator, self.pair.source) if generator.looks_first else None
         began, looked_at = time.monotonic(), 0
         places, masks = [], []
-        for tile, cut in zip(self._tiles, self._cuts, strict=True):
+        for tile, part in self._tiles:
+            predictor, window = whole, part.window
+            if predictor is None:
+                predictor, window = PartPredictor(generator, part.source_around), part.within
             kind: PlaceKind = "strongest" if tile.strongest else "worst"
-            # One that looks first needs the whole picture; else what was cut out is enough.
-            parts, window = whole, cut.window
-            if parts is None:
-                parts, window = PartPredictor(generator, cut.source), cut.within
-            places.append(cut.place(kind, parts.at(window)))
-            looked_at += parts.looked_at(window)
-            masks.append(parts.may_change(window))
+            places.append(Place(kind, part, predictor.at(window)))
+            looked_at += predictor.looked_at(window)
+            masks.append(predictor.may_change(window))
         if looked_at:
-            self.seconds_a_pixel = (time.monotonic() - began) / looked_at
-        self._left_to_see = sum(
+            self._seconds_a_pixel = (time.monotonic() - began) / looked_at
+        self.whole_s = self._seconds_a_pixel * sum(
             surroundings(generator, window, self.pair.shape).pixels
             if whole is None
             else whole.looked_at(window)
@@ -337,8 +355,9 @@ class LargePair:
         )
         estimate = self._estimate(places, masks, None if whole is None else whole.open_cells)
         shown = [place for place in places if place.kind == "strongest"]
-        others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
-        if others:
+        # At the borders of a picture some are slivers.
+        wide = [p for p in places if min(p.part.window.height, p.part.window.width) >= TILE // 2]
+        if others := [place for place in wide if place.kind == "worst"]:
             shown.append(max(others, key=lambda place: place.level_error))
         return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
 
@@ -350,8 +369,8 @@ class LargePair:
         errors: list[float] = []
         identities: list[float] = []
         for place, mask in zip(places, masks, strict=True):
-            for sums, side in ((errors, place.prediction), (identities, place.source)):
-                distances = _distances(side, place.target)[mask]
+            for sums, side in ((errors, place.prediction), (identities, place.part.source)):
+                distances = _distances(side, place.part.target)[mask]
                 sums.append(float(distances.sum(dtype=np.float64)))
         pixels = self.pair.shape[0] * self.pair.shape[1]
         identity, known = self.seen.identity_error * pixels, 0.0
@@ -360,13 +379,8 @@ class LargePair:
             is_open = open_cells[: asked.shape[0], : asked.shape[1]]
             share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
             known, identity = identity * (1 - share), identity * share
-        probabilities = [tile.probability for tile in self._tiles]
+        probabilities = [tile.probability for tile, _ in self._tiles]
         return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
-
-    def _windows(self) -> Iterator[Window]:
-        """Yield the parts in which the whole is predicted."""
-        factor = self.seen.factor
-        return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
     def whole(self, generator: Generator, tiles: Look) -> Look:
         """Return exact figures and the whole prediction, part by part.
@@ -377,9 +391,9 @@ class LargePair:
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
-        parts = PartPredictor(generator, source)
+        predictor = PartPredictor(generator, source)
         for window in self._windows():
-            prediction, answer = parts.at(window), self._answer(window, source, target)
+            prediction, answer = predictor.at(window), self._answer(window, source, target)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
@@ -389,32 +403,25 @@ class LargePair:
         places = [place for place in tiles.places if place.kind == "strongest"]
         elsewhere = cells.copy()
         for place in places:
-            place.window.in_cells(factor).of(elsewhere)[:] = 0
-        cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
-        places.append(cut.place("worst", parts.at(cut.window)))
+            place.part.window.in_cells(factor).of(elsewhere)[:] = 0
+        worst = self._part(generator, strongest(elsewhere, factor, shape), source, target)
+        places.append(Place("worst", worst, predictor.at(worst.window)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
-        return Look(error, places, Whole(picture, cells))
+        return Look(error, places, prediction=picture, errors=cells)
 
-    def whole_s(self) -> float:
-        """Return the seconds that `whole` is to be expected to take; 0 before a measure."""
-        return self.seconds_a_pixel * self._left_to_see
+    def _windows(self) -> Iterator[Window]:
+        """Yield the parts in which the whole is predicted."""
+        factor = self.seen.factor
+        return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
-    def _cut(
-        self,
-        generator: Generator,
-        window: Window,
-        source: NDArray[np.uint8],
-        target: NDArray[np.uint8],
-    ) -> _Cut:
+    def _part(self, generator: Generator, window: Window, source: Rgb, target: Rgb) -> Part:
         # One that looks first is given the whole picture: then this is for the source alone.
         around = surroundings(generator.networks[-1], window, self.pair.shape)
         answer = self._answer(window, source, target)
-        return _Cut(window, around, around.of(source).copy(), answer)
+        return Part(window, around, around.of(source).copy(), answer)
 
-    def _answer(
-        self, window: Window, source: NDArray[np.uint8], target: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def _answer(self, window: Window, source: Rgb, target: Rgb) -> Rgb:
         """Return what is asked for in a window."""
         if self._known is None:
             return window.of(target).copy()
@@ -432,44 +439,10 @@ class LargePair:
         )
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """A window of a pair, cut out with what its prediction depends on."""
-
-    window: Window
-    around: Window
-    source: NDArray[np.uint8]
-    """of `around`"""
-    target: NDArray[np.uint8]
-    """of `window`"""
-
-    @property
-    def within(self) -> Window:
-        """`window`, counted from where `around` begins."""
-        return self.window.within(self.around)
-
-    def inner(self) -> NDArray[np.uint8]:
-        """Return the source of `window`."""
-        return np.ascontiguousarray(self.within.of(self.source))
-
-    def place(self, kind: PlaceKind, prediction: NDArray[np.float32]) -> Place:
-        """Return this window with its prediction, levels, and its errors."""
-        source = self.inner()
-        return Place(
-            kind, self.window, source, self.target, prediction,
-            _mean_difference(prediction, self.target), _mean_difference(source, self.target),
-        )  # fmt: skip
-
-
-def _distances(a: NDArray[Any], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _distances(a: NDArray[Any], b: Rgb) -> NDArray[np.float32]:
     """Return the mean absolute difference of every pixel, (H, W)."""
     return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
 
 
-def _mean_difference(a: NDArray[Any], b: NDArray[np.uint8]) -> float:
+def _mean_difference(a: NDArray[Any], b: Rgb) -> float:
     return float(_distances(a, b).mean(dtype=np.float64))
-
-
-def _is_wide(window: Window) -> bool:
-    """Whether the window is worth a look: at the borders of a picture some are slivers."""
-    return min(window.height, window.width) >= TILE // 2
