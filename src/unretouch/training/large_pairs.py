@@ -24,7 +24,7 @@ from PIL import Image
 from unretouch.base import seeding
 from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
-from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
+from unretouch.networks.prediction import PartPredictor, Window, windows
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -46,7 +46,6 @@ CORE = 768
 
 Rgb = NDArray[np.uint8]
 Reduced = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 def is_large(pair: Pair) -> bool:
@@ -243,45 +242,25 @@ def estimated_error(
 
 
 @dataclass(frozen=True)
-class Part:
-    """A window of a pair, cut out with what its prediction depends on."""
-
-    window: Window
-    around: Window
-    source_around: Rgb
-    """of `around`"""
-    target: Rgb
-    """of `window`"""
-
-    @property
-    def within(self) -> Window:
-        """`window`, counted from where `around` begins."""
-        return self.window.within(self.around)
-
-    @property
-    def source(self) -> Rgb:
-        """The source of `window`."""
-        return np.ascontiguousarray(self.within.of(self.source_around))
-
-
-@dataclass(frozen=True)
 class Place:
     """A part of a pair at 1:1, predicted."""
 
     kind: PlaceKind
-    part: Part
+    window: Window
+    source: Rgb
+    target: Rgb
     prediction: NDArray[np.float32]
     """levels"""
 
     @property
     def level_error(self) -> float:
         """Grey levels."""
-        return _mean_difference(self.prediction, self.part.target)
+        return float(_distances(self.prediction, self.target).mean(dtype=np.float64))
 
     @property
     def identity_error(self) -> float:
         """What doing nothing costs here, grey levels."""
-        return _mean_difference(self.part.source, self.part.target)
+        return float(_distances(self.source, self.target).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -299,33 +278,22 @@ class Look:
 
 
 class LargePair:
-    """A large pair on the page. Of its pictures only small parts are kept."""
+    """A large pair on the page. Its pictures are looked at, not kept."""
 
-    def __init__(
-        self,
-        pair: Pair,
-        known: PairMap | None,
-        generator: Generator,
-        tiles: int,
-        *seeds: int,
-    ) -> None:
+    def __init__(self, pair: Pair, known: PairMap | None, tiles: int, *seeds: int) -> None:
         """`tiles` are predicted in a preview; `seeds` decide which."""
         self.pair, self.seen, self._known = pair, survey(pair, known), known
+        self._tiles = chosen_tiles(self.seen, tiles, *seeds)
         self._seconds_a_pixel = 0.0
         self.whole_s = 0.0
         """seconds that `whole` is to be expected to take; 0 before a measure"""
-        source, target = pair.source, pair.target
-        self._tiles = [
-            (tile, self._part(generator, tile.window, source, target))
-            for tile in chosen_tiles(self.seen, tiles, *seeds)
-        ]
 
     def untouched(self) -> Look:
         """Return what there is before the first update, where the prediction is the source."""
-        seen = self.seen
+        seen, source = self.seen, self.pair.source
         places = [
-            Place("strongest", part, part.source.astype(np.float32))
-            for tile, part in self._tiles
+            self._place("strongest", tile.window, tile.window.of(source).astype(np.float32))
+            for tile in self._tiles
             if tile.strongest
         ]
         error = self._error(seen.identity_error, seen.equal_pixels)
@@ -333,53 +301,44 @@ class LargePair:
 
     def in_tiles(self, generator: Generator) -> Look:
         """Return estimates from the tiles, and those of them to show."""
-        # One that looks first needs the whole picture; else what was cut out is enough.
-        whole = PartPredictor(generator, self.pair.source) if generator.looks_first else None
-        began, looked_at = time.monotonic(), 0
-        places, masks = [], []
-        for tile, part in self._tiles:
-            predictor, window = whole, part.window
-            if predictor is None:
-                predictor, window = PartPredictor(generator, part.source_around), part.within
-            kind: PlaceKind = "strongest" if tile.strongest else "worst"
-            places.append(Place(kind, part, predictor.at(window)))
-            looked_at += predictor.looked_at(window)
-            masks.append(predictor.may_change(window))
-        if looked_at:
-            self._seconds_a_pixel = (time.monotonic() - began) / looked_at
-        self.whole_s = self._seconds_a_pixel * sum(
-            surroundings(generator, window, self.pair.shape).pixels
-            if whole is None
-            else whole.looked_at(window)
-            for window in self._windows()
-        )
-        estimate = self._estimate(places, masks, None if whole is None else whole.open_cells)
+        parts = PartPredictor(generator, self.pair.source)
+        began = time.monotonic()
+        predictions = [parts.at(tile.window) for tile in self._tiles]
+        took = time.monotonic() - began
+        if looked_at := sum(parts.looked_at(tile.window) for tile in self._tiles):
+            self._seconds_a_pixel = took / looked_at
+        left = sum(parts.looked_at(window) for window in self._windows())
+        self.whole_s = self._seconds_a_pixel * left
+        places = [
+            self._place("strongest" if tile.strongest else "worst", tile.window, prediction)
+            for tile, prediction in zip(self._tiles, predictions, strict=True)
+        ]
+        error = self._error(self._estimate(places, parts), None)
         shown = [place for place in places if place.kind == "strongest"]
         # At the borders of a picture some are slivers.
-        wide = [p for p in places if min(p.part.window.height, p.part.window.width) >= TILE // 2]
+        wide = [p for p in places if min(p.window.height, p.window.width) >= TILE // 2]
         if others := [place for place in wide if place.kind == "worst"]:
             shown.append(max(others, key=lambda place: place.level_error))
-        return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
+        return Look(error, shown, sampled_tiles=len(places))
 
-    def _estimate(
-        self, places: Sequence[Place], masks: Sequence[Mask], open_cells: Mask | None
-    ) -> float:
+    def _estimate(self, places: Sequence[Place], parts: PartPredictor) -> float:
         """Return the error of the whole, grey levels: known where the prediction is the source,
         and estimated from the tiles elsewhere."""
         errors: list[float] = []
         identities: list[float] = []
-        for place, mask in zip(places, masks, strict=True):
-            for sums, side in ((errors, place.prediction), (identities, place.part.source)):
-                distances = _distances(side, place.part.target)[mask]
+        for place in places:
+            mask = parts.may_change(place.window)
+            for sums, side in ((errors, place.prediction), (identities, place.source)):
+                distances = _distances(side, place.target)[mask]
                 sums.append(float(distances.sum(dtype=np.float64)))
         pixels = self.pair.shape[0] * self.pair.shape[1]
         identity, known = self.seen.identity_error * pixels, 0.0
-        if open_cells is not None and self._known is not None:
+        if parts.open_cells is not None and self._known is not None:
             asked = self._known.asked_blocks
-            is_open = open_cells[: asked.shape[0], : asked.shape[1]]
+            is_open = parts.open_cells[: asked.shape[0], : asked.shape[1]]
             share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
             known, identity = identity * (1 - share), identity * share
-        probabilities = [tile.probability for tile, _ in self._tiles]
+        probabilities = [tile.probability for tile in self._tiles]
         return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
 
     def whole(self, generator: Generator, tiles: Look) -> Look:
@@ -387,13 +346,12 @@ class LargePair:
 
         Where the retouch is strongest it looks as in `tiles`, taken at the same step.
         """
-        source, target = self.pair.source, self.pair.target
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
-        predictor = PartPredictor(generator, source)
+        parts = PartPredictor(generator, self.pair.source)
         for window in self._windows():
-            prediction, answer = predictor.at(window), self._answer(window, source, target)
+            prediction, answer = parts.at(window), self._answer(window)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
@@ -403,9 +361,9 @@ class LargePair:
         places = [place for place in tiles.places if place.kind == "strongest"]
         elsewhere = cells.copy()
         for place in places:
-            place.part.window.in_cells(factor).of(elsewhere)[:] = 0
-        worst = self._part(generator, strongest(elsewhere, factor, shape), source, target)
-        places.append(Place("worst", worst, predictor.at(worst.window)))
+            place.window.in_cells(factor).of(elsewhere)[:] = 0
+        worst = strongest(elsewhere, factor, shape)
+        places.append(self._place("worst", worst, parts.at(worst)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
         return Look(error, places, prediction=picture, errors=cells)
@@ -415,17 +373,15 @@ class LargePair:
         factor = self.seen.factor
         return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
-    def _part(self, generator: Generator, window: Window, source: Rgb, target: Rgb) -> Part:
-        # One that looks first is given the whole picture: then this is for the source alone.
-        around = surroundings(generator.networks[-1], window, self.pair.shape)
-        answer = self._answer(window, source, target)
-        return Part(window, around, around.of(source).copy(), answer)
+    def _place(self, kind: PlaceKind, window: Window, prediction: NDArray[np.float32]) -> Place:
+        source = np.ascontiguousarray(window.of(self.pair.source))
+        return Place(kind, window, source, self._answer(window), prediction)
 
-    def _answer(self, window: Window, source: Rgb, target: Rgb) -> Rgb:
+    def _answer(self, window: Window) -> Rgb:
         """Return what is asked for in a window."""
         if self._known is None:
-            return window.of(target).copy()
-        return self._known.asked(source, target, *window.slices)
+            return np.ascontiguousarray(window.of(self.pair.target))
+        return self._known.asked(self.pair.source, self.pair.target, *window.slices)
 
     def _error(self, level_error: float, exact: float | None) -> PlainFigures:
         identity = self.seen.identity_error
@@ -442,7 +398,3 @@ class LargePair:
 def _distances(a: NDArray[Any], b: Rgb) -> NDArray[np.float32]:
     """Return the mean absolute difference of every pixel, (H, W)."""
     return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
-
-
-def _mean_difference(a: NDArray[Any], b: Rgb) -> float:
-    return float(_distances(a, b).mean(dtype=np.float64))

@@ -162,9 +162,7 @@ class Previews:
             large = [pair for pair in self._pairs if _is_shown_in_parts(pair, fit)]
             chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
             self._large = [
-                LargePair(
-                    pair, fit.known(pair.name), net, MOST_TILES // len(chosen), self._seed, number
-                )
+                LargePair(pair, fit.known(pair.name), MOST_TILES // len(chosen), self._seed, number)
                 for number, pair in enumerate(chosen)
             ]
         if net.does_nothing():
@@ -196,12 +194,11 @@ class Previews:
         )
 
     def _shown_place(self, progress: Progress, pair: Pair, place: Place) -> PreviewPlace:
-        part = place.part
-        pictures = pair_pictures(part.source, place.prediction, part.target)
-        where = f"_x{part.window.left}_y{part.window.top}"
+        pictures = pair_pictures(place.source, place.prediction, place.target)
+        where = f"_x{place.window.left}_y{place.window.top}"
         return PreviewPlace(
             kind=place.kind,
-            **vars(part.window),
+            **vars(place.window),
             level_error=place.level_error,
             identity_error=place.identity_error,
             **self._write(progress, pair, pictures, FAST, where),
