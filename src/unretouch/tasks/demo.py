@@ -23,7 +23,7 @@ from unretouch.settings.small_commands import DemoSettings
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.pair import write_new
-from unretouch.tasks.test import model_of, run_test
+from unretouch.tasks.test import run_test
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.training_pairs import pair_error
 
@@ -75,10 +75,8 @@ def run_demo(asked: DemoSettings) -> ExitCode:
         phase="train",
     )
     tested = run_test(request, Console(quiet=True))
-    run = RunDir(settings.checkpoints_dir, settings.name)
     heldout = load_pairs(out, "heldout", settings.direction).pairs
-    model = model_of(run, request)
-    unseen = [pair_error(pair, model.predict(pair.source)) for pair in heldout]
+    unseen = [pair_error(pair, tested.model.predict(pair.source)) for pair in heldout]
     console.print(
         error_table("What was learnt", {"trained on": tested.errors, "never seen": unseen})
     )
@@ -88,6 +86,7 @@ def run_demo(asked: DemoSettings) -> ExitCode:
     if share < PROMISED_SHARE:
         longer = f"unretouch demo --minutes {2 * minutes:g}"
         say(console, f"a slow or a busy computer needs more time: {longer}")
+    run = RunDir(settings.checkpoints_dir, settings.name)
     say(console, f"open {run.web / 'index.html'} (the run) and {tested.page} (the result)")
     kept = share >= PROMISED_SHARE or asked.minutes is not None
     return ExitCode.OK if kept else ExitCode.VERIFICATION

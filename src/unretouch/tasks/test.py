@@ -50,35 +50,27 @@ class Tested:
     page: Path
     errors: list[PlainFigures]
     """of every pair; empty for pictures without an answer"""
-    pictures: int
+    model: TorchModel
 
 
 def run_test(request: TestSettings, console: Console) -> Tested:
     """Run `request`, write results/NAME/PHASE_EPOCH with pictures and page, and print the errors.
 
-    Every picture is read before the first is written. Raises DataError listing all bad files,
-    CheckpointError when run and weights do not fit, DiskError.
+    The settings of the model are the request's flags, else those in the run's config.json, else
+    what the weights themselves tell (a folder of the classic program). Every picture is read before
+    the first is written. Raises DataError listing all bad files, CheckpointError when run and
+    weights do not fit, DiskError.
     """
     run = RunDir(request.checkpoints_dir, request.name)
-    model = model_of(run, request)
-    if request.model == "pix2pix":
-        return _test_on_pairs(request, run, model, console)
-    return _test_on_pictures(request, model, console)
-
-
-def model_of(run: RunDir, request: TestSettings) -> TorchModel:
-    """Return the model that `request` means, ready to predict. Raises CheckpointError.
-
-    Its settings are the request's flags, else those in the run's config.json, else what the weights
-    themselves tell (a folder of the classic program).
-    """
     run.require()
     epoch = f"iter_{request.load_iter}" if request.load_iter else request.epoch
     path = weights_of(run, epoch, suffix=request.model_suffix)
     given = overrides(request.given())
     model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
     torch.manual_seed(request.seed)  # of the dropout, where it is asked for
-    return model
+    if request.model == "pix2pix":
+        return _test_on_pairs(request, run, model, console)
+    return _test_on_pictures(request, model, console)
 
 
 def _test_on_pairs(
@@ -119,7 +111,7 @@ def _test_on_pairs(
     for line in short_verdicts(figures, run, trained_on(run, loaded.manifest, phase)):
         console.print(line, soft_wrap=True)
     say(console, f"page: {page}")
-    return Tested(page, errors, len(shown))
+    return Tested(page, errors, model)
 
 
 def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console) -> Tested:
@@ -148,7 +140,7 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
     facts = _facts(request, settings, phase)
     page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
     say(console, f"{len(shown)} pictures treated; page: {page}")
-    return Tested(page, [], len(shown))
+    return Tested(page, [], model)
 
 
 def _limit(request: TestSettings) -> float:

@@ -28,8 +28,7 @@ from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, saving
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.fit import Fit
-from unretouch.training.large_pairs import is_large
-from unretouch.training.previews import Previews, shown_pairs
+from unretouch.training.previews import Previews, shown_in_parts, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
@@ -232,7 +231,7 @@ def _report(
     for pair in pairs:
         known = fit.known(pair.name)
         error: PlainFigures | None = None
-        if is_large(pair) and fit.generator.is_local and measured:
+        if measured and shown_in_parts(pair, fit):
             error = measured.get(pair.name)
             if error is None:
                 continue

@@ -69,6 +69,11 @@ def shown_pairs(pairs: Sequence[Pair], seed: int, lazy: bool) -> list[Pair]:
     return [pairs[index] for index in sorted(seeding.shuffled(len(pairs), seed)[:SHOWN])]
 
 
+def shown_in_parts(pair: Pair, fit: Fit) -> bool:
+    """Whether a pair is too large to be predicted whole while a run trains, and need not be."""
+    return is_large(pair) and fit.generator.is_local
+
+
 class Previews:
     """Takes previews: `fake_B` of every pair, from step 0 on; `real_A` and `real_B` once."""
 
@@ -142,7 +147,7 @@ class Previews:
     def _shown(self, progress: Progress, fit: Fit, last: bool) -> Iterator[PreviewPair]:
         looks = self._looks(progress, fit, last)
         for pair in self._pairs:
-            if not _is_shown_in_parts(pair, fit):
+            if not shown_in_parts(pair, fit):
                 yield self._shown_whole(progress, fit, pair)
             elif pair.name in looks:
                 yield self._shown_in_parts(progress, *looks[pair.name])
@@ -159,7 +164,7 @@ class Previews:
         """Return the large pairs that are shown, by name, and what is to be shown of them."""
         net = fit.generator
         if self._large is None:  # each is looked at whole the first time
-            large = [pair for pair in self._pairs if _is_shown_in_parts(pair, fit)]
+            large = [pair for pair in self._pairs if shown_in_parts(pair, fit)]
             chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
             self._large = [
                 LargePair(pair, fit.known(pair.name), MOST_TILES // len(chosen), self._seed, number)
@@ -252,10 +257,6 @@ class Previews:
         for picture in self._run.preview_images.glob("epoch*.png"):
             if picture.name not in kept:
                 durable.remove(picture)
-
-
-def _is_shown_in_parts(pair: Pair, fit: Fit) -> bool:
-    return is_large(pair) and fit.generator.is_local
 
 
 def _most_whole_s(progress: Progress) -> float:
