@@ -4,10 +4,10 @@ import sys
 
 try:
     from unretouch.cli import run_program
-    from unretouch.tasks.test_command import classic
+    from unretouch.tasks.classic_commands import classic_test
 except ModuleNotFoundError as missing:
     hint = "in the folder of this file, run: pip install ."
     sys.exit(print(f"test.py: {missing.name} is not installed; {hint}", file=sys.stderr) or 2)
 
 if __name__ == "__main__":
-    sys.exit(run_program(classic))
+    sys.exit(run_program(classic_test))

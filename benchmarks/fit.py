@@ -72,9 +72,8 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     from unretouch.settings.train import TrainSettings
     from unretouch.training import device
     from unretouch.training.classic_fit import ClassicFit
-    from unretouch.training.evaluation import evaluate
     from unretouch.training.fast_fit import FastFit
-    from unretouch.training.training_pairs import prepared_pairs
+    from unretouch.training.training_pairs import evaluated, prepared_pairs
 
     aim, minutes, size = (*part.split(":"), "m")[:3]
     where = torch.device("cpu")
@@ -93,7 +92,7 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     fit = (ClassicFit if aim == "classic" else FastFit)(settings, pairs, where)
 
     def look(seconds: float, step: int) -> dict[str, Any]:
-        errors = [error for _, _, error in evaluate(fit.generator, pairs)]
+        errors = [evaluated(fit.generator, pair)[1] for pair in pairs]
         found = {
             "seconds": round(seconds, 2), "step": step,
             "error": statistics.mean(e.level_error for e in errors),

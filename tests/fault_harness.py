@@ -711,7 +711,7 @@ def _serve() -> None:
     import torch
 
     from unretouch import cli
-    from unretouch.tasks import test_command, train_command
+    from unretouch.tasks import classic_commands
     from unretouch.tasks import train as training_run
     from unretouch.tasks.verify import command
 
@@ -720,8 +720,8 @@ def _serve() -> None:
     importlib.import_module("torch._dynamo")  # which imports it at its first use
     torch.set_num_threads(1)
     programs: dict[str, Callable[[list[str]], int | None]] = {
-        "train": train_command.classic,
-        "test": test_command.classic,
+        "train": classic_commands.classic_train,
+        "test": classic_commands.classic_test,
         "verify": lambda words: cli.dispatch(["verify", *words]),
         "unretouch": cli.dispatch,
     }

@@ -86,7 +86,7 @@ def train(dataroot: StrPath | None = None, *, show: bool = False, **settings: An
     pictures, CheckpointError, DiskError, NonFiniteError.
     """
     from unretouch.runs.folder import RunDir
-    from unretouch.tasks.train_command import begin, chosen
+    from unretouch.tasks.classic_commands import begin, chosen
 
     if dataroot is not None:
         settings["dataroot"] = dataroot

@@ -28,7 +28,7 @@ def results(run: Any) -> Path:
         for pair in run.previews[-1].pairs
     ]
     folder = run.web.parent / "results"
-    return write_results_page(folder, "초상 · train_latest", rows, {"epoch": "latest"}, ["A note."])
+    return write_results_page(folder, "초상 · train_latest", rows, {"epoch": "latest"})
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def single(run: Any) -> Path:
         )
         for pair in run.previews[-1].pairs
     ]
-    return write_results_page(run.web.parent / "single", "run · test_latest", rows)
+    return write_results_page(run.web.parent / "single", "run · test_latest", rows, {})
 
 
 def painted(browser: Any, pictures: int) -> None:
@@ -68,7 +68,6 @@ def test_pairs_have_slider_figures_and_a_summary(browser: Any, results: Path) ->
     assert "grey levels" in figures
     assert "60.0%" in figures
     assert browser.text(".pair .tiles").split()[:2] == ["real_A", "input"]
-    assert browser.text(".notice") == "A note."
     assert browser.run("return document.querySelectorAll('[onerror]').length") == 0
 
 

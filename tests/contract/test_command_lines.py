@@ -15,8 +15,7 @@ from unretouch.base.errors import UsageError
 from unretouch.cli import dispatch, run
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks import test_command as classic_test
-from unretouch.tasks import train_command as classic_train
+from unretouch.tasks import classic_commands
 
 GUIDE_TRAIN = shlex.split(
     "--dataroot ./portrait_retouch --name portrait_retouch_reverse --model pix2pix "
@@ -31,6 +30,8 @@ GUIDE_SINGLE = shlex.split(
     "--dataroot ./test_images/test --name portrait_retouch_reverse --model test --direction AtoB "
     "--dataset_mode single --epoch latest --netG unet_256 --norm batch"
 )
+TRAIN_CALLS = (classic_commands.classic_train, lambda argv: dispatch(["train", *argv]))
+TEST_CALLS = (classic_commands.classic_test, lambda argv: dispatch(["test", *argv]))
 
 
 class Continuation(types.SimpleNamespace):
@@ -81,7 +82,7 @@ def notes(read: Any, *words: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("call", [classic_train.classic, lambda argv: dispatch(["train", *argv])])
+@pytest.mark.parametrize("call", TRAIN_CALLS)
 def test_the_guide_s_training_command(asked: Asked, call: Any) -> None:
     assert call(GUIDE_TRAIN) == 130
     assert asked.settings == TrainSettings(
@@ -96,7 +97,7 @@ def test_the_guide_s_training_command(asked: Asked, call: Any) -> None:
     assert "n_epochs: 1000" in asked.text
 
 
-@pytest.mark.parametrize("call", [classic_test.classic, lambda argv: dispatch(["test", *argv])])
+@pytest.mark.parametrize("call", TEST_CALLS)
 def test_the_guide_s_two_tests(asked: Asked, call: Any, tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "portrait_retouch_reverse").mkdir(parents=True)
     assert call(GUIDE_TEST) == 0
@@ -122,7 +123,7 @@ def test_a_test_keeps_its_options_and_leaves_those_of_the_training(
     folder = tmp_path / "checkpoints" / "r"
     folder.mkdir(parents=True)
     (folder / "train_opt.txt").write_text("of the training", "utf-8")
-    classic_test.classic(["--dataroot", "d", "--name", "r", "--phase", "train"])
+    classic_commands.classic_test(["--dataroot", "d", "--name", "r", "--phase", "train"])
     assert (folder / "train_opt.txt").read_text("utf-8") == "of the training"
     assert "phase: train" in (folder / "test_opt.txt").read_text("utf-8")
 
@@ -130,7 +131,7 @@ def test_a_test_keeps_its_options_and_leaves_those_of_the_training(
 def test_a_run_that_cannot_be_written_to_is_still_tested(
     asked: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert classic_test.classic(["--dataroot", "d", "--name", "not_there"]) == 0
+    assert classic_commands.classic_test(["--dataroot", "d", "--name", "not_there"]) == 0
     assert "test_opt.txt: cannot be written" in capsys.readouterr().err
 
 
@@ -169,7 +170,7 @@ def test_epochs_count_where_they_are_asked_for(
     ],
 )
 def test_where_a_training_begins(asked: Asked, words: list[str], expected: dict[str, Any]) -> None:
-    classic_train.classic(["--dataroot", "d", "--continue", *words])
+    classic_commands.classic_train(["--dataroot", "d", "--continue", *words])
     assert expected.items() <= vars(asked.continuation).items()
 
 
@@ -192,8 +193,8 @@ def test_where_a_training_begins(asked: Asked, words: list[str], expected: dict[
     ],
 )
 def test_what_a_flag_asks_of_a_test(words: list[str], field: str, value: object) -> None:
-    options, _ = classic_test.read_classic(["--dataroot", "d", *words])
-    assert getattr(classic_test.named(options), field) == value
+    options, _ = classic_commands.read_test(["--dataroot", "d", *words])
+    assert getattr(classic_commands.named(options), field) == value
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_what_a_flag_asks_of_a_test(words: list[str], field: str, value: object)
     ],
 )
 def test_the_name_of_a_run(words: list[str], name: str) -> None:
-    assert classic_train.read_classic(["--dataroot", "d", *words])[0].name == name
+    assert classic_commands.read_train(["--dataroot", "d", *words])[0].name == name
 
 
 @pytest.mark.parametrize(
@@ -226,13 +227,13 @@ def test_the_name_of_a_run(words: list[str], name: str) -> None:
     ],
 )
 def test_one_line_says_what_stands_in(words: list[str], line: str) -> None:
-    (said,) = notes(classic_train.read_classic, *words)
+    (said,) = notes(classic_commands.read_train, *words)
     assert said.startswith(line)
 
 
 def test_nothing_is_said_of_what_was_not_given() -> None:
-    assert notes(classic_train.read_classic, "--lambda_L1", "300") == []
-    assert notes(classic_test.read_classic, "--netG", "unet_256") == []
+    assert notes(classic_commands.read_train, "--lambda_L1", "300") == []
+    assert notes(classic_commands.read_test, "--netG", "unet_256") == []
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_nothing_is_said_of_what_was_not_given() -> None:
     ],
 )
 def test_train_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
-    assert said in refusal(classic_train.read_classic, *words)
+    assert said in refusal(classic_commands.read_train, *words)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ def test_train_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -
     ],
 )
 def test_test_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
-    assert said in refusal(classic_test.read_classic, *words)
+    assert said in refusal(classic_commands.read_test, *words)
 
 
 def test_a_classic_flag_of_the_modern_command_says_what_to_add() -> None:

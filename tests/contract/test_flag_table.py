@@ -12,8 +12,7 @@ from unretouch.settings import test, train
 from unretouch.settings.fields import Flag, flags_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainOptions, fast_flags
-from unretouch.tasks.test_command import read_classic as read_test
-from unretouch.tasks.train_command import read_classic as read_train
+from unretouch.tasks.classic_commands import read_test, read_train
 
 GENERATORS = "unet_256|unet_128|resnet_9blocks|resnet_6blocks|detail"
 PREPROCESS = "resize_and_crop|crop|scale_width|scale_width_and_crop|none"

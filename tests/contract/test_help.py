@@ -101,10 +101,10 @@ def test_the_help_fits_any_terminal(columns: str) -> None:
     "call",
     [
         "from unretouch.cli import run, dispatch; run(dispatch, ['--help'])",
-        "from unretouch.tasks.train_command import classic; from unretouch.cli import run; "
-        "run(classic, ['--help'])",
-        "from unretouch.tasks.test_command import classic; from unretouch.cli import run; "
-        "run(classic, ['--dataroot', 'd', '--lr', '1'])",
+        "from unretouch.tasks.classic_commands import classic_train; "
+        "from unretouch.cli import run; run(classic_train, ['--help'])",
+        "from unretouch.tasks.classic_commands import classic_test; "
+        "from unretouch.cli import run; run(classic_test, ['--dataroot', 'd', '--lr', '1'])",
     ],
 )
 def test_neither_help_nor_an_error_loads_anything_heavy(call: str) -> None:

@@ -8,8 +8,7 @@ from unretouch.settings.classic import option_text
 from unretouch.settings.fields import flags_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainOptions
-from unretouch.tasks.test_command import read_classic as read_test
-from unretouch.tasks.train_command import read_classic as read_train
+from unretouch.tasks.classic_commands import read_test, read_train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

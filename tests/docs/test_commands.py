@@ -21,7 +21,7 @@ from PIL import Image
 
 from unretouch.cli import dispatch, run
 from unretouch.pixels.retouch import retouch
-from unretouch.tasks import doctor, test_command, train_command
+from unretouch.tasks import classic_commands, doctor
 
 NOT_RUN = {
     r"pip install \. && unretouch demo": "CI runs it whole, in a fresh environment",
@@ -145,9 +145,9 @@ def program_of(words: list[str]) -> tuple[Program, list[str]]:
     """Return the entry and the words that it is given."""
     match words:
         case ["python", "train.py", *rest]:
-            return train_command.classic, [*rest, *SHORTER["train.py"]]
+            return classic_commands.classic_train, [*rest, *SHORTER["train.py"]]
         case ["python", "test.py", *rest]:
-            return test_command.classic, rest
+            return classic_commands.classic_test, rest
         case ["python", "-m", "unretouch", *rest] | ["unretouch", *rest]:
             return dispatch, rest + shorter(rest)
     raise AssertionError(f"not a command that can be run: {shlex.join(words)}")

@@ -24,7 +24,7 @@ from unretouch.report.verdicts import (
     unseen_verdict,
 )
 from unretouch.tasks.verify.tables import renderables
-from unretouch.training.evaluation import pair_error, told_apart
+from unretouch.training.training_pairs import pair_error, told_apart
 
 HEIGHT, WIDTH = 240, 320
 Rgb = np.ndarray

@@ -116,7 +116,7 @@ def test_where_little_was_changed_the_outer_layers_learn_in_small_steps() -> Non
     assert rates[1.8] == rates[18.0] == [numbers.rate, numbers.adam_rate]
     assert rates[0.18] == pytest.approx([numbers.rate, 0.1 * numbers.adam_rate])
     table = table_of([pair(64, 64, changed=slice(0, 8)), pair(40, 64, seed=1)], 32, 8)
-    drawn = crops.crops_at(table, crops.drawn_places(table, 0, 0, 4000))
+    drawn = crops.crops_at(table, *crops.drawn(table, 0, 0, 4000))
     asked = 127.5 * (drawn.target - drawn.source).abs().mean()
     assert table.residual == pytest.approx(float(asked), rel=0.1)
 

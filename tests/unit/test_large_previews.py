@@ -27,12 +27,10 @@ from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
-from unretouch.training.evaluation import (
-    evaluate,
-)
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
 from unretouch.training.previews import MOST_TILES, Previews
 from unretouch.training.stopping import Abandoned
+from unretouch.training.training_pairs import evaluated
 
 FAST = TrainSettings(dataroot="-", netG="detail", recipe="fast", lambda_GAN=0, display_freq=1)
 
@@ -134,7 +132,7 @@ def test_a_small_pair_is_shown_and_measured_whole(tmp_path: Path) -> None:
     pair, net = made_pair(64, 72), tiny()
     taken = begun(tmp_path, [pair])
     shown = take(taken, 3, net).pairs[0]
-    ((_, prediction, error),) = evaluate(net, [pair])
+    prediction, error = evaluated(net, pair)
     figures = dataclasses.asdict(error)
     assert figures.pop("identity_parts") is None
     assert figures.items() <= {**vars(shown), "places": ()}.items()
@@ -147,7 +145,7 @@ def test_before_the_first_update_all_is_known_exactly(tmp_path: Path, small_scal
     pair, net = made_pair(403, 617), tiny(trained=False)
     taken = begun(tmp_path, [pair])
     shown = take(taken, 0, net).pairs[0]
-    ((_, _, error),) = evaluate(net, [pair])
+    _, error = evaluated(net, pair)
     assert shown.level_error == shown.identity_error == pytest.approx(error.identity_error)
     assert shown.exact_pixels == pytest.approx(error.exact_pixels)
     assert (shown.recovered_share, shown.estimated, shown.size) == (0.0, False, (617, 403))
@@ -186,7 +184,7 @@ def test_at_the_end_the_whole_is_measured_where_time_allows(
     assert take(taken, 5, net, last=True).pairs[0].estimated
     monkeypatch.setattr(previews, "WHOLE_S", 1e9)
     shown = take(taken, 5, net, last=True).pairs[0]
-    ((_, _, error),) = evaluate(net, [pair])
+    _, error = evaluated(net, pair)
     assert not shown.estimated
     assert shown.level_error == pytest.approx(error.level_error, rel=1e-4)
     assert shown.exact_pixels == pytest.approx(error.exact_pixels, abs=1e-3)

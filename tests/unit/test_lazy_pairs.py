@@ -17,7 +17,7 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels.pairs import LazyPair, LoadedPairs, Pair, PictureCache, fetch, load_pairs
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.train_command import classic
+from unretouch.tasks.classic_commands import classic_train
 from unretouch.training import classic_fit, session
 from unretouch.training.previews import SHOWN, shown_pairs
 from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
@@ -131,7 +131,7 @@ def test_a_pair_that_goes_while_training_ends_the_run_after_a_save(
 
     monkeypatch.setattr(classic_fit.ClassicFit, "update", losing)
     with pytest.raises(DataError, match="cannot be opened"):
-        classic(place.words("--cache_gb", "0.00001"))
+        classic_train(place.words("--cache_gb", "0.00001"))
     assert harness.step(place.root) >= 7
     assert len(harness.events(place.root, "fault")) == 1
 
@@ -185,7 +185,7 @@ def test_a_run_by_the_command_line_is_the_same_but_shows_a_sample(
     for name, flags in (("eager", []), ("lazy", ["--cache_gb", "0.00002"])):
         place = harness.Place(more, tmp_path / name)
         words = place.words("--n_epochs", "1", "--n_epochs_decay", "0", *flags)
-        assert classic(words) == 0
+        assert classic_train(words) == 0
         roots.append(place.root)
     eager, lazy = roots
     assert harness.outcome(eager) == harness.outcome(lazy)

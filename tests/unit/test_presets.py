@@ -13,8 +13,8 @@ from short_runs import train, write_pairs
 
 from unretouch.base.errors import CheckpointError, UsageError
 from unretouch.settings.train import GUIDE, PresetName, TrainOptions, TrainSettings, load_settings
-from unretouch.tasks.train_command import asked
-from unretouch.tasks.train_command import read_classic as read
+from unretouch.tasks.classic_commands import asked
+from unretouch.tasks.classic_commands import read_train as read
 
 METHODS = {
     "balanced": (800, 300.0, 0.0001),

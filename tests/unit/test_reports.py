@@ -345,10 +345,10 @@ def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) ->
         )
         for name, error in (("one", 0.5), (HOSTILE, 1.5))
     ]
-    index = write_results_page(tmp_path, "run · train_latest", rows, {"epoch": "latest"}, ["Note."])
+    index = write_results_page(tmp_path, "run · train_latest", rows, {"epoch": "latest"})
     page = Markup(index.read_text("utf-8"))
     assert not any("onerror" in attributes for _, attributes in page.tags)
-    for shown in (HOSTILE, "0.500", "75.0%", "25.0%", "Mean", "1.000", "50.0%", "latest", "Note."):
+    for shown in (HOSTILE, "0.500", "75.0%", "25.0%", "Mean", "1.000", "50.0%", "latest"):
         assert shown in page.text
     assert {"images/one_real_A.png", "images/one_fake_B.png"} <= set(page.values("img", "src"))
 
@@ -356,7 +356,7 @@ def test_results_page_shows_pairs_with_figures_and_their_mean(tmp_path: Path) ->
 def test_results_without_answer_use_the_words_real_and_fake(tmp_path: Path) -> None:
     files = {"real": "images/얼굴_real.png", "fake": "images/얼굴_fake.png"}
     row = ShownPair(name="얼굴", files=files)
-    index = write_results_page(tmp_path, "run", [row])
+    index = write_results_page(tmp_path, "run", [row], {})
     page = Markup(index.read_text("utf-8"))
     sources = [unquote(source) for source in page.values("img", "src") if source]
     assert sources == ["images/얼굴_real.png", "images/얼굴_fake.png"]

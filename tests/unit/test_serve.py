@@ -28,7 +28,7 @@ from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import without_metadata
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.train_command import asked
+from unretouch.tasks.classic_commands import asked
 
 GUIDE = {
     "balanced": "--n_epochs 800 --n_epochs_decay 800 --lambda_L1 300.0 --lr 0.0001",

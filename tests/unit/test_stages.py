@@ -143,7 +143,7 @@ def table() -> crops.CropTable:
 
 def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
     judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
-    sample = crops.crops_at(table, judged)
+    sample = crops.crops_at(table, judged, [0] * len(judged))
     return EarlyChoice(net, sample, lambda net, sample: net(sample.source), "restore")
 
 

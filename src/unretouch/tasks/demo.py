@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
 from unretouch.base.errors import DataError, ExitCode
+from unretouch.networks.prediction import Window
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch, skin_mask
@@ -21,9 +21,9 @@ from unretouch.settings.commands import DemoSettings
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings, preset
 from unretouch.tasks.pair import write_new
-from unretouch.tasks.test import model_of, run_test
+from unretouch.tasks.test import run_test
 from unretouch.tasks.train import Continuation, train_run
-from unretouch.training.evaluation import pair_error
+from unretouch.training.training_pairs import pair_error
 
 MINUTES = 2.0
 """Training time unless said otherwise; all of the demo stays below four minutes on two cores."""
@@ -51,7 +51,11 @@ def run_demo(asked: DemoSettings) -> ExitCode:
     recovered in the time that the demo itself chose. Raises the errors of errors.py.
     """
     console, out, minutes = Console(), asked.out, asked.minutes or MINUTES
-    settings = demo_settings(out, minutes, asked.seed)
+    settings = TrainSettings(
+        **{**preset("fast"), "name": NAME, "size": "s", "minutes": minutes, "seed": asked.seed},
+        dataroot=str(out),
+        checkpoints_dir=str(out / "checkpoints"),
+    )
     all_surfaces = cut_demo_pairs(out, asked.photo, asked.seed)
     what = asked.photo or "the astronaut Eileen Collins (NASA, public domain)"
     say(console, f"pairs: {TRAINING} crops of {what}, their retouch simulated: {out}")
@@ -60,11 +64,17 @@ def run_demo(asked: DemoSettings) -> ExitCode:
     ended = train_run(settings, Continuation(), console, report=False)
     if ended != ExitCode.OK:
         return ended
-    tested = run_test(_request(settings, out), Console(quiet=True))
-    run = RunDir(settings.checkpoints_dir, settings.name)
+    request = TestSettings(
+        dataroot=settings.dataroot,
+        name=settings.name,
+        checkpoints_dir=settings.checkpoints_dir,
+        results_dir=str(out / "results"),
+        model="pix2pix",
+        phase="train",
+    )
+    tested = run_test(request, Console(quiet=True))
     heldout = load_pairs(out, "heldout", settings.direction).pairs
-    model = model_of(run, _request(settings, out))
-    unseen = [pair_error(pair, model.predict(pair.source)) for pair in heldout]
+    unseen = [pair_error(pair, tested.model.predict(pair.source)) for pair in heldout]
     console.print(
         error_table("What was learnt", {"trained on": tested.errors, "never seen": unseen})
     )
@@ -74,27 +84,10 @@ def run_demo(asked: DemoSettings) -> ExitCode:
     if share < PROMISED_SHARE:
         longer = f"unretouch demo --minutes {2 * minutes:g}"
         say(console, f"a slow or a busy computer needs more time: {longer}")
+    run = RunDir(settings.checkpoints_dir, settings.name)
     say(console, f"open {run.web / 'index.html'} (the run) and {tested.page} (the result)")
     kept = share >= PROMISED_SHARE or asked.minutes is not None
     return ExitCode.OK if kept else ExitCode.VERIFICATION
-
-
-def demo_settings(out: Path, minutes: float, seed: int) -> TrainSettings:
-    """Return the settings of the demo: the fast fit at full size, for so many minutes."""
-    own: dict[str, Any] = {"name": NAME, "size": "s", "minutes": minutes, "seed": seed}
-    folders = {"dataroot": str(out), "checkpoints_dir": str(out / "checkpoints")}
-    return TrainSettings(**{**preset("fast"), **own, **folders})
-
-
-def _request(settings: TrainSettings, out: Path) -> TestSettings:
-    return TestSettings(
-        dataroot=str(out),
-        name=settings.name,
-        checkpoints_dir=settings.checkpoints_dir,
-        results_dir=str(out / "results"),
-        model="pix2pix",
-        phase="train",
-    )
 
 
 def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> bool:
@@ -109,10 +102,10 @@ def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> bool:
     """
     path = photo or shipped_portrait()
     before = _where_skin_is(images.read_rgb(path))
-    corners = _corners(before.shape[1], before.shape[0], path)
+    places = _places(before.shape[1], before.shape[0], path)
     for all_surfaces in (False, True):
         after = retouch(before, seed, all_surfaces=all_surfaces)
-        crops = [(_cut(after, corner), _cut(before, corner)) for corner in corners]
+        crops = [(place.of(after), place.of(before)) for place in places]
         crops.sort(key=lambda crop: -pair_check.mean_difference(*crop))
         crops = crops[: TRAINING + 1]
         if pair_check.mean_difference(*crops[-1]) >= LEAST_DIFFERENCE:
@@ -122,7 +115,10 @@ def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> bool:
     crops.append(crops.pop(2))  # the last is held out: neither the easiest crop nor the hardest
     folders = [out / "train"] * TRAINING + [out / "heldout"]
     files = [folder / f"crop_{number}.png" for number, folder in enumerate(folders, start=1)]
-    _refuse_others(files)
+    for folder in set(folders):
+        others = set(images.list_images(folder)) - set(files) if folder.exists() else set()
+        if others:
+            raise DataError("holds other pictures than those of the demo", folder, "Choose another")
     for file, crop in zip(files, crops, strict=True):
         write_new(file, np.concatenate(crop, axis=1))
     return all_surfaces
@@ -148,8 +144,8 @@ def _where_skin_is(rgb: Rgb) -> Rgb:
     return rgb
 
 
-def _corners(width: int, height: int, path: Path) -> list[tuple[int, int]]:
-    """Return (top, left) of as many crops as fit side by side, spread evenly."""
+def _places(width: int, height: int, path: Path) -> list[Window]:
+    """Return as many crops as fit side by side, spread evenly."""
     columns, rows = width // SIDE, height // SIDE
     if columns * rows <= TRAINING:
         raise DataError(
@@ -158,18 +154,6 @@ def _corners(width: int, height: int, path: Path) -> list[tuple[int, int]]:
             f"It takes {TRAINING + 1} crops of {SIDE} x {SIDE}: give a portrait of "
             f"{2 * SIDE} x {2 * SIDE} pixels or more",
         )
-    tops = np.linspace(0, height - SIDE, rows).astype(int)
-    lefts = np.linspace(0, width - SIDE, columns).astype(int)
-    return [(int(top), int(left)) for top in tops for left in lefts]
-
-
-def _cut(rgb: Rgb, corner: tuple[int, int]) -> Rgb:
-    top, left = corner
-    return rgb[top : top + SIDE, left : left + SIDE]
-
-
-def _refuse_others(files: list[Path]) -> None:
-    for folder in {file.parent for file in files}:
-        others = set(images.list_images(folder)) - set(files) if folder.exists() else set()
-        if others:
-            raise DataError("holds other pictures than those of the demo", folder, "Choose another")
+    tops = np.linspace(0, height - SIDE, rows).astype(int).tolist()
+    lefts = np.linspace(0, width - SIDE, columns).astype(int).tolist()
+    return [Window(top, left, SIDE, SIDE) for top in tops for left in lefts]

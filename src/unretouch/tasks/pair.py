@@ -4,6 +4,7 @@ retouch is simulated. A bad file does not stop the rest; all that is wrong comes
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from unretouch.base import durable, names
@@ -21,11 +21,13 @@ from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles, match_folders
 from unretouch.pixels.pairs import sides
 from unretouch.pixels.retouch import retouch, skin_mask
-from unretouch.report.console import say
+from unretouch.report.console import number, say, table
 from unretouch.settings.commands import PairSettings
 
 LITTLE_SKIN = 0.02
 """Share of the picture below which a simulated retouch treats every smooth surface."""
+
+Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,13 @@ def main(settings: PairSettings) -> int:
     else:
         retouched, before = settings.folders
         report = pair_folders(retouched, before, out)
-    _show(report, settings.out)
+    console = Console()
+    if report.rows:
+        console.print(_table(report.rows))
+    for row in report.rows:
+        for warning in row.warnings:
+            say(console, f"note: {row.name}: {warning}")
+    say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
     if report.problems:
         raise ManyDataErrors(report.problems)
     return ExitCode.OK
@@ -89,7 +97,7 @@ def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
         a, b = sides(files, pictures)
         return _write(out, files.name, a, b, pair_check.colour_doubts(pictures))
 
-    return _all(found.pairs, make, list(found.problems))
+    return _all(found.pairs, make, found.problems)
 
 
 def simulate_pairs(
@@ -111,11 +119,14 @@ def simulate_pairs(
     found: list[Path] = []
     relative: list[Path] = []
     for photo in photos:
-        pictures = [photo] if photo.is_file() else _all_in(photo, out)
+        pictures, folder = [photo], photo.parent
+        if not photo.is_file():
+            pictures, folder = images.list_images(photo), photo
+            _refuse_inside(out, folder)
+            if not pictures:
+                raise DataError("has no pictures that can be read", folder)
         found += pictures
-        relative += [
-            path.relative_to(photo if photo.is_dir() else photo.parent) for path in pictures
-        ]
+        relative += [path.relative_to(folder) for path in pictures]
 
     def make(files: PairFiles) -> PairRow:
         picture = images.read(files.files[0])
@@ -131,40 +142,36 @@ def simulate_pairs(
 
     labels = names.unique_stems(relative)
     jobs = [PairFiles(name, (path,)) for name, path in zip(labels, found, strict=True)]
-    return _all(jobs, make, [])
+    return _all(jobs, make)
 
 
-def write_new(path: Path, rgb: NDArray[np.uint8]) -> None:
+def write_new(path: Path, rgb: Rgb) -> None:
     """Write `rgb` as PNG to `path`. Raises DataError when another picture is there already."""
-    durable.make_folder(path.parent)
-    if path.exists():
-        try:
-            same = np.array_equal(images.read_rgb(path), rgb)
-        except DataError:
-            same = False
-        if not same:
-            raise DataError("is there already and is another picture", path, "Choose a new folder")
+    if not path.exists():
+        durable.make_folder(path.parent)
+        images.write_png(path, rgb)
         return
-    images.write_png(path, rgb)
+    with contextlib.suppress(DataError):
+        if np.array_equal(images.read_rgb(path), rgb):
+            return
+    raise DataError("is there already and is another picture", path, "Choose a new folder")
 
 
 def _all(
-    jobs: list[PairFiles] | tuple[PairFiles, ...],
+    jobs: Iterable[PairFiles],
     make: Callable[[PairFiles], PairRow],
-    problems: list[DataError],
+    problems: Iterable[DataError] = (),
 ) -> PairingReport:
-    rows = []
+    report = PairingReport([], list(problems))
     for files in jobs:
         try:
-            rows.append(make(files))
+            report.rows.append(make(files))
         except DataError as problem:
-            problems.append(problem)
-    return PairingReport(rows, problems)
+            report.problems.append(problem)
+    return report
 
 
-def _write(
-    out: Path, name: str, a: NDArray[np.uint8], b: NDArray[np.uint8], notes: list[str]
-) -> PairRow:
+def _write(out: Path, name: str, a: Rgb, b: Rgb, notes: list[str]) -> PairRow:
     file = out / f"{name}.png"
     write_new(file, np.concatenate([a, b], axis=1))
     return PairRow(
@@ -179,20 +186,12 @@ def _write(
     )
 
 
-def _at_most(rgb: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
+def _at_most(rgb: Rgb, size: int | None) -> Rgb:
     height, width = rgb.shape[:2]
     if size is None or max(height, width) <= size:
         return rgb
     scale = size / max(height, width)
     return spaces.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
-
-
-def _all_in(folder: Path, out: Path) -> list[Path]:
-    found = images.list_images(folder)
-    _refuse_inside(out, folder)
-    if not found:
-        raise DataError("has no pictures that can be read", folder)
-    return found
 
 
 def _refuse_inside(out: Path, *inputs: Path) -> None:
@@ -202,28 +201,13 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
             raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")
 
 
-def _show(report: PairingReport, out: Path) -> None:
-    console = Console()
-    if report.rows:
-        console.print(_table(report.rows))
-    for row in report.rows:
-        for warning in row.warnings:
-            say(console, f"note: {row.name}: {warning}")
-    say(console, f"written: {len(report.rows)}; to train on them: --dataroot {out}")
-
-
 def _table(rows: Iterable[PairRow]) -> Table:
-    table = Table("pair")
-    for heading in ("size", "shift of B (px)", "A/B detail", "difference (levels)"):
-        table.add_column(heading, justify="right")
+    cells = []
     for row in rows:
         # Adding 0.0 makes a rounded -0.0 a plain zero.
         shift = row.shift and ", ".join(f"{round(axis, 1) + 0.0:+.1f}" for axis in row.shift)
-        table.add_row(
-            escape(row.name),
-            f"{row.width} x {row.height}",
-            shift or "unknown",
-            f"{row.detail_ratio:.2f}",
-            f"{row.difference:.2f}",
-        )
-    return table
+        ratio, difference = number(row.detail_ratio, 2), number(row.difference, 2)
+        size = f"{row.width} x {row.height}"
+        cells.append((row.name, size, shift or "unknown", ratio, difference))
+    headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)")
+    return table("", ("pair",), headings, cells)

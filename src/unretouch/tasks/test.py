@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from unretouch.pixels.pair_pictures import (
     picture_files,
     write_pictures,
 )
-from unretouch.pixels.pairs import Pair, load_pairs
-from unretouch.pixels.spaces import resized, target_size
+from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.spaces import resized
 from unretouch.report.console import error_table, say
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import figures_of_pair
@@ -36,8 +37,7 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.plain_figures import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
-from unretouch.training.evaluation import pair_error, told_apart
-from unretouch.training.training_pairs import sizing
+from unretouch.training.training_pairs import pair_error, sizing, told_apart
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 
@@ -49,188 +49,172 @@ class Tested:
     page: Path
     errors: list[PlainFigures]
     """of every pair; empty for pictures without an answer"""
-    pictures: int
+    model: TorchModel
 
 
 def run_test(request: TestSettings, console: Console) -> Tested:
     """Run `request`, write results/NAME/PHASE_EPOCH with pictures and page, and print the errors.
 
-    Every picture is read before the first is written. Raises DataError listing all bad files,
-    CheckpointError when run and weights do not fit, DiskError.
+    The settings of the model are the request's flags, else those in the run's config.json, else
+    what the weights themselves tell (a folder of the classic program). Every picture is read before
+    the first is written. Raises DataError listing all bad files, CheckpointError when run and
+    weights do not fit, DiskError.
     """
     run = RunDir(request.checkpoints_dir, request.name)
-    task = _Task(request, model_of(run, request), console)
-    return task.pairs() if request.model == "pix2pix" else task.pictures()
-
-
-def model_of(run: RunDir, request: TestSettings) -> TorchModel:
-    """Return the model that `request` means, ready to predict. Raises CheckpointError.
-
-    Its settings are the request's flags, else those in the run's config.json, else what the weights
-    themselves tell (a folder of the classic program).
-    """
     run.require()
     epoch = f"iter_{request.load_iter}" if request.load_iter else request.epoch
     path = weights_of(run, epoch, suffix=request.model_suffix)
     given = overrides(request.given())
     model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
     torch.manual_seed(request.seed)  # of the dropout, where it is asked for
-    return model
+    if request.model == "pix2pix":
+        return _test_on_pairs(request, run, model, console)
+    return _test_on_pictures(request, model, console)
 
 
-@dataclass(frozen=True)
-class _Task:
-    request: TestSettings
-    model: TorchModel
-    console: Console
+def _test_on_pairs(
+    request: TestSettings, run: RunDir, model: TorchModel, console: Console
+) -> Tested:
+    phase, settings = request.phase, model.settings
+    if phase is None and phase_exists(request.dataroot, "test"):
+        phase = "test"
+    elif phase is None:
+        phase = settings.phase
+        where = f"no test/ in {request.dataroot}"
+        say(console, f"{where}: testing on the training pairs in {phase}/")
+    loaded = load_pairs(Path(request.dataroot), phase, settings.direction, _limit(request))
+    for warning in loaded.warnings:
+        say(console, f"note: {warning}")
+    folder = _results_folder(request, phase)
+    shown, errors, figures = [], [], []
+    judged, weight = affordable(loaded.pairs), lambda_of(run, settings)
 
-    @property
-    def _settings(self) -> TrainSettings:
-        return self.model.settings
+    def stretched(make: Make) -> Make:
+        return lambda: _stretched(make(), request.aspect_ratio)
 
-    def pairs(self) -> Tested:
-        request, phase = self.request, self._phase()
-        loaded = load_pairs(Path(request.dataroot), phase, self._settings.direction, self._limit())
-        for warning in loaded.warnings:
-            say(self.console, f"note: {warning}")
-        folder = self._folder(phase)
-        shown, errors, figures = [], [], []
-        run = RunDir(request.checkpoints_dir, request.name)
-        judged, weight = affordable(loaded.pairs), lambda_of(run, self._settings)
-        for pair in loaded.pairs:
-            scaled = self.model.at_scale(pair)
-            prediction = self.model.predict(scaled.source, request.mode)
-            errors.append(told_apart(pair_error(scaled, prediction), scaled))
-            shown.append(self._write_pair(folder, scaled, prediction, errors[-1]))
-            if judged:
-                source, target = scaled.source, scaled.target
-                figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
-        page = self._finish(folder, shown, phase)
-        title = f"{request.name}, {self._epoch_name()}, on {phase}/"
-        self.console.print(error_table(title, {phase: errors}))
-        seen = trained_on(run, loaded.manifest, phase)
-        for line in short_verdicts(figures, run, seen):
-            self.console.print(line, soft_wrap=True)
-        say(self.console, f"page: {page}")
-        return Tested(page, errors, len(shown))
-
-    def pictures(self) -> Tested:
-        request, phase = self.request, self.request.phase or "test"
-        files = self._readable_files()
-        folder = self._folder(phase)
-        shown = []
-        squashed = 0
-        labels = names.unique_stems([f.relative_to(request.dataroot) for f in files])
-        for file, label in zip(files, labels, strict=True):
-            rgb = images.read_rgb(file)
-            squashed += self._squashes(rgb)
-            source = resized(rgb, sizing(self._settings))
-            prediction = in_strips(spaces.levels_to_file, self.model.predict(source, request.mode))
-            pictures = {"real": source, "fake": prediction}
-            written = {kind: f"images/{label}_{kind}.png" for kind in pictures}
-            for kind, picture in pictures.items():
-                images.write_png(folder / written[kind], self._stretched(picture))
-            shown.append(ShownPair(name=label, files=written))
-        if squashed:
-            say(
-                self.console,
-                f"note: {squashed} of {len(shown)} pictures are not square and were squashed to "
-                f"{self._settings.load_size} x {self._settings.load_size}, as in training; "
-                "--preprocess none keeps their size",
-            )
-        page = self._finish(folder, shown, phase)
-        say(self.console, f"{len(shown)} pictures treated; page: {page}")
-        return Tested(page, [], len(shown))
-
-    def _phase(self) -> str:
-        if self.request.phase is not None:
-            return self.request.phase
-        if phase_exists(self.request.dataroot, "test"):
-            return "test"
-        phase = self._settings.phase
-        say(
-            self.console,
-            f"no test/ in {self.request.dataroot}: testing on the training pairs in {phase}/",
-        )
-        return phase
-
-    def _limit(self) -> float:
-        return min(self.request.max_dataset_size, self.request.num_test or float("inf"))
-
-    def _readable_files(self) -> list[Path]:
-        folder = Path(self.request.dataroot)
-        found = images.list_images(folder)
-        if not found:
-            raise DataError("no pictures in this folder", folder, "Put PNG or JPEG pictures there")
-        if unread := images.passed_over(found):
-            say(self.console, f"note: {unread}")
-        limit = self._limit()
-        files = found[: int(limit)] if limit < len(found) else found
-        problems = [problem for file in files if (problem := _problem(file))]
-        if problems:
-            raise ManyDataErrors(problems)
-        return files
-
-    def _squashes(self, rgb: NDArray[np.uint8]) -> bool:
-        height, width = rgb.shape[:2]
-        new_width, new_height = target_size(width, height, sizing(self._settings))
-        return bool(abs(new_width * height - new_height * width) > width + height)
-
-    def _stretched(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        ratio = self.request.aspect_ratio
-        height, width = rgb.shape[:2]
-        if ratio > 1:
-            return spaces.resize(rgb, round(width * ratio), height)
-        return spaces.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
-
-    def _epoch_name(self) -> str:
-        request = self.request
-        iteration = f"_iter{request.load_iter}" if request.load_iter else ""
-        return f"{request.epoch}{iteration}"
-
-    def _folder(self, phase: str) -> Path:
-        root = Path(self.request.results_dir)
-        label = names.file_stem(f"{phase}_{self._epoch_name()}")
-        folder = names.inside(root, *self.request.name.split("/"), label)
-        pictures = names.inside(folder, "images")
-        durable.make_folder(pictures)
-        for old in pictures.iterdir():
-            if _OUR_PICTURES.fullmatch(old.name):
-                durable.remove(old)  # of an earlier test: it may have had other pictures
-        return folder
-
-    def _write_pair(
-        self, folder: Path, pair: Pair, prediction: NDArray[np.float32], figures: PlainFigures
-    ) -> ShownPair:
-        def stretched(make: Make) -> Make:
-            return lambda: self._stretched(make())
-
-        pictures = pair_pictures(pair.source, prediction, pair.target)
+    for pair in loaded.pairs:
+        scaled = model.at_scale(pair)
+        source, target = scaled.source, scaled.target
+        prediction = model.predict(source, request.mode)
+        errors.append(told_apart(pair_error(scaled, prediction), scaled))
         files = picture_files(f"images/{pair.name}")
+        pictures = pair_pictures(source, prediction, target)
         write_pictures(folder, files, {kind: stretched(make) for kind, make in pictures.items()})
-        return ShownPair(name=pair.name, files=files, figures=figures)
+        shown.append(ShownPair(name=pair.name, files=files, figures=errors[-1]))
+        if judged:
+            figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
+    facts = _facts(request, settings, phase)
+    page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
+    title = f"{request.name}, {_epoch_name(request)}, on {phase}/"
+    console.print(error_table(title, {phase: errors}))
+    for line in short_verdicts(figures, run, trained_on(run, loaded.manifest, phase)):
+        console.print(line, soft_wrap=True)
+    say(console, f"page: {page}")
+    return Tested(page, errors, model)
 
-    def _finish(self, folder: Path, shown: Sequence[ShownPair], phase: str) -> Path:
-        settings = self._settings
-        size = f"{settings.load_size} px" if settings.preprocess != "none" else "full size"
-        facts = {
-            "epoch": self._epoch_name(), "phase": phase, "netG": settings.netG, "size": size,
-            "dropout": "on" if self.request.mode == "train" else "off",
-        }  # fmt: skip
-        return write_results_page(folder, f"{self.request.name}: {phase}", shown, facts)
+
+def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console) -> Tested:
+    phase, settings = request.phase or "test", model.settings
+    files = _readable_files(request, console)
+    folder = _results_folder(request, phase)
+    shown, squashed = [], 0
+    labels = names.unique_stems([file.relative_to(request.dataroot) for file in files])
+    for file, label in zip(files, labels, strict=True):
+        rgb = images.read_rgb(file)
+        source = resized(rgb, sizing(settings))
+        squashed += _is_squashed(rgb, source)
+        prediction = in_strips(spaces.levels_to_file, model.predict(source, request.mode))
+        pictures = {"real": source, "fake": prediction}
+        written = {kind: f"images/{label}_{kind}.png" for kind in pictures}
+        for kind, picture in pictures.items():
+            images.write_png(folder / written[kind], _stretched(picture, request.aspect_ratio))
+        shown.append(ShownPair(name=label, files=written))
+    if squashed:
+        say(
+            console,
+            f"note: {squashed} of {len(shown)} pictures are not square and were squashed to "
+            f"{settings.load_size} x {settings.load_size}, as in training; "
+            "--preprocess none keeps their size",
+        )
+    facts = _facts(request, settings, phase)
+    page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
+    say(console, f"{len(shown)} pictures treated; page: {page}")
+    return Tested(page, [], model)
+
+
+def _limit(request: TestSettings) -> float:
+    return min(request.max_dataset_size, request.num_test or math.inf)
+
+
+def _readable_files(request: TestSettings, console: Console) -> list[Path]:
+    """Return the pictures to treat. Raises ManyDataErrors naming all that cannot be read."""
+    folder = Path(request.dataroot)
+    files = images.list_images(folder)
+    if not files:
+        raise DataError("no pictures in this folder", folder, "Put PNG or JPEG pictures there")
+    if unread := images.passed_over(files):
+        say(console, f"note: {unread}")
+    files = files[: int(min(_limit(request), len(files)))]
+    problems = []
+    for file in files:
+        try:
+            images.read_rgb(file)
+        except DataError as problem:
+            problems.append(problem)
+    if problems:
+        raise ManyDataErrors(problems)
+    return files
+
+
+def _is_squashed(rgb: NDArray[np.uint8], resized: NDArray[np.uint8]) -> bool:
+    """Whether the proportions have changed by more than rounding to whole pixels."""
+    (height, width), (new_height, new_width) = rgb.shape[:2], resized.shape[:2]
+    return bool(abs(new_width * height - new_height * width) > width + height)
+
+
+def _stretched(rgb: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8]:
+    """Return a picture as --aspect_ratio wants it: wider above 1, higher below."""
+    height, width = rgb.shape[:2]
+    if ratio > 1:
+        return spaces.resize(rgb, round(width * ratio), height)
+    return spaces.resize(rgb, width, round(height / ratio)) if ratio < 1 else rgb
+
+
+def _epoch_name(request: TestSettings) -> str:
+    iteration = f"_iter{request.load_iter}" if request.load_iter else ""
+    return f"{request.epoch}{iteration}"
+
+
+def _results_folder(request: TestSettings, phase: str) -> Path:
+    """Return results/NAME/PHASE_EPOCH, made, without the pictures of an earlier test: it may have
+    had others."""
+    label = names.file_stem(f"{phase}_{_epoch_name(request)}")
+    folder = names.inside(Path(request.results_dir), *request.name.split("/"), label)
+    pictures = names.inside(folder, "images")
+    durable.make_folder(pictures)
+    for old in pictures.iterdir():
+        if _OUR_PICTURES.fullmatch(old.name):
+            durable.remove(old)
+    return folder
+
+
+def _facts(request: TestSettings, settings: TrainSettings, phase: str) -> dict[str, str]:
+    """Return what stands under the title of the page."""
+    return {
+        "epoch": _epoch_name(request),
+        "phase": phase,
+        "netG": settings.netG,
+        "size": f"{settings.load_size} px" if settings.preprocess != "none" else "full size",
+        "dropout": "on" if request.mode == "train" else "off",
+    }
 
 
 def write_results_page(
-    folder: Path,
-    title: str,
-    shown: Sequence[ShownPair],
-    facts: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
+    folder: Path, title: str, shown: Sequence[ShownPair], facts: Mapping[str, str]
 ) -> Path:
     """Write the page of a test, index.html, for pictures that lie below `folder`; return its path.
 
-    `facts` are shown as they are under the title (epoch, netG, sizes), `notes` as sentences.
-    Raises DiskError.
+    `facts` are shown as they are under the title (epoch, netG, sizes). Raises DiskError.
     """
     measured = [one.figures for one in shown if one.figures is not None]
     return write_page(
@@ -238,17 +222,8 @@ def write_results_page(
         "results",
         [one.record() for one in shown],
         title=title,
-        facts=facts or {},
-        notes=notes,
+        facts=facts,
         shown=shown,
         measured=measured,
         mean=mean_of(measured),
     )
-
-
-def _problem(file: Path) -> DataError | None:
-    try:
-        images.read_rgb(file)
-    except DataError as error:
-        return error
-    return None

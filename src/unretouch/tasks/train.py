@@ -17,7 +17,6 @@ from unretouch.base import durable
 from unretouch.base.errors import ExitCode
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import SAMPLE, LoadedPairs, Pair, PictureCache, Reading, load_pairs
-from unretouch.pixels.retouched_area import PairMap
 from unretouch.report.console import error_table, say
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs import history
@@ -28,16 +27,20 @@ from unretouch.runs.status import Preview
 from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, session
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
-from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
-from unretouch.training.large_pairs import is_large
-from unretouch.training.previews import Previews, shown_pairs
+from unretouch.training.previews import Previews, shown_in_parts, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
 from unretouch.training.trainer import Trainer
-from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
+from unretouch.training.training_pairs import (
+    asked_of,
+    cache_bytes,
+    evaluated,
+    padded_pairs,
+    prepared_pairs,
+)
 
 MOST_NOTES = 20
 """Lines on doubtful pairs that are printed at most."""
@@ -84,7 +87,11 @@ def train_run(
             if opened.progress.done or opened.progress.time_up:
                 say(console, _finished_line(run, settings))
                 return ExitCode.OK
-            _tell_what_is_needed(run, settings, opened, console)
+            plan = disk_plan(opened.fit.weights(), settings.keep_gb, opened.fit.pool_bytes)
+            say(console, plan.sentence())
+            for line in opened.fit.expectations(opened.progress.total_steps):
+                say(console, line)
+            require_room(run, plan)
             _record_start(run, settings, opened, loaded, options_text)
             return _trained(run, settings, opened, loaded, console, report, team)
 
@@ -95,7 +102,10 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
     def before(reading: Reading) -> None:
         check.before(reading)
         if reading.decoded > QUICKLY_READ:
-            say(console, _reading_line(reading))
+            megapixels = reading.largest / 1e6
+            each = f" of up to {megapixels:.0f} megapixels" if megapixels >= 1 else ""
+            some = "1 pair" if reading.pairs == 1 else f"{reading.pairs} pairs"
+            say(console, f"reading {some}{each}")
 
     loaded = load_pairs(
         Path(settings.dataroot),
@@ -118,15 +128,44 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
     return loaded
 
 
-def _tell_what_is_needed(
-    run: RunDir, settings: TrainSettings, opened: Session, console: Console
+def _sized(
+    settings: TrainSettings, pairs: Sequence[Pair], run: RunDir, continues: bool
+) -> TrainSettings:
+    """Return the settings with the size of the generator that `auto` means."""
+    if settings.size != "auto":
+        return settings
+    if continues and run.config.exists():
+        return replace(settings, size=load_settings(run.config).size)
+    pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
+    return replace(settings, size=size_for(pixels))
+
+
+def _finished_line(run: RunDir, settings: TrainSettings) -> str:
+    if settings.minutes is not None:
+        return f"{run.name} is finished ({settings.minutes:g} minutes): raise --minutes to go on"
+    epochs = settings.n_epochs + settings.n_epochs_decay
+    return f"{run.name} is finished ({epochs} epochs): raise --n_epochs to go on"
+
+
+def _record_start(
+    run: RunDir,
+    settings: TrainSettings,
+    opened: Session,
+    loaded: LoadedPairs,
+    options_text: str | None,
 ) -> None:
-    """Print what the run will need and can reach. Raises DiskError where the disk is too small."""
-    plan = disk_plan(opened.fit.weights(), settings.keep_gb, opened.fit.pool_bytes)
-    say(console, plan.sentence())
-    for line in opened.fit.expectations(opened.progress.total_steps):
-        say(console, line)
-    require_room(run, plan)
+    versions = {
+        "unretouch": __version__,
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }
+    save_settings(run.config, settings, versions)
+    durable.write_json(run.data_manifest, loaded.manifest)
+    if options_text is not None:
+        durable.write_text(run.train_options, options_text)
+    event, about = "resume" if opened.resumed else "start", session.surroundings(opened.fit)
+    history.write_event(run, event, step=opened.progress.step, notes=opened.lines, **about)
 
 
 def _trained(
@@ -139,6 +178,7 @@ def _trained(
     team: Team,
 ) -> ExitCode:
     """Train what was opened; print how it ended and what came of it."""
+    fit, progress = opened.fit, opened.progress
     shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
@@ -146,40 +186,23 @@ def _trained(
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)
-        with opened.progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
+        with progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
             code = Trainer(run, settings, opened, previews, display, stop, team).train()
         team.dismiss(code)
     except StoppedNow as stopped:
         say(console, f"stopped at once; the last save in {run.root} is whole")
         return stopped.exit_code
-    at = f"step {opened.progress.step}, epoch {opened.progress.epoch}"
+    at = f"step {progress.step}, epoch {progress.epoch}"
     if code != ExitCode.OK:
         say(console, f"stopped at {at}, saved in {run.root}; --continue_train goes on from there")
         return code
     say(console, f"done at {at}; weights: {run.weights('latest')}")
     if report:
         last = previews.taken[-1] if previews.taken else None
-        count = _report(run, settings, opened.fit, shown, last, console)
+        count = _report(run, settings, fit, shown, last, console)
         if count < len(loaded.pairs):
             say(console, f"measured on {count} of the {len(loaded.pairs)} pairs, drawn by --seed")
     return code
-
-
-def _reading_line(reading: Reading) -> str:
-    each = f" of up to {reading.largest / 1e6:.0f} megapixels" if reading.largest >= 10**6 else ""
-    return f"reading {reading.pairs} {'pair' if reading.pairs == 1 else 'pairs'}{each}"
-
-
-def _sized(
-    settings: TrainSettings, pairs: Sequence[Pair], run: RunDir, continues: bool
-) -> TrainSettings:
-    """Return the settings with the size of the generator that `auto` means."""
-    if settings.size != "auto":
-        return settings
-    if continues and run.config.exists():
-        return replace(settings, size=load_settings(run.config).size)
-    pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return replace(settings, size=size_for(pixels))
 
 
 def _report(
@@ -198,68 +221,29 @@ def _report(
     from unretouch.report.pair_figures import figures_of_pair
     from unretouch.report.short_verdicts import affordable, short_verdicts
 
-    errors, figures = [], []
+    errors: list[PlainFigures] = []
+    figures = []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     judged = affordable(pairs)
     for pair in pairs:
         known = fit.known(pair.name)
-        shown = measured.get(pair.name)
-        parts_only = is_large(pair) and fit.generator.is_local
-        if parts_only and shown is None and measured:
-            continue
-        error: PlainFigures
-        if parts_only and shown is not None:
-            error = shown
-        else:
-            asked = asked_of(pair, known)
-            ((_, prediction, error),) = evaluate(fit.generator, [asked])
+        error: PlainFigures | None = None
+        if measured and shown_in_parts(pair, fit):
+            error = measured.get(pair.name)
+            if error is None:
+                continue
+        if error is None:
+            prediction, error = evaluated(fit.generator, asked_of(pair, known))
             if judged:
                 source, target, weight = pair.source, pair.target, settings.lambda_L1
                 figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
-        errors.append(error if known is None else _told_apart(error, known))
+        if known is not None and not known.lossless:
+            # Beside the error of what is asked for, what doing nothing consists of.
+            nothing, retouch = known.identity_error, known.retouch_error
+            parts = (retouch, nothing - retouch)
+            error = replace(error, identity_error=nothing, identity_parts=parts)
+        errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
     for line in short_verdicts(figures, run):
         console.print(line, soft_wrap=True)
     return len(errors)
-
-
-def _told_apart(error: PlainFigures, known: PairMap) -> PlainFigures:
-    """Return an error of what is asked for beside what doing nothing consists of."""
-    if known.lossless:
-        return error
-    nothing, retouch = known.identity_error, known.retouch_error
-    return replace(error, identity_error=nothing, identity_parts=(retouch, nothing - retouch))
-
-
-def _finished_line(run: RunDir, settings: TrainSettings) -> str:
-    if settings.minutes is not None:
-        return f"{run.name} is finished ({settings.minutes:g} minutes): raise --minutes to go on"
-    epochs = settings.n_epochs + settings.n_epochs_decay
-    return f"{run.name} is finished ({epochs} epochs): raise --n_epochs to go on"
-
-
-def _record_start(
-    run: RunDir,
-    settings: TrainSettings,
-    opened: Session,
-    loaded: LoadedPairs,
-    options_text: str | None,
-) -> None:
-    save_settings(run.config, settings, _versions())
-    durable.write_json(run.data_manifest, loaded.manifest)
-    if options_text is not None:
-        durable.write_text(run.train_options, options_text)
-    event = "resume" if opened.resumed else "start"
-    history.write_event(
-        run, event, step=opened.progress.step, notes=opened.lines,
-        **session.surroundings(opened.fit),
-    )  # fmt: skip
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "unretouch": __version__,
-        "torch": str(torch.__version__),
-        "numpy": numpy.__version__,
-        "python": platform.python_version(),
-    }

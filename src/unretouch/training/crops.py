@@ -7,9 +7,9 @@ the answer of a crop is its source.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -118,8 +118,8 @@ def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:
 
 def retouched_share(maps: Sequence[PairMap]) -> float:
     """Return the share of all pictures that was retouched, 0 to 1."""
-    sizes = [known.blocks.size for known in maps]
-    return sum(int(np.count_nonzero(known.blocks)) for known in maps) / max(1, sum(sizes))
+    blocks = sum(known.blocks.size for known in maps)
+    return sum(int(np.count_nonzero(known.blocks)) for known in maps) / max(1, blocks)
 
 
 def crop_table(
@@ -193,18 +193,17 @@ def drawn(
     return drawn_places(table, seed, step, batch)[own], turns
 
 
-def crops_at(
-    table: CropTable, places: NDArray[np.int32], turns: Sequence[int] | None = None
-) -> Crops:
+def crops_at(table: CropTable, places: NDArray[np.int32], turns: Sequence[int]) -> Crops:
     """Return the crops at `places` (N, 3), each turned into the position 0 to 7 of `turns`."""
-    sides: list[list[NDArray[Any]]] = [[], [], []]
-    for number, (index, top, left) in enumerate(places.tolist()):
-        turn = turns[number] if turns else 0
-        source, target = asked_at(table, index, top, left, table.crop)
-        left_out = table.left_out[index].mask(top, left, table.crop)
-        for side, window in zip(sides, (source, target, left_out), strict=True):
-            side.append(turned(window, turn))
-    sources, targets, masks = (torch.from_numpy(np.stack(side)) for side in sides)
+    side = table.crop
+    windows = [
+        (*asked_at(table, index, top, left, side), table.left_out[index].mask(top, left, side))
+        for index, top, left in places.tolist()
+    ]
+    sources, targets, masks = (
+        torch.from_numpy(np.stack([turned(*each) for each in zip(kind, turns, strict=True)]))
+        for kind in zip(*windows, strict=True)
+    )
     return Crops(in_network_space(sources), in_network_space(targets), masks[:, None])
 
 
@@ -215,10 +214,8 @@ def asked_at(
     retouched, else the source."""
     pair, known = table.pairs[index], table.maps[index]
     whole = pair.source, pair.target
-    rows, columns = (
-        slice(start, min(start + side, length))
-        for start, length in zip((top, left), pair.shape, strict=True)
-    )
+    height, width = pair.shape
+    rows, columns = slice(top, min(top + side, height)), slice(left, min(left + side, width))
     source, target = whole[0][rows, columns], known.asked(*whole, rows, columns)
     missing = [(0, side - length) for length in source.shape[:2]]
     if any(after for _, after in missing):
@@ -248,13 +245,14 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
     for index in np.linspace(0, count - 1, min(count, MOST_LOOKED_AT)).astype(int).tolist():
         left_out = table.left_out[index]
         block, unseen = left_out.block, left_out.cells.copy()
-        inside = _last_starts(table, index)
+        begin, end = np.searchsorted(table.places[:, 0], (index, index + 1))
+        lasts = table.places[begin:end, 1:].max(0).tolist()  # top and left of the last crop
         while unseen.any():
             # From the first unseen block on, as many as a crop takes.
             row, column = np.argwhere(unseen)[0]
             top, left = (
                 min(int(cell) * block // BLOCK * BLOCK, last)
-                for cell, last in zip((row, column), inside, strict=True)
+                for cell, last in zip((row, column), lasts, strict=True)
             )
             window = tuple(
                 slice(-(-start // block), max((start + table.crop) // block, int(cell) + 1))
@@ -264,13 +262,6 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
             unseen[window] = False
     found.sort(key=lambda entry: -entry[0])
     return np.array([place for _, place in found[:at_most]], np.int32).reshape(-1, 3)
-
-
-def _last_starts(table: CropTable, index: int) -> tuple[int, int]:
-    """Return the last top and left that a crop of a picture has."""
-    begin, end = np.searchsorted(table.places[:, 0], (index, index + 1))
-    top, left = table.places[begin:end, 1:].max(0)
-    return int(top), int(left)
 
 
 def _left_out(
@@ -356,7 +347,7 @@ class ReducedPictures:
 
     def __init__(self, table: CropTable) -> None:
         self._table = table
-        self._tiles: OrderedDict[tuple[int, int, int], NDArray[np.float32]] = OrderedDict()
+        self._tile = lru_cache(MOST_TILES)(partial(_reduced_tile, table))
 
     def at(self, index: int, top: int, left: int) -> NDArray[np.float32]:
         """Return the crop of a place of the table, (S, S, 8), S cells a side: source and answer in
@@ -378,17 +369,11 @@ class ReducedPictures:
         left_out = self._table.left_out[index].mask(top, left, side)[::FACTOR, ::FACTOR]
         return np.concatenate([whole[rows, columns], left_out[..., None]], 2, dtype=np.float32)
 
-    def _tile(self, index: int, row: int, column: int) -> NDArray[np.float32]:
-        key = index, row, column
-        if key in self._tiles:
-            self._tiles.move_to_end(key)
-            return self._tiles[key]
-        source, answer = asked_at(self._table, index, row * TILE, column * TILE, TILE)
-        sides = torch.from_numpy(np.stack([source, answer]))
-        changed = torch.from_numpy((source != answer).any(2)).float()[None, None]
-        means = reduced(in_network_space(sides)).flatten(0, 1)
-        cells = torch.cat([means, F.avg_pool2d(changed, FACTOR)[0]])
-        self._tiles[key] = np.ascontiguousarray(cells.permute(1, 2, 0).numpy())
-        if len(self._tiles) > MOST_TILES:
-            self._tiles.popitem(last=False)
-        return self._tiles[key]
+
+def _reduced_tile(table: CropTable, index: int, row: int, column: int) -> NDArray[np.float32]:
+    source, answer = asked_at(table, index, row * TILE, column * TILE, TILE)
+    sides = torch.from_numpy(np.stack([source, answer]))
+    changed = torch.from_numpy((source != answer).any(2)).float()[None, None]
+    means = reduced(in_network_space(sides)).flatten(0, 1)
+    cells = torch.cat([means, F.avg_pool2d(changed, FACTOR)[0]])
+    return np.ascontiguousarray(cells.permute(1, 2, 0).numpy())

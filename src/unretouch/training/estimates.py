@@ -51,15 +51,12 @@ class MemoryNeed:
 
 def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> MemoryNeed:
     """Return what training on the pairs of `reading` needs; on a GPU without the step's part."""
-    step = 0 if on_gpu else _step(settings, reading.largest)
+    kind, step = GENERATORS[settings.netG], 0
+    if not on_gpu:
+        width, pixels = kind.width(settings), _pixels_a_step(settings, reading.largest)
+        step = kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
     work = max(READING * reading.largest, step)
     return MemoryNeed(settings.devices * reading.kept, settings.devices * work)
-
-
-def _step(settings: TrainSettings, largest: int) -> int:
-    kind = GENERATORS[settings.netG]
-    width, pixels = kind.width(settings), _pixels_a_step(settings, largest)
-    return kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
 
 
 def _pixels_a_step(settings: TrainSettings, largest: int) -> int:
@@ -138,11 +135,12 @@ class DiskPlan:
 
     def sentence(self) -> str:
         """Return the estimate as a line for the start of a run."""
-        size = megabytes
+        whole, state, latest, numbered = (
+            megabytes(size) for size in (self.total, self.state, self.latest, self.generator)
+        )
         return (
-            f"disk: at most {size(self.total)} ({checkpoint.KEPT_STATES} states of "
-            f"{size(self.state)}, latest weights {size(self.latest)}, "
-            f"{self.numbered} numbered weights of {size(self.generator)}, pages)"
+            f"disk: at most {whole} ({checkpoint.KEPT_STATES} states of {state}, "
+            f"latest weights {latest}, {self.numbered} numbered weights of {numbered}, pages)"
         )
 
 
@@ -154,7 +152,10 @@ def disk_plan(
     At least one is kept, at most rhythm.KEPT_WEIGHTS. `weights` are state dicts by letter, G and D;
     a state has `pool_bytes` beside them and their moments.
     """
-    by_net = {letter: _size(tensors) for letter, tensors in weights.items()}
+    by_net = {
+        letter: sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        for letter, tensors in weights.items()
+    }
     latest = sum(by_net.values())
     state = 3 * latest + pool_bytes  # Adam remembers two numbers for every weight
     left = keep_gb * 10**9 - checkpoint.KEPT_STATES * state - latest - PAGE_BYTES
@@ -170,10 +171,6 @@ def run_bytes(settings: TrainSettings) -> int:
             nets["D"] = build_discriminator(settings)
     plan = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
     return plan.total + plan.state
-
-
-def _size(weights: dict[str, Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
 
 
 def require_room(run: RunDir, plan: DiskPlan) -> None:
@@ -240,31 +237,24 @@ class Capacity:
     @property
     def expected(self) -> float:
         """Grey levels to be expected from the time there is, and from the weights."""
-        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), self._power))
+        power = TIGHT
+        if self.passes > PASSES:
+            room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
+            power += (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
+        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), power))
         return max(self.limit, self.identity_error * left)
-
-    @property
-    def _power(self) -> float:
-        """The power of the passes with which the retouch that is left falls."""
-        if self.passes <= PASSES:
-            return TIGHT
-        room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
-        return TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
 
     def sentence(self, size: str) -> str:
         """Return the line that is printed before training."""
-        weights = f"{self.parameters / 1e6:.1f} M parameters"
-        too_small = self.residual_bits > 1.5 * self.parameter_bits and size in ("s", "m")
+        larger = {"s": "m", "m": "l"}.get(size)
+        too_little = ""
+        if larger and self.residual_bits > 1.5 * self.parameter_bits:
+            too_little = f", too little for every pixel: --size {larger} holds more"
         return (
             f"capacity: the retouch holds {self.residual_bits / 1e6:.1f} Mbit, --size {size} "
-            f"({weights}) about {self.parameter_bits / 1e6:.1f}"
-            + (
-                f", too little for every pixel: --size {'m' if size == 's' else 'l'} holds more"
-                if too_small
-                else ""
-            )
-            + f"; an error of about {self.expected:.2g} grey levels is to be expected after "
-            f"{self.passes:.0f} passes (doing nothing: {self.identity_error:.2g})"
+            f"({self.parameters / 1e6:.1f} M parameters) about {self.parameter_bits / 1e6:.1f}"
+            f"{too_little}; an error of about {self.expected:.2g} grey levels is to be expected "
+            f"after {self.passes:.0f} passes (doing nothing: {self.identity_error:.2g})"
         )
 
 

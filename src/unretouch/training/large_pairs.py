@@ -24,7 +24,7 @@ from PIL import Image
 from unretouch.base import seeding
 from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
-from unretouch.networks.prediction import PartPredictor, Window, surroundings, windows
+from unretouch.networks.prediction import PartPredictor, Window, windows
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -41,12 +41,11 @@ FLOOR = 0.25
 """Of the mean difference, added to that of every tile: what is equal now may go wrong."""
 STRIP_ROWS = 256
 """Rows that are worked on at a time."""
-
 CORE = 768
 """Pixels a side, about, of what is predicted at a time of a whole picture."""
 
+Rgb = NDArray[np.uint8]
 Reduced = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 def is_large(pair: Pair) -> bool:
@@ -61,9 +60,9 @@ class Survey:
     shape: tuple[int, int]
     """(H, W) of the pair"""
     factor: int
-    source: NDArray[np.uint8]
+    source: Rgb
     """the mean of every cell, file space"""
-    target: NDArray[np.uint8]
+    target: Rgb
     difference: Reduced
     """mean |source - target| of every cell, grey levels, (H / factor, W / factor) rounded up"""
     identity_error: float
@@ -90,7 +89,9 @@ def survey(pair: Pair, known: PairMap | None = None) -> Survey:
     factor = -(-max(height, width) // LONG_SIDE)
     total = equal = 0
     parts: list[tuple[NDArray[Any], ...]] = []
-    for rows in _strips(height, factor):
+    strip = max(1, STRIP_ROWS // factor) * factor
+    for top in range(0, height, strip):
+        rows = slice(top, min(top + strip, height))
         a, b = source[rows], target[rows]
         difference = np.maximum(a, b) - np.minimum(a, b)  # uint8 stays uint8
         levels = difference.sum(axis=2, dtype=np.uint16)
@@ -114,12 +115,6 @@ def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
     """
     image = Image.fromarray(np.ascontiguousarray(picture))
     return np.array(image.reduce(factor)) if factor > 1 else picture
-
-
-def _strips(height: int, factor: int) -> Iterator[slice]:
-    rows = max(1, STRIP_ROWS // factor) * factor
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def strongest(cells: Reduced, factor: int, shape: tuple[int, int]) -> Window:
@@ -252,22 +247,20 @@ class Place:
 
     kind: PlaceKind
     window: Window
-    source: NDArray[np.uint8]
-    target: NDArray[np.uint8]
+    source: Rgb
+    target: Rgb
     prediction: NDArray[np.float32]
     """levels"""
-    level_error: float
-    identity_error: float
 
+    @property
+    def level_error(self) -> float:
+        """Grey levels."""
+        return float(_distances(self.prediction, self.target).mean(dtype=np.float64))
 
-@dataclass(frozen=True)
-class Whole:
-    """A whole prediction, reduced."""
-
-    prediction: NDArray[np.uint8]
-    """file space"""
-    errors: Reduced
-    """mean of every cell, grey levels"""
+    @property
+    def identity_error(self) -> float:
+        """What doing nothing costs here, grey levels."""
+        return float(_distances(self.source, self.target).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -277,109 +270,88 @@ class Look:
     error: PlainFigures
     places: Sequence[Place]
     """to be shown"""
-    whole: Whole | None = None
-    """None where only tiles were predicted"""
     sampled_tiles: int = 0
+    prediction: Rgb | None = None
+    """of the whole, reduced, file space; this and the next None where only tiles were predicted"""
+    errors: Reduced | None = None
+    """mean error of every cell of the whole, grey levels"""
 
 
 class LargePair:
-    """A large pair on the page. Of its pictures only small parts are kept."""
+    """A large pair on the page. Its pictures are looked at, not kept."""
 
-    def __init__(
-        self,
-        pair: Pair,
-        known: PairMap | None,
-        generator: Generator,
-        tiles: int,
-        *seeds: int,
-    ) -> None:
+    def __init__(self, pair: Pair, known: PairMap | None, tiles: int, *seeds: int) -> None:
         """`tiles` are predicted in a preview; `seeds` decide which."""
         self.pair, self.seen, self._known = pair, survey(pair, known), known
-        self.seconds_a_pixel = 0.0
-        """that the newest prediction took; 0 before it"""
-        self._left_to_see = 0
-        """pixels that the network would have seen for a whole prediction then"""
         self._tiles = chosen_tiles(self.seen, tiles, *seeds)
-        source, target = pair.source, pair.target
-        self._cuts = [self._cut(generator, tile.window, source, target) for tile in self._tiles]
+        self._seconds_a_pixel = 0.0
+        self.whole_s = 0.0
+        """seconds that `whole` is to be expected to take; 0 before a measure"""
 
     def untouched(self) -> Look:
         """Return what there is before the first update, where the prediction is the source."""
+        seen, source = self.seen, self.pair.source
         places = [
-            cut.place("strongest", cut.inner().astype(np.float32))
-            for tile, cut in zip(self._tiles, self._cuts, strict=True)
+            self._place("strongest", tile.window, tile.window.of(source).astype(np.float32))
+            for tile in self._tiles
             if tile.strongest
         ]
-        error = self._error(self.seen.identity_error, self.seen.equal_pixels)
-        return Look(error, places, Whole(self.seen.source, self.seen.difference))
+        error = self._error(seen.identity_error, seen.equal_pixels)
+        return Look(error, places, prediction=seen.source, errors=seen.difference)
 
     def in_tiles(self, generator: Generator) -> Look:
         """Return estimates from the tiles, and those of them to show."""
-        whole = PartPredictor(generator, self.pair.source) if generator.looks_first else None
-        began, looked_at = time.monotonic(), 0
-        places, masks = [], []
-        for tile, cut in zip(self._tiles, self._cuts, strict=True):
-            kind: PlaceKind = "strongest" if tile.strongest else "worst"
-            # One that looks first needs the whole picture; else what was cut out is enough.
-            parts, window = whole, cut.window
-            if parts is None:
-                parts, window = PartPredictor(generator, cut.source), cut.within
-            places.append(cut.place(kind, parts.at(window)))
-            looked_at += parts.looked_at(window)
-            masks.append(parts.may_change(window))
-        if looked_at:
-            self.seconds_a_pixel = (time.monotonic() - began) / looked_at
-        self._left_to_see = sum(
-            surroundings(generator, window, self.pair.shape).pixels
-            if whole is None
-            else whole.looked_at(window)
-            for window in self._windows()
-        )
-        estimate = self._estimate(places, masks, None if whole is None else whole.open_cells)
+        parts = PartPredictor(generator, self.pair.source)
+        began = time.monotonic()
+        predictions = [parts.at(tile.window) for tile in self._tiles]
+        took = time.monotonic() - began
+        if looked_at := sum(parts.looked_at(tile.window) for tile in self._tiles):
+            self._seconds_a_pixel = took / looked_at
+        left = sum(parts.looked_at(window) for window in self._windows())
+        self.whole_s = self._seconds_a_pixel * left
+        places = [
+            self._place("strongest" if tile.strongest else "worst", tile.window, prediction)
+            for tile, prediction in zip(self._tiles, predictions, strict=True)
+        ]
+        error = self._error(self._estimate(places, parts), None)
         shown = [place for place in places if place.kind == "strongest"]
-        others = [p for p in places if p.kind == "worst" and _is_wide(p.window)]
-        if others:
+        # At the borders of a picture some are slivers.
+        wide = [p for p in places if min(p.window.height, p.window.width) >= TILE // 2]
+        if others := [place for place in wide if place.kind == "worst"]:
             shown.append(max(others, key=lambda place: place.level_error))
-        return Look(self._error(estimate, None), shown, sampled_tiles=len(places))
+        return Look(error, shown, sampled_tiles=len(places))
 
-    def _estimate(
-        self, places: Sequence[Place], masks: Sequence[Mask], open_cells: Mask | None
-    ) -> float:
+    def _estimate(self, places: Sequence[Place], parts: PartPredictor) -> float:
         """Return the error of the whole, grey levels: known where the prediction is the source,
         and estimated from the tiles elsewhere."""
         errors: list[float] = []
         identities: list[float] = []
-        for place, mask in zip(places, masks, strict=True):
+        for place in places:
+            mask = parts.may_change(place.window)
             for sums, side in ((errors, place.prediction), (identities, place.source)):
                 distances = _distances(side, place.target)[mask]
                 sums.append(float(distances.sum(dtype=np.float64)))
         pixels = self.pair.shape[0] * self.pair.shape[1]
         identity, known = self.seen.identity_error * pixels, 0.0
-        if open_cells is not None and self._known is not None:
+        if parts.open_cells is not None and self._known is not None:
             asked = self._known.asked_blocks
-            is_open = open_cells[: asked.shape[0], : asked.shape[1]]
+            is_open = parts.open_cells[: asked.shape[0], : asked.shape[1]]
             share = float((asked * is_open).sum(dtype=np.float64) / max(asked.sum(), 1e-9))
             known, identity = identity * (1 - share), identity * share
         probabilities = [tile.probability for tile in self._tiles]
         return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
-
-    def _windows(self) -> Iterator[Window]:
-        """Yield the parts in which the whole is predicted."""
-        factor = self.seen.factor
-        return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
     def whole(self, generator: Generator, tiles: Look) -> Look:
         """Return exact figures and the whole prediction, part by part.
 
         Where the retouch is strongest it looks as in `tiles`, taken at the same step.
         """
-        source, target = self.pair.source, self.pair.target
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
-        parts = PartPredictor(generator, source)
+        parts = PartPredictor(generator, self.pair.source)
         for window in self._windows():
-            prediction, answer = parts.at(window), self._answer(window, source, target)
+            prediction, answer = parts.at(window), self._answer(window)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
@@ -390,35 +362,26 @@ class LargePair:
         elsewhere = cells.copy()
         for place in places:
             place.window.in_cells(factor).of(elsewhere)[:] = 0
-        cut = self._cut(generator, strongest(elsewhere, factor, shape), source, target)
-        places.append(cut.place("worst", parts.at(cut.window)))
+        worst = strongest(elsewhere, factor, shape)
+        places.append(self._place("worst", worst, parts.at(worst)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
-        return Look(error, places, Whole(picture, cells))
+        return Look(error, places, prediction=picture, errors=cells)
 
-    def whole_s(self) -> float:
-        """Return the seconds that `whole` is to be expected to take; 0 before a measure."""
-        return self.seconds_a_pixel * self._left_to_see
+    def _windows(self) -> Iterator[Window]:
+        """Yield the parts in which the whole is predicted."""
+        factor = self.seen.factor
+        return windows(self.pair.shape, max(1, CORE // factor) * factor)
 
-    def _cut(
-        self,
-        generator: Generator,
-        window: Window,
-        source: NDArray[np.uint8],
-        target: NDArray[np.uint8],
-    ) -> _Cut:
-        # One that looks first is given the whole picture: then this is for the source alone.
-        around = surroundings(generator.networks[-1], window, self.pair.shape)
-        answer = self._answer(window, source, target)
-        return _Cut(window, around, around.of(source).copy(), answer)
+    def _place(self, kind: PlaceKind, window: Window, prediction: NDArray[np.float32]) -> Place:
+        source = np.ascontiguousarray(window.of(self.pair.source))
+        return Place(kind, window, source, self._answer(window), prediction)
 
-    def _answer(
-        self, window: Window, source: NDArray[np.uint8], target: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def _answer(self, window: Window) -> Rgb:
         """Return what is asked for in a window."""
         if self._known is None:
-            return window.of(target).copy()
-        return self._known.asked(source, target, *window.slices)
+            return np.ascontiguousarray(window.of(self.pair.target))
+        return self._known.asked(self.pair.source, self.pair.target, *window.slices)
 
     def _error(self, level_error: float, exact: float | None) -> PlainFigures:
         identity = self.seen.identity_error
@@ -432,44 +395,6 @@ class LargePair:
         )
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """A window of a pair, cut out with what its prediction depends on."""
-
-    window: Window
-    around: Window
-    source: NDArray[np.uint8]
-    """of `around`"""
-    target: NDArray[np.uint8]
-    """of `window`"""
-
-    @property
-    def within(self) -> Window:
-        """`window`, counted from where `around` begins."""
-        return self.window.within(self.around)
-
-    def inner(self) -> NDArray[np.uint8]:
-        """Return the source of `window`."""
-        return np.ascontiguousarray(self.within.of(self.source))
-
-    def place(self, kind: PlaceKind, prediction: NDArray[np.float32]) -> Place:
-        """Return this window with its prediction, levels, and its errors."""
-        source = self.inner()
-        return Place(
-            kind, self.window, source, self.target, prediction,
-            _mean_difference(prediction, self.target), _mean_difference(source, self.target),
-        )  # fmt: skip
-
-
-def _distances(a: NDArray[Any], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _distances(a: NDArray[Any], b: Rgb) -> NDArray[np.float32]:
     """Return the mean absolute difference of every pixel, (H, W)."""
     return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
-
-
-def _mean_difference(a: NDArray[Any], b: NDArray[np.uint8]) -> float:
-    return float(_distances(a, b).mean(dtype=np.float64))
-
-
-def _is_wide(window: Window) -> bool:
-    """Whether the window is worth a look: at the borders of a picture some are slivers."""
-    return min(window.height, window.width) >= TILE // 2

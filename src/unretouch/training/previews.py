@@ -35,10 +35,10 @@ from unretouch.runs.status import (
 )
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
-from unretouch.training.evaluation import asked_of, evaluate
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
+from unretouch.training.training_pairs import asked_of, evaluated
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""
@@ -69,6 +69,11 @@ def shown_pairs(pairs: Sequence[Pair], seed: int, lazy: bool) -> list[Pair]:
     return [pairs[index] for index in sorted(seeding.shuffled(len(pairs), seed)[:SHOWN])]
 
 
+def shown_in_parts(pair: Pair, fit: Fit) -> bool:
+    """Whether a pair is too large to be predicted whole while a run trains, and need not be."""
+    return is_large(pair) and fit.generator.is_local
+
+
 class Previews:
     """Takes previews: `fake_B` of every pair, from step 0 on; `real_A` and `real_B` once."""
 
@@ -77,7 +82,7 @@ class Previews:
         self._every = settings.display_freq
         self._seed = settings.seed
         self._pairs = list(pairs)
-        self._large: dict[str, LargePair] | None = None
+        self._large: list[LargePair] | None = None
         self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
         self.cost_s = 0.0
@@ -140,62 +145,51 @@ class Previews:
         return {preview.epoch: preview.mean.level_error for preview in self.taken}
 
     def _shown(self, progress: Progress, fit: Fit, last: bool) -> Iterator[PreviewPair]:
-        large = self._large_pairs(fit)
-        looks = self._looks(large, progress, fit, last)
+        looks = self._looks(progress, fit, last)
         for pair in self._pairs:
-            if pair.name in large:
-                yield self._shown_in_parts(progress, large[pair.name], looks[pair.name])
-            elif not (is_large(pair) and fit.generator.is_local):
+            if not shown_in_parts(pair, fit):
                 yield self._shown_whole(progress, fit, pair)
+            elif pair.name in looks:
+                yield self._shown_in_parts(progress, *looks[pair.name])
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
         asked = asked_of(pair, fit.known(pair.name))
-        ((_, prediction, error),) = evaluate(fit.generator, [asked])
+        prediction, error = evaluated(fit.generator, asked)
         pictures = pair_pictures(pair.source, prediction, asked.target)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
         pictures["real_B"] = lambda: pair.target
         return PreviewPair(**vars(error), **self._write(progress, pair, pictures))
 
-    def _large_pairs(self, fit: Fit) -> dict[str, LargePair]:
-        """Return the large pairs that are shown, by name; looked at whole the first time."""
-        if self._large is None:
-            large = [p for p in self._pairs if is_large(p) and fit.generator.is_local]
-            chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
-            made = {}
-            for number, pair in enumerate(chosen):
-                tiles = MOST_TILES // len(chosen)
-                made[pair.name] = LargePair(
-                    pair, fit.known(pair.name), fit.generator, tiles, self._seed, number
-                )
-            self._large = made
-        return self._large
-
-    def _looks(
-        self,
-        large: dict[str, LargePair],
-        progress: Progress,
-        fit: Fit,
-        last: bool,
-    ) -> dict[str, Look]:
+    def _looks(self, progress: Progress, fit: Fit, last: bool) -> dict[str, tuple[LargePair, Look]]:
+        """Return the large pairs that are shown, by name, and what is to be shown of them."""
         net = fit.generator
+        if self._large is None:  # each is looked at whole the first time
+            large = [pair for pair in self._pairs if shown_in_parts(pair, fit)]
+            chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
+            self._large = [
+                LargePair(pair, fit.known(pair.name), MOST_TILES // len(chosen), self._seed, number)
+                for number, pair in enumerate(chosen)
+            ]
         if net.does_nothing():
-            return {name: pair.untouched() for name, pair in large.items()}
-        looks = {name: pair.in_tiles(net) for name, pair in large.items()}
-        if last and self._whole_s() <= _most_whole_s(progress):
-            return {name: large[name].whole(net, look) for name, look in looks.items()}
-        return looks
+            looks = [pair.untouched() for pair in self._large]
+        else:
+            looks = [pair.in_tiles(net) for pair in self._large]
+            if last and self._whole_s() <= _most_whole_s(progress):
+                looks = [p.whole(net, look) for p, look in zip(self._large, looks, strict=True)]
+        return {pair.pair.name: (pair, look) for pair, look in zip(self._large, looks, strict=True)}
 
     def _whole_s(self) -> float:
         """Return the seconds that predicting the whole of the large pairs is to be expected to
         take; 0 before any part was predicted."""
-        return sum(pair.whole_s() for pair in (self._large or {}).values())
+        return sum(pair.whole_s for pair in self._large or ())
 
     def _shown_in_parts(self, progress: Progress, large: LargePair, look: Look) -> PreviewPair:
-        pair, seen, whole = large.pair, large.seen, look.whole
+        pair, seen = large.pair, large.seen
         pictures: dict[Kind, Make] = {"real_A": lambda: seen.source, "real_B": lambda: seen.target}
-        if whole is not None:
-            pictures["fake_B"] = lambda: whole.prediction
-            pictures["error"] = lambda: map_of_errors(whole.errors)
+        if (prediction := look.prediction) is not None:
+            pictures["fake_B"] = lambda: prediction
+        if (errors := look.errors) is not None:
+            pictures["error"] = lambda: map_of_errors(errors)
         return PreviewPair(
             **vars(look.error),
             **self._write(progress, pair, pictures, FAST),
@@ -205,15 +199,11 @@ class Previews:
         )
 
     def _shown_place(self, progress: Progress, pair: Pair, place: Place) -> PreviewPlace:
-        window = place.window
         pictures = pair_pictures(place.source, place.prediction, place.target)
-        where = f"_x{window.left}_y{window.top}"
+        where = f"_x{place.window.left}_y{place.window.top}"
         return PreviewPlace(
             kind=place.kind,
-            left=window.left,
-            top=window.top,
-            width=window.width,
-            height=window.height,
+            **vars(place.window),
             level_error=place.level_error,
             identity_error=place.identity_error,
             **self._write(progress, pair, pictures, FAST, where),

@@ -1,7 +1,9 @@
-"""Pairs at the size they are trained at, checked against what the generator can take."""
+"""Pairs as a training sees them: at the size they are trained at, checked against what the
+generator can take; and how far off the predictions of them are."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,9 +13,15 @@ from numpy.typing import NDArray
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
+from unretouch.metrics import exact_pixels, level_error, recovered_share
+from unretouch.metrics.retouched_area import identity_parts
+from unretouch.networks.generator import Generator
+from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair, changed
+from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Sizing, resized, target_size
+from unretouch.runs.plain_figures import PlainFigures
 from unretouch.settings.train import TrainSettings
 
 SHARE_OF_MEMORY = 0.25
@@ -51,10 +59,9 @@ def prepared_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]
     Raises ManyDataErrors for pictures smaller than the training window, UsageError for a window
     that the generator cannot take.
     """
-    how = sizing(settings)
     prepared = [at_scale(settings, pair) for pair in pairs]
     if settings.recipe == "classic":
-        _check_windows(settings, how, prepared)
+        _check_windows(settings, prepared)
     return prepared
 
 
@@ -65,18 +72,22 @@ def padded_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:
     multiple = _size_multiple(settings)
 
     def padded(pair: Pair) -> Pair:
-        height, width = (-(-side // multiple) * multiple for side in pair.shape)
+        amounts = [(0, -side % multiple) for side in pair.shape]
+        height, width = (side + more for side, (_, more) in zip(pair.shape, amounts, strict=True))
         if (height, width) == pair.shape:
             return pair
-        return changed(pair, (height, width), lambda side, _: _padded(side, multiple))
+
+        def extended(side: NDArray[np.uint8], _: int) -> NDArray[np.uint8]:
+            return np.pad(side, (*amounts, (0, 0)), mode="symmetric")
+
+        return changed(pair, (height, width), extended)
 
     return [padded(pair) for pair in pairs]
 
 
-def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) -> None:
-    sizes = {pair.shape for pair in pairs}
-    if how.crops:
-        multiple, size = _size_multiple(settings), how.crop_size
+def _check_windows(settings: TrainSettings, pairs: Sequence[Pair]) -> None:
+    if sizing(settings).crops:
+        multiple, size = _size_multiple(settings), settings.crop_size
         if size % multiple:
             below = size // multiple * multiple
             raise UsageError(
@@ -86,15 +97,14 @@ def _check_windows(settings: TrainSettings, how: Sizing, pairs: Sequence[Pair]) 
             )
         small = [
             DataError(
-                f"is {p.shape[1]} x {p.shape[0]}, smaller than --crop_size {size}",
-                p.files[0],
+                f"is {p.shape[1]} x {p.shape[0]}, smaller than --crop_size {size}", p.files[0]
             )
             for p in pairs
             if min(p.shape) < size
         ]
         if small:
             raise ManyDataErrors(small)
-    elif settings.batch_size > 1 and len(sizes) > 1:
+    elif settings.batch_size > 1 and len({pair.shape for pair in pairs}) > 1:
         raise UsageError(
             "pairs of different sizes cannot share a batch",
             "--batch_size",
@@ -107,7 +117,37 @@ def _size_multiple(settings: TrainSettings) -> int:
         return networks.build_generator(settings).size_multiple
 
 
-def _padded(side: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
-    height, width = side.shape[:2]
-    amounts = ((0, -height % multiple), (0, -width % multiple), (0, 0))
-    return np.pad(side, amounts, mode="symmetric")
+# --- how far off predictions are --------------------------------------------------------------
+
+
+def asked_of(pair: Pair, known: PairMap | None) -> Pair:
+    """Return the pair with the answer that is asked for in place of its target."""
+    if known is None or known.lossless:
+        return pair
+    whole = (slice(0, length) for length in pair.shape)
+    source, target = pair.source, pair.target
+    return Pair(pair.name, source, known.asked(source, target, *whole), pair.files)
+
+
+def evaluated(generator: Generator, pair: Pair) -> tuple[NDArray[np.float32], PlainFigures]:
+    """Return the prediction for the whole of a pair (levels), and its figures."""
+    prediction = predict_picture(generator, pair.source)
+    return prediction, pair_error(pair, prediction)
+
+
+def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
+    """Return the figures of `prediction` (levels) for `pair`."""
+    source, target = pair.source, pair.target
+    identity = level_error(source, target)
+    return PlainFigures(
+        name=pair.name,
+        level_error=level_error(prediction, target),
+        identity_error=identity,
+        recovered_share=recovered_share(prediction, target, source) if identity else None,
+        exact_pixels=exact_pixels(prediction, target),
+    )
+
+
+def told_apart(error: PlainFigures, pair: Pair) -> PlainFigures:
+    """Return `error` with what of doing nothing is retouch, and what compression."""
+    return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))

@@ -10,10 +10,10 @@ from unretouch.settings.commands import SweepSettings
 from unretouch.settings.fields import flags_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import TrainOptions
-from unretouch.tasks import train_command
+from unretouch.tasks import classic_commands
+from unretouch.tasks.classic_commands import FIRST, elsewhere
 from unretouch.tasks.sweep import grid
 from unretouch.tasks.sweep.grid import Settings, Value
-from unretouch.tasks.train_command import FIRST, elsewhere
 
 PROG = "unretouch sweep"
 TRAINING = flags_of(TrainOptions)
@@ -50,7 +50,7 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
     common.pop("continue_train", None)  # the guide's commands carry it; a sweep always goes on
     found = grid.combinations(grid.Plan(common, plan.axes, plan.rows))
     words = [_words(f"{name}/{segment}", one) for segment, one in found.items()]
-    settings = [train_command.asked(list(each[1:])) for each in words]
+    settings = [classic_commands.asked(list(each[1:])) for each in words]
 
     from rich.console import Console  # late, as the next lines: imports torch
 

@@ -1,7 +1,9 @@
-"""`unretouch train` and the classic train.py: words in, one call of the training out.
+"""`unretouch train` and `unretouch test`, and the classic train.py and test.py: words in, one call
+of the training or of testing out.
 
 `unretouch train` is the fast fit at full size. With --model pix2pix, --preset or --like it is the
-classic command, which knows every setting there is.
+classic command, which knows every setting there is. Nothing heavy is imported before the words are
+read: help and refusals answer at once.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from unretouch.base.errors import UsageError
+from unretouch.base import durable
+from unretouch.base.errors import DiskError, ExitCode, UsageError
 from unretouch.base.names import run_name
 from unretouch.runs.folder import RunDir, run_of
+from unretouch.settings import test as test_settings
 from unretouch.settings.classic import full_name, gone_elsewhere, option_text, stand_in
 from unretouch.settings.fields import Flag, flags_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
-from unretouch.settings.test import TestSettings
+from unretouch.settings.test import IdleTestFlags, TestSettings
 from unretouch.settings.train import (
     OURS,
     IdleTrainFlags,
@@ -34,7 +38,6 @@ from unretouch.training.launching import is_first, layout
 if TYPE_CHECKING:
     from rich.console import Console
 
-
 PROG = "unretouch train"
 ABOUT = """Learn the way back from a folder of pairs, at full size and without an adversary.
 
@@ -47,19 +50,18 @@ FIRST = frozenset(flags_of(TrainOptions)) - OURS
 """The classic flags: among these an abbreviation is resolved before all others."""
 
 
-def main(argv: list[str]) -> int:
+def train(argv: list[str]) -> int:
     """Train as the words of `unretouch train` say. Returns the exit code. Raises UnretouchError."""
     options = _read_fast(argv)
     if options is None:
-        return classic(argv, PROG)
+        return classic_train(argv, PROG)
     return _launch(options, fast_flags())
 
 
-def classic(argv: list[str], prog: str = "train.py") -> int:
+def classic_train(argv: list[str], prog: str = "train.py") -> int:
     """Train as the classic words say. Returns the exit code. Raises UnretouchError."""
-    options, notes = read_classic(argv, prog)
-    for note in notes if is_first() else ():
-        print(f"note: {note}", file=sys.stderr)
+    options, notes = read_train(argv, prog)
+    _tell(notes if is_first() else [])
     return _launch(options, flags_of(TrainOptions))
 
 
@@ -68,7 +70,7 @@ def asked(argv: list[str]) -> TrainSettings:
 
     Raises UnretouchError.
     """
-    options = _read_fast(argv) or read_classic(argv, PROG)[0]
+    options = _read_fast(argv) or read_train(argv, PROG)[0]
     return options.settings()
 
 
@@ -93,7 +95,7 @@ def _read_fast(argv: list[str]) -> TrainOptions | None:
     return dataclasses.replace(options, name=run_name(options.name))
 
 
-def read_classic(argv: list[str], prog: str = "train.py") -> tuple[TrainOptions, list[str]]:
+def read_train(argv: list[str], prog: str = "train.py") -> tuple[TrainOptions, list[str]]:
     """Return the options that classic words give, and lines about flags that do nothing here.
 
     Raises UnretouchError; leaves by SystemExit(0) after printing the help.
@@ -130,7 +132,10 @@ def _like(given: Mapping[str, Any], like: str) -> tuple[dict[str, Any], list[str
     checkpoints = given.get("checkpoints_dir", flags_of(TrainOptions)["checkpoints_dir"].default)
     other = run_of(like, checkpoints)
     settings = load_settings(other.config)
-    name = given["name"] if "name" in given else _free_name(checkpoints, settings.name)
+    name = given.get("name")
+    if name is None:
+        names = (f"{settings.name}_{number}" for number in count(2))
+        name = next(free for free in names if not RunDir(checkpoints, free).root.exists())
     same = RunDir(checkpoints, name).root.resolve() == other.root.resolve()
     if same and not given.get("suffix"):
         raise UsageError(
@@ -138,18 +143,13 @@ def _like(given: Mapping[str, Any], like: str) -> tuple[dict[str, Any], list[str
             "--like",
             "Give another --name; --continue_train, without --like, goes on with it",
         )
-    below = {f.name: getattr(settings, f.name) for f in dataclasses.fields(TrainSettings)}
+    below = dataclasses.asdict(settings)
     taken = filled({**given, "name": name, "checkpoints_dir": checkpoints}, below)
     return taken, [f"settings of {other.root}, under the name {name}"]
 
 
-def _free_name(checkpoints: str, name: str) -> str:
-    names = (f"{name}_{number}" for number in count(2))
-    return next(free for free in names if not RunDir(checkpoints, free).root.exists())
-
-
 def _launch(options: TrainOptions, flags: Mapping[str, Flag]) -> int:
-    from rich.console import Console  # late, as the next lines: imports torch
+    from rich.console import Console  # late: nothing of it before the words are read
 
     return begin(options, Console(), option_text(options, flags))
 
@@ -161,7 +161,7 @@ def begin(
 
     Returns the exit code. Raises UnretouchError.
     """
-    from unretouch.tasks.train import Continuation
+    from unretouch.tasks.train import Continuation, train_run  # late: imports torch
 
     how = Continuation(
         continue_train=options.continue_train,
@@ -171,9 +171,62 @@ def begin(
     )
     settings = options.settings()
     if plan := layout(settings):
-        from unretouch.tasks.train_distributed import train_distributed  # late: imports torch
+        from unretouch.tasks.train_distributed import train_distributed
 
         return train_distributed(settings, plan, how, console, options_text)
-    from unretouch.tasks.train import train_run
-
     return train_run(settings, how, console, options_text, report)
+
+
+# --- testing ----------------------------------------------------------------------------------
+
+
+def test(argv: list[str]) -> int:
+    """Test as the words of `unretouch test` say. Returns the exit code. Raises UnretouchError."""
+    return _test(argv, "unretouch test")
+
+
+def classic_test(argv: list[str]) -> int:
+    """Test as the words of test.py say. Returns the exit code. Raises UnretouchError."""
+    return _test(argv, "test.py")
+
+
+def _test(argv: list[str], prog: str) -> int:
+    options, notes = read_test(argv, prog)
+    _tell(notes)
+    from rich.console import Console  # late, as the next line: imports torch
+
+    from unretouch.tasks.test import run_test
+
+    settings = named(options)
+    run_test(settings, Console())
+    try:
+        text = option_text(options, flags_of(TestSettings))
+        durable.write_text(RunDir(settings.checkpoints_dir, settings.name).test_options, text)
+    except DiskError as error:
+        # The results are written; a run in a read-only folder does not make the test a failure.
+        _tell([str(error)])
+    return ExitCode.OK
+
+
+def read_test(argv: list[str], prog: str = "test.py") -> tuple[TestSettings, list[str]]:
+    """Return the settings that `argv` gives, and lines about flags that do nothing here.
+
+    Raises UsageError; leaves by SystemExit(0) after printing the help.
+    """
+    show_help_if_asked(argv, TestSettings, prog)
+    flags = flags_of(TestSettings)
+    said = "is a flag of train; a test takes it from the run"
+    gone = gone_elsewhere(flags, TrainOptions, said)
+    words = read(flags, argv, first=flags.keys() - test_settings.OURS, elsewhere=gone)
+    words, notes = stand_in(words, IdleTestFlags)
+    return build(TestSettings, values(flags, words), prog), notes
+
+
+def named(options: TestSettings) -> TestSettings:
+    """Return the settings with the run's whole name. Raises UsageError for one that cannot be."""
+    return dataclasses.replace(options, name=full_name(options), suffix="")
+
+
+def _tell(notes: list[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
