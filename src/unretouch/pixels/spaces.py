@@ -69,6 +69,15 @@ def resize(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     return np.array(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def at_most(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return `rgb` (H, W, 3), its longer side reduced to `size` pixels where it has more."""
+    scale = size / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
+    return resize(rgb, width, height)
+
+
 def grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return `rgb` (H, W, 3) without its colours: luma of ITU-R BT.601, rounded, as in pix2pix."""
     return np.array(Image.fromarray(rgb).convert("L").convert("RGB"))
