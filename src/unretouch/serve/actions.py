@@ -212,16 +212,8 @@ async def verify(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     """Compare all runs and write the page of the comparison."""
     state = state_of(request)
-    words = [
-        *("compare", "--checkpoints_dir", str(state.checkpoints)),
-        *("--out", str(comparison_folder(state))),
-    ]
-    return await _command(request, words, "reports/compare/")
-
-
-def comparison_folder(state: AppState) -> Path:
-    """Return where the page of the comparison is written."""
-    return state.results / "comparison"
+    folders = ["--checkpoints_dir", str(state.checkpoints), "--out", str(state.comparison)]
+    return await _command(request, ["compare", *folders], "reports/compare/")
 
 
 async def _command(request: Request, words: list[str], page: str) -> Response:

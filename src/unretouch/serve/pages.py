@@ -17,7 +17,6 @@ from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
-from unretouch.serve.actions import comparison_folder
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.runs import picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
@@ -143,7 +142,7 @@ def report(request: Request) -> Response:
 
 def comparison(request: Request) -> Response:
     """A file of the comparison."""
-    return _report_file(comparison_folder(state_of(request)), request)
+    return _report_file(state_of(request).comparison, request)
 
 
 def _test_folder(state: AppState, run: RunDir) -> Path:

@@ -38,6 +38,7 @@ class AppState:
         self.checkpoints = settings.checkpoints_dir.resolve()
         self.datasets = settings.datasets_dir.resolve()
         self.results = settings.results_dir.resolve()
+        self.comparison = self.results / "comparison"
         _remove_left_behind()
         self.folder = Path(tempfile.mkdtemp(prefix=_PRIVATE))
         self._lock = portalocker.Lock(self.folder / _LOCK, mode="a", timeout=0)

@@ -12,11 +12,12 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from unretouch.base.messages import _
 from unretouch.jobs import child
-from unretouch.serve.refusals import ClientGone, Limits, Refused, did_not_work
+from unretouch.serve.refusals import Limits, Refused, did_not_work
 
 
 class Worker:
@@ -47,7 +48,7 @@ class Worker:
 
         The process does not outlive the app, nor does the app's private folder then.
 
-        Raises Refused 422 where it failed, 504 after `limits.work_s` seconds of work, ClientGone
+        Raises Refused 422 where it failed, 504 after `limits.work_s` seconds of work, HTTPException
         when the client has gone; the process has ended in any case.
         """
         work = asyncio.create_task(self._in_turn(module, words))
@@ -55,7 +56,7 @@ class Worker:
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise ClientGone
+                raise HTTPException(499, "the client has gone")  # nobody reads it
             return work.result()
         finally:
             for task in (work, gone):
