@@ -19,6 +19,7 @@ from unretouch.base.messages import korean
 from unretouch.runs import history
 from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.serve.actions import number
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
 from unretouch.serve.refusals import Limits, Refused
@@ -92,6 +93,12 @@ def test_a_run_goes_on_with_settings_that_are_zero(tmp_path: Path) -> None:
 def test_a_time_budget_has_bounds(minutes: float) -> None:
     with pytest.raises(Refused):
         start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf"), 10**400])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(Refused):
+        number({"more": value}, "more")
 
 
 @pytest.mark.parametrize(
