@@ -59,10 +59,10 @@ class Metric:
 
         All None over an empty area. Raises ValueError when the shapes differ.
         """
+        if area is None or area.any():
+            return self.named(self.over(prediction, target, source, area))
         check_shapes(prediction, target, source, area=area)
-        if area is not None and not area.any():
-            return dict.fromkeys(self.keys)
-        return self.named(self.over(prediction, target, source, area))
+        return dict.fromkeys(self.keys)
 
     def over(
         self, prediction: Picture, target: Picture, source: Picture, area: Area | None = None
