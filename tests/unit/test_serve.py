@@ -19,12 +19,12 @@ from unretouch.base.messages import korean
 from unretouch.runs import history
 from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.serve import runs, trainings
+from unretouch.serve.actions import number
 from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
 from unretouch.serve.refusals import Limits, Refused
+from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import hosts
-from unretouch.serve.state import AppState, describe
 from unretouch.serve.uploads import without_metadata
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
@@ -55,7 +55,7 @@ def test_a_preset_is_the_command_of_the_guide(name: str) -> None:
         "--model pix2pix --direction AtoB --batch_size 1 --load_size 512 --crop_size 512 "
         f"--continue_train --dataroot /d --name n --checkpoints_dir /c {GUIDE[name]}"
     )
-    ours = trainings.start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
+    ours = start_words(name, 0, Path("/d"), "n", Path("/c"), "AtoB")
     assert ours[0] == "train"
     assert flags(ours[1:]) == flags(shlex.split(guide))
 
@@ -65,7 +65,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
         dataroot="/d", netG="detail", size="s", preprocess="none", no_flip=True, no_dropout=True,
         recipe="fast", lambda_GAN=0.0, lambda_L1=321.5, minutes=2.5, seed=7, lr=3e-05,
     )  # fmt: skip
-    line = trainings.continue_words(settings, "n", tmp_path, 1.5)
+    line = continue_words(settings, "n", tmp_path, 1.5)
     options = asked(line[1:])
     assert "--continue_train" in line
     assert options.minutes == 4.0
@@ -75,7 +75,7 @@ def test_a_run_goes_on_with_the_settings_it_has(tmp_path: Path) -> None:
 
 def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="/d", lambda_L1=300.0, n_epochs=5, n_epochs_decay=3)
-    line = trainings.continue_words(settings, "n", tmp_path, 10)
+    line = continue_words(settings, "n", tmp_path, 10)
     found = flags(line[1:])
     assert found["--model"] == "pix2pix"
     assert found["--n_epochs"] == "15.0"
@@ -83,10 +83,22 @@ def test_a_classic_run_goes_on_as_classic_and_for_more_epochs(tmp_path: Path) ->
     assert "--minutes" not in found
 
 
+def test_a_run_goes_on_with_settings_that_are_zero(tmp_path: Path) -> None:
+    settings = TrainSettings(dataroot="/d", n_epochs=5, n_epochs_decay=0, lambda_GAN=0.0)
+    found = flags(continue_words(settings, "n", tmp_path, None)[1:])
+    assert (found["--n_epochs_decay"], found["--lambda_GAN"]) == ("0.0", "0.0")
+
+
 @pytest.mark.parametrize("minutes", [0, -1, 1e9])
 def test_a_time_budget_has_bounds(minutes: float) -> None:
     with pytest.raises(Refused):
-        trainings.start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+        start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf"), 10**400])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(Refused):
+        number({"more": value}, "more")
 
 
 @pytest.mark.parametrize(
@@ -190,12 +202,12 @@ def test_runs_of_anybody_are_found_by_ids_that_are_no_paths(tmp_path: Path) -> N
     (tmp_path / "-rf").mkdir()
     (tmp_path / "-rf" / "config.json").write_text("{}")
     (tmp_path / "out").symlink_to(tmp_path.parent)
-    found = {run.name for run in runs.find_runs(tmp_path)}
+    found = {run.name for run in Runs(tmp_path).all()}
     assert found == {"얼굴", "exp/l1_300"}
-    assert runs.find_run(tmp_path, runs.run_id("exp/l1_300")).name == "exp/l1_300"
+    assert Runs(tmp_path).get(run_id("exp/l1_300")).name == "exp/l1_300"
     for wanted in ("얼굴", "exp/l1_300", "..", "", "0" * 16):
         with pytest.raises(Refused):
-            runs.find_run(tmp_path, wanted)
+            Runs(tmp_path).get(wanted)
 
 
 def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
@@ -214,16 +226,17 @@ def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
 def test_a_script_in_a_run_folder_is_never_served(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
-    files = runs.StatusFiles()
+    runs = Runs(tmp_path)
     (run.web / "status.js").write_text("window.unretouchStatus({});alert(1);\n")
-    assert files.get(run) is None
+    assert runs.status(run) is None
     record = {"state": "running", "step": 1, "previews": [], "curves": {}, "name": "</script>"}
     (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
-    assert files.get(run) == record
+    assert runs.status(run) == record
     (run.web / "index.html").write_text("<script>alert(1)</script>")
-    for name in ("index.html", "images/../status.js", "images/x.svg", "images/nothing.png"):
+    (run.preview_images / "x.svg").write_text("<svg><script>alert(1)</script></svg>")
+    for name in ("../index.html", "../status.js", "x.svg", "nothing.png"):
         with pytest.raises(Refused):
-            runs.picture(run, name)
+            picture(run, name)
 
 
 def test_drafts_make_room_and_have_an_end(tmp_path: Path) -> None:
@@ -242,37 +255,41 @@ def test_drafts_make_room_and_have_an_end(tmp_path: Path) -> None:
             drafts.get(wanted)
 
 
+def told(run: RunDir, **more: Any) -> None:
+    """Write a page of a run that is being trained."""
+    record = {"state": "running", "step": 1, "previews": [], "curves": {}, "stop_reason": ""}
+    text = f"window.unretouchStatus({json.dumps(record | more)});\n"
+    (run.web / "status.js").write_text(text)
+
+
 def test_the_app_shows_a_place_of_a_large_pair_and_says_that_its_error_is_an_estimate(
     tmp_path: Path,
 ) -> None:
-    state = AppState(ServeSettings(checkpoints_dir=tmp_path))
-    try:
-        run = RunDir(state.checkpoints, "r")
-        run.prepare()
-        pair = {
-            "fake_B": "", "level_error": 1.0, "identity_error": 2.0, "estimated": True,
-            "places": [{"fake_B": "images/epoch001_x0_y0_face_fake_B.png"}],
-        }  # fmt: skip
-        previews = [{"step": 1, "epoch": 1, "pairs": [pair]}]
-        record = {
-            "state": "running", "step": 1, "previews": previews, "curves": {}, "stop_reason": ""
-        }  # fmt: skip
-        (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
-        told = describe(state, run)
-        assert told["picture"] == "images/epoch001_x0_y0_face_fake_B.png"
-        assert (told["estimated"], told["recovered"]) == (True, 0.5)
-    finally:
-        state.close()
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    pair = {
+        "fake_B": "", "level_error": 1.0, "identity_error": 2.0, "estimated": True,
+        "places": [{"fake_B": "images/epoch001_x0_y0_face_fake_B.png"}],
+    }  # fmt: skip
+    told(run, previews=[{"step": 1, "epoch": 1, "pairs": [pair]}])
+    found = Runs(tmp_path).describe(run)
+    assert found["picture"] == "images/epoch001_x0_y0_face_fake_B.png"
+    assert (found["estimated"], found["level_error"], found["recovered"]) == (True, 1.0, 0.5)
 
 
 def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:
-    state = AppState(ServeSettings(checkpoints_dir=tmp_path))
-    try:
-        run = RunDir(state.checkpoints, "r")
-        run.prepare()
-        record = {"state": "running", "step": 1, "previews": [], "curves": {}, "stop_reason": ""}
-        (run.web / "status.js").write_text(f"window.unretouchStatus({json.dumps(record)});\n")
-        condition = state.trainings.condition(run)
-        assert (condition.state, condition.reason) == ("stopped", "gone")
-    finally:
-        state.close()
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    told(run)
+    condition = Runs(tmp_path).condition(run)
+    assert (condition.state, condition.reason) == ("stopped", "gone")
+
+
+def test_an_end_that_no_page_words_is_told_as_it_is(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    history.write_event(run, "fault", reason="face.png: cannot be read")
+    told(run, state="failed", stop_reason="face.png: cannot be read")
+    found = Runs(tmp_path).describe(run)
+    assert (found["state"], found["reason"]) == ("failed", "")
+    assert found["said"] == "face.png: cannot be read"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric
+from unretouch.metrics.metric import Metric, added_up, mean
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
@@ -170,12 +170,7 @@ def exact_pixels(prediction: Picture, target: Picture, area: Area | None = None)
 
 
 def _equal_sums(view: View) -> Sums:
-    equal = view.counted(view.prediction.made_with(view.target, _equal))
-    return np.array([np.count_nonzero(equal), equal.size], dtype=np.float64)
-
-
-def _share_of_equal(sums: Sums) -> tuple[Figure, ...]:
-    return (float(sums[0] / sums[1]),)
+    return added_up(view.counted(view.prediction.made_with(view.target, _equal)))
 
 
 def _equal(one: Patch, other: Patch) -> Area:
@@ -184,7 +179,7 @@ def _equal(one: Patch, other: Patch) -> Area:
     return np.asarray(red & green & blue)
 
 
-def _rounded(patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _rounded(patch: Patch) -> npt.NDArray[np.uint8]:
     rounded = np.clip(patch.levels[patch.tile.inner], 0, 255)
     return np.rint(rounded, out=rounded).astype(np.uint8)
 
@@ -200,7 +195,7 @@ EXACT_PIXELS = Metric(
         "1 (100%) means that the two files show the same picture, bit for bit."
     ),
     formula="share of pixels with round(clip(prediction)) = round(clip(target)) in R, G and B",
-    measure=Tally(_equal_sums, _share_of_equal),
+    measure=Tally(_equal_sums, mean),
     invariances=frozenset({"mirror", "quarter_turn", "shuffle", "source"}),
 )
 
@@ -214,12 +209,11 @@ which is 127 dB."""
 
 
 def _square_sums(view: View) -> Sums:
-    error = view.made(absolute_error, view.prediction)
-    return np.array([np.square(error).sum(), error.size], dtype=np.float64)
+    return added_up(np.square(view.made(absolute_error, view.prediction)))
 
 
 def _decibels(sums: Sums) -> tuple[Figure, ...]:
-    mean_square = float(sums[0] / sums[1])
+    (mean_square,) = mean(sums)
     if not mean_square:
         return (HIGHEST_PSNR,)
     return (min(HIGHEST_PSNR, 10 * math.log10(255**2 / mean_square)),)

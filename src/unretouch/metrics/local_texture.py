@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric
+from unretouch.metrics.metric import Metric, added_up, of_both
 from unretouch.metrics.pictures import Figure, Layer
 from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
@@ -19,26 +19,23 @@ SQUARE = 7
 """Pixels across the square whose standard deviation is the contrast at its centre."""
 
 
+def _ratio(ours: float, theirs: float) -> tuple[Figure, ...]:
+    return (float(ours / theirs) if theirs > FLAT else None,)
+
+
 # --- gradient ratio
 
 
-def _slopes(view: View) -> Sums:
-    slopes = [view.made(_slope, patch) for patch in (view.prediction, view.target)]
-    return np.array([*(slope.sum() for slope in slopes), slopes[0].size], dtype=np.float64)
-
-
-def _slope(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _slope(view: View, patch: Patch) -> Sums:
     window, own = patch.near(1)
     picture = patch.made(luma_of)[window]
     across = ndimage.sobel(picture, axis=1, mode="mirror")
     slope = np.hypot(across, ndimage.sobel(picture, axis=0, mode="mirror"), out=across)
-    return view.counted(slope[own])
+    return added_up(view.counted(slope[own]))
 
 
 def _steepness(sums: Sums) -> tuple[Figure, ...]:
-    # A unit ramp gives Sobel 8.
-    ours, theirs = sums[:2] / sums[2] / 8
-    return (float(ours / theirs) if theirs > FLAT else None,)
+    return _ratio(*(sums[::2] / sums[1::2] / 8))  # a unit ramp gives Sobel 8
 
 
 GRADIENT_RATIO = Metric(
@@ -52,7 +49,7 @@ GRADIENT_RATIO = Metric(
         "above 1 is harsh."
     ),
     formula="mean gradient magnitude of luma, prediction / target, by the Sobel operator",
-    measure=Tally(_slopes, _steepness),
+    measure=Tally(of_both(_slope), _steepness),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )
 """None where the target is flat."""
@@ -61,20 +58,14 @@ GRADIENT_RATIO = Metric(
 # --- Laplacian ratio
 
 
-def _energies(view: View) -> Sums:
-    squares = [view.made(_squares, patch) for patch in (view.prediction, view.target)]
-    return np.array([*(square.sum() for square in squares), squares[0].size], dtype=np.float64)
-
-
-def _squares(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _energy(view: View, patch: Patch) -> Sums:
     window, own = patch.near(1)
     laplacian = ndimage.laplace(patch.made(luma_of)[window], mode="mirror")
-    return np.asarray(np.square(view.counted(laplacian[own])))
+    return added_up(np.square(view.counted(laplacian[own])))
 
 
 def _strength(sums: Sums) -> tuple[Figure, ...]:
-    ours, theirs = np.sqrt(sums[:2] / sums[2])
-    return (float(ours / theirs) if theirs > FLAT else None,)
+    return _ratio(*np.sqrt(sums[::2] / sums[1::2]))
 
 
 LAPLACIAN_RATIO = Metric(
@@ -88,7 +79,7 @@ LAPLACIAN_RATIO = Metric(
         "blurred, above 1 is noisy or oversharpened."
     ),
     formula="RMS of the five-point Laplacian of luma, prediction / target",
-    measure=Tally(_energies, _strength),
+    measure=Tally(of_both(_energy), _strength),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )
 """None where the target is flat."""
@@ -113,16 +104,11 @@ def _local_contrast(picture: Layer) -> Layer:
     return np.asarray(np.sqrt(variance, out=variance), dtype=np.float32)
 
 
-def _histograms(view: View) -> Sums:
-    histograms = [view.made(_histogram, patch) for patch in (view.prediction, view.target)]
-    return np.concatenate(histograms).astype(np.float64)
-
-
-def _histogram(view: View, patch: Patch) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def _histogram(view: View, patch: Patch) -> Sums:
     window, own = patch.near(SQUARE // 2)
     contrast = view.counted(_local_contrast(patch.made(luma_of)[window])[own])
     places = np.minimum(np.rint(contrast * BINS), _HIGHEST * BINS).astype(np.intp)
-    return np.bincount(places, minlength=_HIGHEST * BINS + 1)
+    return np.bincount(places, minlength=_HIGHEST * BINS + 1).astype(np.float64)
 
 
 def _moved(sums: Sums) -> tuple[Figure, ...]:
@@ -144,7 +130,7 @@ LOCAL_CONTRAST_DISTANCE = Metric(
     formula=(
         "Wasserstein-1 distance of the histograms of the standard deviation of luma in 7 px squares"
     ),
-    measure=Tally(_histograms, _moved),
+    measure=Tally(of_both(_histogram), _moved),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )
 """Where in the area a contrast stands does not matter."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from unretouch.metrics.pictures import Area, Figure, Picture, check, check_shapes
-from unretouch.metrics.tally import Tally, tallied
+from unretouch.metrics.tally import Patch, Sums, Tally, View, tallied
 
 Measure = Callable[[Picture, Picture, Picture, Area | None], tuple[Figure, ...]]
 """(prediction, target, source, area) to one figure for each part."""
@@ -56,10 +59,10 @@ class Metric:
 
         All None over an empty area. Raises ValueError when the shapes differ.
         """
+        if area is None or area.any():
+            return self.named(self.over(prediction, target, source, area))
         check_shapes(prediction, target, source, area=area)
-        if area is not None and not area.any():
-            return dict.fromkeys(self.keys)
-        return self.named(self.over(prediction, target, source, area))
+        return dict.fromkeys(self.keys)
 
     def over(
         self, prediction: Picture, target: Picture, source: Picture, area: Area | None = None
@@ -75,3 +78,23 @@ class Metric:
         if self.better == "one":
             return abs(math.log2(figure)) if figure > 0 else math.inf
         return figure if self.better == "lower" else -figure
+
+
+# --- of which many metrics are made
+
+
+def added_up(values: npt.NDArray[Any]) -> Sums:
+    """Return the sum of some values of a tile, and how many they are."""
+    return np.array([values.sum(), values.size], dtype=np.float64)
+
+
+def mean(sums: Sums) -> tuple[Figure, ...]:
+    """Return the mean that a sum and a number come to; None of nothing."""
+    return (float(sums[0] / sums[1]) if sums[1] else None,)
+
+
+def of_both(how: Callable[[View, Patch], Sums]) -> Callable[[View], Sums]:
+    """Return what makes the sums `how` of the prediction and behind them those of the target."""
+    return lambda view: np.concatenate(
+        [view.made(how, patch) for patch in (view.prediction, view.target)]
+    )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric
+from unretouch.metrics.metric import Metric, of_both
 from unretouch.metrics.pictures import Figure, Places, reflected
 from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
@@ -67,10 +67,6 @@ def decibels(sums: Sums) -> npt.NDArray[np.float64]:
     return np.asarray(10 * np.log10(np.maximum(mean, QUANTISATION)))
 
 
-def _sums(view: View) -> Sums:
-    return np.stack([view.made(power_sums, p) for p in (view.prediction, view.target)]).ravel()
-
-
 def _figures(sums: Sums) -> tuple[Figure, ...]:
     ours, theirs = (decibels(part) for part in np.split(sums, 2))
     compared = slice(FIRST_BIN - 1, None)
@@ -124,6 +120,6 @@ SPECTRUM_DISTANCE = Metric(
         "RMS difference of radially averaged log power spectra of luma, Welch's method with Hann "
         "windows of 64 px weighted by their share in the area, every octave alike"
     ),
-    measure=Tally(_sums, _figures),
+    measure=Tally(of_both(power_sums), _figures),
     invariances=frozenset({"brightness", "source"}),
 )

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric
+from unretouch.metrics.metric import Metric, added_up, mean
 from unretouch.metrics.octave_bands import NOTHING, detail_of
-from unretouch.metrics.pictures import Figure, Layer
+from unretouch.metrics.pictures import Layer
 from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 11
@@ -33,13 +33,7 @@ def _sums(view: View) -> Sums:
     if min(view.frame) < WINDOW:
         return np.zeros(2)
     layers = view.prediction.made_with(view.target, _coloured)
-    values = [view.counted(layer) for layer in layers]
-    return np.array([sum(value.sum() for value in values), 3 * values[0].size], dtype=np.float64)
-
-
-def _mean(sums: Sums) -> tuple[Figure, ...]:
-    """Return the mean of a sum and a number; None of nothing."""
-    return (float(sums[0] / sums[1]) if sums[1] else None,)
+    return added_up(np.stack([view.counted(layer) for layer in layers]))
 
 
 def _coloured(ours: Patch, theirs: Patch) -> list[Layer]:
@@ -117,7 +111,7 @@ SSIM = Metric(
         "small loupe: 1 is the same."
     ),
     formula="SSIM of Wang et al. 2004, Gaussian window 11 px, K1 0.01, K2 0.03",
-    measure=Tally(_sums, _mean),
+    measure=Tally(_sums, mean),
     invariances=frozenset({"mirror", "quarter_turn", "source"}),
 )
 """None for a frame smaller than one window. The pixels of an area are judged with their whole
@@ -134,8 +128,7 @@ SSIM's constants would drown skin, whose texture spans some ten grey levels."""
 def detail_energy(view: View) -> Sums:
     """Return the energy of the target's detail, added up over the pixels that count, and their
     number."""
-    values = view.own(view.target.made(detail_of))
-    return np.array([np.square(values).sum(), values.size], dtype=np.float64)
+    return added_up(np.square(view.own(view.target.made(detail_of))))
 
 
 def _detail_sums(view: View) -> Sums:
@@ -146,8 +139,7 @@ def _detail_sums(view: View) -> Sums:
     ours, theirs = (patch.made(_detail_moments) for patch in (view.prediction, view.target))
     similar = _similarity(ours, theirs, SPREADS * float(energy) ** 0.5)
     _, own = view.target.near(WINDOW // 2)
-    values = view.counted(similar[own])
-    return np.array([values.sum(), values.size], dtype=np.float64)
+    return added_up(view.counted(similar[own]))
 
 
 def _detail_moments(patch: Patch) -> Moments:
@@ -170,7 +162,7 @@ DETAIL_SSIM = Metric(
         "SSIM of the luma's detail below 32 px, dynamic range 6 standard deviations of the "
         "target's detail in the area"
     ),
-    measure=Tally(_detail_sums, _mean, detail_energy),
+    measure=Tally(_detail_sums, mean, detail_energy),
     invariances=frozenset({"brightness", "mirror", "quarter_turn", "source"}),
 )
 """None for a frame smaller than one window, and where the target has no detail."""

@@ -74,6 +74,15 @@ def resize(rgb: Rgb, width: int, height: int) -> Rgb:
     return np.array(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def at_most(rgb: Rgb, size: int) -> Rgb:
+    """Return `rgb` (H, W, 3), its longer side reduced to `size` pixels where it has more."""
+    scale = size / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
+    return resize(rgb, width, height)
+
+
 def grey(rgb: Rgb) -> Rgb:
     """Return `rgb` (H, W, 3) without its colours: luma of ITU-R BT.601, rounded, as in pix2pix."""
     return np.array(Image.fromarray(rgb).convert("L").convert("RGB"))

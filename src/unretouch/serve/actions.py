@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from unretouch.base import names
-from unretouch.base.errors import UnretouchError
-from unretouch.base.messages import Message, _
+from unretouch.base.errors import UnretouchError, UsageError
+from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
-from unretouch.serve import runs, trainings
 from unretouch.serve.draft_pairs import SIDES, PairPlace, write_pairs
 from unretouch.serve.refusals import (
     NO_CONFIG,
@@ -25,132 +25,147 @@ from unretouch.serve.refusals import (
     TOO_SLOW,
     WRONG_VALUE,
     Refused,
-    did_not_work,
 )
-from unretouch.serve.state import AppState, describe, state_of
+from unretouch.serve.runs import continue_words, run_id, settings_of, start_words
+from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.uploads import check_headers, receive_picture, without_metadata
-from unretouch.serve.worker import Ended
-from unretouch.settings.train import Direction
+from unretouch.settings.train import Direction, TrainSettings
 
 LONGEST_JSON = 10_000
+LARGEST = 1e9
+"""Of the numbers that are taken: whole ones may be beyond what a float can be."""
 STRONGEST = 1.5
 MASKS = ("everywhere", "skin", "learnt")
 PAIR_CHECK = "unretouch.serve.pair_check"
 """The program that looks at a pair, in a process of its own."""
 
+Json = dict[str, Any]
 
-async def list_runs(request: Request) -> Response:
+
+def takes_json(
+    act: Callable[[Request, Json], Response],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Read the JSON in the body of a request; `act` answers in a thread, where it may wait."""
+
+    async def answer(request: Request) -> Response:
+        return await asyncio.to_thread(act, request, await read_json(request))
+
+    return answer
+
+
+async def read_json(request: Request) -> Json:
+    """Return the JSON object in the body; an empty body is {}. Raises Refused."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or "transfer-encoding" in request.headers:
+        raise Refused(411, NO_LENGTH)
+    if int(length) > LONGEST_JSON:
+        raise Refused(413, WRONG_VALUE)
+    if length == "0":
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise Refused(415, WRONG_VALUE)
+    try:
+        async with asyncio.timeout(state_of(request).limits.read_s):
+            value = await request.json()
+    except TimeoutError:
+        raise Refused(408, TOO_SLOW) from None
+    except (ValueError, RecursionError):
+        raise Refused(400, WRONG_VALUE) from None
+    if not isinstance(value, dict):
+        raise Refused(400, WRONG_VALUE)
+    return value
+
+
+def number(asked: Json, name: str, default: float | None = None) -> float:
+    """Return the number `name` of a JSON object. Raises Refused 400."""
+    value = asked.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+        raise Refused(400, WRONG_VALUE)
+    return float(value)
+
+
+# --- runs
+
+
+def list_runs(request: Request) -> Response:
     """Every run, the newest first."""
-    state = state_of(request)
-
-    def look() -> list[dict[str, Any]]:
-        return [describe(state, run) for run in state.runs()]
-
-    return JSONResponse(await asyncio.to_thread(look))
+    runs = state_of(request).runs
+    return JSONResponse([runs.describe(run) for run in runs.all()])
 
 
-async def one_run(request: Request) -> Response:
+def one_run(request: Request) -> Response:
     """One run."""
-    state = state_of(request)
-    run = await asyncio.to_thread(state.run, request)
-    return JSONResponse(await asyncio.to_thread(describe, state, run))
+    return JSONResponse(state_of(request).runs.describe(run_of(request)))
 
 
-async def begin(request: Request) -> Response:
+@takes_json
+def begin(request: Request, asked: Json) -> Response:
     """Make a run of a draft: write its pairs where they stay, and train."""
-    state, asked = state_of(request), await read_json(request)
+    state = state_of(request)
     draft = state.drafts.get(str(asked.get("draft", "")))
     usable = draft.usable()
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
     direction: Direction = "BtoA" if asked.get("swapped") is True else "AtoB"
-
-    def start() -> RunDir:
-        run = _new_run(state, str(asked.get("name", "")))
-        dataroot = names.inside(state.datasets, run.name)
-        words = trainings.start_words(
-            preset, minutes, dataroot, run.name, state.checkpoints, direction
-        )
-        with state.starting:
-            if run.root.exists() or dataroot.exists():
-                raise Refused(409, _taken(run.name))
-            _require_rest(state)
-            if not usable:
-                raise Refused(409, _("No pair is ready."))
-            write_pairs(usable, dataroot / "train")
-            state.trainings.start(run, words)
-        return run
-
-    run = await asyncio.to_thread(start)
+    run = _new_run(state, str(asked.get("name", "")))
+    dataroot = names.inside(state.datasets, run.name)
+    words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, direction)
+    with state.runs.none_training():
+        if run.root.exists() or dataroot.exists():
+            message = _(
+                "There is already a run or a folder of pairs named {name}. Choose another name.",
+                name=run.name,
+            )
+            raise Refused(409, message)
+        if not usable:
+            raise Refused(409, _("No pair is ready."))
+        write_pairs(usable, dataroot / "train")
+        state.runs.start(run, words)
     state.drafts.remove(draft)
-    return JSONResponse({"id": runs.run_id(run.name)}, 201)
+    return JSONResponse({"id": run_id(run.name)}, 201)
 
 
 def _new_run(state: AppState, name: str) -> RunDir:
     """Return the folder of a run to be. Raises Refused 400 for a name that none can have here."""
     try:
         run = RunDir(state.checkpoints, name)
+        if "/" in run.name:  # it might lie in another run, where nobody looks for one
+            raise UsageError("'/' is for runs made in a terminal", name)
     except UnretouchError as error:
-        raise Refused(400, _wrong_name(str(error))) from None
-    if "/" in run.name:  # it might lie in another run, where nobody looks for one
-        raise Refused(400, _wrong_name(f"{name}: '/' is for runs made in a terminal"))
+        raise Refused(400, _("This name cannot be used: {text}", text=str(error))) from None
     return run
 
 
-def _taken(name: str) -> Message:
-    return _(
-        "There is already a run or a folder of pairs named {name}. Choose another name.", name=name
-    )
-
-
-def _wrong_name(text: str) -> Message:
-    return _("This name cannot be used: {text}", text=text)
-
-
-async def stop(request: Request) -> Response:
+def stop(request: Request) -> Response:
     """Ask the training of a run to finish its step, save and end."""
-    state = state_of(request)
-    run = await asyncio.to_thread(state.run, request)
-    await asyncio.to_thread(state.trainings.stop, run)
+    state_of(request).runs.stop(run_of(request))
     return JSONResponse({}, 202)
 
 
-async def go_on(request: Request) -> Response:
+@takes_json
+def go_on(request: Request, asked: Json) -> Response:
     """Train a run further, to its end or for `more` minutes or epochs beyond it."""
-    state, asked = state_of(request), await read_json(request)
+    state, run = state_of(request), run_of(request)
     more = number(asked, "more") if "more" in asked else None
-
-    def start() -> None:
-        run = state.run(request)
-        settings = runs.settings_of(run)
-        if settings is None:
-            raise Refused(409, NO_CONFIG)
-        words = trainings.continue_words(settings, run.name, state.checkpoints, more)
-        with state.starting:
-            _require_rest(state)
-            state.trainings.start(run, words)
-
-    await asyncio.to_thread(start)
+    words = continue_words(_settings(run), run.name, state.checkpoints, more)
+    with state.runs.none_training():
+        state.runs.start(run, words)
     return JSONResponse({}, 202)
 
 
-def _require_rest(state: AppState) -> None:
-    active = state.trainings.any_active(state.runs())
-    if active is not None:
-        message = _(
-            "{name} is being trained. Stop it first: two at once only slow each other down.",
-            name=active.name,
-        )
-        raise Refused(409, message)
+def _settings(run: RunDir) -> TrainSettings:
+    settings = settings_of(run)
+    if settings is None:
+        raise Refused(409, NO_CONFIG)
+    return settings
 
 
 async def restore(request: Request) -> Response:
     """Restore the photograph in the body at its full size; the answer is a PNG."""
     state = state_of(request)
-    run = await asyncio.to_thread(state.run, request)
-    query = request.query_params
-    mask = query.get("mask", "everywhere")
+    run = await asyncio.to_thread(run_of, request)
+    mask = request.query_params.get("mask", "everywhere")
     try:
-        strength = float(query.get("strength", "1"))
+        strength = float(request.query_params.get("strength", "1"))
     except ValueError:
         raise Refused(400, WRONG_VALUE) from None
     if not 0 <= strength <= STRONGEST or mask not in MASKS:
@@ -158,77 +173,58 @@ async def restore(request: Request) -> Response:
     if not run.weights("latest").is_file():
         raise Refused(409, NO_MODEL)
     async with state.worker.place():
-        with state.job_folder() as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="job-", dir=state.folder, ignore_cleanup_errors=True
+        ) as made_for_it:
+            folder = Path(made_for_it)
             picture = await receive_picture(request, folder, "photo", state.limits)
-            out = folder / "out"
             words = [
-                *("apply", str(run.root), str(picture.path), "--out", str(out)),
+                *("apply", str(run.root), str(picture.path), "--out", str(folder / "out")),
                 *("--format", "png", "--strength", f"{strength:g}"),
                 *(() if mask == "everywhere" else ("--mask", mask)),
             ]
-            ended = await state.worker.run(request, words)
-            made = list(out.glob("*.png"))
-            if ended.code != 0 or len(made) != 1:
-                raise Refused(422, did_not_work(_said(ended, folder)))
-            data = await asyncio.to_thread(made[0].read_bytes)
+            await state.worker.run(request, words)
+            (restored,) = (folder / "out").glob("*.png")
+            data = await asyncio.to_thread(restored.read_bytes)
     return Response(without_metadata(data), media_type="image/png")
 
 
 async def test(request: Request) -> Response:
     """Apply a run to its own pairs and write the page of the results."""
     state = state_of(request)
-    run = await asyncio.to_thread(state.run, request)
-    settings = runs.settings_of(run)
-    if settings is None:
-        raise Refused(409, NO_CONFIG)
+    run = await asyncio.to_thread(run_of, request)
+    settings = _settings(run)
     words = [
         *("test", "--model", "pix2pix", "--dataroot", settings.dataroot),
         *("--phase", settings.phase, "--name", run.name),
         *("--checkpoints_dir", str(state.checkpoints), "--results_dir", str(state.results)),
     ]
-    return await _command(request, words, f"reports/test/{request.path_params['run']}/")
+    return await _command(request, words, f"reports/test/{run_id(run.name)}/")
 
 
 async def verify(request: Request) -> Response:
     """Verify a run and write its report."""
-    state = state_of(request)
-    run = await asyncio.to_thread(state.run, request)
-    words = ["verify", run.name, "--checkpoints_dir", str(state.checkpoints)]
-    return await _command(request, words, f"reports/verify/{request.path_params['run']}/")
+    run = await asyncio.to_thread(run_of, request)
+    words = ["verify", run.name, "--checkpoints_dir", str(state_of(request).checkpoints)]
+    return await _command(request, words, f"reports/verify/{run_id(run.name)}/")
 
 
 async def compare(request: Request) -> Response:
     """Compare all runs and write the page of the comparison."""
     state = state_of(request)
-    words = [
-        *("compare", "--checkpoints_dir", str(state.checkpoints)),
-        *("--out", str(comparison_folder(state))),
-    ]
-    return await _command(request, words, "reports/compare/")
-
-
-def comparison_folder(state: AppState) -> Path:
-    """Return where the page of the comparison is written."""
-    return state.results / "comparison"
+    folders = ["--checkpoints_dir", str(state.checkpoints), "--out", str(state.comparison)]
+    return await _command(request, ["compare", *folders], "reports/compare/")
 
 
 async def _command(request: Request, words: list[str], page: str) -> Response:
-    state = state_of(request)
-    async with state.worker.place():
+    worker = state_of(request).worker
+    async with worker.place():
         await read_json(request)
-        ended = await state.worker.run(request, words)
-    if ended.code != 0:
-        raise Refused(422, did_not_work(_said(ended, state.private.path)))
+        await worker.run(request, words)
     return JSONResponse({"page": page})
 
 
-def _said(ended: Ended, folder: Path) -> str:
-    """Return what the command printed as its error, without our private paths."""
-    lines = [line.removeprefix("unretouch: ") for line in ended.errors.splitlines()[-3:]]
-    text = " ".join(lines) or f"it ended with the code {ended.code}"
-    for name in ("photo.png", "photo.jpg", "photo.webp"):
-        text = text.replace(f"{folder / name}: ", "")
-    return text.replace(str(folder), "")
+# --- pairs for a new run
 
 
 async def new_draft(request: Request) -> Response:
@@ -255,10 +251,7 @@ async def look_at(request: Request) -> Response:
     """Check a pair; for a photograph, simulate its retouch first."""
     state, place = state_of(request), _pair(request)
     async with state.worker.place():
-        ended = await state.worker.run(request, [str(place.folder)], PAIR_CHECK)
-    if ended.code != 0:
-        raise Refused(422, did_not_work(ended.errors.strip()[-300:]))
-    place.found = json.loads(ended.output)
+        place.found = json.loads(await state.worker.run(request, [str(place.folder)], PAIR_CHECK))
     return JSONResponse(place.found)
 
 
@@ -281,36 +274,3 @@ async def take_out(request: Request) -> Response:
 def _pair(request: Request) -> PairPlace:
     params = request.path_params
     return state_of(request).drafts.pair(params["draft"], params["pair"])
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; an empty body is {}. Raises Refused."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or "transfer-encoding" in request.headers:
-        raise Refused(411, NO_LENGTH)
-    if int(length) > LONGEST_JSON:
-        raise Refused(413, WRONG_VALUE)
-    if length == "0":
-        return {}
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise Refused(415, WRONG_VALUE)
-    limits = state_of(request).limits
-    try:
-        async with asyncio.timeout(limits.read_s):
-            body = await request.body()
-        value = json.loads(body)
-    except TimeoutError:
-        raise Refused(408, TOO_SLOW) from None
-    except (ValueError, RecursionError):
-        raise Refused(400, WRONG_VALUE) from None
-    if not isinstance(value, dict):
-        raise Refused(400, WRONG_VALUE)
-    return value
-
-
-def number(asked: dict[str, Any], name: str, default: float | None = None) -> float:
-    """Return the number `name` of a JSON object. Raises Refused 400."""
-    value = asked.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(400, WRONG_VALUE)
-    return float(value)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unretouch.base import durable
 from unretouch.base.messages import _
 from unretouch.serve.refusals import NOT_THERE, Limits, Refused
 
-Side = Literal["whole", "a", "b", "photo"]
-SIDES: tuple[Side, ...] = ("whole", "a", "b", "photo")
-_ID = re.compile(r"[0-9a-f]{16}")
+SIDES = ("whole", "a", "b", "photo")
 
 
 @dataclass
@@ -43,7 +40,7 @@ class Draft:
 
     def usable(self) -> list[PairPlace]:
         """Return the pairs that can be trained on, in their order."""
-        return [self.pairs[number] for number in sorted(self.pairs) if self.pairs[number].usable]
+        return [place for _, place in sorted(self.pairs.items()) if place.usable]
 
 
 def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
@@ -74,18 +71,18 @@ class Drafts:
 
     def get(self, draft_id: str) -> Draft:
         """Return the draft. Raises Refused 404."""
-        if not _ID.fullmatch(draft_id) or draft_id not in self._drafts:
+        draft = self._drafts.get(draft_id)
+        if draft is None:
             raise Refused(404, NOT_THERE)
-        draft = self._drafts[draft_id]
         draft.touched = time.monotonic()
         return draft
 
     def pair(self, draft_id: str, number: int) -> PairPlace:
         """Return the pair. Raises Refused 404."""
-        pairs = self.get(draft_id).pairs
-        if number not in pairs:
+        place = self.get(draft_id).pairs.get(number)
+        if place is None:
             raise Refused(404, NOT_THERE)
-        return pairs[number]
+        return place
 
     def place(self, draft_id: str, number: int) -> PairPlace:
         """Return the pair, made where it is new. Raises Refused 404, and 413 for too many."""

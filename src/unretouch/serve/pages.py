@@ -7,7 +7,6 @@ import shlex
 import subprocess
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
-from unretouch.serve import runs
-from unretouch.serve.actions import comparison_folder
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
+from unretouch.serve.runs import picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
-from unretouch.serve.state import AppState, state_of
+from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.settings.train import GUIDE, preset
 
 TYPES = {
@@ -31,6 +29,8 @@ TYPES = {
     ".json": "application/json",
 }  # fmt: skip
 """Endings of files that are served, and what browsers are told they are."""
+PACKAGES = ("unretouch.report", "unretouch.serve")
+"""Where what lies in `static` comes from."""
 
 
 # In a page itself the last part has no meaning; browsers complain of it.
@@ -54,35 +54,36 @@ async def new(request: Request) -> Response:
     return _page("new.html", up="../", guide=guide, limits=limits)
 
 
-def _run_page(request: Request, template: str, **values: Any) -> Response:
-    state = state_of(request)
-    run = state.run(request)
+def _run_page(run: RunDir, here: str, **values: Any) -> Response:
     return _page(
-        template, up="../../", name=run.name, run=request.path_params["run"], previews=(), **values
+        f"{here}.html",
+        up="../../",
+        here=here,
+        name=run.name,
+        run=run_id(run.name),
+        previews=(),
+        **values,
     )
 
 
 def watch(request: Request) -> Response:
     """One run while it trains, and after."""
-    return _run_page(request, "watch.html", here="watch")
+    return _run_page(run_of(request), "watch")
 
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
-    limits = state_of(request).limits
-    return _run_page(request, "trial.html", here="trial", limits=limits)
+    return _run_page(run_of(request), "trial", limits=state_of(request).limits)
 
 
 def outcome(request: Request) -> Response:
     """What came of a run: tests, its model, the same in a terminal."""
-    state = state_of(request)
-    run = state.run(request)
-    weights, settings = run.weights("latest"), runs.settings_of(run)
+    state, run = state_of(request), run_of(request)
+    weights, settings = run.weights("latest"), settings_of(run)
     there = ("--checkpoints_dir", str(state.checkpoints))
     return _run_page(
-        request,
-        "outcome.html",
-        here="outcome",
+        run,
+        "outcome",
         size=weights.stat().st_size if weights.is_file() else None,
         tested=(_test_folder(state, run) / "index.html").is_file(),
         verified=(run.root / "verify" / "index.html").is_file(),
@@ -103,12 +104,11 @@ def _typed(*words: str) -> str:
 
 def status(request: Request) -> Response:
     """status.js of a run, made anew: what stands in the file is data here, never a script."""
-    state = state_of(request)
-    run = state.run(request)
-    record = state.files.get(run)
+    runs, run = state_of(request).runs, run_of(request)
+    record = runs.status(run)
     if record is None:
         return Response("", media_type="text/javascript")  # nothing is known yet
-    condition = state.trainings.condition(run)
+    condition = runs.condition(run)
     record = {**record, "state": condition.state}
     if condition.active or condition.reason in ("gone", "failed"):
         record["stop_reason"] = condition.reason
@@ -118,14 +118,13 @@ def status(request: Request) -> Response:
 
 def preview(request: Request) -> Response:
     """A preview picture of a run."""
-    run = state_of(request).run(request)
-    found = runs.picture(run, f"images/{request.path_params['file']}")
+    found = picture(run_of(request), request.path_params["file"])
     return FileResponse(found, media_type="image/png")
 
 
 def weights(request: Request) -> Response:
     """The weights of a run, to be kept."""
-    path = state_of(request).run(request).weights("latest")
+    path = run_of(request).weights("latest")
     if not path.is_file():
         raise Refused(404, NO_MODEL)
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
@@ -133,10 +132,9 @@ def weights(request: Request) -> Response:
 
 def report(request: Request) -> Response:
     """A file of a report: of a test or of verify."""
-    state = state_of(request)
-    run, kind = state.run(request), request.path_params["kind"]
+    run, kind = run_of(request), request.path_params["kind"]
     if kind == "test":
-        return _report_file(_test_folder(state, run), request)
+        return _report_file(_test_folder(state_of(request), run), request)
     if kind == "verify":
         return _report_file(run.root / "verify", request)
     raise Refused(404, NOT_THERE)
@@ -144,11 +142,11 @@ def report(request: Request) -> Response:
 
 def comparison(request: Request) -> Response:
     """A file of the comparison."""
-    return _report_file(comparison_folder(state_of(request)), request)
+    return _report_file(state_of(request).comparison, request)
 
 
 def _test_folder(state: AppState, run: RunDir) -> Path:
-    settings = runs.settings_of(run)
+    settings = settings_of(run)
     phase = settings.phase if settings else "train"
     return state.results.joinpath(*run.name.split("/"), names.file_stem(f"{phase}_latest"))
 
@@ -177,21 +175,16 @@ async def asset(request: Request) -> Response:
     found = _assets().get(wanted)
     if found is None:
         raise Refused(404, NOT_THERE)
-    return Response(found.read_bytes(), media_type=TYPES[Path(wanted).suffix])
+    return FileResponse(found, media_type=TYPES[found.suffix])
 
 
 @cache
-def _assets() -> dict[str, Traversable]:
+def _assets() -> dict[str, Path]:
     """Every file that may be had under assets/, by its path: nothing else can be asked for."""
-    found: dict[str, Traversable] = {}
-    for package in ("unretouch.report", "unretouch.serve"):
-        _collect(files(package) / "static", "", found)
-    return found
-
-
-def _collect(folder: Traversable, prefix: str, found: dict[str, Traversable]) -> None:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            _collect(entry, f"{prefix}{entry.name}/", found)
-        elif Path(entry.name).suffix in TYPES:
-            found[prefix + entry.name] = entry
+    folders = [Path(str(files(package))) / "static" for package in PACKAGES]
+    return {
+        path.relative_to(folder).as_posix(): path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in TYPES
+    }

@@ -18,21 +18,14 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
-from unretouch.pixels import images, pair_check, spaces
+from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import sides
-from unretouch.tasks.pair import simulate_pairs
+from unretouch.pixels.spaces import at_most
+from unretouch.tasks.pair import simulated
 
 THUMBNAIL = 480
 """Pixels of the longer side of the small pictures."""
-
-Rgb = NDArray[np.uint8]
-
-
-class _Misfit(Exception):
-    def __init__(self, problem: Message) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
 
 
 def report(place: Path) -> str:
@@ -41,26 +34,25 @@ def report(place: Path) -> str:
     A doubt or problem is a message as the page takes it.
     """
     try:
-        return json.dumps(_looked_at(place), ensure_ascii=False)
-    except _Misfit as misfit:
-        return json.dumps({"problem": misfit.problem.record()}, ensure_ascii=False)
+        told = _looked_at(place)
     except DataError as error:
-        return json.dumps({"problem": _problem(error).record()}, ensure_ascii=False)
+        told = _problem(_plain(_told(error)))
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _looked_at(place: Path) -> dict[str, Any]:
-    notes: list[str] = []
     if photo := _file(place, "photo"):
-        a, b = _simulated(place, photo, notes)
+        a, b, notes = simulated(photo, "photo")
     else:
         found = tuple(path for side in ("whole", "a", "b") if (path := _file(place, side)))
         pictures = [images.read(path) for path in found]
-        _refuse_sizes([picture.rgb for picture in pictures])
+        if problem := _unequal([picture.rgb for picture in pictures]):
+            return _problem(problem)
         a, b = sides(PairFiles("pair", found), pictures)
-        notes += pair_check.colour_doubts(pictures)
-        images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
+        notes = pair_check.colour_doubts(pictures)
+    images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
-        images.write_png(place / f"thumbnail_{name}.png", _small(side))
+        images.write_png(place / f"thumbnail_{name}.png", at_most(side, THUMBNAIL))
     doubts = pair_check.doubts(a, b, "AtoB")
     said = [_plain(note) for note in notes] + _said(doubts)
     return {
@@ -74,19 +66,6 @@ def _looked_at(place: Path) -> dict[str, Any]:
 
 def _file(place: Path, stem: str) -> Path | None:
     return next(place.glob(f"{stem}.*"), None)
-
-
-def _simulated(place: Path, photo: Path, notes: list[str]) -> tuple[Rgb, Rgb]:
-    made = simulate_pairs([photo], place / "simulated")
-    if made.problems:
-        raise made.problems[0]
-    row = made.rows[0]
-    row.file.replace(place / "pair.png")
-    whole = images.read_rgb(place / "pair.png")
-    a, b = whole[:, : row.width].copy(), whole[:, row.width :].copy()
-    told = set(pair_check.warnings_for(a, b, "AtoB"))  # `_said` says these
-    notes += [text for text in row.warnings if text not in told]
-    return a, b
 
 
 def _said(doubts: pair_check.Doubts) -> list[Message]:
@@ -120,34 +99,31 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     return said
 
 
-def _refuse_sizes(pictures: list[Rgb]) -> None:
-    """Raise _Misfit where sides of one size cannot be had: `sides` says so in English only."""
+def _unequal(pictures: list[NDArray[np.uint8]]) -> Message | None:
+    """Return why sides of one size cannot be had: `sides` says so in English only."""
     width = pictures[0].shape[1]
     if len(pictures) == 1 and width % 2:
-        raise _Misfit(
-            _("It is {width} pixels wide, which does not halve into A and B.", width=width)
-        )
+        return _("It is {width} pixels wide, which does not halve into A and B.", width=width)
     if pictures[0].shape != pictures[-1].shape:
         a, b = (f"{picture.shape[1]} × {picture.shape[0]}" for picture in pictures)
-        raise _Misfit(_("A is {a}, B is {b}: both must have one size.", a=a, b=b))
+        return _("A is {a}, B is {b}: both must have one size.", a=a, b=b)
+    return None
 
 
-def _problem(error: DataError) -> Message:
+def _problem(message: Message) -> dict[str, Any]:
+    return {"problem": message.record()}
+
+
+def _told(error: DataError) -> str:
     # Where it lies is a file in the app's private folder, which says nothing to anybody.
     side = Path(error.where).stem.upper()
     text = f"{error.what}. {error.hint}" if error.hint else error.what
-    return _plain(f"{side} {text}" if side in ("A", "B") else text)
+    return f"{side} {text}" if side in ("A", "B") else text
 
 
 def _plain(text: str) -> Message:
     """Return what is said in English only."""
     return Message("{text}", {"text": text})
-
-
-def _small(rgb: Rgb) -> Rgb:
-    height, width = rgb.shape[:2]
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    return spaces.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 if __name__ == "__main__":

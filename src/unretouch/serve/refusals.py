@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import Message, _
@@ -54,10 +53,6 @@ class Refused(Exception):
         self.message = message
 
 
-class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
-
-
 def did_not_work(text: str) -> Message:
     """Return that something failed, for the reason `text` has, which is in English."""
     return _("It did not work: {text}", text=text)
@@ -73,10 +68,6 @@ def _refused(_request: Request, error: Exception) -> Response:
     return JSONResponse(error.message.record(), error.status, headers)
 
 
-def _client_gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it
-
-
 def _mended_by_a_person(_request: Request, error: Exception) -> Response:
     return JSONResponse(did_not_work(str(error)).record(), 422)
 
@@ -87,16 +78,9 @@ def _disk(_request: Request, error: Exception) -> Response:
     return JSONResponse(did_not_work(text).record(), 507)
 
 
-def _http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(error.detail, error.status_code)
-
-
 ANSWERS = {
     Refused: _refused,
-    ClientGone: _client_gone,
     UnretouchError: _mended_by_a_person,
     OSError: _disk,
-    HTTPException: _http,
 }
 """What a request is answered when one of these was raised."""

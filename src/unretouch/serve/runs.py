@@ -1,106 +1,190 @@
-"""The runs there are: ordinary run folders, whoever trained or trains them."""
+"""The runs there are: ordinary run folders, whoever trained or trains them; and their trainings.
+
+A training is a command that anybody could type, in a process that outlives the app.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unretouch.base.errors import CheckpointError
-from unretouch.runs import folder
-from unretouch.runs.folder import RunDir
-from unretouch.serve.refusals import NOT_THERE, Refused
-from unretouch.settings.train import TrainSettings, load_settings
+from unretouch.base.messages import _
+from unretouch.jobs import child
+from unretouch.jobs.training import start_training
+from unretouch.runs.condition import STOP_REASONS, State, condition_of, holder
+from unretouch.runs.folder import RunDir, find_runs
+from unretouch.runs.plain_figures import share_of
+from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
+from unretouch.settings.fields import flags_of
+from unretouch.settings.train import (
+    GUIDE,
+    Direction,
+    TrainOptions,
+    TrainSettings,
+    fast_flags,
+    flag_words,
+    load_settings,
+    preset,
+)
 
+MINUTES = (0.01, 1440.0)
+"""What a time budget may be."""
+NOT_TRAINED = _("It is not being trained now.")
+_LAST_LINES = 12
 _CALL = ("window.unretouchStatus(", ");")
-_PICTURES = {".png": "image/png"}
 
 Status = dict[str, Any]
+"""What the page of a run says of it; see report/training_page.py."""
 
 
-def run_id(name: str) -> str:
-    """Return the name of a run as its addresses have it: no path can be made of it."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Condition:
+    """How a run stands; `said` is what the program last printed, where it failed."""
+
+    state: State
+    reason: str = ""
+    """a word that the pages know: of STOP_REASONS, checking, gone or failed"""
+    said: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("starting", "running")
 
 
-def find_runs(checkpoints: Path) -> list[RunDir]:
-    """Return the runs below `checkpoints`, the newest first."""
-    return sorted(folder.find_runs(checkpoints), key=_changed, reverse=True)
+class Runs:
+    """The runs below one folder, and the training processes of this app."""
 
+    def __init__(self, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._begun: dict[str, float] = {}
+        self._known: dict[Path, tuple[tuple[int, int], Status | None]] = {}
+        # Held from the look for another training to the start: two requests may come at once.
+        self._starting = threading.Lock()
 
-def find_run(checkpoints: Path, wanted: str) -> RunDir:
-    """Return the run of that id. Raises Refused 404."""
-    for run in find_runs(checkpoints):
-        if run_id(run.name) == wanted:
-            return run
-    raise Refused(404, NOT_THERE)
+    def all(self) -> list[RunDir]:
+        """Return the runs, the newest first."""
+        return sorted(find_runs(self._checkpoints), key=_changed, reverse=True)
 
+    def get(self, wanted: str) -> RunDir:
+        """Return the run of that id. Raises Refused 404."""
+        for run in find_runs(self._checkpoints):
+            if run_id(run.name) == wanted:
+                return run
+        raise Refused(404, NOT_THERE)
 
-def _changed(run: RunDir) -> float:
-    times = [0.0]
-    for path in (run.events, run.weights("latest"), run.console):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times)
+    # --- what is told of a run
 
+    def status(self, run: RunDir) -> Status | None:
+        """Return what the page of `run` says; None where there is none that can be read.
 
-def status_text(run: RunDir) -> str | None:
-    """Return the JSON in the status.js of a run's page; None where there is none to be read."""
-    try:
-        text = (run.web / "status.js").read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    before, after = _CALL
-    if not (text.startswith(before) and text.endswith(after)):
-        return None
-    return text[len(before) : -len(after)]
-
-
-@dataclass
-class _Read:
-    stamp: tuple[int, int]
-    status: Status | None
-
-
-class StatusFiles:
-    """Reads what runs say of themselves, each file again only when it has changed."""
-
-    def __init__(self) -> None:
-        self._read: dict[Path, _Read] = {}
-
-    def changed(self, run: RunDir) -> float:
-        """Return when `run` last said something, in Unix seconds; 0 where it never did."""
-        try:
-            return (run.web / "status.js").stat().st_mtime
-        except OSError:
-            return 0.0
-
-    def get(self, run: RunDir) -> Status | None:
-        """Return the status record of `run`; None where there is none that can be read."""
-        path = run.web / "status.js"
+        The file is read again only when it has changed.
+        """
+        path = _status_file(run)
         try:
             stat = path.stat()
         except OSError:
             return None
         stamp = (stat.st_mtime_ns, stat.st_size)
-        known = self._read.get(path)
-        if known is None or known.stamp != stamp:
-            known = self._read[path] = _Read(stamp, _parsed(status_text(run)))
-        return known.status
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = (stamp, _read_status(path))
+        return known[1]
+
+    def condition(self, run: RunDir) -> Condition:
+        """Return how `run` stands."""
+        page = self.status(run)
+        told = condition_of(run)
+        process = self._processes.get(run.name)
+        alive = process is not None and process.poll() is None
+        if alive or told.holder is not None:
+            # What the page says may be of the training before.
+            if not page or (alive and _modified(_status_file(run)) < self._begun[run.name]):
+                return Condition("starting")
+            return Condition("running", "checking" if told.state == "finished" else "")
+        if process is not None and process.returncode not in child.NO_FAILURE:
+            return Condition("failed", "failed", _tail(run.console))
+        if told.state != "unfinished":
+            reason = str((page or {}).get("stop_reason") or told.reason)
+            known = reason in STOP_REASONS
+            return Condition(told.state, reason if known else "", "" if known else reason)
+        if page:
+            return Condition("stopped", "gone")
+        if run.weights("latest").is_file():
+            return Condition("finished")
+        return Condition("failed", "failed", _tail(run.console))
+
+    def describe(self, run: RunDir) -> dict[str, Any]:
+        """Return what the pages show of a run, as JSON has it."""
+        status, condition, settings = self.status(run) or {}, self.condition(run), settings_of(run)
+        budget = None
+        if settings is not None:
+            budget = "epochs" if settings.minutes is None else "minutes"
+        previews = status.get("previews")
+        pairs = previews[-1].get("pairs", []) if previews else []
+        error = sum(pair["level_error"] for pair in pairs)
+        identity = sum(pair["identity_error"] for pair in pairs)
+        return {
+            "id": run_id(run.name),
+            "name": run.name,
+            **dataclasses.asdict(condition),
+            "has_weights": run.weights("latest").is_file(),
+            "budget": budget,
+            **{name: status.get(name) for name in ("elapsed_s", "left_s", "step", "total_steps")},
+            "level_error": error / len(pairs) if pairs else None,
+            "recovered": share_of(error, identity),
+            "estimated": any(pair.get("estimated") for pair in pairs),
+            "picture": _picture(pairs[0]) if pairs else None,
+        }
+
+    # --- its training
+
+    @contextmanager
+    def none_training(self) -> Iterator[None]:
+        """Nothing else begins to train meanwhile. Raises Refused 409 where anything does."""
+        with self._starting:
+            for run in self.all():
+                if self.condition(run).active:
+                    message = _(
+                        "{name} is being trained. Stop it first: two at once only slow each other "
+                        "down.",
+                        name=run.name,
+                    )
+                    raise Refused(409, message)
+            yield
+
+    def start(self, run: RunDir, words: list[str]) -> None:
+        """Begin to train, or go on, within `none_training`. The process survives this one. Raises
+        DiskError."""
+        self._begun[run.name] = time.time()
+        self._processes[run.name] = start_training(run, words, "lives_on")
+
+    def stop(self, run: RunDir) -> None:
+        """Ask for what Ctrl+C asks: finish the step, save, end. Raises Refused 409."""
+        process = self._processes.get(run.name)
+        pid = process.pid if process and process.poll() is None else holder(run)
+        if pid is None:
+            raise Refused(409, NOT_TRAINED)
+        try:
+            child.interrupt(pid)
+        except OSError:
+            raise Refused(409, NOT_TRAINED) from None
 
 
-def _parsed(text: str | None) -> Status | None:
-    try:
-        status = json.loads(text or "")
-    except ValueError:
-        return None
-    good = isinstance(status, dict) and {"state", "step", "previews", "curves"} <= status.keys()
-    return status if good else None
+def run_id(name: str) -> str:
+    """Return the name of a run as its addresses have it: no path can be made of it."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def settings_of(run: RunDir) -> TrainSettings | None:
@@ -112,26 +196,114 @@ def settings_of(run: RunDir) -> TrainSettings | None:
 
 
 def picture(run: RunDir, name: str) -> Path:
-    """Return the preview picture `name` (`images/...png`) of a run. Raises Refused 404."""
-    place, _, file = name.partition("/")
-    if place == "images" and Path(file).suffix in _PICTURES:
-        # Looked up, not joined: whatever the name says, nothing but these can be found.
-        try:
-            for entry in os.scandir(run.preview_images):
-                if entry.name == file and entry.is_file(follow_symlinks=False):
-                    return Path(entry.path)
-        except OSError:
-            pass
+    """Return the preview picture of that name. Raises Refused 404."""
+    # Looked up, not joined: whatever the name says, nothing but these can be found.
+    try:
+        for entry in os.scandir(run.preview_images):
+            is_picture = entry.name.endswith(".png") and entry.is_file(follow_symlinks=False)
+            if entry.name == name and is_picture:
+                return Path(entry.path)
+    except OSError:
+        pass
     raise Refused(404, NOT_THERE)
 
 
-def tail(path: Path, lines: int = 12) -> str:
+def _changed(run: RunDir) -> float:
+    return max(map(_modified, (run.events, run.weights("latest"), run.console)))
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was written last, in Unix seconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _status_file(run: RunDir) -> Path:
+    return run.web / "status.js"
+
+
+def _read_status(path: Path) -> Status | None:
+    """Return the record in the status.js of a page: what stands there is data, never a script."""
+    before, after = _CALL
+    try:
+        text = path.read_text("utf-8").strip()
+        if not (text.startswith(before) and text.endswith(after)):
+            return None
+        status = json.loads(text[len(before) : -len(after)])
+    except (OSError, ValueError):
+        return None
+    good = isinstance(status, dict) and {"state", "step", "previews", "curves"} <= status.keys()
+    return status if good else None
+
+
+def _picture(pair: dict[str, Any]) -> str | None:
+    """Return the newest picture of a pair: of a large one, mostly, a part at 1:1."""
+    parts = [pair, *pair.get("places", ())]
+    return next((part["fake_B"] for part in parts if part.get("fake_B")), None)
+
+
+def _tail(path: Path) -> str:
     """Return the last lines of a text file; empty where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 8000))
-            text = file.read().decode("utf-8", "replace")
+        lines = path.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(lines[-_LAST_LINES:])
+
+
+# --- the words of a training: what anybody could type as well
+
+
+def start_words(
+    method: str, minutes: float, dataroot: Path, name: str, checkpoints: Path, direction: Direction
+) -> list[str]:
+    """Return the words that begin a run: with `method` fast for so many minutes, else by a preset
+    of the guide. Raises Refused 400 for an unknown one.
+    """
+    words = [
+        *("train", "--dataroot", str(dataroot), "--name", name),
+        *("--checkpoints_dir", str(checkpoints), "--direction", direction),
+    ]
+    if method == "fast":
+        return [*words, "--minutes", f"{_checked(minutes):g}"]
+    if method not in GUIDE:
+        raise Refused(400, WRONG_VALUE)
+    return words + flag_words(preset(method))
+
+
+def continue_words(
+    settings: TrainSettings, name: str, checkpoints: Path, more: float | None
+) -> list[str]:
+    """Return the words by which a run with these settings goes on.
+
+    `more` are the minutes, or for a run of so many epochs the epochs, that are added to what it
+    was given; None goes on to the end that was set. Raises Refused 400.
+    """
+    minutes, n_epochs = settings.minutes, settings.n_epochs
+    if more is not None and minutes is not None:
+        minutes += _checked(more)
+    elif more is not None:
+        if not 1 <= more <= 100_000:
+            raise Refused(400, WRONG_VALUE)
+        n_epochs += int(more)
+    settings = dataclasses.replace(
+        settings, name=name, checkpoints_dir=str(checkpoints), minutes=minutes, n_epochs=n_epochs
+    )
+    # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
+    own = settings.no_flip and settings.no_dropout
+    flags = fast_flags() if own else flags_of(TrainOptions)
+    changed = {k: v for k, v in vars(settings).items() if v != flags[k].default}
+    if own:
+        # Unless epochs are given, the own command takes its ten minutes.
+        changed |= {"n_epochs": n_epochs} if minutes is None else {"minutes": minutes}
+    classic = [] if own else ["--model", "pix2pix"]
+    return ["train", "--continue_train", *classic, *flag_words(changed)]
+
+
+def _checked(minutes: float) -> float:
+    """Return `minutes` where a run may last so long. Raises Refused 400."""
+    if not MINUTES[0] <= minutes <= MINUTES[1]:
+        raise Refused(400, WRONG_VALUE)
+    return minutes

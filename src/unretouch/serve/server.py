@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import webbrowser
@@ -138,15 +139,11 @@ class _Server(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise UsageError(f"{host!r} is no address here: {error.strerror}", "--host") from error
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(128)
+        return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
-        listening.close()
+        said = os.strerror(error.errno) if error.errno else str(error)
         hint = "Another one may be running; --port 0 takes any free port"
-        raise UsageError(f"cannot listen: {error.strerror}", f"{host}:{port}", hint) from error
-    return listening
+        raise UsageError(f"cannot listen: {said}", f"{host}:{port}", hint) from error

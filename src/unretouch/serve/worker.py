@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from unretouch.base.messages import _
 from unretouch.jobs import child
-from unretouch.serve.refusals import ClientGone, Limits, Refused
-
-_LONGEST_OUTPUT = 1_000_000
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended, and what it printed."""
-
-    code: int
-    output: str
-    errors: str
+from unretouch.serve.refusals import Limits, Refused, did_not_work
 
 
 class Worker:
@@ -38,11 +28,6 @@ class Worker:
         self._limits = limits
         self._turn = asyncio.Lock()
         self._taken = 0
-
-    @property
-    def busy(self) -> int:
-        """How many work or wait."""
-        return self._taken
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -58,27 +43,27 @@ class Worker:
         finally:
             self._taken -= 1
 
-    async def run(self, request: Request, words: Sequence[str], module: str = "unretouch") -> Ended:
-        """Run `module` with `words` when it is our turn. Needs a place.
+    async def run(self, request: Request, words: Sequence[str], module: str = "unretouch") -> str:
+        """Run `module` with `words` when it is our turn; return what it printed. Needs a place.
 
         The process does not outlive the app, nor does the app's private folder then.
 
-        Raises Refused 504 after `limits.work_s` seconds of work, ClientGone when the client has
-        gone; the process has ended in any case.
+        Raises Refused 422 where it failed, 504 after `limits.work_s` seconds of work, HTTPException
+        when the client has gone; the process has ended in any case.
         """
         work = asyncio.create_task(self._in_turn(module, words))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise ClientGone
+                raise HTTPException(499, "the client has gone")  # nobody reads it
             return work.result()
         finally:
             for task in (work, gone):
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _in_turn(self, module: str, words: Sequence[str]) -> Ended:
+    async def _in_turn(self, module: str, words: Sequence[str]) -> str:
         async with self._turn:
             process = await asyncio.create_subprocess_exec(
                 *child.command(module, words, "ends", remove=self._folder),
@@ -87,11 +72,12 @@ class Worker:
                 stderr=asyncio.subprocess.PIPE,
                 env=child.environment(),
             )
+            assert process.stdout is not None
+            assert process.stderr is not None
             try:
                 async with asyncio.timeout(self._limits.work_s):
-                    output, errors = await asyncio.gather(
-                        _read(process.stdout), _read(process.stderr)
-                    )
+                    # Not communicate: it may close stdin, which ends the process.
+                    printed = await asyncio.gather(process.stdout.read(), process.stderr.read())
                     code = await process.wait()
             except TimeoutError:
                 raise Refused(504, _("It took too long and was stopped.")) from None
@@ -99,17 +85,17 @@ class Worker:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
-            return Ended(code, output, errors)
+        output, errors = (part.decode("utf-8", "replace") for part in printed)
+        if code != 0:
+            said = child.error_in(errors) or f"it ended with the code {code}"
+            raise Refused(422, did_not_work(self._without_places(said)))
+        return output
+
+    def _without_places(self, text: str) -> str:
+        """Return `text` without files of the private folder, which say nothing to anybody."""
+        return re.sub(re.escape(str(self._folder)) + r"[^\s:]*(: )?", "", text)
 
 
 async def _until_gone(request: Request) -> None:
     while not await request.is_disconnected():
         await asyncio.sleep(0.25)
-
-
-async def _read(stream: asyncio.StreamReader | None) -> str:
-    """Return what comes, the newest of it where it is too much."""
-    kept = b""
-    while stream is not None and (part := await stream.read(65536)):
-        kept = (kept + part)[-_LONGEST_OUTPUT:]
-    return kept.decode("utf-8", "replace")

@@ -352,12 +352,16 @@ def filled(given: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]
     return values
 
 
-def preset_words(name: str) -> list[str]:
-    """Return the words of a command line that set what the preset stands for."""
+def flag_words(values: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command line that set `values`; a switch that is on has none behind.
+
+    None and a switch that is off are left out: no flag says so.
+    """
     return [
         word
-        for flag, value in preset(name).items()
-        for word in ([f"--{flag}"] if value is True else [f"--{flag}", str(value)])
+        for name, value in values.items()
+        if value is not None and value is not False
+        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
     ]
 
 

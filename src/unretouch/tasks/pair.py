@@ -129,20 +129,36 @@ def simulate_pairs(
         relative += [path.relative_to(folder) for path in pictures]
 
     def make(files: PairFiles) -> PairRow:
-        picture = images.read(files.files[0])
-        before = _at_most(picture.rgb, size)
-        skin = float(skin_mask(before).mean())
-        own_seed = (seed << 32) + zlib.crc32(files.name.encode())
-        little = skin < LITTLE_SKIN
-        after = retouch(before, own_seed, detail_left, sparse, all_surfaces=little)
-        notes = list(picture.notes)
-        if little:
-            notes.append(f"only {skin:.1%} of it is skin, so every smooth surface was retouched")
-        return _write(out, files.name, after, before, notes)
+        sides = simulated(files.files[0], files.name, seed, detail_left, sparse, size)
+        return _write(out, files.name, *sides)
 
     labels = names.unique_stems(relative)
     jobs = [PairFiles(name, (path,)) for name, path in zip(labels, found, strict=True)]
     return _all(jobs, make)
+
+
+def simulated(
+    photo: Path,
+    name: str,
+    seed: int = 0,
+    detail_left: float = 0.15,
+    sparse: bool = False,
+    size: int | None = None,
+) -> tuple[Rgb, Rgb, list[str]]:
+    """Return the simulated retouch of the picture at `photo`, itself, and notes about the two.
+
+    Values and errors as for `simulate_pairs`; `name` is part of the seed.
+    """
+    picture = images.read(photo)
+    before = picture.rgb if size is None else spaces.at_most(picture.rgb, size)
+    skin = float(skin_mask(before).mean())
+    own_seed = (seed << 32) + zlib.crc32(name.encode())
+    little = skin < LITTLE_SKIN
+    after = retouch(before, own_seed, detail_left, sparse, all_surfaces=little)
+    notes = list(picture.notes)
+    if little:
+        notes.append(f"only {skin:.1%} of it is skin, so every smooth surface was retouched")
+    return after, before, notes
 
 
 def write_new(path: Path, rgb: Rgb) -> None:
@@ -184,14 +200,6 @@ def _write(out: Path, name: str, a: Rgb, b: Rgb, notes: list[str]) -> PairRow:
         difference=pair_check.mean_difference(a, b),
         warnings=(*notes, *pair_check.warnings_for(a, b, "AtoB")),
     )
-
-
-def _at_most(rgb: Rgb, size: int | None) -> Rgb:
-    height, width = rgb.shape[:2]
-    if size is None or max(height, width) <= size:
-        return rgb
-    scale = size / max(height, width)
-    return spaces.resize(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _refuse_inside(out: Path, *inputs: Path) -> None:
