@@ -17,9 +17,8 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
-from unretouch.model.find import weights_file
 from unretouch.model.interface import Floats, ModelInfo, Window
-from unretouch.model.load import load_any, load_model, trained_aspect
+from unretouch.model.load import load_any, load_model, trained_aspect, weights_file
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.photo_writing import write_photo
 from unretouch.pixels.photos import Photo

@@ -40,14 +40,9 @@ class ModelInfo:
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
-        return {
-            "generator": self.generator,
-            "multiple": self.multiple,
-            "per_picture": self.per_picture,
-            "sizing": asdict(self.sizing),
-            "trained_aspect": self.trained_aspect,
-            "margin": self.margin,
-        }
+        record = asdict(self)
+        del record["origin"]
+        return record
 
     def reduced(self, width: int, height: int) -> tuple[int, int] | None:
         """Return the (width, height) at which a photograph meets the network; None for its own.

@@ -17,7 +17,7 @@ from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import say
 from unretouch.report.tables import error_table
 from unretouch.runs.folder import RunDir
-from unretouch.runs.plain_figures import mean_of
+from unretouch.runs.status import mean_of
 from unretouch.settings.presets import preset
 from unretouch.settings.small_commands import DemoSettings
 from unretouch.settings.test import TestSettings

@@ -14,7 +14,7 @@ from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PredictMode, predict_picture
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.runs.plain_figures import PlainFigures
+from unretouch.runs.status import PlainFigures
 
 
 def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:

@@ -11,9 +11,8 @@ from pathlib import Path
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
 from unretouch.jobs.engine import calls
-from unretouch.model.find import weights_file
 from unretouch.model.interface import Model
-from unretouch.model.load import load_any
+from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photo_writing import write_photo
 from unretouch.pixels.photos import Photo, as_format, read_photo

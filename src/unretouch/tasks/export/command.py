@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unretouch.base.errors import ExitCode
-from unretouch.model.find import weights_file
+from unretouch.model.load import weights_file
 from unretouch.settings.small_commands import ExportSettings
 from unretouch.tasks.export.export import export
 

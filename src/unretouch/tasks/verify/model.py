@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unretouch.metrics import Levels
-from unretouch.model.find import weights_file, weights_of
-from unretouch.model.load import CLASSIC_SIZE, overrides
-from unretouch.model.load import load_model as load
+from unretouch.model import load
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.pairs import Pair
 from unretouch.report.short_verdicts import lambda_of
@@ -48,14 +46,13 @@ def load_model(request: VerifySettings) -> Model:
     if request.weights is None:
         run: RunDir | None = run_of(request.run or "", request.checkpoints_dir)
         assert run is not None
-        name, path = run.name, weights_of(run, request.epoch)
+        name, path = run.name, load.weights_of(run, request.epoch)
     else:
-        name, path = request.weights.name, weights_file(None, request.weights)
+        name, path = request.weights.name, load.weights_file(None, request.weights)
         folder = path.resolve().parent
         known = (folder / "config.json").exists()
         run = RunDir(folder.parent, folder.name) if known else None
-    given = overrides(request.given())
-    trained = load(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
+    trained = load.load_model(path, device=request.device, flags=request.given())
     weight = request.lambda_L1
     if weight is None:
         weight = lambda_of(run, trained.settings)
