@@ -14,6 +14,8 @@ from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import Preprocess
 
 Floats = NDArray[np.float32]
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 RECORD = "unretouch"
 """Key of our record in an exported file's own metadata."""
@@ -119,10 +121,13 @@ class Model(Protocol):
         `rows` returns its rows in their full width. Only a `pyramid` needs it.
         """
 
-    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+    def change(
+        self, picture: Floats, top: int = 0, left: int = 0, wanted: Part | None = None
+    ) -> Floats:
         """Return prediction - source, float32 (H, W, 3).
 
-        `picture` begins at that row and column of what was looked at.
+        `picture` begins at that row and column of what was looked at. Only the rows and columns
+        `wanted`, counted from there, need be right; None: all.
         """
 
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:
