@@ -12,6 +12,8 @@ from unretouch.cli import dispatch
 
 SOURCE = Path(__file__).parents[2] / "src" / "unretouch"
 FLAG = re.compile(r"(?<![\w-])--([A-Za-z][A-Za-z0-9_-]*)")
+FLAG_OF_PAGES = re.compile(r"(?<![\w-])--([A-Za-z][A-Za-z0-9_]*)(?=[\s`<.,)가-힣])")
+"""There `--name` may also be a property of CSS; Korean puts a particle right behind."""
 NOT_OF_A_COMMAND = {"help", "version", "print-completion", "debug", "flag", "ntasks-per-node"}
 """Those of the program itself, `--flag` for any, and one of srun."""
 
@@ -34,7 +36,7 @@ def named() -> dict[str, str]:
             for flag in FLAG.findall(text):
                 found.setdefault(flag, f"{path.relative_to(SOURCE)}:{line}")
     for path in sorted(SOURCE.rglob("*.html")) + sorted(SOURCE.rglob("*.po")):
-        for flag in re.findall(r"(?<![\w-])--([A-Za-z]\w*)(?=[\s`<.,)])", path.read_text("utf-8")):
+        for flag in FLAG_OF_PAGES.findall(path.read_text("utf-8")):
             found.setdefault(flag, str(path.relative_to(SOURCE)))
     return found
 

@@ -39,7 +39,7 @@ def sixty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_M1_three_pairs_are_read_without_copies_of_them(three: Path, tmp_path: Path) -> None:
     done = run(["-c", READ, str(three)], tmp_path / "printed")
     assert done.code == 0, done.out
-    assert done.gigabytes < 0.85  # the pictures themselves are 0.43
+    assert done.gigabytes < 1.0  # the pictures themselves are 0.43, torch is 0.2
 
 
 def test_M1_a_pair_of_60_megapixels_is_read_without_copies_of_it(

@@ -18,7 +18,7 @@ from pathlib import Path
 import fault_harness as harness
 import pytest
 from fault_harness import CLASSIC, FAST, Place, Warm
-from sweeping import until
+from serving import until
 
 from unretouch.runs import history
 

@@ -134,6 +134,27 @@ def test_retouch_is_told_from_noise_on_both_sides(photo: Rgb, sparse: tuple[Rgb,
     assert overlap(retouched_area(noisy(source), noisy(photo)), true) > 0.7
 
 
+def test_V1_what_is_smaller_than_a_block_passes_for_noise(
+    photo: Rgb, sparse: tuple[Rgb, Mask]
+) -> None:
+    pieces, _ = ndimage.label(
+        retouched_area(jpeg(sparse[0], 92), jpeg(photo, 92, offset=3)), np.ones((3, 3))
+    )
+    assert np.bincount(pieces.ravel())[1:].min() >= areas.BLOCK**2
+
+
+def test_of_lossless_files_a_single_pixel_counts(photo: Rgb) -> None:
+    source = photo.copy()
+    source[200, 200] ^= 32
+    assert retouched_area(source, photo)[200, 200]
+
+
+def test_a_healed_spot_of_ten_pixels_counts(photo: Rgb) -> None:
+    source = photo.copy()
+    source[196:206, 196:206] = photo[196:206, 196:206].mean((0, 1)).astype(np.uint8) - 12
+    assert retouched_area(jpeg(source, 92), jpeg(photo, 92, offset=3))[198:204, 198:204].all()
+
+
 def test_lossless_files_need_no_allowance(photo: Rgb, sparse: tuple[Rgb, Mask]) -> None:
     source, true = sparse
     assert overlap(retouched_area(source, photo), true) > 0.8

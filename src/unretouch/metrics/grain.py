@@ -93,7 +93,8 @@ def grain_overlay(source: Picture, target: Picture, area: Area, seed: int = 0) -
 def _first_look(area: Area, seed: int) -> Iterator[tuple[Tile, White | None]]:
     """Yield the tiles that hold any of the area; the first, until they hold ENOUGH, with noise."""
     noisy, seen = _noisy_tiles(area, seed), 0
-    for tile in tiles_of(*area.shape, HALO, SIDE):
+    height, width = area.shape
+    for tile in tiles_of(height, width, HALO, SIDE):
         if seen < ENOUGH:
             _, white = next(noisy)
         inside = int(np.count_nonzero(area[tile.own]))

@@ -58,6 +58,9 @@ NEAR_MARGIN, AROUND_MARGIN, MEAN_MARGIN = 1.8, 1.5, 4.0
 """How many times the noise a difference must reach: in these squares, and as a mean; the first two
 where the noise is the same everywhere, more where it is not (see PairMap.spread)."""
 
+SMALLEST = BLOCK**2
+"""Pixels that hang together below which they pass for noise, which is measured block by block."""
+
 FEWEST_LIKE_NOISE = 0.1
 """Share of the blocks from which the noise can be measured."""
 FLIPPED = 0.15
@@ -231,7 +234,27 @@ class PairMap:
         found |= (around > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * noise)) & (
             near > noise
         )
-        return np.asarray(found | self._faint(residual @ LUMA, top, left))
+        found |= self._faint(residual @ LUMA, top, left)
+        return found if self.lossless else self._without_specks(found, top, left)
+
+    def _without_specks(self, found: Mask, top: int, left: int) -> Mask:
+        """Return the mask of a window without pieces of fewer than SMALLEST pixels, but for those
+        that may go on beyond it."""
+        from scipy import ndimage
+
+        pieces, _ = ndimage.label(found, np.ones((3, 3)))
+        counts = np.bincount(pieces.ravel())
+        bottom, right = top + found.shape[0], left + found.shape[1]
+        for edge, ends in (
+            (pieces[0], top == 0),
+            (pieces[-1], bottom == self.shape[0]),
+            (pieces[:, 0], left == 0),
+            (pieces[:, -1], right == self.shape[1]),
+        ):
+            if not ends:
+                counts[edge] = SMALLEST
+        counts[0] = 0  # what is no piece
+        return np.asarray(counts[pieces] >= SMALLEST)
 
     def _faint(self, light: Plane, top: int, left: int) -> Mask:
         """Return where the mean difference of luma stands out: over some 10 and some 30 pixels."""
