@@ -150,8 +150,7 @@ def prediction(model: Any, source: Rgb) -> np.ndarray[Any, np.dtype[np.uint16]]:
 
 def restorer(run: Path) -> Any:
     """Return the saved weights of a run, as `unretouch apply` uses them."""
-    from unretouch.model.find import weights_file
-    from unretouch.model.load import load_any
+    from unretouch.model.load import load_any, weights_file
     from unretouch.tasks.apply.restore import Restorer
 
     return Restorer(load_any(weights_file(str(run), None)))

@@ -134,7 +134,7 @@ def apply(
         if isinstance(outcome, Done):
             restored.append(outcome)
         else:
-            problems.append(outcome.error)
+            problems.append(outcome)
     if problems:
         raise ManyDataErrors(problems)
     return restored

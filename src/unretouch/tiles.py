@@ -53,6 +53,16 @@ class Span:
     weights: Floats
     """(last - first,) in 0..1; those of neighbours add up to 1"""
 
+    @property
+    def seen(self) -> slice:
+        """What the function sees of the picture."""
+        return slice(self.start, self.stop)
+
+    @property
+    def counted(self) -> slice:
+        """What counts of its result, counted from `start`."""
+        return slice(self.first - self.start, self.last - self.start)
+
 
 def spans(length: int, tiling: Tiling) -> list[Span]:
     """Return the tiles along an axis of `length` pixels, in order."""
@@ -92,28 +102,26 @@ def strips(
     height: int,
     width: int,
     tiling: Tiling,
-    compute: Callable[[slice, slice], Floats],
+    compute: Callable[[Span, Span], Floats],
 ) -> Rows:
     """Yield the result for a picture of `height` x `width`, from the top down, in whole rows.
 
-    `compute(rows, columns)` returns the function's result for that window, float32 (h, w, C). At
-    most two rows of tiles are held at a time. When a strip has been yielded, windows above
-    `top + len(rows) - tiling.overlap - tiling.ramp` are not asked for any more.
+    `compute(down, across)` returns the function's result for what these see, float32 (h, w, C);
+    only what is `counted` of it need be right. At most two rows of tiles are held at a time. When a
+    strip has been yielded, windows above `top + len(rows) - tiling.overlap - tiling.ramp` are not
+    asked for any more.
     """
     across = spans(width, tiling)
     begun: Floats | None = None  # rows that the tiles below add to
     for down in spans(height, tiling):
         rows: Floats | None = None
         for side in across:
-            window = compute(slice(down.start, down.stop), slice(side.start, side.stop))
+            window = compute(down, side)
             if rows is None:
                 rows = np.zeros((down.last - down.first, width, window.shape[2]), np.float32)
                 if begun is not None:
                     rows[: len(begun)] = begun
-            part = window[
-                down.first - down.start : down.last - down.start,
-                side.first - side.start : side.last - side.start,
-            ]
+            part = window[down.counted, side.counted]
             weight = down.weights[:, None, None] * side.weights[:, None]
             rows[:, side.first : side.last] += part * weight
         if rows is not None:
@@ -123,7 +131,7 @@ def strips(
 
 
 def whole(
-    height: int, width: int, tiling: Tiling, compute: Callable[[slice, slice], Floats]
+    height: int, width: int, tiling: Tiling, compute: Callable[[Span, Span], Floats]
 ) -> Floats:
     """Return all strips as one array, float32 (H, W, C)."""
     return np.concatenate([strip.rows for strip in strips(height, width, tiling, compute)])

@@ -17,16 +17,15 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, DataError
 from unretouch.cli import dispatch, run
-from unretouch.model.find import weights_file
-from unretouch.model.interface import Floats, ModelInfo, Window
-from unretouch.model.load import load_any, load_model, trained_aspect
+from unretouch.model.interface import Floats, ModelInfo, Part, Window
+from unretouch.model.load import load_any, load_model, trained_aspect, weights_file
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.spaces import Sizing
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.apply import files, masks
-from unretouch.tasks.apply.enlarged import Enlarged
+from unretouch.tasks.apply.masks import Enlarged
 from unretouch.tasks.apply.restore import Restorer
 
 torch.set_num_threads(1)
@@ -47,7 +46,9 @@ class Simple:
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         pass
 
-    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+    def change(
+        self, picture: Floats, top: int = 0, left: int = 0, wanted: Part | None = None
+    ) -> Floats:
         self.seen.append(picture.shape)
         return self._change(picture)
 
@@ -371,9 +372,13 @@ def test_a_file_of_someone_else_is_not_replaced_unasked(
     assert (out / "a.png").read_bytes() != b"mine"
 
 
-def test_two_processes_make_the_same_files(runs: Path, pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_two_processes_make_the_same_files(
+    runs: Path, pictures: Path, tmp_path: Path, precision: str
+) -> None:
     for jobs in ("1", "2"):
         words = ("detail", str(pictures), "-o", str(tmp_path / jobs), "--jobs", jobs)
+        words += ("--precision", precision)
         assert apply(runs, *words) == 0
     for path in (tmp_path / "1").glob("*a.png"):
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()

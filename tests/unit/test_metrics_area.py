@@ -14,7 +14,7 @@ from unretouch.metrics.grain import grain_overlay
 from unretouch.metrics.octave_bands import BAND_ENERGY
 from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.pair_noise import BLOCK, HIGHEST_NOISE
+from unretouch.pixels.pair_noise import HIGHEST_NOISE
 from unretouch.pixels.retouched_area import PairMap, pair_map
 
 SIZE = 160
@@ -135,13 +135,20 @@ def test_retouch_is_told_from_noise_on_both_sides(photo: Rgb, sparse: tuple[Rgb,
     assert overlap(retouched_area(noisy(source), noisy(photo)), true) > 0.7
 
 
-def test_V1_what_is_smaller_than_a_block_passes_for_noise(
-    photo: Rgb, sparse: tuple[Rgb, Mask]
-) -> None:
-    pieces, _ = ndimage.label(
-        retouched_area(jpeg(sparse[0], 92), jpeg(photo, 92, offset=3)), np.ones((3, 3))
-    )
-    assert np.bincount(pieces.ravel())[1:].min() >= BLOCK**2
+def test_V1_faint_specks_of_two_compressions_pass_for_noise(photo: Rgb) -> None:
+    assert not retouched_area(jpeg(photo, 80), jpeg(photo, 80, offset=3)).any()
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_spot_of_few_pixels_counts_where_it_is_clear(photo: Rgb, size: int) -> None:
+    target = photo.copy()
+    places = [(row, column) for row in range(40, 420, 60) for column in range(40, 480, 60)]
+    for row, column in places:
+        spot = np.s_[row : row + size, column : column + size]
+        target[spot] = np.where(photo[spot] > 127, photo[spot] - 90, photo[spot] + 90)
+    found = retouched_area(jpeg(photo, 85), jpeg(target, 85, offset=3))
+    seen = [found[row : row + size, column : column + size].any() for row, column in places]
+    assert np.mean(seen) > 0.9
 
 
 def test_of_lossless_files_a_single_pixel_counts(photo: Rgb) -> None:

@@ -12,8 +12,7 @@ import torch
 
 from unretouch import networks
 from unretouch.base.errors import CheckpointError
-from unretouch.model.find import weights_file, weights_of
-from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
+from unretouch.model.load import load_model, weights_file, weights_of
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import save_weights
@@ -79,7 +78,7 @@ def test_settings_beside_the_weights_count_and_those_that_are_given_win(tmp_path
     told = TrainSettings(dataroot="people", load_size=40, crop_size=40, **SMALL_UNET)
     save_settings(tmp_path / "config.json", told, {})
     assert load_model(path).settings == told
-    model = load_model(path, given=overrides({"crop_size": 64, "norm": None}))
+    model = load_model(path, flags={"crop_size": 64, "norm": None})
     assert (model.settings.load_size, model.settings.crop_size) == (64, 64)
     assert model.settings.dataroot == "people"
 
@@ -90,9 +89,9 @@ def test_where_nothing_tells_the_size_it_is_that_of_the_picture_or_of_the_classi
     classic = write(tmp_path / "classic", **SMALL_UNET)
     ours = write(tmp_path / "ours", netG="detail", size="s")
     assert load_model(classic).settings.preprocess == "none"
-    as_in_test = load_model(classic, classic_size=CLASSIC_SIZE).settings
+    as_in_test = load_model(classic, flags={}).settings
     assert (as_in_test.preprocess, as_in_test.load_size) == ("resize_and_crop", 256)
-    told = load_model(ours, classic_size=CLASSIC_SIZE).settings
+    told = load_model(ours, flags={}).settings
     assert (told.netG, told.size, told.preprocess) == ("detail", "s", "none")
 
 

@@ -20,9 +20,9 @@ from unretouch.base.names import LONGEST_SEGMENT
 from unretouch.pixels.pair_pictures import COLOURS, picture_files
 from unretouch.report.pages import ShownPair, picture_url, script_json
 from unretouch.report.run_display import write_status, write_training_page
-from unretouch.runs.plain_figures import PlainFigures
 from unretouch.runs.status import (
     PREVIEWS_KEPT,
+    PlainFigures,
     Preview,
     PreviewPair,
     PreviewPlace,

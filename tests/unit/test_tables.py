@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from unretouch.report.console import duration, error_table, number, table
-from unretouch.runs.plain_figures import PlainFigures, mean_of
+from unretouch.runs.status import PlainFigures, mean_of
 
 
 def figures(error: float, identity: float, **more: Any) -> PlainFigures:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from unretouch.tiles import Tiling, spans, strips, whole
+from unretouch.tiles import Span, Tiling, spans, strips, whole
 
 Floats = NDArray[np.float32]
 
@@ -44,7 +44,7 @@ def test_a_function_of_the_pixel_alone_comes_back(
     height: int, width: int, tiling: Tiling, seed: int
 ) -> None:
     picture = np.random.default_rng(seed).random((height, width, 3), np.float32)
-    result = whole(height, width, tiling, lambda rows, columns: picture[rows, columns] * 2)
+    result = whole(height, width, tiling, lambda r, c: picture[r.seen, c.seen] * 2)
     np.testing.assert_allclose(result, picture * 2, atol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_no_seam_where_the_outer_part_of_the_overlap_reaches_far_enough(
         kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.float32)
         return ndimage.convolve(window[..., 0], kernel, mode="constant")[..., None]
 
-    tiled = whole(height, width, Tiling(core, overlap), lambda r, c: local(picture[r, c]))
+    tiled = whole(height, width, Tiling(core, overlap), lambda r, c: local(picture[r.seen, c.seen]))
     np.testing.assert_allclose(tiled, local(picture), rtol=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_a_step_between_tiles_becomes_a_ramp() -> None:
     """Where tiles disagree, the blend goes evenly from one to the other: no step is left."""
     tiling = Tiling(40, 20)
 
-    def constant(rows: slice, columns: slice) -> Floats:
+    def constant(rows: Span, columns: Span) -> Floats:
         value = float(columns.start > 0)
         return np.full((rows.stop - rows.start, columns.stop - columns.start, 1), value, np.float32)
 
@@ -81,7 +81,7 @@ def test_rows_come_from_the_top_and_earlier_ones_are_not_read_again() -> None:
     tiling = Tiling(16, 8)
     highest_read: list[int] = []
 
-    def note(rows: slice, columns: slice) -> Floats:
+    def note(rows: Span, columns: Span) -> Floats:
         highest_read.append(rows.start)
         return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
 

@@ -1,4 +1,4 @@
-"""Models: weights that can predict. find which are meant, load them, ask them for a picture.
+"""Models: weights that can predict. Find which are meant, load them, ask them for a picture.
 
-`find` and `interface` need no torch, and neither does `onnx_model`, the other runtime.
+`load` and `interface` need no torch, and neither does `onnx_model`, the other runtime.
 """

@@ -14,6 +14,8 @@ from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import Preprocess
 
 Floats = NDArray[np.float32]
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 RECORD = "unretouch"
 """Key of our record in an exported file's own metadata."""
@@ -40,14 +42,9 @@ class ModelInfo:
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
-        return {
-            "generator": self.generator,
-            "multiple": self.multiple,
-            "per_picture": self.per_picture,
-            "sizing": asdict(self.sizing),
-            "trained_aspect": self.trained_aspect,
-            "margin": self.margin,
-        }
+        record = asdict(self)
+        del record["origin"]
+        return record
 
     def reduced(self, width: int, height: int) -> tuple[int, int] | None:
         """Return the (width, height) at which a photograph meets the network; None for its own.
@@ -124,10 +121,13 @@ class Model(Protocol):
         `rows` returns its rows in their full width. Only a `pyramid` needs it.
         """
 
-    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+    def change(
+        self, picture: Floats, top: int = 0, left: int = 0, wanted: Part | None = None
+    ) -> Floats:
         """Return prediction - source, float32 (H, W, 3).
 
-        `picture` begins at that row and column of what was looked at.
+        `picture` begins at that row and column of what was looked at. Only the rows and columns
+        `wanted`, counted from there, need be right; None: all.
         """
 
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:

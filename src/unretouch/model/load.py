@@ -1,4 +1,7 @@
-"""Load a model from a weights file: its settings, its network, and what runs it."""
+"""From a run or a file to a model: which weights are meant, their settings, and what runs them.
+
+Without torch, until a model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from unretouch.base.errors import CheckpointError, install_hint
 from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
 from unretouch.pixels.spaces import Sizing
+from unretouch.runs.folder import RunDir, run_of
+from unretouch.runs.history import read_best
 from unretouch.settings.train import (
     DeviceName,
     PrecisionName,
@@ -26,9 +31,55 @@ if TYPE_CHECKING:
     from unretouch.model.torch_model import TorchModel
     from unretouch.networks import Generator
 
-FULL_SIZE: Mapping[str, Any] = {"preprocess": "none"}
-CLASSIC_SIZE: Mapping[str, Any] = {"load_size": 256, "crop_size": 256}
+_CLASSIC_SIZE = {"load_size": 256, "crop_size": 256}
 """How test.py of the classic program sees a picture."""
+
+
+def weights_file(
+    run: str | None,
+    weights: Path | None,
+    *,
+    epoch: str = "latest",
+    checkpoints_dir: str = "./checkpoints",
+    exported: bool = False,
+) -> Path:
+    """Return the file `weights`, else that of `run`, which is its name or its folder.
+
+    It may have to be one that `unretouch export` made as ONNX. Raises CheckpointError.
+    """
+    if weights is None:
+        return weights_of(run_of(run or "", checkpoints_dir), epoch, exported=exported)
+    if not weights.is_file():
+        raise CheckpointError("no such weights file", weights)
+    if exported and weights.suffix.lower() != ".onnx":
+        raise CheckpointError("is no ONNX file", weights, "Leave out --runtime onnx")
+    return weights
+
+
+def weights_of(
+    run: RunDir, epoch: str = "latest", *, suffix: str = "", exported: bool = False
+) -> Path:
+    """Return the weights file of a run: `latest`, `best`, the number of an epoch, or `iter_N`.
+
+    `suffix` stands before its ending, as the classic --model_suffix says. Raises CheckpointError
+    naming the files there are.
+    """
+    if epoch == "best":
+        best = read_best(run)
+        if best is None:
+            raise CheckpointError("has no best weights yet", run.root, "Take latest")
+        epoch = str(best.epoch)
+    path = run.weights(epoch, suffix=suffix)
+    if exported:
+        path = path.with_suffix(".onnx")
+        if not path.exists():
+            hint = f"Make it: unretouch export {run.name}"
+            raise CheckpointError("was not exported", path, hint)
+    if not path.exists():
+        there = sorted(p.name for p in run.root.glob("*_net_G*.pth"))
+        hint = f"There are: {', '.join(there)}" if there else "Train the run first"
+        raise CheckpointError("no such weights file", path, hint)
+    return path
 
 
 def load_any(
@@ -57,8 +108,7 @@ def load_model(
     *,
     device: DeviceName = "auto",
     precision: PrecisionName = "32-true",
-    given: Mapping[str, Any] | None = None,
-    classic_size: Mapping[str, Any] = FULL_SIZE,
+    flags: Mapping[str, Any] | None = None,
 ) -> TorchModel:
     """Return the model in a .pth or .safetensors file, ready to predict; see load_network.
 
@@ -69,22 +119,21 @@ def load_model(
     from unretouch.training import device as devices
 
     where = devices.choose(device)
-    net, settings, info = load_network(path, given, classic_size)
+    net, settings, info = load_network(path, flags)
     # Now, not before: what loading took has gone back to the system.
     devices.prepare(where, networks.GENERATORS[settings.netG].kept_bytes)
     return TorchModel(net, settings, info, where, precision)
 
 
 def load_network(
-    path: Path,
-    given: Mapping[str, Any] | None = None,
-    classic_size: Mapping[str, Any] = FULL_SIZE,
+    path: Path, flags: Mapping[str, Any] | None = None
 ) -> tuple[Generator, TrainSettings, ModelInfo]:
     """Return the generator in a .pth or .safetensors file, its settings, and what is known of it.
 
     Settings come from the file's own record, else from config.json beside it, else from the
-    weights themselves; those that are `given` win. Where nothing tells at what size a classic
-    generator was trained, it is `classic_size`. Raises CheckpointError.
+    weights themselves. `flags`, where there is a command with the flags of the classic test.py,
+    are settings by name, and win unless None; where nothing tells at what size a classic generator
+    was trained, it is then that of test.py, else the picture's own. Raises CheckpointError.
     """
     from unretouch import networks
     from unretouch.model.torch_model import normalises_by_picture
@@ -102,8 +151,8 @@ def load_network(
     elif beside.exists():
         settings, aspect = load_settings(beside), trained_aspect(path.parent / "data.json")
     else:
-        settings = recognised(weights, path, classic_size)
-    settings = dataclasses.replace(settings, **(given or {}))
+        settings = recognised(weights, path, as_in_test=flags is not None)
+    settings = dataclasses.replace(settings, **_given(flags or {}))
     net = networks.build_generator(settings)
     networks.load_weights(net, weights, path)
     info = ModelInfo(
@@ -118,12 +167,9 @@ def load_network(
     return net, settings, info
 
 
-def overrides(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of `asked`, settings by name, is not None, for load_model's `given`.
-
-    A model sees whole pictures: the classic pair load_size and crop_size means one size here.
-    """
-    given = {name: value for name, value in asked.items() if value is not None}
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    # A model sees whole pictures: the classic pair load_size and crop_size means one size here.
+    given = {name: value for name, value in flags.items() if value is not None}
     if "crop_size" in given:
         given.setdefault("load_size", given["crop_size"])
     if "load_size" in given:
@@ -149,12 +195,12 @@ def trained_aspect(manifest: Path) -> float | None:
 
 
 def recognised(
-    weights: Mapping[str, torch.Tensor], path: Path, classic_size: Mapping[str, Any] = FULL_SIZE
+    weights: Mapping[str, torch.Tensor], path: Path, as_in_test: bool = False
 ) -> TrainSettings:
     """Return settings of a generator with these weights, told by their keys and shapes.
 
-    It then sees a picture at its own size; a classic generator at `classic_size`. Raises
-    CheckpointError for weights of no generator that is known.
+    It then sees a picture at its own size; a classic generator `as_in_test` at that of test.py.
+    Raises CheckpointError for weights of no generator that is known.
     """
     from unretouch import networks
 
@@ -164,8 +210,9 @@ def recognised(
         raise CheckpointError(
             f"holds {found or 'no generator that is known here'}", path, "Put config.json beside it"
         )
-    seen = FULL_SIZE if kind.takes_fast_recipe else classic_size
-    return TrainSettings(dataroot="", **found.settings(), **seen)
+    classic = as_in_test and not kind.takes_fast_recipe
+    size: dict[str, Any] = _CLASSIC_SIZE if classic else {"preprocess": "none"}
+    return TrainSettings(dataroot="", **found.settings(), **size)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from unretouch.base.errors import CheckpointError, DataError, install_hint
-from unretouch.model.interface import RECORD, TILE, Floats, ModelInfo, Window, info_of_record
+from unretouch.model.interface import RECORD, TILE, Floats, ModelInfo, Part, Window, info_of_record
 
 _TILE = 1_000_000
 """Pixels: onnxruntime keeps more memory a pixel than torch. What normalises by the whole picture
@@ -53,7 +53,9 @@ class OnnxModel:
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         """Nothing to do: what is exported looks at every tile with all its margin."""
 
-    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+    def change(
+        self, picture: Floats, top: int = 0, left: int = 0, wanted: Part | None = None
+    ) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
         planes = np.ascontiguousarray(picture.transpose(2, 0, 1))[None]
         (prediction,) = self._session.run(None, {self._session.get_inputs()[0].name: planes})

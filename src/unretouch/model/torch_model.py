@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
-from unretouch.model.interface import TILE, Floats, ModelInfo, Window
+from unretouch.model.interface import TILE, Floats, ModelInfo, Part, Window
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
 from unretouch.networks.prediction import PredictMode, padded, predict_picture
@@ -65,13 +65,15 @@ class TorchModel:
         with self._precision():
             self._ready = self.generator.look(height, lambda part: self._network_space(rows(part)))
 
-    def change(self, picture: Floats, top: int = 0, left: int = 0) -> Floats:
+    def change(
+        self, picture: Floats, top: int = 0, left: int = 0, wanted: Part | None = None
+    ) -> Floats:
         """Return prediction - source, float32 (H, W, 3), for float32 (H, W, 3) in 0..1."""
         source = self._network_space(picture)
         height, width = picture.shape[:2]
         if not self._ready.may_change(top, left, height, width).any():
             return np.zeros((height, width, 3), np.float32)
-        net = self._ready.part_at(top, left)
+        net = self._ready.part_at(top, left, wanted)
         with torch.inference_mode(), self._precision():
             prediction = networks.predict(net, source, self._mode)
             change = (prediction - source).mul_(0.5)

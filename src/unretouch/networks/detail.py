@@ -109,7 +109,7 @@ class Detail(Generator):
         x = self.bottom(_cut(x, whole, part, len(self.up)))
         for level in reversed(range(len(self.up))):
             had, part = part, self._needed(level, whole)
-            x = _cut(self.up[level](x), had, part, level) + _cut(kept[level], whole, part, level)
+            x = _cut(self.up[level](x), had, part, level) + _cut(kept.pop(), whole, part, level)
             x = self.after[level](x)
         residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
         return _within(residual.float(), part, whole)

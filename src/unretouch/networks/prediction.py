@@ -249,16 +249,17 @@ class PartPredictor:
             return []
         if max(box.height, box.width) < SMALLEST_PART:
             return [box]
+        if box.in_cells(self._cell).of(self.open_cells).all():
+            return [box]
         pairs = [self._boxes(halves) for halves in _cuts(box, CUTS * self._cell)]
-        best = min(pairs, key=self._seen, default=[box])
-        parts = [part for one in best if one != box for part in self._parts(one)] or [box]
+        parts = [part for one in min(pairs, key=self._seen) for part in self._parts(one)]
         return parts if self._seen(parts) < self._seen([box]) else [box]
 
     def _boxes(self, windows: Iterable[Window]) -> list[Window]:
         return [box for window in windows if (box := self._open_box(window)) is not None]
 
     def _seen(self, parts: Iterable[Window]) -> int:
-        """Return how many pixels the network sees for these parts."""
+        """Return how many pixels the network sees for these parts, on its way down at least."""
         return sum(self._around(part).pixels for part in parts)
 
     def _open_box(self, window: Window) -> Window | None:

@@ -48,6 +48,8 @@ where the noise is the same everywhere, more where it is not (see PairMap.spread
 
 SMALLEST = BLOCK**2
 """Pixels that hang together below which they pass for noise, which is measured block by block."""
+CLEAR = 2.0
+"""How many times the limit of a difference (squared) must be reached for fewer of them to count."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +203,20 @@ class PairMap:
         squared = np.einsum("hwc,hwc->hw", residual, residual) / np.float32(3)
         noise = _window(self._around, top, left, height, width)
         near = ndimage.uniform_filter(squared, NEAR, mode="mirror")
-        found = near > np.maximum(ROUNDING**2, self._times(NEAR_MARGIN) * noise)
+        limit = np.maximum(ROUNDING**2, self._times(NEAR_MARGIN) * noise)
+        found = near > limit
         around = ndimage.uniform_filter(squared, AROUND, mode="mirror")
         found |= (around > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * noise)) & (
             near > noise
         )
         found |= self._faint(residual @ LUMA, top, left)
-        return found if self.lossless else self._without_specks(found, top, left)
+        if self.lossless:
+            return np.asarray(found)
+        return self._without_specks(found, near > CLEAR * limit, top, left)
 
-    def _without_specks(self, found: Mask, top: int, left: int) -> Mask:
+    def _without_specks(self, found: Mask, clear: Mask, top: int, left: int) -> Mask:
         """Return the mask of a window without pieces of fewer than SMALLEST pixels, but for those
-        that may go on beyond it."""
+        that hold any of `clear` or may go on beyond the window."""
         from scipy import ndimage
 
         pieces, _ = ndimage.label(found, np.ones((3, 3)))
@@ -225,6 +230,7 @@ class PairMap:
         ):
             if not ends:
                 counts[edge] = SMALLEST
+        counts[pieces[clear]] = SMALLEST
         counts[0] = 0  # what is no piece
         return np.asarray(counts[pieces] >= SMALLEST)
 

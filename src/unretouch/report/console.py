@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.runs.plain_figures import PlainFigures
+from unretouch.runs.status import PlainFigures
 
 NO_VALUE = "-"
 """Stands for a figure that has no meaning, or is not known."""

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from unretouch.base import durable
 from unretouch.base.messages import _, korean
 from unretouch.pixels.pair_pictures import SCALE
-from unretouch.runs.plain_figures import FIGURES, PlainFigures
+from unretouch.runs.status import FIGURES, PlainFigures
 
 PageKind = Literal["training", "results", "verify", "compare"]
 

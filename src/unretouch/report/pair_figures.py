@@ -19,7 +19,7 @@ from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.retouched_area import NOISY, noise_and_area
 from unretouch.metrics.table import METRICS
 from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
-from unretouch.runs.plain_figures import PlainFigures
+from unretouch.runs.status import PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""

@@ -60,7 +60,8 @@ def save(run: RunDir, checkpoint: Checkpoint) -> Path:
     path = run.state(checkpoint.step)
     require_space(path.parent, len(header) + len(payload))
     durable.write_bytes(path, header, payload)
-    prune(run)
+    for old in run.states()[KEPT_STATES:]:
+        durable.remove(old)
     return path
 
 
@@ -68,12 +69,6 @@ def _checksum(head: bytes, payload: bytes | memoryview) -> bytes:
     checksum = hashlib.sha256(head)
     checksum.update(payload)
     return checksum.hexdigest().encode()
-
-
-def prune(run: RunDir) -> None:
-    """Remove all states but the newest two."""
-    for old in run.states()[KEPT_STATES:]:
-        durable.remove(old)
 
 
 class NewerStateError(CheckpointError):

@@ -30,66 +30,24 @@ class RunDir:
     def __init__(self, checkpoints_dir: str | Path, name: str) -> None:
         self.name = names.run_name(name)
         self.root = names.inside(Path(checkpoints_dir), *self.name.split("/"))
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config.json"
-
-    @property
-    def data_manifest(self) -> Path:
-        return self.root / "data.json"
-
-    @property
-    def train_options(self) -> Path:
-        return self.root / "train_opt.txt"
-
-    @property
-    def test_options(self) -> Path:
-        return self.root / "test_opt.txt"
-
-    @property
-    def loss_log(self) -> Path:
-        return self.root / "loss_log.txt"
-
-    @property
-    def metrics(self) -> Path:
-        return self.root / "metrics.jsonl"
-
-    @property
-    def metrics_aside(self) -> Path:
+        self.config = self.root / "config.json"
+        self.data_manifest = self.root / "data.json"
+        self.train_options = self.root / "train_opt.txt"
+        self.test_options = self.root / "test_opt.txt"
+        self.loss_log = self.root / "loss_log.txt"
+        self.metrics = self.root / "metrics.jsonl"
+        self.metrics_aside = self.root / "metrics.aside.jsonl"
         """Records of steps that were lost in a crash and trained again."""
-        return self.root / "metrics.aside.jsonl"
-
-    @property
-    def events(self) -> Path:
-        return self.root / "events.jsonl"
-
-    @property
-    def console(self) -> Path:
+        self.events = self.root / "events.jsonl"
+        self.console = self.root / "console.txt"
         """What a training that the app began printed."""
-        return self.root / "console.txt"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / "run.lock"
-
-    @property
-    def best(self) -> Path:
+        self.lock = self.root / "run.lock"
+        self.best = self.root / "best.json"
         """Which numbered weights have the least error so far, see history.read_best."""
-        return self.root / "best.json"
-
-    @property
-    def web(self) -> Path:
-        return self.root / "web"
-
-    @property
-    def preview_images(self) -> Path:
-        return self.web / "images"
-
-    @property
-    def previews(self) -> Path:
+        self.web = self.root / "web"
+        self.preview_images = self.web / "images"
+        self.previews = self.root / "previews.jsonl"
         """Record of the previews taken, from which the page is written."""
-        return self.root / "previews.jsonl"
 
     def state(self, step: int) -> Path:
         return self.root / "state" / f"{step:09d}.ckpt"

@@ -46,8 +46,7 @@ def read_records(path: Path) -> Records:
 
 def append_record(path: Path, record: Record) -> None:
     """Append one record as one line, in one write. Raises DiskError."""
-    line = json.dumps(record, ensure_ascii=False, allow_nan=False)
-    durable.append_text(path, line + "\n")
+    durable.append_text(path, _lines([record]))
 
 
 def write_event(run: RunDir, event: str, **details: Any) -> None:

@@ -24,7 +24,7 @@ from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.condition import STOP_REASONS, State, condition_of, holder
 from unretouch.runs.folder import RunDir, find_runs
-from unretouch.runs.plain_figures import share_of
+from unretouch.runs.status import share_of
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import (

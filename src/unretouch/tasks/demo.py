@@ -16,7 +16,7 @@ from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import error_table, say
 from unretouch.runs.folder import RunDir
-from unretouch.runs.plain_figures import mean_of
+from unretouch.runs.status import mean_of
 from unretouch.settings.commands import DemoSettings
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings, preset

@@ -13,9 +13,8 @@ import torch
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode, UsageError, VerificationError, install_hint
-from unretouch.model.find import weights_file
 from unretouch.model.interface import RECORD
-from unretouch.model.load import load_network, read_safetensors
+from unretouch.model.load import load_network, read_safetensors, weights_file
 from unretouch.runs.weights import load_weights, serialise
 from unretouch.settings.commands import ExportSettings
 from unretouch.tasks.onnx_file import SIZES, Exported, difference, onnx_bytes

@@ -15,8 +15,7 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.model.find import weights_of
-from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
+from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images, spaces
 from unretouch.pixels.pair_files import phase_exists
@@ -34,7 +33,7 @@ from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import figures_of_pair
 from unretouch.report.short_verdicts import affordable, lambda_of, short_verdicts, trained_on
 from unretouch.runs.folder import RunDir
-from unretouch.runs.plain_figures import PlainFigures, mean_of
+from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.training.training_pairs import pair_error, sizing, told_apart
@@ -64,8 +63,7 @@ def run_test(request: TestSettings, console: Console) -> Tested:
     run.require()
     epoch = f"iter_{request.load_iter}" if request.load_iter else request.epoch
     path = weights_of(run, epoch, suffix=request.model_suffix)
-    given = overrides(request.given())
-    model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
+    model = load_model(path, device=request.device, flags=request.given())
     torch.manual_seed(request.seed)  # of the dropout, where it is asked for
     if request.model == "pix2pix":
         return _test_on_pairs(request, run, model, console)

@@ -22,8 +22,7 @@ from unretouch.report.run_display import RunDisplay
 from unretouch.runs import history
 from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
-from unretouch.runs.plain_figures import PlainFigures
-from unretouch.runs.status import Preview
+from unretouch.runs.status import PlainFigures, Preview
 from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, session
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room

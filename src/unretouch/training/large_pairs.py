@@ -28,8 +28,7 @@ from unretouch.networks.prediction import PartPredictor, Window, windows
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.runs.plain_figures import PlainFigures, share_of
-from unretouch.runs.status import PlaceKind
+from unretouch.runs.status import PlaceKind, PlainFigures, share_of
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""

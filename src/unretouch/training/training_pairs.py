@@ -21,7 +21,7 @@ from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair, changed
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Sizing, resized, target_size
-from unretouch.runs.plain_figures import PlainFigures
+from unretouch.runs.status import PlainFigures
 from unretouch.settings.train import TrainSettings
 
 SHARE_OF_MEMORY = 0.25

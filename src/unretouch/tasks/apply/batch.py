@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, NonFiniteError
 from unretouch.jobs.engine import calls
-from unretouch.model.find import weights_file
 from unretouch.model.interface import Model
-from unretouch.model.load import load_any
+from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.enlarged import Enlarged
 from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
 from unretouch.tasks.apply.restore import Restorer
 
@@ -45,13 +44,6 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """One photograph that was not."""
-
-    error: DataError
-
-
-@dataclass(frozen=True)
 class Batch:
     """What is to be done, checked as far as can be before the first photograph is read."""
 
@@ -61,8 +53,10 @@ class Batch:
     weights: Path
     model: Model
 
-    def run(self, tell: Tell = lambda share: None) -> Iterator[Done | Failed]:
-        """Yield the outcome of each photograph as it comes. Raises DiskError, CheckpointError.
+    def run(self, tell: Tell = lambda share: None) -> Iterator[Done | DataError]:
+        """Yield the outcome of each photograph as it comes: the error of one that failed.
+
+        Raises DiskError, CheckpointError.
 
         With several processes, or another engine, each has its model, and the order is that of
         completion. `tell` is called with the share of the present photograph, by this one only.
@@ -82,8 +76,13 @@ class Batch:
         work = Work(request, self.weights, self.learnt, records.ours, frozenset(records.inputs))
         at_once = None if request.jobs is None else min(request.jobs, len(todo))
         if request.engine != "local" or (at_once or 1) > 1:
-            outcomes: Iterator[tuple[Job, Done | Failed]] = calls(
-                request.engine, _Start(work), todo, at_once, lambda job: job.source, goes_on=True
+            outcomes: Iterator[tuple[Job, Done | DataError]] = calls(
+                request.engine,
+                partial(_start, work),
+                todo,
+                at_once,
+                lambda job: job.source,
+                goes_on=True,
             )
         else:
             outcomes = Worker(work, self.model).run(todo, tell)
@@ -158,11 +157,11 @@ class Worker:
             honour_profile=request.profile == "honour",
         )
 
-    def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | Failed]]:
+    def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | DataError]]:
         """Yield outcomes in order. The next is read and the last written while one is computed."""
-        written: tuple[Job, Future[Done | Failed]] | None = None
+        written: tuple[Job, Future[Done | DataError]] | None = None
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            ahead: Future[Photo | Failed] | None = reading.submit(self._read, jobs[0])
+            ahead: Future[Photo | DataError] | None = reading.submit(self._read, jobs[0])
             for index, job in enumerate(jobs):
                 following = jobs[index + 1] if index + 1 < len(jobs) else None
                 photo = (ahead or reading.submit(self._read, job)).result()
@@ -174,7 +173,7 @@ class Worker:
                 if written is not None:
                     yield written[0], written[1].result()
                     written = None
-                if isinstance(made, Failed):
+                if isinstance(made, DataError):
                     yield job, made
                 else:
                     written = job, writing.submit(self._write, job, made)
@@ -182,19 +181,19 @@ class Worker:
             if written is not None:
                 yield written[0], written[1].result()
 
-    def one(self, job: Job) -> Done | Failed:
+    def one(self, job: Job) -> Done | DataError:
         """Return the outcome of one photograph."""
         return next(self.run([job], lambda share: None))[1]
 
-    def _read(self, job: Job) -> Photo | Failed:
+    def _read(self, job: Job) -> Photo | DataError:
         request = self._work.request
         try:
             photo = read_photo(job.source, request.out)
         except DataError as error:
-            return Failed(error)
+            return error
         return photo if request.format == "keep" else as_format(photo, request.format)
 
-    def _compute(self, job: Job, photo: Photo, tell: Tell) -> _Made | Failed:
+    def _compute(self, job: Job, photo: Photo, tell: Tell) -> _Made | DataError:
         begun = time.perf_counter()
         try:
             output = output_of(
@@ -206,12 +205,12 @@ class Worker:
             )
             result = self._restorer.restore(photo, self._mask(photo), tell)
         except (DataError, NonFiniteError) as error:
-            return Failed(DataError(error.what, error.where or job.source, error.hint))
+            return DataError(error.what, error.where or job.source, error.hint)
         megapixels = photo.pixels.size / 3e6
         done = Done(job.source, output, megapixels, 0, result.mean_change, result.notes)
         return _Made(result.photo, done, begun)
 
-    def _write(self, job: Job, made: _Made) -> Done | Failed:
+    def _write(self, job: Job, made: _Made) -> Done | DataError:
         request, output = self._work.request, made.done.output
         try:
             write_photo(
@@ -221,10 +220,10 @@ class Worker:
                 ready=lambda temporary: note_ready(request.out, output.name, temporary),
             )
         except DataError as error:
-            return Failed(DataError(error.what, job.source, error.hint))
+            return DataError(error.what, job.source, error.hint)
         return replace(made.done, seconds=time.perf_counter() - made.begun)
 
-    def _mask(self, photo: Photo) -> Enlarged | None:
+    def _mask(self, photo: Photo) -> masks.Enlarged | None:
         name = self._work.request.mask
         if name is None:
             return None
@@ -235,19 +234,12 @@ class Worker:
         return masks.from_file(Path(name), photo)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Makes a worker in the process that shall have it, with a model of its own."""
-
-    work: Work
-
-    def __call__(self, threads: int) -> Callable[[Job], Done | Failed]:
-        asked = self.work.request
-        model = load_any(
-            self.work.weights, device=asked.device, precision=asked.precision, threads=threads
-        )
-        return Worker(self.work, model).one
+def _start(work: Work, threads: int) -> Callable[[Job], Done | DataError]:
+    """Make a worker in the process that shall have it, with a model of its own."""
+    asked = work.request
+    model = load_any(work.weights, device=asked.device, precision=asked.precision, threads=threads)
+    return Worker(work, model).one
 
 
-def _is_large(photo: Photo | Failed) -> bool:
+def _is_large(photo: Photo | DataError) -> bool:
     return isinstance(photo, Photo) and photo.pixels.size > 3 * READ_AHEAD

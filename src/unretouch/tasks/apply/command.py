@@ -15,7 +15,7 @@ from rich.progress import (
 
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.settings.commands import ApplySettings
-from unretouch.tasks.apply.batch import Batch, Done, Failed, prepare
+from unretouch.tasks.apply.batch import Batch, Done, prepare
 
 
 def main(settings: ApplySettings) -> int:
@@ -47,8 +47,8 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
         for outcome in batch.run(tell):
             finished += 1
             tell(0)
-            if isinstance(outcome, Failed):
-                problems.append(outcome.error)
+            if isinstance(outcome, DataError):
+                problems.append(outcome)
                 continue
             made, already = made + (not outcome.already), already + outcome.already
             for line in _lines(outcome):

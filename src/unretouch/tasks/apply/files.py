@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unretouch.base import durable, names
+from unretouch.base import names
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FormatName, Photo
+from unretouch.runs.history import append_record, read_records
 from unretouch.settings.commands import ApplySettings
 
 
@@ -108,8 +109,7 @@ RECORDS = "apply.jsonl"
 
 def note_ready(out: Path, name: str, file: Path) -> None:
     """Note that `file` is about to become `name` in the folder `out`. Raises DiskError."""
-    line = json.dumps({"output": name, "ready": _identity(file)}, ensure_ascii=False)
-    durable.append_text(out / RECORDS, line + "\n")
+    append_record(out / RECORDS, {"output": name, "ready": _identity(file)})
 
 
 def _identity(file: Path) -> list[int]:
@@ -132,17 +132,15 @@ class Records:
         self._common = _common_key(request, weights)
         self._by_output: dict[str, str] = {}
         self._ready: dict[str, list[int]] = {}
-        if self._path.exists():
-            for line in self._path.read_text("utf-8", "replace").splitlines():
-                try:
-                    record = json.loads(line)
-                    output = Path(str(record["output"])).name
-                    if "ready" in record:
-                        self._ready[output] = list(record["ready"])
-                    else:
-                        self._by_output[output] = str(record["key"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # a line that a crash has torn
+        for record in read_records(self._path).records:
+            try:
+                output = Path(str(record["output"])).name
+                if "ready" in record:
+                    self._ready[output] = list(record["ready"])
+                else:
+                    self._by_output[output] = str(record["key"])
+            except (KeyError, TypeError):
+                continue  # no record of ours
         self._outputs = {key: output for output, key in self._by_output.items()}
         self.inputs = {os.path.realpath(job.source) for job in jobs}
 
@@ -166,8 +164,7 @@ class Records:
 
     def add(self, job: Job, output: Path) -> None:
         """Note that `output` was made of the photograph. Raises DiskError."""
-        line = json.dumps({"output": output.name, "key": self._key(job)}, ensure_ascii=False)
-        durable.append_text(self._path, line + "\n")
+        append_record(self._path, {"output": output.name, "key": self._key(job)})
 
     def _key(self, job: Job) -> str:
         about: list[object] = [job.stem, os.path.realpath(job.source)]

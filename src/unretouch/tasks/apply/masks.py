@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,56 @@ from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.pixels.spaces import luma
-from unretouch.tasks.apply.enlarged import Enlarged
 
 Floats = NDArray[np.float32]
 
 LOOKED_AT = 1024
 """Pixels of the longer side of the copy in which skin is looked for."""
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """`plane` as if resized to `height` x `width`.
+
+    float32 (h, w) or (h, w, C), or uint8 (h, w), which stands for 0..1.
+    """
+
+    plane: NDArray[Any]
+    height: int
+    width: int
+    cubic: bool = True
+    """bicubic; else linear, which never leaves the range of the plane"""
+
+    def window(self, rows: slice, columns: slice) -> Floats:
+        """Return that part, float32 (n, m) or (n, m, C)."""
+        h, w = self.plane.shape[:2]
+        if (h, w) == (self.height, self.width):
+            return _as_floats(self.plane[rows, columns])
+        y, x = h / self.height, w / self.width
+        box = (
+            columns.start * x,
+            rows.start * y,
+            min(float(w), columns.stop * x),
+            min(float(h), rows.stop * y),
+        )
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        how = Image.Resampling.BICUBIC if self.cubic else Image.Resampling.BILINEAR
+        channels = self.plane[..., None] if self.plane.ndim == 2 else self.plane
+        out = np.empty((size[1], size[0], channels.shape[2]), np.float32)
+        for channel in range(channels.shape[2]):
+            image = Image.fromarray(_as_floats(np.ascontiguousarray(channels[..., channel])))
+            out[..., channel] = np.asarray(image.resize(size, how, box))
+        return out[..., 0] if self.plane.ndim == 2 else out
+
+    def rows(self, top: int, bottom: int) -> Floats:
+        """Return rows `top` to `bottom` in their full width."""
+        return self.window(slice(top, bottom), slice(0, self.width))
+
+
+def _as_floats(plane: NDArray[Any]) -> Floats:
+    if plane.dtype == np.uint8:
+        return plane.astype(np.float32) / np.float32(255)
+    return plane.astype(np.float32, copy=False)
 
 
 def from_file(path: Path, photo: Photo) -> Enlarged:
@@ -37,12 +82,12 @@ def from_file(path: Path, photo: Photo) -> Enlarged:
             f"is {columns} x {rows}, which does not fit a photograph of {width} x {height}", path
         )
     plane = np.asarray(picture.pixels[..., 1] >> (0 if picture.full == 255 else 8), np.uint8)
-    return Enlarged(plane, height, width, cubic=False)
+    return _at_full_size(plane, photo)
 
 
 def of_skin(photo: Photo) -> Enlarged:
     """Return where the photograph shows skin, told by colour and smoothness, feathered."""
-    return _enlarged(skin_mask(_small(photo)), photo)
+    return _at_full_size(skin_mask(_small(photo)), photo)
 
 
 @dataclass(frozen=True)
@@ -56,7 +101,7 @@ class LearntMask:
         """Return where the photograph has colours that training pairs changed, feathered."""
         small = _small(photo)
         plane = self.share[_cells(small)]
-        return _enlarged(_feathered(plane), photo)
+        return _at_full_size(_feathered(plane), photo)
 
 
 BINS = 24
@@ -88,14 +133,15 @@ def learn(pairs: Sequence[Pair]) -> LearntMask:
         cells = _cells(target)
         np.add.at(all_pixels, cells, 1.0)
         np.add.at(changed, cells, hit.astype(np.float64))
-    all_pixels, changed = (_blurred3(counts) for counts in (all_pixels, changed))
+    all_pixels, changed = (_blurred(counts, 0.8) for counts in (all_pixels, changed))
     share = changed / (all_pixels + 1e-6 * all_pixels.sum())
     share = np.clip((share - 0.3) / 0.4, 0, 1)
     return LearntMask(share.astype(np.float32))
 
 
 def _cells(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.intp], ...]:
-    levels = _blurred_rgb(rgb, _unit(rgb.shape[:2])) + 4
+    unit = _unit(rgb.shape)
+    levels = _blurred(rgb.astype(np.float32), (unit, unit, 0)) + 4
     red, green, blue = np.moveaxis(np.log(levels), 2, 0)
     light = luma(levels)
     return tuple(
@@ -144,27 +190,13 @@ def _shrunk_plane(plane: Floats, width: int, height: int) -> Floats:
     return np.array(Image.fromarray(plane).resize((width, height), Image.Resampling.BOX))
 
 
-def _enlarged(plane: Floats, photo: Photo) -> Enlarged:
+def _at_full_size(plane: NDArray[Any], photo: Photo) -> Enlarged:
     height, width = photo.pixels.shape[:2]
     return Enlarged(plane, height, width, cubic=False)
 
 
-def _blurred(plane: Floats, sigma: float) -> Floats:
+def _blurred(plane: NDArray[Any], sigma: float | tuple[float, ...]) -> NDArray[Any]:
     from scipy import ndimage
 
-    result: Floats = ndimage.gaussian_filter(plane, sigma)
-    return result
-
-
-def _blurred_rgb(rgb: NDArray[np.uint8], sigma: float) -> Floats:
-    from scipy import ndimage
-
-    result: Floats = ndimage.gaussian_filter(rgb.astype(np.float32), (sigma, sigma, 0))
-    return result
-
-
-def _blurred3(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy import ndimage
-
-    result: NDArray[np.float64] = ndimage.gaussian_filter(counts, 0.8)
+    result: NDArray[Any] = ndimage.gaussian_filter(plane, sigma)
     return result

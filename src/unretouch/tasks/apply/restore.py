@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
 from unretouch.model.interface import Model, Window
 from unretouch.pixels import colour, spaces
 from unretouch.pixels.photos import Photo, Pixels
-from unretouch.tasks.apply.enlarged import Enlarged, reduced
-from unretouch.tiles import Tiling
+from unretouch.tasks.apply.masks import Enlarged
+from unretouch.tiles import Span, Tiling
 
 Floats = NDArray[np.float32]
+View = Callable[[slice, slice], Floats]
+"""Rows and columns of a picture as the network takes it, float32 (h, w, 3) sRGB in 0..1."""
 MEASURED = 12_000_000
 """Pixels on which statistics are measured before they are fixed; of larger pictures, on every
 second, third .. tile."""
@@ -72,7 +75,8 @@ class Restorer:
         source = _Source(photo, space, mask, self._strength)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
-            change = Enlarged(self._whole(self._small(photo, space, size)), height, width)
+            small = self._small(photo, space, size)
+            change = Enlarged(self._whole(small), height, width)
             parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
         else:
             parts = self._tiled(source, height, width, notes)
@@ -104,48 +108,53 @@ class Restorer:
         if photo.full == 255:
             small: Floats = spaces.resize(photo.pixels, *size).astype(np.float32)
         else:
-            small = reduced(photo.pixels, *size).clip(0, photo.full)
+            small = _reduced(photo.pixels, *size).clip(0, photo.full)
         small /= np.float32(photo.full)
         return space.to_srgb(small) if space else small
 
     def _whole(self, picture: Floats) -> Floats:
         """Return the change for a picture in memory, in tiles where it is large."""
         height, width = picture.shape[:2]
-        source = _Plain(picture)
-        tiling = self._tiling(source, height, width, [])
-        return tiles.whole(height, width, tiling, lambda r, c: self._window(source, r, c))
+
+        def view(rows: slice, columns: slice) -> Floats:
+            return picture[rows, columns]
+
+        tiling = self._tiling(view, height, width, [])
+        return tiles.whole(height, width, tiling, lambda *tile: self._tile_change(view, *tile))
 
     def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
-        tiling = self._tiling(source, height, width, notes)
-        return tiles.strips(height, width, tiling, lambda r, c: self._window(source, r, c))
+        def change(down: Span, across: Span) -> Floats:
+            if source.untouched(down.seen, across.seen):
+                return np.zeros((down.stop - down.start, across.stop - across.start, 3), np.float32)
+            return self._tile_change(source.window, down, across)
 
-    def _change(self, source: _Source | _Plain, rows: slice, columns: slice) -> Floats:
-        return self._model.change(source.window(rows, columns), rows.start, columns.start)
+        return tiles.strips(
+            height, width, self._tiling(source.window, height, width, notes), change
+        )
 
-    def _window(self, source: _Source | _Plain, rows: slice, columns: slice) -> Floats:
-        if source.untouched(rows, columns):
-            return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3), np.float32)
-        change = self._change(source, rows, columns)
+    def _tile_change(self, view: View, down: Span, across: Span) -> Floats:
+        picture = view(down.seen, across.seen)
+        change = self._model.change(
+            picture, down.start, across.start, (down.counted, across.counted)
+        )
         if not np.isfinite(change.min() + change.max()):
             raise NonFiniteError("the network's picture has NaN or infinity in it")
         return change
 
-    def _tiling(
-        self, source: _Source | _Plain, height: int, width: int, notes: list[str]
-    ) -> Tiling:
+    def _tiling(self, view: View, height: int, width: int, notes: list[str]) -> Tiling:
         """Return how a picture is cut, the model being ready for its parts."""
-        self._model.look_at(height, lambda rows: source.window(rows, slice(0, width)))
+        self._model.look_at(height, lambda rows: view(rows, slice(0, width)))
         if height * width <= self._tile:
             self._model.free_statistics()
             return Tiling(max(height, width), 0)
         if self._model.info.per_picture:
-            self._fix_statistics(source, height, width)
+            self._fix_statistics(view, height, width)
             notes.append(
                 "this generator normalises by the whole picture; as that is too large for one "
                 "piece, its statistics were measured first and then fixed"
             )
         if self._overlap is None:
-            self._overlap = self._measured_overlap(source, height, width)
+            self._overlap = self._measured_overlap(view, height, width)
         return self._cut(self._overlap)
 
     def _cut(self, overlap: int) -> Tiling:
@@ -153,7 +162,7 @@ class Restorer:
         side = int(self._tile**0.5) // multiple * multiple
         return Tiling(max(multiple, overlap, side - 2 * overlap), overlap)
 
-    def _fix_statistics(self, source: _Source | _Plain, height: int, width: int) -> None:
+    def _fix_statistics(self, view: View, height: int, width: int) -> None:
         tiling = self._cut(max(32, self._model.info.multiple))
         places = [
             (down, across)
@@ -165,14 +174,11 @@ class Restorer:
 
         def windows() -> Iterator[Window]:
             for down, across in chosen:
-                picture = source.window(
-                    slice(down.start, down.stop), slice(across.start, across.stop)
-                )
-                yield Window(picture, down.core, across.core)
+                yield Window(view(down.seen, across.seen), down.core, across.core)
 
         self._model.fix_statistics(windows)
 
-    def _measured_overlap(self, source: _Source | _Plain, height: int, width: int) -> int:
+    def _measured_overlap(self, view: View, height: int, width: int) -> int:
         """Return the smallest overlap with which a tile of this photograph agrees with the whole.
 
         Measured at the place in its middle, where the picture is cut into two on all four sides.
@@ -191,7 +197,7 @@ class Restorer:
                 slice(max(0, start - overlap), min(length, start + core + overlap))
                 for start, length in ((top, height), (left, width))
             )
-            window = self._change(source, rows, columns)
+            window = self._model.change(view(rows, columns), rows.start, columns.start)
             y, x = top - rows.start, left - columns.start
             return window[
                 max(0, y - counted) : y + core + counted, max(0, x - counted) : x + core + counted
@@ -213,23 +219,19 @@ def _inside(shape: tuple[int, ...], ramp: int) -> Floats:
     return weight
 
 
+def _reduced(plane: Pixels, width: int, height: int) -> Floats:
+    """Return (H, W, C) as float32 `width` x `height` by Pillow's bicubic filter, as in training."""
+    out = np.empty((height, width, plane.shape[2]), np.float32)
+    for channel in range(plane.shape[2]):
+        image = Image.fromarray(plane[..., channel].astype(np.float32))
+        out[..., channel] = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    return out
+
+
 def _by_rows(height: int, width: int, rows: Callable[[int, int], Floats]) -> tiles.Rows:
     step = max(1, 2_000_000 // width)
     for top in range(0, height, step):
         yield tiles.Strip(top, rows(top, min(height, top + step)))
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """A picture that is in memory as the network takes it."""
-
-    picture: Floats
-
-    def window(self, rows: slice, columns: slice) -> Floats:
-        return self.picture[rows, columns]
-
-    def untouched(self, rows: slice, columns: slice) -> bool:
-        return False
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
 from unretouch.metrics import Figure, Levels
-from unretouch.model.find import weights_of
+from unretouch.model.load import weights_of
 from unretouch.pixels.pair_pictures import REAL, pair_pictures, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
-from unretouch.runs.plain_figures import PlainFigures, mean_of
+from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
 
 KEPT = 1

@@ -14,8 +14,7 @@ from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
 from unretouch.metrics.retouched_area import NOISY, noise_and_area
-from unretouch.model.find import weights_of
-from unretouch.model.load import load_model
+from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair

@@ -17,8 +17,7 @@ import numpy as np
 from unretouch.base import durable, names
 from unretouch.metrics import Metric, Picture
 from unretouch.metrics.octave_bands import reduced
-from unretouch.model.find import weights_file, weights_of
-from unretouch.model.load import CLASSIC_SIZE, load_model, overrides
+from unretouch.model.load import load_model, weights_file, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.networks.prediction import WHOLE
 from unretouch.pixels import images, retouch, spaces
@@ -184,8 +183,7 @@ def load_subject(request: VerifySettings) -> Subject:
         folder = path.resolve().parent
         known = (folder / "config.json").exists()
         run = RunDir(folder.parent, folder.name) if known else None
-    given = overrides(request.given())
-    model = load_model(path, device=request.device, given=given, classic_size=CLASSIC_SIZE)
+    model = load_model(path, device=request.device, flags=request.given())
     weight = request.lambda_L1
     return Subject(
         name, path, model, lambda_of(run, model.settings) if weight is None else weight, run
