@@ -166,7 +166,7 @@ def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     import numpy as np
 
     from unretouch.metrics import level_error
-    from unretouch.metrics.retouched_area import noise_and_area
+    from unretouch.metrics.likeness import noise_and_area
     from unretouch.metrics.table import METRICS
     from unretouch.networks import predict_picture
     from unretouch.pixels.retouch import skin_mask

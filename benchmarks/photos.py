@@ -253,7 +253,7 @@ def measure_sets(made: Sequence[Made]) -> dict[str, Any]:
 
 def found_area(source: Rgb, target: Rgb) -> Mask:
     """Return the retouched area as `unretouch` finds it."""
-    from unretouch.metrics.retouched_area import noise_and_area
+    from unretouch.metrics.likeness import noise_and_area
 
     return noise_and_area(source, target)[1]
 

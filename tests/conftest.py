@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from unretouch.metrics.deep_distance import EarlyStages
+    from unretouch.report.deep_distance import EarlyStages
 
 # Before torch is first imported, and for the processes that tests start: the workers of
 # pytest-xdist share the cores already, and one thread makes timing and rounding repeatable.
@@ -55,7 +55,7 @@ def portrait() -> NDArray[np.uint8]:
 def stages() -> EarlyStages:
     """The network of the deep distance."""
     from unretouch.base.errors import UsageError
-    from unretouch.report.extra_metrics import early_stages
+    from unretouch.report.deep_distance import early_stages
 
     try:
         return early_stages()

@@ -26,7 +26,7 @@ from unretouch.settings.verify import VerifySettings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unretouch.tasks.apply.batch import Done
+    from unretouch.tasks.apply.command import Done
     from unretouch.tasks.verify.command import Verified
 
 StrPath = str | Path
@@ -120,7 +120,7 @@ def apply(
     Raises UnretouchError; a photograph that fails is passed over, and all that failed are raised
     as one ManyDataErrors after the others are done.
     """
-    from unretouch.tasks.apply.batch import Done, prepare
+    from unretouch.tasks.apply.command import Done, prepare
 
     # As the call said these before it took all settings of the command.
     if settings.pop("full_scale", False):

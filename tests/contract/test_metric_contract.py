@@ -13,7 +13,7 @@ from skimage import data
 from unretouch.base.errors import UsageError
 from unretouch.metrics import Area, Levels, Metric
 from unretouch.metrics.table import METRICS
-from unretouch.report.extra_metrics import DEEP_DISTANCE, early_stages
+from unretouch.report.deep_distance import DEEP_DISTANCE, early_stages
 
 BEST = {"lower": 0.0, "one": 1.0}
 NOT_ALWAYS_ORDERED = {"level_error_max"}

@@ -23,7 +23,7 @@ from unretouch.report.verdicts import (
     texture_verdict,
     unseen_verdict,
 )
-from unretouch.tasks.verify.tables import renderables
+from unretouch.tasks.verify.report import renderables
 from unretouch.training.training_pairs import pair_error, told_apart
 
 HEIGHT, WIDTH = 240, 320
@@ -69,7 +69,7 @@ def ruler(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return 2.0, square() & bool(rough < 0.7 * true)
 
-    for module in ("report.pair_figures", "metrics.retouched_area"):
+    for module in ("report.pair_figures", "metrics.likeness"):
         monkeypatch.setattr(f"unretouch.{module}.noise_and_area", known)
 
 

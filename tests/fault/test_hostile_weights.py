@@ -17,7 +17,7 @@ from fault_harness import Place, Warm
 from fault_hostile import corpus
 
 from unretouch.base.errors import CheckpointError
-from unretouch.runs import checkpoint, pickle_check
+from unretouch.runs import checkpoint, weights
 from unretouch.runs.weights import load_weights, serialise
 
 NAMES = list(corpus(Path("canary")))
@@ -103,7 +103,7 @@ def test_C10_torchs_own_guard_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return load(file, **options)
 
     monkeypatch.setattr(torch, "load", watched)
-    monkeypatch.setattr(pickle_check, "problem_of", lambda index: "")
+    monkeypatch.setattr(weights, "problem_of", lambda index: "")
     canary, path = tmp_path / "canary", tmp_path / "latest_net_G.pth"
     for name in ("os.system", "eval", "exec", "chain of getattr"):
         path.write_bytes(corpus(canary)[name])
@@ -151,5 +151,5 @@ def test_C10_limits_leave_room() -> None:
     tensors = {n: torch.zeros(1) for n in range(2000)}
     with zipfile.ZipFile(io.BytesIO(serialise({"moments": tensors}))) as archive:
         index = archive.read("archive/data.pkl")
-    assert pickle_check.problem_of(index) == ""
-    assert 3 * sum(1 for _ in pickletools.genops(index)) < pickle_check.MOST_OPCODES
+    assert weights.problem_of(index) == ""
+    assert 3 * sum(1 for _ in pickletools.genops(index)) < weights.MOST_OPCODES

@@ -85,8 +85,8 @@ class Asked(Exception):
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return a list to which the settings of each call are added, which then does nothing."""
-    from unretouch.tasks.apply import batch
-    from unretouch.tasks.verify import command
+    from unretouch.tasks.apply import command as apply_command
+    from unretouch.tasks.verify import command as verify_command
 
     given: list[Any] = []
 
@@ -94,8 +94,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         given.append(settings)
         raise Asked
 
-    monkeypatch.setattr(batch, "prepare", take)
-    monkeypatch.setattr(command, "verify", take)
+    monkeypatch.setattr(apply_command, "prepare", take)
+    monkeypatch.setattr(verify_command, "verify", take)
     monkeypatch.setattr(unretouch.api, "_console", lambda show: None)
     return given
 

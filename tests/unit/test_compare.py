@@ -15,9 +15,8 @@ from short_runs import train, write_pairs
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.cli import dispatch
 from unretouch.settings.train import load_settings
-from unretouch.tasks.compare.command import renderables
+from unretouch.tasks.compare.command import renderables, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
-from unretouch.tasks.compare.output import write_comparison
 
 
 @pytest.fixture(scope="module")

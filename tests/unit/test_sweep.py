@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from unretouch.base.errors import DataError, UsageError
 from unretouch.base.names import LONGEST_SEGMENT, run_name
 from unretouch.cli import dispatch, run
-from unretouch.runs.condition import condition_of
 from unretouch.runs.folder import RunDir
-from unretouch.runs.history import write_event
+from unretouch.runs.history import condition_of, write_event
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import TrainOptions, TrainSettings, save_settings
 from unretouch.tasks.sweep.grid import (

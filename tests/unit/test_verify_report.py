@@ -20,8 +20,7 @@ from unretouch.report.pair_figures import PairFigures, figures_of_pair, worst_an
 from unretouch.report.verdicts import CrossRuns, ProbePoint, Verification
 from unretouch.tasks.verify.finished_pictures import finished_pictures
 from unretouch.tasks.verify.measuring import simulated_pair
-from unretouch.tasks.verify.report import SCHEMA, mean_figures, report
-from unretouch.tasks.verify.tables import renderables
+from unretouch.tasks.verify.report import SCHEMA, mean_figures, renderables, report
 
 Rgb = np.ndarray
 

@@ -12,7 +12,7 @@ from skimage import data
 
 from unretouch.metrics import Area, Levels
 from unretouch.metrics.grain import grain_overlay
-from unretouch.metrics.retouched_area import noise_and_area
+from unretouch.metrics.likeness import noise_and_area
 from unretouch.pixels.images import read_rgb
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import texture_verdict

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, View, added, in_order
 from unretouch.metrics.octave_bands import BANDS, band_energies, band_layers, mixed
 from unretouch.metrics.pictures import Area, Levels, Picture, Tile, check, tiles_of
 from unretouch.metrics.ssim import detail_energy
-from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, View, added, in_order
 
 ENOUGH = 250_000
 """Pixels of the area, at least, over which the strengths are found, to about 2 %: noise is alike

@@ -9,9 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric, added_up, of_both
+from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, luma_of, of_both
 from unretouch.metrics.pictures import Figure, Layer
-from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
 FLAT = 1e-3
 """Grey levels (a pixel) below which the target counts as flat."""

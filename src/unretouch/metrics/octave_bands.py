@@ -23,9 +23,8 @@ import torch
 from scipy import fft
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric
+from unretouch.metrics.metric import HALO, Metric, Patch, Sums, Tally, View, luma_of, total
 from unretouch.metrics.pictures import Area, Figure, Layer, Levels, Picture
-from unretouch.metrics.tally import HALO, Patch, Sums, Tally, View, luma_of, total
 
 BANDS = ((2, 4), (4, 8), (8, 16), (16, 32))
 """Periods in pixels, from and to. The finest also holds what is finer still on the diagonals."""

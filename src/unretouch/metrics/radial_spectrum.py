@@ -9,9 +9,8 @@ import numpy.typing as npt
 from scipy import fft
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric, of_both
+from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, luma_of, of_both
 from unretouch.metrics.pictures import Figure, Places, reflected
-from unretouch.metrics.tally import Patch, Sums, Tally, View, luma_of
 
 PATCH = 64
 """Pixels across one window; half of it is the step from one to the next."""

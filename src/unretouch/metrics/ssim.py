@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 from unretouch.base.messages import N_
-from unretouch.metrics.metric import Metric, added_up, mean
+from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, mean
 from unretouch.metrics.octave_bands import NOTHING, detail_of
 from unretouch.metrics.pictures import Layer
-from unretouch.metrics.tally import Patch, Sums, Tally, View
 
 WINDOW = 11
 """Pixels across the Gaussian window."""

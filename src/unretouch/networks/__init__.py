@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unretouch.base.errors import CheckpointError
-from unretouch.networks.discriminators import PatchDiscriminator, PixelDiscriminator
+from unretouch.networks.classic import PatchDiscriminator, PixelDiscriminator
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.networks.prediction import predict, predict_picture
 from unretouch.networks.pyramid import DETAIL

@@ -12,13 +12,12 @@ import numpy.typing as npt
 from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.likeness import error_sums
+from unretouch.metrics.likeness import NOISY, error_sums, noise_and_area
+from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
-from unretouch.metrics.retouched_area import NOISY, noise_and_area
 from unretouch.metrics.table import METRICS
-from unretouch.metrics.tally import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.runs.status import PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")

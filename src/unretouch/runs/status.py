@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from unretouch.runs.condition import State
+from unretouch.runs.history import State
 
 PlaceKind = Literal["strongest", "worst"]
 """Where the retouch is strongest; elsewhere, where the error is largest of what was predicted."""

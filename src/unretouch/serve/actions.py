@@ -16,7 +16,6 @@ from unretouch.base import names
 from unretouch.base.errors import UnretouchError, UsageError
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
-from unretouch.serve.draft_pairs import SIDES, PairPlace, write_pairs
 from unretouch.serve.refusals import (
     NO_CONFIG,
     NO_LENGTH,
@@ -28,7 +27,14 @@ from unretouch.serve.refusals import (
 )
 from unretouch.serve.runs import continue_words, run_id, settings_of, start_words
 from unretouch.serve.state import AppState, run_of, state_of
-from unretouch.serve.uploads import check_headers, receive_picture, without_metadata
+from unretouch.serve.uploads import (
+    SIDES,
+    PairPlace,
+    check_headers,
+    receive_picture,
+    without_metadata,
+    write_pairs,
+)
 from unretouch.settings.train import Direction, TrainSettings
 
 LONGEST_JSON = 10_000

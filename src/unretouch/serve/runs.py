@@ -22,8 +22,8 @@ from unretouch.base.errors import CheckpointError
 from unretouch.base.messages import _
 from unretouch.jobs import child
 from unretouch.jobs.training import start_training
-from unretouch.runs.condition import STOP_REASONS, State, condition_of, holder
 from unretouch.runs.folder import RunDir, find_runs
+from unretouch.runs.history import STOP_REASONS, State, condition_of, holder
 from unretouch.runs.status import share_of
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import re
 import shutil
 import stat
 import tempfile
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import portalocker
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from unretouch.base import locks
+from unretouch.base.messages import _
+from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
-from unretouch.serve.draft_pairs import Drafts
-from unretouch.serve.refusals import Limits
+from unretouch.serve.refusals import Limits, Refused, did_not_work
 from unretouch.serve.runs import Runs
-from unretouch.serve.worker import Worker
+from unretouch.serve.uploads import Drafts
 from unretouch.settings.commands import ServeSettings
 
 _PRIVATE = "unretouch-serve-"
@@ -83,3 +89,90 @@ def _is_ours(folder: Path) -> bool:
 def _is_abandoned(lock: Path) -> bool:
     # Without a lock, the folder is being made just now.
     return lock.is_file() and not locks.is_held(lock)
+
+
+# --- the worker
+#
+# What is done with a picture while somebody waits for it is done in a process of its own: it can be
+# ended at any moment, and a picture that makes a decoder fail cannot take the app along.
+
+
+class Worker:
+    """Runs one process at a time; `limits.queue` more may wait."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._turn = asyncio.Lock()
+        self._taken = 0
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take a place in the queue, to be held from before the upload to the end of the work.
+
+        Raises Refused 503 where none is free.
+        """
+        if self._taken > self._limits.queue:
+            raise Refused(503, _("Too many photos are waiting. Try again in a moment."))
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def run(self, request: Request, words: Sequence[str], module: str = "unretouch") -> str:
+        """Run `module` with `words` when it is our turn; return what it printed. Needs a place.
+
+        The process does not outlive the app, nor does the app's private folder then.
+
+        Raises Refused 422 where it failed, 504 after `limits.work_s` seconds of work, HTTPException
+        when the client has gone; the process has ended in any case.
+        """
+        work = asyncio.create_task(self._in_turn(module, words))
+        gone = asyncio.create_task(_until_gone(request))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise HTTPException(499, "the client has gone")  # nobody reads it
+            return work.result()
+        finally:
+            for task in (work, gone):
+                task.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+
+    async def _in_turn(self, module: str, words: Sequence[str]) -> str:
+        async with self._turn:
+            process = await asyncio.create_subprocess_exec(
+                *child.command(module, words, "ends", remove=self._folder),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=child.environment(),
+            )
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                async with asyncio.timeout(self._limits.work_s):
+                    # Not communicate: it may close stdin, which ends the process.
+                    printed = await asyncio.gather(process.stdout.read(), process.stderr.read())
+                    code = await process.wait()
+            except TimeoutError:
+                raise Refused(504, _("It took too long and was stopped.")) from None
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        output, errors = (part.decode("utf-8", "replace") for part in printed)
+        if code != 0:
+            said = child.error_in(errors) or f"it ended with the code {code}"
+            raise Refused(422, did_not_work(self._without_places(said)))
+        return output
+
+    def _without_places(self, text: str) -> str:
+        """Return `text` without files of the private folder, which say nothing to anybody."""
+        return re.sub(re.escape(str(self._folder)) + r"[^\s:]*(: )?", "", text)
+
+
+async def _until_gone(request: Request) -> None:
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.25)

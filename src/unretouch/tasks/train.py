@@ -20,8 +20,8 @@ from unretouch.pixels.pairs import SAMPLE, LoadedPairs, Pair, PictureCache, Read
 from unretouch.report.console import error_table, say
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs import history
-from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import run_lock
 from unretouch.runs.status import PlainFigures, Preview
 from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, session

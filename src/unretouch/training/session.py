@@ -20,8 +20,8 @@ from unretouch.base.errors import CheckpointError, DataError, UsageError
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Loaded
-from unretouch.runs.condition import run_lock
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import run_lock
 from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings.train import FREE, TrainSettings, settings_from
 from unretouch.training.fit import Fit

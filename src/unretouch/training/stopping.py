@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Literal
 
 from unretouch.base.errors import ExitCode
-from unretouch.runs.condition import EarlyEnd
+from unretouch.runs.history import EarlyEnd
 from unretouch.runs.status import Preview
 from unretouch.settings.train import TrainSettings
 

@@ -15,8 +15,8 @@ from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Checkpoint
-from unretouch.runs.condition import State
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import State
 from unretouch.runs.status import LastSave, TrainingStatus
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings

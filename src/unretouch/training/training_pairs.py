@@ -14,7 +14,7 @@ from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
 from unretouch.metrics import exact_pixels, level_error, recovered_share
-from unretouch.metrics.retouched_area import identity_parts
+from unretouch.metrics.likeness import identity_parts
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -10,13 +14,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from unretouch import __version__
+from unretouch.base import durable
 from unretouch.base.errors import ExitCode
-from unretouch.metrics import Figure
+from unretouch.metrics import Figure, weighted_l1
+from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
+from unretouch.pixels.pairs import Pair
 from unretouch.report.console import NO_VALUE, duration, number, percent, say, table
+from unretouch.report.pages import write_page
+from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.settings.commands import CompareSettings
-from unretouch.tasks.compare.comparison import Comparison, compare
-from unretouch.tasks.compare.output import write_comparison
-from unretouch.tasks.compare.runs import differing_settings, setting_text
+from unretouch.tasks.compare import measuring
+from unretouch.tasks.compare.comparison import Compared, Comparison, compare
+from unretouch.tasks.compare.runs import Curve, differing_settings, setting_text
 
 
 def main(settings: CompareSettings, console: Console | None = None) -> int:
@@ -101,3 +111,174 @@ def _indented(line: str, columns: int) -> Padding:
 
 def _share(value: Figure) -> str:
     return percent(value, 0 if value is not None and abs(value) >= 10 else 1)
+
+
+# --- the files: comparison.json, the pictures of its page, and what old ones left
+
+
+SCHEMA = 1
+"""Raised by one when a reader of comparison.json would have to change; new keys do not raise it."""
+COLOURS = 6
+"""Colours of curves in compare.css; further runs share them, dashed."""
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write comparison.json and the page into `out`; return the page. Raises DiskError."""
+    record = report(comparison)
+    durable.make_folder(out / "pairs")
+    durable.write_json(out / "comparison.json", record)
+    shown = [
+        _shown(comparison, number, pair, out)
+        for number, pair in enumerate(comparison.pairs[: measuring.MOST_PICTURES])
+    ]
+    whole = record["identity_error"]
+    curves = [_curve(one.record.name, one.record.curve, whole) for one in comparison.runs]
+    page = write_page(
+        out,
+        "compare",
+        {"identity": whole, "colours": COLOURS, "curves": curves, "pairs": shown},
+        record=record,
+        best=record["runs"][0],
+        marks=_marks(record["runs"]),
+        pairs=shown,
+        duration=duration,
+        setting=lambda value: setting_text(value, "–"),
+        flags=_flags,
+        colours=COLOURS,
+    )
+    _remove_old(comparison, shown, out)
+    return page
+
+
+def report(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as JSON can hold it; docs/compare.md describes the schema."""
+    return {
+        "schema": SCHEMA,
+        "program": "unretouch",
+        "version": __version__,
+        "ranked_by": ["level_error", "recovered_share", "texture_recovered"],
+        "not_ranked_by_G_L1": comparison.why_not_weighted().record(),
+        "take": comparison.take().record(),
+        "identity_error": comparison.identity_error,
+        "pairs": [pair.name for pair in comparison.pairs],
+        "runs": [_run(one) for one in comparison.runs],
+        "settings": differing_settings([one.record for one in comparison.runs]),
+        "left_out": [
+            {"name": one.name, "reason": one.reason.record()} for one in comparison.left_out
+        ],
+    }
+
+
+def _run(one: Compared) -> dict[str, Any]:
+    record, mean = one.record, one.score.mean
+    return {
+        "name": record.name,
+        "places": asdict(one.places),
+        "state": record.state,
+        "step": record.step,
+        "epoch": record.epoch,
+        "elapsed_s": record.elapsed_s,
+        "lambda_L1": record.settings.lambda_L1,
+        "G_L1": weighted_l1(mean.level_error, record.settings.lambda_L1),
+        "level_error": mean.level_error,
+        "recovered_share": mean.recovered_share,
+        "exact_pixels": mean.exact_pixels,
+        "texture": asdict(one.score.texture),
+        "trend": None
+        if one.trend is None
+        else {**asdict(one.trend), "fall": one.trend.fall, "falling": one.trend.falling},
+        "advice": [advice.record() for advice in one.advice],
+        "notes": [note.record() for note in one.notes],
+        "weights": {"file": record.run.weights("latest").name, "sha256": one.score.weights_sha256},
+        "pairs": [pair.record() for pair in one.score.pairs],
+    }
+
+
+def _shown(comparison: Comparison, number: int, pair: Pair, out: Path) -> dict[str, Any]:
+    """Write input and answer of a pair once, and say where everything of it lies.
+
+    `x` and `y`, 0 to 1, are where the loupe looks first. `crop` is (left, top, width, height) in
+    pixels of a frame of `size` (width, height), None where the pictures are whole.
+    """
+    crop = measuring.crop_of(pair)
+    height, width = pair.source.shape[:2]
+    digest = measuring.pair_digest(pair)[:16]
+    scores = [one.score.pairs[number] for one in comparison.runs]
+    files = picture_files(f"pairs/{digest}")
+    pictures: dict[Kind, Make] = {
+        "real_A": lambda: crop.cut(pair.source), "real_B": lambda: crop.cut(pair.target),
+    }  # fmt: skip
+    write_pictures(out, files, pictures, once=REAL)
+    whole = crop.width == width and crop.height == height
+    return {
+        "name": pair.name,
+        "source": files["real_A"],
+        "target": files["real_B"],
+        "identity_error": scores[0].identity_error,
+        "x": crop.x,
+        "y": crop.y,
+        "crop": None if whole else (crop.left, crop.top, crop.width, crop.height),
+        "size": (width, height),
+        "runs": [
+            {
+                "run": one.record.name,
+                "prediction": one.score.picture(number, "fake_B"),
+                "error_map": one.score.picture(number, "error"),
+                "level_error": score.level_error,
+                "recovered_share": score.recovered_share,
+            }
+            for one, score in zip(comparison.runs, scores, strict=True)
+        ],
+    }
+
+
+def _curve(name: str, curve: Curve, whole: float) -> dict[str, Any]:
+    """Return the error while a run trained, in grey levels; columns of one length."""
+    # A column named `step` keeps the last of the points that one stands for, as time should.
+    by_step, by_time = thin_curves(curve), thin_curves({"step": curve["elapsed_s"]})
+    errors = of_whole_pictures(by_step["level_error"], by_step["identity_error"], whole)
+    return {
+        "run": name,
+        "steps": by_step["step"],
+        "elapsed_s": by_time["step"],
+        "level_error": errors,
+    }
+
+
+def _marks(runs: Sequence[dict[str, Any]]) -> list[set[str]]:
+    """Return for each run which of its figures are the best of all, where there is a choice."""
+    if len(runs) < 2:
+        return [set() for _ in runs]
+    return [
+        {name for name in ("error", "recovered", "texture") if run["places"][name] == 1}
+        for run in runs
+    ]
+
+
+def _flags(text: str) -> list[str]:
+    """Return each flag with its value: a line may end between two of them only."""
+    return ["--" + flag for flag in text.removeprefix("--").split(" --")]
+
+
+def _remove_old(comparison: Comparison, shown: list[dict[str, Any]], out: Path) -> None:
+    """Remove pictures that no run of this comparison can ask for again.
+
+    What was measured of runs that are not compared this time stays, for the next time.
+    """
+    used = {one.score.key for one in comparison.runs}
+    names = {one.record.name for one in comparison.runs}
+    for figures in (out / "runs").glob("*/figures.json"):
+        if figures.parent.name not in used and _run_name(figures) in names:
+            durable.remove(figures)  # first: without it the pictures are not trusted
+            shutil.rmtree(figures.parent, ignore_errors=True)
+    pictures = {out / file for pair in shown for file in (pair["source"], pair["target"])}
+    for picture in (out / "pairs").glob("*_real_?.png"):
+        if picture not in pictures:
+            durable.remove(picture)
+
+
+def _run_name(figures: Path) -> str | None:
+    try:
+        return str(json.loads(figures.read_text("utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

