@@ -9,12 +9,12 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from unretouch.pixels.spaces import LUMA_WEIGHTS
+from unretouch.pixels.spaces import GREY_LEVELS, LUMA_WEIGHTS
 from unretouch.settings.train import GanMode
 
 # --- reconstruction: of prediction and target, (N, C, H, W) in network space; zero at equality
 
-GREY_LEVEL = 1 / 127.5
+GREY_LEVEL = 1 / GREY_LEVELS
 """One grey level in network space."""
 
 
@@ -36,8 +36,6 @@ def huber(
 
 # --- local band energy: is there as much texture of each size, here, as in the target?
 
-GREY_LEVELS = 127.5
-"""Of one unit of network space."""
 BLURS = (1.2, 2.4, 4.8)
 """Standard deviations in pixels between which the bands lie: periods of about 2 to 4, 4 to 8, 8 to
 16 pixels."""

@@ -15,7 +15,7 @@ from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, mean
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.spaces import Rgb
+from unretouch.pixels.spaces import GREY_LEVELS, Rgb
 
 # --- level error: how many grey levels the prediction is off
 
@@ -91,16 +91,12 @@ LEVEL_ERROR = Metric(
 # --- G_L1: the level error in the units of the training log, which contain lambda
 
 
-HALF_SCALE = 127.5
-"""Grey levels in one unit of network space, which runs from -1 to 1."""
-
-
 def weighted_l1(level_error: float, lambda_L1: float) -> float:
     """Return G_L1 as the log shows it: the error in network space times lambda.
 
     The classic log's figure: lambda_L1 * mean|fake_B - real_B| with pictures in [-1, 1].
     """
-    return level_error / HALF_SCALE * lambda_L1
+    return level_error / GREY_LEVELS * lambda_L1
 
 
 # --- recovered share: how much of what the retouch took away is back, against doing nothing

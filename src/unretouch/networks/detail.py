@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unretouch.networks.generator import Generator, Part, WeightsDescription
-from unretouch.pixels.spaces import LUMA_WEIGHTS
+from unretouch.pixels.spaces import GREY_LEVELS, LUMA_WEIGHTS
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
@@ -27,10 +27,10 @@ WIDTHS: Final[dict[str, tuple[int, ...]]] = {
 }
 """Channels of each level; level k works at 1 / 2**(k + 1) of the picture's resolution."""
 
-RESIDUAL_UNIT: Final = 4 / 127.5
+RESIDUAL_UNIT: Final = 4 / GREY_LEVELS
 """The last layer's unit in network space: 4 grey levels, the usual size of a retouch."""
 
-HIGH_PASS_UNIT: Final = 4 / 127.5
+HIGH_PASS_UNIT: Final = 4 / GREY_LEVELS
 """Unit of the high-passed source: makes single grey levels visible to a bf16 network."""
 
 

@@ -256,7 +256,7 @@ def load_pairs(
             for path, picture in zip(files.files, pictures, strict=True)
         )
         loaded.identity[files.name] = pair_check.mean_difference(a, b)
-        pair = Pair(files.name, *((a, b) if direction == "AtoB" else (b, a)), files.files)
+        pair = _pair(files, a, b, direction)
         digests.append((pair.name, _digest(pair.source), _digest(pair.target)))
         loaded.pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
         del pictures  # a combined picture, as large as both sides
@@ -323,14 +323,23 @@ def _most_pixels(files: PairFiles) -> int:
     return images.MAX_PIXELS * (3 - len(files.files))
 
 
+def read_pair(files: PairFiles, direction: Direction) -> Pair:
+    """Return one pair, decoded. Raises DataError."""
+    return _pair(files, *sides(files, [_read(files, path) for path in files.files]), direction)
+
+
+def _pair(files: PairFiles, a: Rgb, b: Rgb, direction: Direction) -> Pair:
+    return Pair(files.name, *((a, b) if direction == "AtoB" else (b, a)), files.files)
+
+
 def _lazy(
     files: PairFiles, shape: tuple[int, int], direction: Direction, cache: PictureCache
 ) -> LazyPair:
     def decode() -> Sides:
-        a, b = sides(files, [_read(files, path) for path in files.files])
-        if a.shape[:2] != shape:
+        pair = read_pair(files, direction)
+        if pair.shape != shape:
             raise DataError("has changed since the run began", files.files[0])
-        return (a, b) if direction == "AtoB" else (b, a)
+        return pair.source, pair.target
 
     return LazyPair(files.name, files.files, shape, decode, cache)
 

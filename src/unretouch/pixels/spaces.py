@@ -30,6 +30,8 @@ Mask = NDArray[np.bool_]
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Of R, G and B in the brightness that the eye sees in coded, not linear, values (ITU-R BT.601)."""
 LUMA = np.array(LUMA_WEIGHTS, np.float32)
+GREY_LEVELS = 127.5
+"""In one unit of network space, which runs from -1 to 1."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def in_network_space(stack: torch.Tensor) -> torch.Tensor:
 
 
 def _scaled(levels: torch.Tensor) -> torch.Tensor:
-    return levels.float().div_(127.5).sub_(1)
+    return levels.float().div_(GREY_LEVELS).sub_(1)
 
 
 def levels_to_file(levels: NDArray[np.float32]) -> Rgb:
@@ -123,7 +125,7 @@ def to_levels(tensor: torch.Tensor) -> NDArray[np.float32]:
     C is 3 or 1 (grey). Clamped to 0..255, as a file would. Raises NonFiniteError for NaN.
     """
     planes = tensor.detach().reshape(-1, *tensor.shape[-2:]).float()
-    levels: NDArray[Any] = planes.add(1).mul(127.5).clamp(0, 255).cpu().numpy()
+    levels: NDArray[Any] = planes.add(1).mul(GREY_LEVELS).clamp(0, 255).cpu().numpy()
     if np.isnan(levels).any():
         raise NonFiniteError("the network's picture has NaN in it")
     if len(levels) == 1:

@@ -45,7 +45,7 @@ _LAST_LINES = 12
 _CALL = ("window.unretouchStatus(", ");")
 
 Status = dict[str, Any]
-"""What the page of a run says of it; see report/training_page.py."""
+"""What the page of a run says of it; see report/run_display.py."""
 
 
 @dataclass(frozen=True)

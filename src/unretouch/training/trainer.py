@@ -13,11 +13,12 @@ from torch import Tensor
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
+from unretouch.pixels.spaces import GREY_LEVELS
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import State
-from unretouch.runs.status import LastSave, TrainingStatus
+from unretouch.runs.status import LastSave, TrainingStatus, share_of
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm, session
@@ -33,8 +34,6 @@ STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
 """Test only: stop, as if the run were done, after so many updates of this process."""
 
 STATUS_EVERY_S = 2.0
-LEVELS = 127.5
-"""Grey levels of one unit of network space."""
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 """What the page draws of the records of metrics.jsonl."""
 
@@ -213,8 +212,8 @@ class Trainer:
     def _log(self, last: Update) -> None:
         """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""
         progress, mean = self._progress, self._progress.means()
-        error = mean["mean_error"] * LEVELS
-        recovered = 1 - mean["mean_error"] / mean["identity"] if mean["identity"] else 0.0
+        error = mean["mean_error"] * GREY_LEVELS
+        recovered = share_of(mean["mean_error"], mean["identity"]) or 0.0
         losses = {name: mean[name] for name in ("G_GAN", "G_L1", "D_real", "D_fake")}
         size, place = progress.batch_size, progress.epochs.place_in_epoch(progress.step - 1) + 1
         epoch = progress.epochs.of_step(progress.step - 1)
@@ -224,7 +223,7 @@ class Trainer:
         )
         record = {
             "step": progress.step, "epoch": epoch, "images": progress.step * size, **losses,
-            "level_error": error, "identity_error": mean["identity"] * LEVELS,
+            "level_error": error, "identity_error": mean["identity"] * GREY_LEVELS,
             "recovered_share": recovered, "lr": progress.lr,
             "elapsed_s": round(progress.elapsed, 3),
         }  # fmt: skip

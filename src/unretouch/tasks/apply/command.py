@@ -31,6 +31,7 @@ from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+from unretouch.report.console import say
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
@@ -42,7 +43,7 @@ def main(settings: ApplySettings) -> int:
     """Restore photographs. Returns the exit code. Raises UnretouchError."""
     console = Console()
     batch = prepare(settings)
-    _say(console, str(batch.model.info))
+    say(console, str(batch.model.info))
     problems = _show(batch, console)
     if problems:
         raise ManyDataErrors(problems)
@@ -72,10 +73,10 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
                 continue
             made, already = made + (not outcome.already), already + outcome.already
             for line in _lines(outcome):
-                _say(console, line)
+                say(console, line)
     before = f", {already} were there from before" if already else ""
     failed = f", {len(problems)} failed" if problems else ""
-    _say(console, f"{made} restored{before}{failed}; in {batch.request.out}")
+    say(console, f"{made} restored{before}{failed}; in {batch.request.out}")
     return problems
 
 
@@ -88,11 +89,6 @@ def _lines(done: Done) -> Iterator[str]:
     )
     for note in done.notes:
         yield f"  note: {note}"
-
-
-def _say(console: Console, line: str) -> None:
-    # Not report.console's: that imports torch, which --runtime onnx does without.
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 # --- many photographs: read ahead, write behind, go on past bad ones, do none twice

@@ -30,7 +30,7 @@ from unretouch.pixels.pair_pictures import (
     picture_files,
     write_pictures,
 )
-from unretouch.pixels.pairs import Pair, sides
+from unretouch.pixels.pairs import Pair, read_pair
 from unretouch.pixels.spaces import Rgb
 from unretouch.report.deep_distance import extra_metrics
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
@@ -221,6 +221,4 @@ def _read(job: PairJob, direction: Direction) -> Pair:
     group, files = job
     if group == "self_test":
         return simulated_pair(files.name, files.files[0])
-    a, b = sides(files, [images.read(path) for path in files.files])
-    source, target = (a, b) if direction == "AtoB" else (b, a)
-    return Pair(files.name, source, target, files.files)
+    return read_pair(files, direction)

@@ -16,7 +16,7 @@ from unretouch import __version__
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.metrics.table import METRICS
-from unretouch.report.console import doing_nothing, number, percent, table
+from unretouch.report.console import NO_VALUE, doing_nothing, number, percent, table
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import (
     PLAIN,
@@ -318,7 +318,7 @@ def _coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
             f"{number(band.recovered, 2)} / {percent(shares[f'{band.low}_{band.high}'], 0)}"
             for band in pair.coarse
         ]
-        cells += ["-"] * (len(bands) - len(cells))
+        cells += [NO_VALUE] * (len(bands) - len(cells))
         finer = sum(shares[part] for part in PARTS) if shares else None
         rows.append((pair.name, *cells, percent(finer, 0)))
     return table(
