@@ -16,11 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.names import unique_stems
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
 from unretouch.pixels.spaces import Rgb
@@ -169,6 +170,14 @@ def changed(
     return LazyPair(pair.name, pair.files, shape, decoded, pair.cache)
 
 
+def swapped(pair: Pair) -> Pair:
+    """Return the pair the other way round."""
+    if not isinstance(pair, LazyPair):
+        return dataclasses.replace(pair, source=pair.target, target=pair.source)
+    decode = pair.decode
+    return LazyPair(pair.name, pair.files, pair.shape, lambda: decode()[::-1], pair.cache)
+
+
 def fetch(pairs: Sequence[Pair]) -> None:
     """Begin to decode, in the background, what of `pairs` is decoded lazily."""
     lazy = [pair for pair in pairs if isinstance(pair, LazyPair)]
@@ -189,6 +198,9 @@ class LoadedPairs:
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
     """whether they are decoded when they are looked at, since all do not fit the cache"""
+
+
+NO_PAIRS: Final = LoadedPairs([], [], [], {})
 
 
 @dataclass(frozen=True)
@@ -267,6 +279,40 @@ def load_pairs(
         raise ManyDataErrors(problems)
     loaded.warnings.extend(pair_check.repeated(digests))
     return loaded
+
+
+def load_untouched(folder: Path, cache: PictureCache) -> LoadedPairs:
+    """Return the pictures of a folder and its subfolders as pairs whose two sides are the picture.
+
+    They are decoded once to be checked, and again when they are looked at. Raises ManyDataErrors
+    naming every file that is damaged, DataError when there is none.
+    """
+    loaded = LoadedPairs([], [], [], {}, lazy=True)
+    problems: list[DataError] = []
+    paths = images.list_images(folder)
+    if not paths:
+        raise DataError("holds no pictures that can be read", folder, "Name another for --also")
+    names = unique_stems([path.relative_to(folder) for path in paths])
+    chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
+    for files, pictures in _decoded(chosen, problems):
+        picture, path = pictures[0], files.files[0]
+        loaded.manifest.append(_record(files.name, path, folder, picture))
+        loaded.pairs.append(_untouched(files, picture.rgb.shape[:2], cache))
+    if problems:
+        raise ManyDataErrors(problems)
+    if unread := images.passed_over(paths):
+        loaded.warnings.append(unread)
+    return loaded
+
+
+def _untouched(files: PairFiles, shape: tuple[int, ...], cache: PictureCache) -> LazyPair:
+    def decode() -> Sides:
+        picture = _read(files, files.files[0]).rgb
+        if picture.shape[:2] != shape:
+            raise DataError("has changed since the run began", files.files[0])
+        return picture, picture
+
+    return LazyPair(files.name, files.files, (shape[0], shape[1]), decode, cache)
 
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:

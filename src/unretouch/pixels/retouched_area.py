@@ -255,7 +255,7 @@ def pair_map(source: Rgb, target: Rgb) -> PairMap:
     """Measure the difference and the noise of a pair, uint8 (H, W, 3) of one size."""
     height, width = source.shape[:2]
     if min(height, width) < 2 * BLOCK:
-        return _tiny(source, target)
+        return exact_map(source, target)
     with ThreadPoolExecutor(2) as pool:  # compression releases the interpreter
         strips = row_strips(height, STRIP)
         parts = list(pool.map(lambda rows: measured(source, target, rows), strips))
@@ -266,8 +266,8 @@ def pair_map(source: Rgb, target: Rgb) -> PairMap:
     return PairMap((height, width), absolute, difference, light, *noise)
 
 
-def _tiny(source: Rgb, target: Rgb) -> PairMap:
-    """Return the map of a pair too small to measure any noise in."""
+def exact_map(source: Rgb, target: Rgb) -> PairMap:
+    """Return the map of a pair without noise: made by a program, or too small to measure any."""
     residual = exact_difference(*(whole_blocks(side) for side in (target, source)))
     absolute = block_means(np.abs(residual)).mean(2)
     nothing = np.zeros_like(absolute)

@@ -32,6 +32,7 @@ class RunDir:
         self.root = names.inside(Path(checkpoints_dir), *self.name.split("/"))
         self.config = self.root / "config.json"
         self.data_manifest = self.root / "data.json"
+        self.untouched_manifest = self.root / "untouched.json"
         self.train_options = self.root / "train_opt.txt"
         self.test_options = self.root / "test_opt.txt"
         self.loss_log = self.root / "loss_log.txt"

@@ -69,6 +69,9 @@ class TrainSettings(Settings):
     """subfolder of dataroot that holds the pairs"""
     max_dataset_size: PairCount = math.inf
     """use only the first so many pairs"""
+    also: str = ""
+    """folder of untouched pictures like those to be restored: the retouch is learnt first and makes
+    pairs of them; for --aim restore and texture"""
 
     preprocess: Preprocess = "resize_and_crop"
     """what is done to a pair's size while loading; none keeps its full size"""
@@ -176,6 +179,10 @@ class TrainSettings(Settings):
         super().__post_init__()
         if self.minutes is None and self.n_epochs + self.n_epochs_decay == 0:
             raise UsageError("no epoch to train", "--n_epochs", "Give n_epochs or n_epochs_decay")
+        if self.also and (self.recipe != "fast" or self.aim == "fit"):
+            raise UsageError(
+                "is for portraits that were never seen", "--also", "Add --aim restore or texture"
+            )
         if self.preprocess == "resize_and_crop" and self.crop_size > self.load_size:
             raise UsageError(
                 f"{self.crop_size} is larger than --load_size {self.load_size}", "--crop_size"
@@ -311,7 +318,7 @@ class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags)
 
 
 OURS = frozenset({
-    "aim", "allow_changed_data", "cache_gb", "d_every", "device", "devices", "keep_gb",
+    "aim", "allow_changed_data", "also", "cache_gb", "d_every", "device", "devices", "keep_gb",
     "lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed",
     "size", "target_error",
 })  # fmt: skip

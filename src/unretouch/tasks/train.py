@@ -16,7 +16,16 @@ from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
 from unretouch.networks.pyramid import size_for
-from unretouch.pixels.pairs import SAMPLE, LoadedPairs, Pair, PictureCache, Reading, load_pairs
+from unretouch.pixels.pairs import (
+    NO_PAIRS,
+    SAMPLE,
+    LoadedPairs,
+    Pair,
+    PictureCache,
+    Reading,
+    load_pairs,
+    load_untouched,
+)
 from unretouch.report.console import error_table, say
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs import history
@@ -68,11 +77,16 @@ def train_run(
     where = team.device or device.choose(settings.device)
     check = MemoryCheck(settings, on_gpu=where.type == "cuda")
     with check.told():
-        loaded = _loaded(settings, check, console)
+        cache = PictureCache(cache_bytes(settings))
+        loaded = _loaded(settings, check, cache, console)
+        untouched = _untouched(settings, cache, console)
         device.prepare(where)
         settings = replace(settings, precision=device.precision(settings.precision, where))
         # Those as they were read are let go.
-        loaded = replace(loaded, pairs=prepared_pairs(settings, loaded.pairs))
+        loaded, untouched = (
+            replace(each, pairs=prepared_pairs(settings, each.pairs))
+            for each in (loaded, untouched)
+        )
         settings = _sized(settings, loaded.pairs, run, how.continue_train)
         if not how.continue_train and (aside := set_aside_earlier(run)):
             kept = f"the run that was here is kept as {aside}"
@@ -80,7 +94,7 @@ def train_run(
         run.prepare()
         with run_lock(run):
             padded = padded_pairs(settings, loaded.pairs)
-            opened = open_run(run, settings, how, loaded.manifest, padded, where, team)
+            opened = open_run(run, settings, how, loaded.manifest, padded, where, team, untouched)
             for line in opened.lines:
                 say(console, line)
             if opened.progress.done or opened.progress.time_up:
@@ -91,11 +105,23 @@ def train_run(
             for line in opened.fit.expectations(opened.progress.total_steps):
                 say(console, line)
             require_room(run, plan)
-            _record_start(run, settings, opened, loaded, options_text)
+            _record_start(run, settings, opened, loaded, untouched, options_text)
             return _trained(run, settings, opened, loaded, console, report, team)
 
 
-def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> LoadedPairs:
+def _untouched(settings: TrainSettings, cache: PictureCache, console: Console) -> LoadedPairs:
+    """Read the pictures that --also names, if any."""
+    if not settings.also:
+        return NO_PAIRS
+    loaded = load_untouched(Path(settings.also), cache)
+    for warning in loaded.warnings:
+        say(console, f"note: {warning}")
+    return loaded
+
+
+def _loaded(
+    settings: TrainSettings, check: MemoryCheck, cache: PictureCache, console: Console
+) -> LoadedPairs:
     """Read all pairs, after a look at the memory; print what is doubtful about them."""
 
     def before(reading: Reading) -> None:
@@ -111,7 +137,7 @@ def _loaded(settings: TrainSettings, check: MemoryCheck, console: Console) -> Lo
         settings.phase,
         settings.direction,
         settings.max_dataset_size,
-        PictureCache(cache_bytes(settings)),
+        cache,
         before,
     )
     for warning in loaded.warnings[:MOST_NOTES]:
@@ -151,6 +177,7 @@ def _record_start(
     settings: TrainSettings,
     opened: Session,
     loaded: LoadedPairs,
+    untouched: LoadedPairs,
     options_text: str | None,
 ) -> None:
     versions = {
@@ -161,6 +188,8 @@ def _record_start(
     }
     save_settings(run.config, settings, versions)
     durable.write_json(run.data_manifest, loaded.manifest)
+    if untouched.pairs:
+        durable.write_json(run.untouched_manifest, untouched.manifest)
     if options_text is not None:
         durable.write_text(run.train_options, options_text)
     event, about = "resume" if opened.resumed else "start", session.surroundings(opened.fit)

@@ -36,6 +36,8 @@ LEFT_OUT_BLOCK = 64
 """Pixels a side of a block that is left out: twice the longest period that texture is judged by."""
 EVENLY = 1 / 6
 """Of the weight of all crops, spread evenly beside it, so that untouched areas are seen too."""
+MADE_SHARE = 0.5
+"""Of the crops, at most, that show pairs which the program made itself."""
 MOST_PLACES = 40_000
 """In a picture: the grid of places is coarser in larger ones."""
 AHEAD = 4
@@ -130,9 +132,11 @@ def crop_table(
     left_out: float | Sequence[LeftOut] = 0.0,
     seed: int = 0,
     evenly: float = EVENLY,
+    made: int = 0,
 ) -> CropTable:
     """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
-    `maps` are what pair_maps says of them.
+    `maps` are what pair_maps says of them. The last `made` of the pairs were made by the program:
+    together they are drawn in at most MADE_SHARE of all crops.
 
     A crop is drawn in proportion to its mean absolute residual where the retouch stands out, and a
     little everywhere (see EVENLY). Crops are moved inwards at the borders, so border pixels are
@@ -157,11 +161,20 @@ def crop_table(
             if isinstance(left_out, float)
             else left_out[index]
         )
+    if made and len(pairs) > made:
+        own, further = (sum(int(w.sum()) for w in part) for part in _parted(weights, made))
+        most = own * MADE_SHARE / (1 - MADE_SHARE)
+        if further > most:
+            weights[-made:] = [(w * (most / further)).astype(np.int64) for w in weights[-made:]]
     asked = np.concatenate(weights)
     weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
     return CropTable(pairs, maps, crop, where, running, kept_out, residual)
+
+
+def _parted(weights: list[NDArray[np.int64]], made: int) -> tuple[list[Any], list[Any]]:
+    return weights[:-made], weights[-made:]
 
 
 def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range) -> None:

@@ -15,10 +15,10 @@ from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.networks import GENERATORS, Generator
-from unretouch.pixels.pairs import Pair
-from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.pairs import Pair, swapped
+from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
-from unretouch.training import crops, fast_recipe
+from unretouch.training import crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
 from unretouch.training.estimates import capacity
 from unretouch.training.fit import Fit, Update
@@ -64,18 +64,65 @@ class FastFit(Fit):
         pairs: Sequence[Pair],
         device: torch.device,
         team: Team = ALONE,
+        untouched: Sequence[Pair] = (),
     ):
+        """Of `untouched` pictures, whose two sides are the same, further pairs are made."""
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
-        torch.manual_seed(seeding.torch_seed(settings.seed, 0))
-        self._net = networks.build_generator(settings).to(device)
-        self._average = copy.deepcopy(self._net).requires_grad_(False).eval()
+        self._net, self._average = self._fresh()
         self._names = [pair.name for pair in pairs]
-        self._stages = stages_of(self._net, self._average, pairs, self.maps, settings, device)
+        self._given, self._untouched = pairs, untouched
+        self._retoucher: tuple[Generator, Generator] | None = None
+        """what learns the retouch itself, and its averaged weights"""
+        self._first: list[Stage] = []
+        """those of the retoucher"""
+        self._own: list[Stage] = []
+        """those of the network that is wanted; none as long as the retoucher is trained"""
+        if untouched:
+            self._begin_with_the_retouch()
+        else:
+            self._own = self._own_stages()
         self._now = 0
         self._began = (0, 0.0)
         self._stage.begin()
+
+    def _fresh(self) -> tuple[Generator, Generator]:
+        """Return a network of the settings, and one for its averaged weights."""
+        torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
+        net = networks.build_generator(self._settings).to(self._device)
+        return net, copy.deepcopy(net).requires_grad_(False).eval()
+
+    def _begin_with_the_retouch(self) -> None:
+        """Begin with stages that fit another network to the pairs the other way round."""
+        self._retoucher = self._fresh()
+        pairs = [swapped(pair) for pair in self._given]
+        maps = crops.pair_maps(pairs)
+        self._first = stages_of(*self._retoucher, pairs, maps, self._settings, self._device)
+        for stage in self._first:
+            stage.ends_at *= retoucher.SHARE
+        self._first[0].note = retoucher.note(len(self._untouched))
+
+    def _own_stages(self) -> list[Stage]:
+        """Return the stages of what is wanted, whatever went before."""
+        made: list[Pair] = []
+        if self._retoucher is not None:
+            kept = self._retoucher[0].made_of([stage.kept for stage in self._first])
+            made = retoucher.retouched(self._untouched, kept)
+        maps = [*self.maps, *(exact_map(pair.source, pair.target) for pair in made)]
+        found = stages_of(
+            self._net, self._average, [*self._given, *made], maps, self._settings, self._device,
+            len(made),
+        )  # fmt: skip
+        if made:
+            for stage in found:
+                stage.ends_at = retoucher.SHARE + (1 - retoucher.SHARE) * stage.ends_at
+            found[0].note = retoucher.note_after(len(made), found[0].note)
+        return found
+
+    @property
+    def _stages(self) -> list[Stage]:
+        return [*self._first, *self._own]
 
     @property
     def _stage(self) -> Stage:
@@ -88,7 +135,9 @@ class FastFit(Fit):
 
     @property
     def generator(self) -> Generator:
-        return self._net.made_of([stage.kept for stage in self._stages])
+        if not self._own:
+            return self._average
+        return self._net.made_of([stage.kept for stage in self._own])
 
     @property
     def pixels_a_step(self) -> int:
@@ -105,10 +154,12 @@ class FastFit(Fit):
 
     def update(self, step: int, epoch: int, place: int, progress: float) -> Update:
         began = time.monotonic()
-        if progress >= self._stage.ends_at and self._now + 1 < len(self._stages):
+        if progress >= self._stage.ends_at and (self._now + 1 < len(self._stages) or not self._own):
             # The coarse network is left as it is kept: the fine one is trained beside that.
             self._stage.end()
             self._now, self._began = self._now + 1, (step, progress)
+            if self._now == len(self._first):
+                self._own = self._own_stages()
             self._stage.begin()
         stage, recipe = self._stage, self._stage.recipe
         sample = self._drawn(step)
@@ -185,23 +236,34 @@ class FastFit(Fit):
 
     def state(self) -> dict[str, Any]:
         return {
-            "weights": {"G": self._net.state_dict(), "average": self._average.state_dict()},
+            "weights": {name: net.state_dict() for name, net in self._networks().items()},
             "stages": [stage.state() for stage in self._stages[: self._now + 1]],
             "began": list(self._began),
         }
 
     def restore(self, state: dict[str, Any], where: object) -> None:
-        if state["weights"].keys() != {"G", "average"}:
+        nets = self._networks()
+        if state["weights"].keys() != nets.keys():
             raise CheckpointError("was trained with another recipe", where)
-        networks.load_weights(self._net, state["weights"]["G"], where)
-        networks.load_weights(self._average, state["weights"]["average"], where)
+        for name, net in nets.items():
+            networks.load_weights(net, state["weights"][name], where)
         # Version 0.1 knew one stage.
         stages = state.get("stages", [state])
         step, progress = state.get("began", (0, 0.0))
         self._now, self._began = len(stages) - 1, (int(step), float(progress))
-        for stage, remembered in zip(self._stages, stages, strict=False):
-            stage.begin()
-            stage.restore(remembered, where)
+        for number, remembered in enumerate(stages):
+            if number == len(self._first) and not self._own:
+                self._own = self._own_stages()
+            self._stages[number].begin()
+            self._stages[number].restore(remembered, where)
+
+    def _networks(self) -> dict[str, Generator]:
+        """Return the networks whose weights are state, by name."""
+        found = {"G": self._net, "average": self._average}
+        if self._retoucher is not None:
+            names = ("retoucher", "retoucher_average")
+            found |= dict(zip(names, self._retoucher, strict=True))
+        return found
 
     def _drawn(self, step: int) -> Crops:
         stage, seed, batch = self._stage, self._settings.seed, self._batch
@@ -229,7 +291,8 @@ class FastFit(Fit):
 
     def _pairs(self, step: int) -> tuple[str, ...]:
         chosen = crops.drawn_places(self._stage.table, self._settings.seed, step, self._batch)
-        return tuple(sorted({self._names[int(index)] for index, _, _ in chosen}))
+        pairs = self._stage.table.pairs
+        return tuple(sorted({pairs[int(index)].name for index, _, _ in chosen}))
 
     def _require_finite(self, step: int, values: dict[str, float]) -> None:
         for name, value in values.items():

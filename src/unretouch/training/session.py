@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, UsageError
-from unretouch.pixels.pairs import Pair
+from unretouch.pixels.pairs import NO_PAIRS, LoadedPairs, Pair
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Loaded
 from unretouch.runs.folder import RunDir
@@ -76,6 +76,7 @@ def open_run(
     pairs: Sequence[Pair],
     device: torch.device,
     team: Team = ALONE,
+    untouched: LoadedPairs = NO_PAIRS,
 ) -> Session:
     """Return the session in which `run` begins or goes on; clear up what a crash left there.
 
@@ -85,17 +86,19 @@ def open_run(
     """
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
-        _require_same_data(run, manifest, how.allow_changed_data)
+        if not how.allow_changed_data:
+            _require_same_data(run, run.data_manifest, manifest)
+            _require_same_data(run, run.untouched_manifest, untouched.manifest)
         with _foreign_told(newest.path):
             lines = _changed_settings(newest, settings, run)
-            opened = start(settings, pairs, device, team=team)
+            opened = start(settings, pairs, device, team=team, untouched=untouched.pairs)
             opened.lines.extend(lines)
             _go_on(run, newest, settings, how, opened)
     else:
         path = run.weights(how.load_epoch)
         if how.continue_train and how.load_epoch != "latest" and not path.exists():
             raise CheckpointError("no such weights file", path, "Leave --epoch out")
-        opened = start(settings, pairs, device, how.epochs_before, team)
+        opened = start(settings, pairs, device, how.epochs_before, team, untouched.pairs)
         if how.continue_train:
             _take_weights(run, how, opened)
     _clear_up(run, opened)
@@ -108,6 +111,7 @@ def start(
     device: torch.device,
     epochs_before: int = 0,
     team: Team = ALONE,
+    untouched: Sequence[Pair] = (),
 ) -> Session:
     """Return a session from fresh weights, with `epochs_before` epochs counted as done."""
     progress = Progress(
@@ -118,17 +122,24 @@ def start(
     if settings.minutes is not None:
         progress.budget_s = settings.minutes * 60
         progress.pace = Pace(_GUESSED_STEPS)
-    return Session(build_fit(settings, pairs, device, team), progress, [])
+    return Session(build_fit(settings, pairs, device, team, untouched), progress, [])
 
 
 def build_fit(
-    settings: TrainSettings, pairs: Sequence[Pair], device: torch.device, team: Team = ALONE
+    settings: TrainSettings,
+    pairs: Sequence[Pair],
+    device: torch.device,
+    team: Team = ALONE,
+    untouched: Sequence[Pair] = (),
 ) -> Fit:
-    """Return the fit of the settings' recipe, with fresh weights. The other one is not imported."""
+    """Return the fit of the settings' recipe, with fresh weights. The other one is not imported.
+
+    `untouched` pictures are for the fast one.
+    """
     if settings.recipe == "fast":
         from unretouch.training.fast_fit import FastFit
 
-        return FastFit(settings, pairs, device, team)
+        return FastFit(settings, pairs, device, team, untouched)
     from unretouch.training.classic_fit import ClassicFit
 
     return ClassicFit(settings, pairs, device, team)
@@ -228,14 +239,14 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
     return lines
 
 
-def _require_same_data(run: RunDir, manifest: Sequence[dict[str, Any]], allowed: bool) -> None:
-    if allowed or not run.data_manifest.exists():
+def _require_same_data(run: RunDir, recorded: Path, manifest: Sequence[dict[str, Any]]) -> None:
+    if not recorded.exists():
         return
     try:
-        before = {r["file"]: r["sha256"] for r in json.loads(run.data_manifest.read_text("utf-8"))}
+        before = {r["file"]: r["sha256"] for r in json.loads(recorded.read_text("utf-8"))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            "cannot be read", run.data_manifest, "Go on with --allow_changed_data"
+            "cannot be read", recorded, "Go on with --allow_changed_data"
         ) from error
     now = {record["file"]: record["sha256"] for record in manifest}
     changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))

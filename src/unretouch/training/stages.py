@@ -215,20 +215,21 @@ def stages_of(
     maps: Sequence[PairMap],
     settings: TrainSettings,
     device: torch.device,
+    made: int = 0,
 ) -> list[Stage]:
     """Return the stages in which `net` is trained to pairs, whose `maps` are what pair_maps says.
 
-    `average` is of the same kind.
+    `average` is of the same kind; for `made` see crop_table.
     """
     aim, seed = settings.aim, settings.seed
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
     if len(net.networks) == 1:
         multiple, left_out = net.size_multiple, recipe.left_out
-        table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed)
+        table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed, made=made)
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
     table = crops.crop_table(
-        pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY
+        pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY, made
     )
     judged_by: AimName = "restore" if aim == "texture" else aim
     (coarse, fine), (average_coarse, average_fine) = net.networks, average.networks
@@ -236,7 +237,9 @@ def stages_of(
     of_reduced = dataclasses.replace(table, residual=USUAL_RESIDUAL)
     first = CoarseStage(coarse, average_coarse, of_reduced, of_coarse, judged_by, device)
     first.ends_at = coarse_share(maps)
-    table = crops.crop_table(pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed)
+    table = crops.crop_table(
+        pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed, made=made
+    )
     second = FineStage(fine, average_fine, table, recipe, aim, device)
     second.coarse = first
     return [first, second]
