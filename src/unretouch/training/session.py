@@ -87,8 +87,10 @@ def open_run(
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
         if not how.allow_changed_data:
-            _require_same_data(run, run.data_manifest, manifest)
-            _require_same_data(run, run.untouched_manifest, untouched.manifest)
+            _require_same_data(run, "pairs", run.data_manifest, manifest)
+            _require_same_data(
+                run, "pictures of --also", run.untouched_manifest, untouched.manifest
+            )
         with _foreign_told(newest.path):
             lines = _changed_settings(newest, settings, run)
             opened = start(settings, pairs, device, team=team, untouched=untouched.pairs)
@@ -239,7 +241,9 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
     return lines
 
 
-def _require_same_data(run: RunDir, recorded: Path, manifest: Sequence[dict[str, Any]]) -> None:
+def _require_same_data(
+    run: RunDir, what: str, recorded: Path, manifest: Sequence[dict[str, Any]]
+) -> None:
     if not recorded.exists():
         return
     try:
@@ -252,7 +256,7 @@ def _require_same_data(run: RunDir, recorded: Path, manifest: Sequence[dict[str,
     changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))
     if changed:
         raise DataError(
-            f"the pairs are not those this run was trained on (changed, new or gone: "
+            f"the {what} are not those this run was trained on (changed, new or gone: "
             f"{', '.join(changed[:5])}{' ...' if len(changed) > 5 else ''})",
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
