@@ -408,14 +408,14 @@ def parts_of_a_step(place: Place) -> dict[str, Any]:
 
     free_memory()
     fit = fast_fit(place, place.device, **small(place))
-    batch, recipe = fit._drawn(0), fit._stage.recipe
+    batch, recipe, table = fit._drawn(0), fit._stage.recipe, fit._stage.table
     found = {
         "whole update": seconds_of(lambda n: fit.update(n, n // 3 + 1, n % 3, n / 1000), place),
         "crops made": seconds_of(
-            lambda n: crops.crops_at(
-                fit._stage.table,
-                *crops.drawn(fit._stage.table, 0, n, fit._batch, recipe.turn),
-            ),
+            lambda n: [
+                crops.crop_at(table, *place, table.crop)
+                for place in crops.drawn_places(table, 0, n, fit._batch).tolist()
+            ],
             place,
         ),
         "crops made and moved": seconds_of(fit._drawn, place),

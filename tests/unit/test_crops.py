@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crop_batches import crops_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_crops_lie_inside_and_on_the_grid(
 def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
     one = pair(48, 64)
     table = table_of([one], 16, 8)
-    batch = crops.crops_at(table, *crops.drawn(table, 1, 2, 3))
+    batch = crops_at(table, *crops.drawn(table, 1, 2, 3))
     for i, (_, top, left) in enumerate(crops.drawn_places(table, 1, 2, 3)):
         for found, side in ((batch.source, one.source), (batch.target, one.target)):
             wanted = side[top : top + 16, left : left + 16].transpose(2, 0, 1) / 127.5 - 1
@@ -60,7 +61,7 @@ def test_pixels_of_a_crop_are_those_of_the_pair() -> None:
 def test_draws_depend_on_seed_and_step_alone() -> None:
     table = table_of([pair(64, 64), pair(64, 96, 1)], 16, 8)
     again = table_of([pair(64, 64), pair(64, 96, 1)], 16, 8)
-    crops.crops_at(again, *crops.drawn(again, 0, 0, 7))
+    crops_at(again, *crops.drawn(again, 0, 0, 7))
     first, second = (crops.drawn_places(t, 4, 10**9, 8) for t in (table, again))
     assert (first == second).all()
     assert (first != crops.drawn_places(table, 5, 10**9, 8)).any()
@@ -77,14 +78,14 @@ def test_changed_areas_are_drawn_more_often_and_all_are_drawn() -> None:
 
 def test_pairs_of_different_sizes_share_the_smallest_crop() -> None:
     table = table_of([pair(20, 200), pair(300, 64, 1)], 128, 8)
-    batch = crops.crops_at(table, *crops.drawn(table, 0, 0, 4))
+    batch = crops_at(table, *crops.drawn(table, 0, 0, 4))
     assert batch.source.shape == batch.target.shape == (4, 3, 24, 24)
 
 
 def test_turned_crops_are_the_eight_positions_of_the_same_pixels() -> None:
     table = table_of([pair(64, 64)], 16, 8)
     places = np.repeat(crops.drawn_places(table, 0, 0, 1), 8, axis=0)
-    turned = crops.crops_at(table, places, range(8))
+    turned = crops_at(table, places, range(8))
     flat = {tuple(one.flatten().tolist()) for one in turned.source}
     assert len(flat) == 8
     upright = turned.source[0]
@@ -97,7 +98,7 @@ def test_turned_crops_are_the_eight_positions_of_the_same_pixels() -> None:
         assert (source - target).abs().sum() == pytest.approx(
             float((turned.source[0] - turned.target[0]).abs().sum()), rel=1e-4
         )
-    assert (crops.crops_at(table, *crops.drawn(table, 0, 3, 8, turn=True)).source.shape) == (
+    assert (crops_at(table, *crops.drawn(table, 0, 3, 8, turn=True)).source.shape) == (
         8,
         3,
         16,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from crop_batches import crops_at
 from torch import Tensor, nn
 
 from unretouch.networks import build_generator, detail
@@ -86,7 +87,7 @@ def train(net: nn.Module, steps: range, optimizer: Optimiser | None = None) -> T
     table = table_of([pair(64, 64)], 32, 8)
     for step in steps:
         recipe.set_rate(optimizer, recipe.rate_factor(step / 60, step, numbers))
-        batch = crops.crops_at(table, *crops.drawn(table, 0, step, 2))
+        batch = crops_at(table, *crops.drawn(table, 0, step, 2))
         optimizer.zero_grad()
         loss = recipe.residual_loss(net(batch.source), batch.target, numbers, step / 60)
         loss.backward()
@@ -116,7 +117,7 @@ def test_where_little_was_changed_the_outer_layers_learn_in_small_steps() -> Non
     assert rates[1.8] == rates[18.0] == [numbers.rate, numbers.adam_rate]
     assert rates[0.18] == pytest.approx([numbers.rate, 0.1 * numbers.adam_rate])
     table = table_of([pair(64, 64, changed=slice(0, 8)), pair(40, 64, seed=1)], 32, 8)
-    drawn = crops.crops_at(table, *crops.drawn(table, 0, 0, 4000))
+    drawn = crops_at(table, *crops.drawn(table, 0, 0, 4000))
     asked = 127.5 * (drawn.target - drawn.source).abs().mean()
     assert table.residual == pytest.approx(float(asked), rel=0.1)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from crop_batches import crops_at
 from torch import nn
 
 from unretouch.networks import detail, pyramid
@@ -143,8 +144,8 @@ def table() -> crops.CropTable:
 
 def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
     judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
-    sample = crops.crops_at(table, judged, [0] * len(judged))
-    return EarlyChoice(net, sample, lambda net, sample: net(sample.source), "restore")
+    sample = crops_at(table, judged, [0] * len(judged))
+    return EarlyChoice(net, [sample], lambda net, sample: net(sample.source), "restore")
 
 
 def network(levels: float) -> nn.Module:

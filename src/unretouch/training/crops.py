@@ -24,7 +24,8 @@ from unretouch.networks.pyramid import FACTOR, reduced
 from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import LazyPair, Pair, fetch
 from unretouch.pixels.retouched_area import PairMap, pair_map
-from unretouch.pixels.spaces import in_network_space
+from unretouch.pixels.spaces import GREY_LEVELS, in_network_space
+from unretouch.training.cameras import Camera
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
@@ -97,12 +98,54 @@ class Crops:
     guide: Tensor | None = None
     """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
 
+    @staticmethod
+    def joined(each: Sequence[Crops]) -> Crops:
+        """Return a batch of all of them; a guide has either each or none."""
+        guides = [one.guide for one in each if one.guide is not None]
+        return Crops(
+            torch.cat([one.source for one in each]),
+            torch.cat([one.target for one in each]),
+            torch.cat([one.left_out for one in each]),
+            torch.cat(guides) if guides else None,
+        )
+
     def to(self, device: torch.device) -> Crops:
         return self._each(lambda x: x.to(device))
+
+    def turned(self, turn: int) -> Crops:
+        """Return all turned by `turn` % 4 quarters, and mirrored from 4 on."""
+        return self._each(lambda x: _turned(x, turn))
 
     def one(self, number: int) -> Crops:
         """Return one of the N."""
         return self._each(lambda x: x[number : number + 1])
+
+    def taken_by(self, camera: Camera, side: int) -> Crops:
+        """Return all as this camera takes them, at `side` pixels a side."""
+        crop = self if self.source.shape[-1] == side else self._resized(side)
+        source, target, guide = (
+            camera.developed(crop.source),
+            camera.developed(crop.target),
+            crop.guide,
+        )
+        if guide is not None and guide.shape[1] > 1:
+            # The large change is one of this camera's picture, too.
+            change = camera.developed(crop.source + guide[:, :-1]) - source
+            guide = torch.cat([change, guide[:, -1:]], 1)
+        return Crops(source, target, crop.left_out, guide)
+
+    def _resized(self, side: int) -> Crops:
+        resize = partial(F.interpolate, size=(side, side), antialias=True, align_corners=False)
+        # A file has whole grey levels.
+        source, target = (
+            (resize(each, mode="bicubic").clamp(-1, 1) * GREY_LEVELS + GREY_LEVELS).round()
+            / GREY_LEVELS
+            - 1
+            for each in (self.source, self.target)
+        )
+        left_out = resize(self.left_out.float(), mode="bilinear") > 0.5
+        guide = None if self.guide is None else resize(self.guide, mode="bilinear")
+        return Crops(source, target, left_out, guide)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Crops:
         guide = None if self.guide is None else change(self.guide)
@@ -195,7 +238,7 @@ def drawn(
     part: range | None = None,
 ) -> tuple[NDArray[np.int32], list[int]]:
     """Return the places, (N, 3), and the positions of the `batch` crops of `step`, or only of those
-    of them whose numbers are in `part`: what crops_at takes.
+    of them whose numbers are in `part`.
 
     The draws of a run are one golden-ratio sequence over the weights: successive crops spread
     evenly over pictures and places, which covers everything sooner than independent draws do. With
@@ -206,18 +249,12 @@ def drawn(
     return drawn_places(table, seed, step, batch)[own], turns
 
 
-def crops_at(table: CropTable, places: NDArray[np.int32], turns: Sequence[int]) -> Crops:
-    """Return the crops at `places` (N, 3), each turned into the position 0 to 7 of `turns`."""
-    side = table.crop
-    windows = [
-        (*asked_at(table, index, top, left, side), table.left_out[index].mask(top, left, side))
-        for index, top, left in places.tolist()
-    ]
-    sources, targets, masks = (
-        torch.from_numpy(np.stack([turned(*each) for each in zip(kind, turns, strict=True)]))
-        for kind in zip(*windows, strict=True)
-    )
-    return Crops(in_network_space(sources), in_network_space(targets), masks[:, None])
+def crop_at(table: CropTable, index: int, top: int, left: int, side: int) -> Crops:
+    """Return one square window of a picture of the table."""
+    source, target = asked_at(table, index, top, left, side)
+    both = in_network_space(torch.from_numpy(np.stack([source, target])))
+    left_out = torch.from_numpy(table.left_out[index].mask(top, left, side))
+    return Crops(both[:1], both[1:], left_out[None, None])
 
 
 def asked_at(
@@ -341,10 +378,9 @@ def _starts(
     return tops, lefts
 
 
-def turned(window: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Return (S, S) or (S, S, 3) turned by `turn` % 4 quarters, and mirrored from 4 on."""
-    turned = np.rot90(window, turn % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if turn >= 4 else turned)
+def _turned(x: Tensor, turn: int) -> Tensor:
+    x = torch.rot90(x, turn % 4, (2, 3))
+    return x.flip(3) if turn >= 4 else x
 
 
 # --- of reduced pictures ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from unretouch.networks import GENERATORS, Generator
 from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
-from unretouch.training import crops, fast_recipe, retoucher
+from unretouch.training import cameras, crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
 from unretouch.training.estimates import capacity
 from unretouch.training.fit import Fit, Update
@@ -269,7 +269,8 @@ class FastFit(Fit):
         stage, seed, batch = self._stage, self._settings.seed, self._batch
         part = self._team.part(batch)
         crops.fetch_ahead(stage.table, seed, step, batch, part)
-        return stage.sample(*crops.drawn(stage.table, seed, step, batch, stage.recipe.turn, part))
+        drawn = crops.drawn(stage.table, seed, step, batch, stage.recipe.turn, part)
+        return stage.sample(*drawn, cameras.drawn(stage.recipe.cameras, seed, step, part))
 
     def _mean_distance(self, x: Tensor, y: Tensor) -> float:
         """Return the mean absolute difference over the whole batch, all processes' parts of it."""

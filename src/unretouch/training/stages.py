@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unretouch.losses import l1, local_band_energy
@@ -25,6 +26,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, fast_recipe
+from unretouch.training.cameras import JUDGES, Camera
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import remembered, restore_optimiser
@@ -85,9 +87,11 @@ class Stage:
             return
         if self.choice is None:
             judged = crops.left_out_places(self.table, EarlyChoice.most(self.side))
-            sample = self.sample(judged, [0] * len(judged))
+            samples = [
+                self.sample(judged, [0] * len(judged), [each] * len(judged)) for each in JUDGES
+            ]
             self.choice = EarlyChoice(
-                self.average, sample, lambda net, sample: self.predict(net, sample)[0], self._aim
+                self.average, samples, lambda net, sample: self.predict(net, sample)[0], self._aim
             )
         else:
             self.choice.begin()
@@ -97,9 +101,23 @@ class Stage:
         for net in (self.net, self.average):
             net.load_state_dict(self.kept.state_dict())
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
-        """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns`."""
-        return crops.crops_at(self.table, places, turns).to(self._device)
+    def sample(
+        self, places: NDArray[np.int32], turns: Sequence[int], cameras: Sequence[Camera]
+    ) -> Crops:
+        """Return what is to be learnt at `places`, (N, 3), turned into the positions `turns` and
+        as `cameras` take it."""
+        each = [self._crop(*drawn) for drawn in zip(places.tolist(), turns, cameras, strict=True)]
+        return Crops.joined(each).to(self._device)
+
+    def _crop(self, place: tuple[int, int, int], turn: int, camera: Camera) -> Crops:
+        (index, *_), table = place, self.table
+        window = camera.window(place[1:], table.crop, table.pairs[index].shape)
+        crop = crops.crop_at(table, index, *window)
+        return self._guided(crop, index, *window).turned(turn).taken_by(camera, table.crop)
+
+    def _guided(self, crop: Crops, index: int, top: int, left: int, side: int) -> Crops:
+        """Return a crop with what else the network sees there."""
+        return crop
 
     def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
         """Return the picture that `net`, of this stage's kind, makes of a sample (network space, as
@@ -135,15 +153,12 @@ class CoarseStage(Stage):
         super().end()
         self._pictures = ReducedPictures(self.table)  # lets go of those that were looked at
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
-        windows = [
-            crops.turned(self._pictures.at(*place), turn)
-            for place, turn in zip(places.tolist(), turns, strict=True)
-        ]
-        found = torch.from_numpy(np.stack(windows)).to(self._device).permute(0, 3, 1, 2)
+    def _crop(self, place: tuple[int, int, int], turn: int, camera: Camera) -> Crops:
+        found = torch.from_numpy(self._pictures.at(*place)).permute(2, 0, 1)[None]
         source, target, changed, left_out = torch.split(found, [3, 3, 1, 1], 1)
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
-        return Crops(source, target, left_out > 0, gate.float())
+        crop = Crops(source, target, left_out > 0, gate.float()).turned(turn)
+        return crop.taken_by(camera.colours, self.side)
 
     def predict(  # type: ignore[override]
         self, net: Detail, sample: Crops
@@ -166,15 +181,14 @@ class FineStage(Stage):
         self._guides: dict[int, Tensor] = {}
         super().begin()
 
-    def sample(self, places: np.ndarray[Any, Any], turns: Sequence[int]) -> Crops:
-        found = super().sample(places, turns)
-        windows = []
-        for (index, top, left), turn in zip(places.tolist(), turns, strict=True):
-            side = self.table.crop
-            window = pyramid.guide_at(self._guide(index), top, left, side, side)[0]
-            turned = crops.turned(window.permute(1, 2, 0).cpu().numpy(), turn)
-            windows.append(torch.from_numpy(turned).permute(2, 0, 1))
-        return dataclasses.replace(found, guide=torch.stack(windows).to(self._device))
+    def _guided(self, crop: Crops, index: int, top: int, left: int, side: int) -> Crops:
+        # Guides are known from the corners of cells on.
+        down, right = top % FACTOR, left % FACTOR
+        reach = side + FACTOR
+        found = pyramid.guide_at(self._guide(index), top - down, left - right, reach, reach)
+        return dataclasses.replace(
+            crop, guide=found[:, :, down : down + side, right : right + side].cpu()
+        )
 
     def predict(  # type: ignore[override]
         self, net: Detail, sample: Crops
@@ -248,32 +262,40 @@ def stages_of(
 # --- which weights are kept -------------------------------------------------------------------
 
 MOST_PIXELS = 1 << 18
-"""Pixels looked at in one judgement: it must cost little beside the training between two."""
+"""Pixels looked at in one judgement, by all cameras: it must cost little beside the training
+between two."""
 
 
 class EarlyChoice:
     """The best weights so far, and the crops by which they are found.
 
-    `restore` is judged by the error of the left-out pixels. `texture` is judged by the energy of
-    their texture: the least error would choose the most blurred weights.
+    They are judged by what is left of the error of doing nothing, on the left-out pixels, on
+    average over several cameras; through none of them may they do worse than doing nothing. For
+    `texture` the distance of the energy of texture is the error: the least error in grey levels
+    would choose the most blurred weights.
     """
 
     def __init__(
         self,
         net: Generator,
-        sample: Crops,
+        samples: Sequence[Crops],
         predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
-        """`predict` returns what a network like `net` makes of a sample."""
+        """`samples` are the same places through each camera; `predict` returns what a network like
+        `net` makes of a sample."""
         self.net = copy.deepcopy(net)
-        self._sample, self._predict, self._aim = sample, predict, aim
+        self._predict = predict
+        self._distance = local_band_energy if aim == "texture" else l1
+        self._samples = [
+            (sample, max(self._from_target(sample.source, sample), 1e-9)) for sample in samples
+        ]
         self.begin()
 
     @staticmethod
     def most(side: int) -> int:
-        """Return how many crops of `side` pixels are judged by at most."""
-        return max(1, MOST_PIXELS // side**2)
+        """Return how many crops of `side` pixels are judged by at most, through each camera."""
+        return max(1, MOST_PIXELS // len(JUDGES) // side**2)
 
     def begin(self) -> None:
         """Take the weights as they stand for the best so far. A fresh network does nothing: what
@@ -288,19 +310,25 @@ class EarlyChoice:
             self.net.load_state_dict(net.state_dict())
 
     def state(self) -> dict[str, Any]:
-        return {"weights": self.net.state_dict(), "score": self.score}
+        return {"weights": self.net.state_dict()}
 
     def restore(self, state: dict[str, Any], where: object) -> None:
         """Go back to a `state`. Raises CheckpointError when it does not fit."""
         load_weights(self.net, state["weights"], where)
-        self.score = float(state["score"])
+        self.begin()
 
     @torch.no_grad()
     def _judged(self, net: Generator) -> float:
-        each = (self._sample.one(number) for number in range(len(self._sample.source)))
-        prediction = torch.cat([self._predict(net, one) for one in each])
-        # Outside the left-out pixels the prediction is taken for right.
-        target = self._sample.target
-        judged = torch.where(self._sample.left_out, prediction, target)
-        distance = local_band_energy if self._aim == "texture" else l1
-        return float(distance(judged, target))
+        """Return the share of the error of doing nothing that is left, on average; 1 and more for
+        what does harm through any of the cameras."""
+        left = []
+        for sample, idle in self._samples:
+            each = (sample.one(number) for number in range(len(sample.source)))
+            prediction = torch.cat([self._predict(net, one) for one in each])
+            left.append(self._from_target(prediction, sample) / idle)
+        return max(max(left), 1.0) if max(left) > 1 else sum(left) / len(left)
+
+    def _from_target(self, picture: Tensor, sample: Crops) -> float:
+        # Outside the left-out pixels the picture is taken for right.
+        judged = torch.where(sample.left_out, picture, sample.target)
+        return float(self._distance(judged, sample.target))
