@@ -143,9 +143,9 @@ def table() -> crops.CropTable:
 
 
 def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
-    judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
+    judged = crops.left_out_places(table, EarlyChoice.most(table.crop, 1))
     sample = crops_at(table, judged, [0] * len(judged))
-    return EarlyChoice(net, [sample], lambda net, sample: net(sample.source), "restore")
+    return EarlyChoice(net, [sample], [sample], lambda net, sample: net(sample.source), "restore")
 
 
 def network(levels: float) -> nn.Module:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.pixels import slow_change
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import (
     BLOCK,
@@ -72,6 +73,7 @@ class PairMap:
     """how uneven the noise is: spread of the logarithm of difference over noise, about 0.2 for
     noise of a sensor, 0.5 to 1 for that of compression"""
     _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+    _slow: dict[float, Plane] = field(default_factory=dict, repr=False)
 
     @cached_property
     def noise_level(self) -> float:
@@ -145,17 +147,33 @@ class PairMap:
             found[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
         )
 
-    def asked(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Rgb:
+    def asked(
+        self, source: Rgb, target: Rgb, rows: slice, columns: slice, sigma: float | None = None
+    ) -> Rgb:
         """Return the answer that is asked for in a window of the pair, uint8 (rows, columns, 3).
 
         It is the target where the pair was retouched, and elsewhere the source: noise can be
-        neither learnt nor recovered. `source` and `target` are the whole pictures.
+        neither learnt nor recovered. With `sigma`, in pixels, it lacks what changes more slowly
+        (see slow_change.py). `source` and `target` are the whole pictures.
         """
-        answer = target[rows, columns]
-        if self.lossless:
+        answer, own = target[rows, columns], source[rows, columns]
+        if self.lossless and sigma is None:
             return answer
-        retouched = self.mask(source, target, rows, columns)
-        return np.where(retouched[..., None], answer, source[rows, columns])
+        retouched = self._changed(source, target, rows, columns)[..., None]
+        if sigma is not None:
+            if sigma not in self._slow:
+                whole = slice(0, self.shape[1])
+                self._slow[sigma] = slow_change.slow_blocks(
+                    source, target, lambda strip: self._changed(source, target, strip, whole), sigma
+                )
+            slow = slow_change.enlarged(self._slow[sigma], rows, columns)
+            answer = np.rint(np.clip(answer - slow, 0, 255)).astype(np.uint8)
+        return np.where(retouched, answer, own)
+
+    def _changed(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
+        if self.lossless:
+            return np.asarray((source[rows, columns] != target[rows, columns]).any(2))
+        return self.mask(source, target, rows, columns)
 
     def _tile(self, source: Rgb, target: Rgb, row: int, column: int) -> Mask:
         height, width = (

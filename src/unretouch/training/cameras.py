@@ -82,12 +82,19 @@ class Camera:
 OWN: Final = Camera()
 """That of the pairs."""
 
-JUDGES: Final = (
+NEAR: Final = (
     OWN,
     Camera(0.75, 0.3, (1.1, 0.95, 0.9), 1.08),
     Camera(1.3, -0.3, (0.85, 0.9, 0.95), 0.93),
 )
-"""Through which what is kept must do no harm."""
+"""Through which the best weights are chosen."""
+FAR: Final = (
+    Camera(0.55, 0.0, (1.2, 1.0, 0.8)),
+    Camera(1.7, -0.3, (0.7, 0.75, 0.8)),
+    Camera(0.75, 0.8, (0.7, 0.7, 0.9), 1.2),
+    Camera(1.4, -0.6, (1.2, 1.1, 1.0), 0.85),
+)
+"""Through which what is kept must not do harm: further away than those of training."""
 
 
 def drawn(share: float | None, seed: int, step: int, numbers: Sequence[int]) -> list[Camera]:

@@ -79,6 +79,8 @@ class CropTable:
     left_out: Sequence[LeftOut]
     residual: float
     """mean absolute change asked for in the crops that are drawn, grey levels"""
+    slower: float | None = None
+    """pixels (sigma): slower changes than these are not asked for; None: all are"""
 
     @property
     def lazy(self) -> bool:
@@ -176,10 +178,12 @@ def crop_table(
     seed: int = 0,
     evenly: float = EVENLY,
     made: int = 0,
+    slower: float | None = None,
 ) -> CropTable:
     """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
     `maps` are what pair_maps says of them. The last `made` of the pairs were made by the program:
-    together they are drawn in at most MADE_SHARE of all crops.
+    together they are drawn in at most MADE_SHARE of all crops. Changes `slower` than so many pixels
+    are not asked for.
 
     A crop is drawn in proportion to its mean absolute residual where the retouch stands out, and a
     little everywhere (see EVENLY). Crops are moved inwards at the borders, so border pixels are
@@ -213,7 +217,7 @@ def crop_table(
     weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
-    return CropTable(pairs, maps, crop, where, running, kept_out, residual)
+    return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower)
 
 
 def _parted(weights: list[NDArray[np.int64]], made: int) -> tuple[list[Any], list[Any]]:
@@ -266,7 +270,7 @@ def asked_at(
     whole = pair.source, pair.target
     height, width = pair.shape
     rows, columns = slice(top, min(top + side, height)), slice(left, min(left + side, width))
-    source, target = whole[0][rows, columns], known.asked(*whole, rows, columns)
+    source, target = whole[0][rows, columns], known.asked(*whole, rows, columns, table.slower)
     missing = [(0, side - length) for length in source.shape[:2]]
     if any(after for _, after in missing):
         # At the right and bottom, as `networks.predict` pads a picture.
@@ -312,6 +316,12 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
             unseen[window] = False
     found.sort(key=lambda entry: -entry[0])
     return np.array([place for _, place in found[:at_most]], np.int32).reshape(-1, 3)
+
+
+def even_places(table: CropTable, count: int) -> NDArray[np.int32]:
+    """Return `count` crops spread evenly over all pictures, (count, 3)."""
+    at = [(number * _GOLDEN & _MASK) * len(table.places) >> 64 for number in range(count)]
+    return table.places[at]
 
 
 def _left_out(

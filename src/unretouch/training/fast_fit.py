@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,10 @@ from unretouch.training.fit import Fit, Update
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
+NOTHING_KEPT: Final = (
+    "nothing that was learnt does better than doing nothing on what was left out of the pairs, so "
+    "the model leaves every picture as it is: give it more pairs, or more time"
+)
 MOST_LINES = 20
 """On what of the pairs' differences is the retouch."""
 
@@ -221,6 +225,10 @@ class FastFit(Fit):
             can = capacity(table.pairs, parameters, steps * self.passes_a_step, self.maps)
             lines.append(can.sentence(self._settings.size))
         return lines
+
+    def outcome(self) -> str:
+        judged = any(stage.choice is not None for stage in self._own)
+        return NOTHING_KEPT if judged and self.generator.does_nothing() else ""
 
     def learning_rate(self) -> float:
         return float(self._stage.optimiser.param_groups[0]["lr"])

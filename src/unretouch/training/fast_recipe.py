@@ -47,6 +47,8 @@ class FastRecipe:
     cameras: float | None = None
     """share of the crops that are seen as another camera takes them; None: as they are, and never
     moved against the grid either"""
+    slower: float | None = None
+    """sigma in pixels of what the network works on: slower changes are not asked for"""
     left_out: float = 0.0
     """share of the pictures that teaches nothing and chooses among the weights"""
     judge_every: int = 50
@@ -56,10 +58,15 @@ class FastRecipe:
 CAMERAS: Final = 0.5
 """Share of the crops, for portraits that were never seen."""
 
+SLOWER: Final = 64.0
+"""Pixels: about as far as a `detail` sees."""
+
 RECIPES: Final[dict[AimName, FastRecipe]] = {
     "fit": FastRecipe(crop=256, batch=1),
-    "restore": FastRecipe(turn=True, cameras=CAMERAS, left_out=0.08),
-    "texture": FastRecipe(turn=True, cameras=CAMERAS, left_out=0.08, texture=1.0, last_huber=1.0),
+    "restore": FastRecipe(turn=True, cameras=CAMERAS, slower=SLOWER, left_out=0.08),
+    "texture": FastRecipe(
+        turn=True, cameras=CAMERAS, slower=SLOWER, left_out=0.08, texture=1.0, last_huber=1.0
+    ),
 }
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
 them, in large crops: few of their pixels lack their surroundings. The others are for portraits that

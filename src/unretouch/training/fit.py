@@ -74,6 +74,11 @@ class Fit(ABC):
         be learnt, and how much of it can be."""
         return []
 
+    def outcome(self) -> str:
+        """Return what people are told when training ends, of the weights that are kept; may be
+        empty."""
+        return ""
+
     @abstractmethod
     def learning_rate(self) -> float:
         """Return the rate of the last update."""

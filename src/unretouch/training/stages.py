@@ -26,7 +26,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, fast_recipe
-from unretouch.training.cameras import JUDGES, Camera
+from unretouch.training.cameras import FAR, NEAR, Camera
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import remembered, restore_optimiser
@@ -86,12 +86,14 @@ class Stage:
         if not self.recipe.left_out:
             return
         if self.choice is None:
-            judged = crops.left_out_places(self.table, EarlyChoice.most(self.side))
-            samples = [
-                self.sample(judged, [0] * len(judged), [each] * len(judged)) for each in JUDGES
-            ]
+            left_out = crops.left_out_places(self.table, EarlyChoice.most(self.side, len(NEAR)))
+            evenly = crops.even_places(self.table, EarlyChoice.most(self.side, len(FAR)))
             self.choice = EarlyChoice(
-                self.average, samples, lambda net, sample: self.predict(net, sample)[0], self._aim
+                self.average,
+                [self._all_by(camera, left_out) for camera in NEAR],
+                [self._all_by(camera, evenly) for camera in FAR],
+                lambda net, sample: self.predict(net, sample)[0],
+                self._aim,
             )
         else:
             self.choice.begin()
@@ -108,6 +110,10 @@ class Stage:
         as `cameras` take it."""
         each = [self._crop(*drawn) for drawn in zip(places.tolist(), turns, cameras, strict=True)]
         return Crops.joined(each).to(self._device)
+
+    def _all_by(self, camera: Camera, places: NDArray[np.int32]) -> Crops:
+        count = len(places)
+        return self.sample(places, [0] * count, [camera] * count)
 
     def _crop(self, place: tuple[int, int, int], turn: int, camera: Camera) -> Crops:
         (index, *_), table = place, self.table
@@ -239,12 +245,16 @@ def stages_of(
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
     if len(net.networks) == 1:
         multiple, left_out = net.size_multiple, recipe.left_out
-        table = crops.crop_table(pairs, maps, recipe.crop, multiple, left_out, seed, made=made)
+        table = crops.crop_table(
+            pairs, maps, recipe.crop, multiple, left_out, seed, made=made, slower=recipe.slower
+        )
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
+    slower = recipe.slower and FACTOR * recipe.slower
     table = crops.crop_table(
-        pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY, made
-    )
+        pairs, maps, FACTOR * of_coarse.crop, net.size_multiple, recipe.left_out, seed, EVENLY,
+        made, slower,
+    )  # fmt: skip
     judged_by: AimName = "restore" if aim == "texture" else aim
     (coarse, fine), (average_coarse, average_fine) = net.networks, average.networks
     # Half of its crops are of untouched areas, so their mean residual says little.
@@ -252,7 +262,7 @@ def stages_of(
     first = CoarseStage(coarse, average_coarse, of_reduced, of_coarse, judged_by, device)
     first.ends_at = coarse_share(maps)
     table = crops.crop_table(
-        pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed, made=made
+        pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed, made=made, slower=slower
     )
     second = FineStage(fine, average_fine, table, recipe, aim, device)
     second.coarse = first
@@ -262,40 +272,42 @@ def stages_of(
 # --- which weights are kept -------------------------------------------------------------------
 
 MOST_PIXELS = 1 << 18
-"""Pixels looked at in one judgement, by all cameras: it must cost little beside the training
-between two."""
+"""Pixels looked at in one judgement of each kind, by all cameras: it must cost little beside the
+training between two."""
+Distance = Callable[[Tensor, Tensor], Tensor]
+LEAST_GAIN: Final = 0.05
+"""Of the error of doing nothing, through cameras far from that of the pairs."""
 
 
 class EarlyChoice:
     """The best weights so far, and the crops by which they are found.
 
-    They are judged by what is left of the error of doing nothing, on the left-out pixels, on
-    average over several cameras; through none of them may they do worse than doing nothing. For
-    `texture` the distance of the energy of texture is the error: the least error in grey levels
-    would choose the most blurred weights.
+    They are judged by what is left of the error of doing nothing on the left-out pixels, on average
+    over several cameras. For `texture` the distance of the energy of texture is the error: the
+    least error in grey levels would choose the most blurred weights. And they must gain something,
+    in grey levels, all over the pictures as cameras far from those of the pairs take them: what
+    does not would harm portraits from elsewhere.
     """
 
     def __init__(
         self,
         net: Generator,
-        samples: Sequence[Crops],
+        near: Sequence[Crops],
+        far: Sequence[Crops],
         predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
-        """`samples` are the same places through each camera; `predict` returns what a network like
-        `net` makes of a sample."""
+        """`near` and `far` hold a batch of crops a camera; `predict` returns what a network like
+        `net` makes of one."""
         self.net = copy.deepcopy(net)
-        self._predict = predict
+        self._near, self._far, self._predict = near, far, predict
         self._distance = local_band_energy if aim == "texture" else l1
-        self._samples = [
-            (sample, max(self._from_target(sample.source, sample), 1e-9)) for sample in samples
-        ]
         self.begin()
 
     @staticmethod
-    def most(side: int) -> int:
+    def most(side: int, cameras: int) -> int:
         """Return how many crops of `side` pixels are judged by at most, through each camera."""
-        return max(1, MOST_PIXELS // len(JUDGES) // side**2)
+        return max(1, MOST_PIXELS // cameras // side**2)
 
     def begin(self) -> None:
         """Take the weights as they stand for the best so far. A fresh network does nothing: what
@@ -319,16 +331,29 @@ class EarlyChoice:
 
     @torch.no_grad()
     def _judged(self, net: Generator) -> float:
-        """Return the share of the error of doing nothing that is left, on average; 1 and more for
-        what does harm through any of the cameras."""
-        left = []
-        for sample, idle in self._samples:
-            each = (sample.one(number) for number in range(len(sample.source)))
-            prediction = torch.cat([self._predict(net, one) for one in each])
-            left.append(self._from_target(prediction, sample) / idle)
-        return max(max(left), 1.0) if max(left) > 1 else sum(left) / len(left)
+        """Return the share of the error of doing nothing that is left: 1 for what does nothing or
+        gains too little from afar, more for what does harm."""
+        near = [
+            self._error(net, sample, sample.left_out, self._distance)
+            / max(self._error(None, sample, sample.left_out, self._distance), 1e-9)
+            for sample in self._near
+        ]
+        # In grey levels for every aim: through each camera some crop may hold no retouch at all.
+        far = sum(self._error(net, sample, None, l1) for sample in self._far)
+        far /= max(sum(self._error(None, sample, None, l1) for sample in self._far), 1e-9)
+        if far > 1 - LEAST_GAIN or max(near) > 1:
+            return max(1.0, far, *near)
+        return sum(near) / len(near)
 
-    def _from_target(self, picture: Tensor, sample: Crops) -> float:
-        # Outside the left-out pixels the picture is taken for right.
-        judged = torch.where(sample.left_out, picture, sample.target)
-        return float(self._distance(judged, sample.target))
+    def _error(
+        self, net: Generator | None, sample: Crops, where: Tensor | None, distance: Distance
+    ) -> float:
+        """Return the distance of what `net` makes of a sample, or of the source, from its target;
+        with `where`, elsewhere the picture is taken for right."""
+        picture = sample.source
+        if net is not None:
+            each = (sample.one(number) for number in range(len(sample.source)))
+            picture = torch.cat([self._predict(net, one) for one in each])
+        if where is not None:
+            picture = torch.where(where, picture, sample.target)
+        return float(distance(picture, sample.target))

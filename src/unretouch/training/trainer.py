@@ -138,6 +138,8 @@ class Trainer:
             self._watcher.tell(
                 f"no last preview: it would take about {took}, more than is left of the time"
             )
+        if outcome := self._fit.outcome():
+            self._watcher.tell(outcome)
         reason = self._asked() or reason
         self._show("stopped" if self._stop.asked else "finished", reason)
         self._write_event("stop", reason=reason)

@@ -1,0 +1,109 @@
+"""A photograph unlike those of the pairs: another camera, light or subject.
+
+Rows X1 and X2 of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from unretouch.networks.prediction import predict_levels
+from unretouch.pixels.pairs import Pair
+from unretouch.settings.train import AimName, TrainSettings
+from unretouch.training.fast_fit import FastFit
+
+HERE = torch.device("cpu")
+STEPS = 120
+Levels = NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    from unretouch.networks import detail
+
+    monkeypatch.setitem(detail.WIDTHS, "s", (16, 16, 16))  # type: ignore[arg-type]
+
+
+def skin(seed: int, colour: tuple[int, int, int], pores: float = 1.2, side: int = 256) -> Levels:
+    """A made picture of skin: light that falls off, pores of a size, a sensor's noise."""
+    random = np.random.default_rng(seed)
+    light = np.linspace(0.8, 1.15, side)[:, None, None] * np.array(colour, np.float32)
+    texture = ndimage.gaussian_filter(random.standard_normal((side, side)), pores) * 5 * pores
+    noise = random.standard_normal((side, side, 3)) * 0.5
+    return (light + 2 * texture[..., None] + noise).astype(np.float32)
+
+
+def retouched(before: Levels, where: slice) -> Levels:
+    """The retouch of a made studio: texture out, a little darker."""
+    after = before.copy()
+    after[where] = ndimage.gaussian_filter(before, (2, 2, 0))[where] - 1
+    return after
+
+
+def pair(name: str, before: Levels, where: slice = slice(64, 192)) -> Pair:
+    both = (
+        np.rint(np.clip(x, 0, 255)).astype(np.uint8) for x in (retouched(before, where), before)
+    )
+    return Pair(name, *both, ())
+
+
+def trained(aim: AimName, given: Pair) -> FastFit:
+    settings = TrainSettings(
+        dataroot="-", netG="detail", size="s", recipe="fast", lambda_GAN=0, aim=aim, seed=1
+    )
+    fit = FastFit(settings, [given], HERE)
+    for step in range(STEPS):
+        fit.update(step, 1, 0, step / STEPS)
+    return fit
+
+
+GIVEN = pair("given", skin(0, (170, 130, 110)))
+ELSEWHERE = {
+    "darker": skin(1, (90, 70, 60)),
+    "warmer, finer": skin(2, (200, 130, 90), 0.7),
+    "cooler, coarser": skin(3, (140, 140, 160), 2.0),
+    "no portrait": skin(4, (60, 120, 60), 0.4),
+}
+
+
+@pytest.mark.parametrize("aim", ["restore", "texture"])
+def test_X1_a_photo_from_elsewhere_is_not_made_worse(aim: AimName) -> None:
+    generator = trained(aim, GIVEN).generator
+    for name, before in ELSEWHERE.items():
+        unseen = pair(name, before)
+        error, nothing = (
+            float(np.abs(levels - unseen.target).mean())
+            for levels in (
+                predict_levels(generator, unseen.source),
+                unseen.source.astype(np.float32),
+            )
+        )
+        print(aim, name, error / nothing)
+        assert error <= 1.02 * nothing, name
+
+
+def peak(change: Levels, period: int) -> float:
+    """The energy at a period over that of its neighbours, across and down."""
+    side = len(change)
+    window = np.hanning(side)
+    energy = np.abs(np.fft.fft2(change * window[:, None] * window)) ** 2
+    at = side // period
+    lines = energy[at - 8 : at + 9, :9].sum(1), energy[:9, at - 8 : at + 9].sum(0)
+    return max(
+        float(line[7:10].mean() / np.median(np.delete(line, [6, 7, 8, 9, 10]))) for line in lines
+    )
+
+
+@pytest.mark.parametrize("aim", ["restore", "texture"])
+def test_X2_no_grid_is_drawn(aim: AimName) -> None:
+    generator = trained(aim, GIVEN).generator
+    for name, before in ELSEWHERE.items():
+        source = pair(name, before).source
+        change = (predict_levels(generator, source) - source).mean(2)
+        print(aim, name, [round(peak(change, p), 2) for p in (2, 4, 8)])
+        assert max(peak(change, period) for period in (2, 4, 8)) < 2, name
