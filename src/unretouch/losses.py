@@ -34,6 +34,24 @@ def huber(
     return F.huber_loss(prediction, target, delta=delta) / delta
 
 
+# --- grid: what repeats every few pixels is drawn by a network that works in cells, not by skin
+
+CELL = 8
+"""Pixels a side of the largest cells that a `detail` works in."""
+
+
+def grid(change: torch.Tensor) -> torch.Tensor:
+    """Return the energy of what repeats in every cell of a change, grey levels squared.
+
+    `change` is (N, C, H, W) in network space, with sides of whole cells. The mean over all cells of
+    a crop has every period of 2, 4 and 8 pixels and no other; of its squares, those of its own mean
+    are no grid. Zero for a change of one colour.
+    """
+    cells = change.float().unflatten(3, (-1, CELL)).unflatten(2, (-1, CELL)).mean((2, 4))
+    pattern = (cells - cells.mean((2, 3), keepdim=True)) / GREY_LEVEL
+    return pattern.square().mean()
+
+
 # --- local band energy: is there as much texture of each size, here, as in the target?
 
 BLURS = (1.2, 2.4, 4.8)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
+from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
 from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
@@ -294,6 +295,8 @@ class FastFit(Fit):
         # What was left out teaches nothing: there the prediction is its own target.
         target = torch.where(sample.left_out, prediction.detach(), sample.target)
         loss = fast_recipe.residual_loss(prediction, target, stage.recipe, progress)
+        if stage.recipe.grid:
+            loss = loss + stage.recipe.grid * grid(prediction - sample.source)
         stage.optimiser.zero_grad()
         torch.autograd.backward(loss + further_loss)
         return prediction.detach()

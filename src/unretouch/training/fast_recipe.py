@@ -42,6 +42,8 @@ class FastRecipe:
     """the same at the end: what is nearly right is then pulled to be quite right"""
     texture: float = 0.0
     """weight of the local band energy beside the error in grey levels"""
+    grid: float = 0.0
+    """weight of the energy of a grid in the change, beside the error in grey levels"""
     turn: bool = False
     """turn and mirror crops into their eight positions"""
     cameras: float | None = None
@@ -58,14 +60,21 @@ class FastRecipe:
 CAMERAS: Final = 0.5
 """Share of the crops, for portraits that were never seen."""
 
+GRID: Final = 4.0
 SLOWER: Final = 64.0
 """Pixels: about as far as a `detail` sees."""
 
 RECIPES: Final[dict[AimName, FastRecipe]] = {
     "fit": FastRecipe(crop=256, batch=1),
-    "restore": FastRecipe(turn=True, cameras=CAMERAS, slower=SLOWER, left_out=0.08),
+    "restore": FastRecipe(turn=True, cameras=CAMERAS, slower=SLOWER, grid=GRID, left_out=0.08),
     "texture": FastRecipe(
-        turn=True, cameras=CAMERAS, slower=SLOWER, left_out=0.08, texture=1.0, last_huber=1.0
+        turn=True,
+        cameras=CAMERAS,
+        slower=SLOWER,
+        grid=GRID,
+        left_out=0.08,
+        texture=1.0,
+        last_huber=1.0,
     ),
 }
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
@@ -97,8 +106,9 @@ def coarse_recipe(recipe: FastRecipe) -> FastRecipe:
     Its pixels are cells of the picture: crops of 96 show 768 pixels. Texture is none of its work.
     """
     return dataclasses.replace(
-        recipe, crop=96, batch=7, rate=0.03, adam_rate=6e-3, huber=4.0, last_huber=0.2, texture=0.0
-    )
+        recipe, crop=96, batch=7, rate=0.03, adam_rate=6e-3, huber=4.0, last_huber=0.2, texture=0.0,
+        grid=0.0,
+    )  # fmt: skip
 
 
 # --- crops -----------------------------------------------------------------------------------
