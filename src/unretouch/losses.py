@@ -47,8 +47,10 @@ def grid(change: torch.Tensor) -> torch.Tensor:
     a crop has every period of 2, 4 and 8 pixels and no other; of its squares, those of its own mean
     are no grid. Zero for a change of one colour.
     """
-    cells = change.float().unflatten(3, (-1, CELL)).unflatten(2, (-1, CELL)).mean((2, 4))
-    pattern = (cells - cells.mean((2, 3), keepdim=True)) / GREY_LEVEL
+    count, channels, height, width = change.shape
+    shape = (count, channels, height // CELL, CELL, width // CELL, CELL)
+    cells = change.float().reshape(shape).mean((2, 4))
+    pattern: torch.Tensor = (cells - cells.mean((2, 3), keepdim=True)) / GREY_LEVEL
     return pattern.square().mean()
 
 

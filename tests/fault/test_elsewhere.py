@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from unretouch.networks.prediction import predict_levels
+from unretouch.networks.prediction import predict_picture
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.fast_fit import FastFit
@@ -79,7 +79,7 @@ def test_X1_a_photo_from_elsewhere_is_not_made_worse(aim: AimName) -> None:
         error, nothing = (
             float(np.abs(levels - unseen.target).mean())
             for levels in (
-                predict_levels(generator, unseen.source),
+                predict_picture(generator, unseen.source),
                 unseen.source.astype(np.float32),
             )
         )
@@ -104,6 +104,6 @@ def test_X2_no_grid_is_drawn(aim: AimName) -> None:
     generator = trained(aim, GIVEN).generator
     for name, before in ELSEWHERE.items():
         source = pair(name, before).source
-        change = (predict_levels(generator, source) - source).mean(2)
+        change = (predict_picture(generator, source) - source).mean(2)
         print(aim, name, [round(peak(change, p), 2) for p in (2, 4, 8)])
         assert max(peak(change, period) for period in (2, 4, 8)) < 2, name

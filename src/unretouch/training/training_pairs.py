@@ -124,9 +124,9 @@ def asked_of(pair: Pair, known: PairMap | None) -> Pair:
     """Return the pair with the answer that is asked for in place of its target."""
     if known is None or known.lossless:
         return pair
-    whole = (slice(0, length) for length in pair.shape)
+    rows, columns = (slice(0, length) for length in pair.shape)
     source, target = pair.source, pair.target
-    return Pair(pair.name, source, known.asked(source, target, *whole), pair.files)
+    return Pair(pair.name, source, known.asked(source, target, rows, columns), pair.files)
 
 
 def evaluated(generator: Generator, pair: Pair) -> tuple[NDArray[np.float32], PlainFigures]:
