@@ -81,6 +81,8 @@ class CropTable:
     """mean absolute change asked for in the crops that are drawn, grey levels"""
     slower: float | None = None
     """pixels (sigma): slower changes than these are not asked for; None: all are"""
+    made: int = 0
+    """how many of the pairs, the last ones, the program made itself: nothing is judged by them"""
 
     @property
     def lazy(self) -> bool:
@@ -195,6 +197,7 @@ def crop_table(
     """
     crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
     places, weights, kept_out = [], [], []
+    given = len(pairs) - made
     for index, (pair, known) in enumerate(zip(pairs, maps, strict=True)):
         height, width = _padded(pair.shape, multiple)
         total = _running_sum(known, height // BLOCK, width // BLOCK)
@@ -204,11 +207,11 @@ def crop_table(
         places.append(np.insert(grid, 0, index, axis=1).astype(np.int32))
         at_random = seeding.mix(seed, index, _LEFT_OUT)
         kept_out.append(
-            _left_out(total, height, width, multiple, left_out, at_random)
+            _left_out(total, height, width, multiple, left_out * (index < given), at_random)
             if isinstance(left_out, float)
             else left_out[index]
         )
-    if made and len(pairs) > made:
+    if made and given:
         own, further = (sum(int(w.sum()) for w in part) for part in _parted(weights, made))
         most = own * MADE_SHARE / (1 - MADE_SHARE)
         if further > most:
@@ -217,7 +220,7 @@ def crop_table(
     weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
-    return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower)
+    return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower, made)
 
 
 def _parted(weights: list[NDArray[np.int64]], made: int) -> tuple[list[Any], list[Any]]:
@@ -319,8 +322,9 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
 
 
 def even_places(table: CropTable, count: int) -> NDArray[np.int32]:
-    """Return `count` crops spread evenly over all pictures, (count, 3)."""
-    at = [(number * _GOLDEN & _MASK) * len(table.places) >> 64 for number in range(count)]
+    """Return `count` crops spread evenly over all pictures that were given, (count, 3)."""
+    given = int(np.searchsorted(table.places[:, 0], len(table.pairs) - table.made))
+    at = [(number * _GOLDEN & _MASK) * given >> 64 for number in range(count)]
     return table.places[at]
 
 

@@ -23,7 +23,7 @@ MOST_PIXELS: Final = 12_000_000
 """Of all windows together: retouching them takes seconds on two cores."""
 LEAST_SKIN: Final = 0.05
 """What a window without skin counts, beside one of skin alone."""
-SHARE: Final = 0.25
+SHARE: Final = 0.3
 """Of the run, in which the retouch is learnt."""
 
 
