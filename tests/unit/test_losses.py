@@ -10,6 +10,7 @@ from torch import nn
 
 from unretouch.losses import (
     GAN_LOSSES,
+    grid,
     huber,
     l1,
     local_band_energy,
@@ -131,3 +132,13 @@ class TestLocalBandEnergy:
     def test_a_shift_of_brightness_is_no_texture(self) -> None:
         target = self.skin()
         assert local_band_energy(target + 0.1, target).item() < 1e-3
+
+
+def test_a_grid_is_what_repeats_in_every_cell() -> None:
+    at = torch.arange(64)
+    checks = ((at[:, None] + at) % 2 * 2 - 1).float().expand(1, 3, 64, 64) / 127.5
+    assert float(grid(checks)) == pytest.approx(1)
+    assert float(grid(torch.full((1, 3, 64, 64), 0.3))) == pytest.approx(0, abs=1e-6)
+    torch.manual_seed(0)
+    noise = torch.randn(1, 3, 64, 64) / 127.5
+    assert float(grid(noise)) < 0.03

@@ -60,7 +60,7 @@ class FastRecipe:
 CAMERAS: Final = 0.5
 """Share of the crops, for portraits that were never seen."""
 
-GRID: Final = 4.0
+GRID: Final = 8.0
 SLOWER: Final = 64.0
 """Pixels: about as far as a `detail` sees."""
 

@@ -1,0 +1,69 @@
+"""The slow part of a retouch is left out of what is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unretouch.pixels.retouched_area import exact_map
+from unretouch.pixels.slow_change import enlarged
+
+SIDE = 320
+WHOLE = slice(0, SIDE)
+SIGMA = 32.0
+
+
+def sides(light: float, texture: float) -> tuple[np.ndarray, np.ndarray]:
+    """A retouch in the left half: so many levels darker, and texture taken out."""
+    random = np.random.default_rng(0)
+    target = np.rint(120 + texture * random.standard_normal((SIDE, SIDE, 3))).astype(np.uint8)
+    source = target.copy()
+    source[:, : SIDE // 2] = np.rint(120 - light)
+    return source, target
+
+
+def asked(light: float, texture: float, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
+    source, target = sides(light, texture)
+    answer = exact_map(source, target).asked(source, target, WHOLE, WHOLE, sigma)
+    return answer.astype(np.float32) - source, target.astype(np.float32) - source
+
+
+def test_light_that_changed_as_a_whole_is_not_asked_for_and_texture_is() -> None:
+    found, true = asked(6, 4, SIGMA)
+    left = np.s_[32:-32, 32:128]
+    assert abs(found[left].mean()) < 0.3 < 5.5 < true[left].mean()
+    assert found[left].std() == pytest.approx(float(true[left].std()), rel=0.05)
+
+
+def test_without_a_size_all_is_asked_for() -> None:
+    found, true = asked(6, 4, None)
+    assert (found == true).all()
+
+
+def test_what_was_not_retouched_is_asked_to_stay() -> None:
+    found, _ = asked(6, 4, SIGMA)
+    assert not found[:, SIDE // 2 :].any()
+
+
+def test_a_change_smaller_than_the_size_stays() -> None:
+    source, target = sides(0, 0)
+    target[100:110, 40:50] += 20
+    answer = exact_map(source, target).asked(source, target, WHOLE, WHOLE, SIGMA)
+    assert answer[100:110, 40:50].astype(int).mean() > 120 + 12
+
+
+def test_any_window_of_the_picture_is_asked_alike() -> None:
+    source, target = sides(6, 4)
+    known = exact_map(source, target)
+    whole = known.asked(source, target, WHOLE, WHOLE, SIGMA)
+    rows, columns = slice(13, 77), slice(101, 190)
+    assert (known.asked(source, target, rows, columns, SIGMA) == whole[rows, columns]).all()
+
+
+def test_blocks_are_enlarged_linearly() -> None:
+    blocks = np.arange(5, dtype=np.float32)[:, None, None].repeat(6, 1).repeat(3, 2)
+    found = enlarged(blocks, slice(0, 40), slice(8, 32))
+    wanted = np.clip((np.arange(40) + 0.5) / 8 - 0.5, 0, 4)
+    np.testing.assert_allclose(
+        found, np.broadcast_to(wanted[:, None, None], found.shape), atol=1e-5
+    )
