@@ -273,8 +273,8 @@ def distance(kind: PhotoKind, kinds: Sequence[PhotoKind]) -> Distance:
             )
             message = Message(said, {"times": f"{2**beyond:.1f}"})
             reasons.append(Reason(name, beyond / (usual * room), message))
-    # Between the largest and the sum of squares: several small differences are no large one.
-    number = sum(reason.number**4 for reason in reasons) ** 0.25
+    # Little more than the largest of them: several small differences are no large one.
+    number = sum(reason.number**6 for reason in reasons) ** (1 / 6)
     told = (reason for reason in reasons if reason.number > TOLD)
     return Distance(number, tuple(sorted(told, key=lambda reason: -reason.number)))
 
