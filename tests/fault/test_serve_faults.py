@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import os
 import re
 import select
@@ -15,14 +16,17 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import serving
 from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
 from starlette.requests import Request
 
+from unretouch.pixels.photo_kind import kind_of
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.uploads import receive_picture
 
@@ -354,6 +358,23 @@ def test_a_file_where_the_app_was_started_is_no_module_of_it(tmp_path: Path) -> 
         (tmp_path / name).write_text("raise SystemExit('run by mistake')")
     with running(tmp_path) as app:
         assert app.ask("PUT", f"api/runs/{run}/apply", picture(), PNG).status == 200
+
+
+def test_X1_the_page_hears_that_a_photograph_is_far_from_the_pairs(app: App) -> None:
+    run = serving.tiny_run(app.place / "checkpoints", "knows")
+    own = kind_of(np.asarray(Image.open(io.BytesIO(picture()))))
+    told = []
+    for kind in (own, replace(own, sharpness=own.sharpness + 2)):
+        record = app.place / "checkpoints" / "knows" / "photo_kinds.json"
+        record.write_text(json.dumps([kind.record()]))
+        answer = app.ask("PUT", f"api/runs/{run}/apply", picture(), PNG)
+        assert answer.status == 200
+        told.append(answer.headers.get("unretouch-far"))
+    near, far = told
+    assert near is None
+    said = json.loads(far)
+    assert said["message"] == "This photo is far from the training pairs: {reasons}."
+    assert said["values"]["reasons"]["message"] == "it is softer"
 
 
 def test_a_run_is_begun_once_and_by_a_name_of_its_own(tmp_path: Path) -> None:

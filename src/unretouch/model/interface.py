@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.pixels.photo_kind import PhotoKind, kinds_of
 from unretouch.pixels.spaces import Sizing
 from unretouch.settings.train import Preprocess
 
@@ -39,10 +40,12 @@ class ModelInfo:
     """median of width / height of the training pictures before they were resized"""
     margin: int | None = None
     """pixels beyond which nothing changes a pixel; None where that is not known"""
+    kinds: tuple[PhotoKind, ...] = ()
+    """of what kind the pictures were that it was trained on; empty where that is not known"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
-        record = asdict(self)
+        record = {**asdict(self), "kinds": [kind.record() for kind in self.kinds]}
         del record["origin"]
         return record
 
@@ -90,6 +93,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         if record["trained_aspect"] is None
         else float(record["trained_aspect"]),
         margin=None if record["margin"] is None else int(record["margin"]),
+        kinds=kinds_of(record.get("kinds", ())),
     )
 
 

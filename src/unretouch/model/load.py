@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from unretouch.base.errors import CheckpointError, install_hint
 from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
+from unretouch.pixels.photo_kind import PhotoKind, kinds_of
 from unretouch.pixels.spaces import Sizing
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.runs.history import read_best
@@ -145,11 +146,14 @@ def load_network(
     else:
         weights = load_weights(path)
     beside, aspect = path.parent / "config.json", None
+    kinds: tuple[PhotoKind, ...] = ()
     if record is not None:
         settings = settings_from(record["settings"], path)
-        aspect = record.get("model", {}).get("trained_aspect")
+        known = info_of_record(record["model"], str(path))
+        aspect, kinds = known.trained_aspect, known.kinds
     elif beside.exists():
         settings, aspect = load_settings(beside), trained_aspect(path.parent / "data.json")
+        kinds = trained_kinds(path.parent / "photo_kinds.json")
     else:
         settings = recognised(weights, path, as_in_test=flags is not None)
     settings = dataclasses.replace(settings, **_given(flags or {}))
@@ -163,6 +167,7 @@ def load_network(
         sizing=Sizing(settings.preprocess, settings.load_size, settings.crop_size),
         trained_aspect=aspect,
         margin=net.margin,
+        kinds=kinds,
     )
     return net, settings, info
 
@@ -192,6 +197,14 @@ def trained_aspect(manifest: Path) -> float | None:
         return statistics.median(aspects) if aspects else None
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
+
+
+def trained_kinds(path: Path) -> tuple[PhotoKind, ...]:
+    """Return of what kind a run's training pictures are; none where that is not recorded."""
+    try:
+        return kinds_of(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def recognised(

@@ -33,6 +33,8 @@ class RunDir:
         self.config = self.root / "config.json"
         self.data_manifest = self.root / "data.json"
         self.untouched_manifest = self.root / "untouched.json"
+        self.photo_kinds = self.root / "photo_kinds.json"
+        """What kind of pictures the pairs are, see pixels/photo_kind.py."""
         self.train_options = self.root / "train_opt.txt"
         self.test_options = self.root / "test_opt.txt"
         self.loss_log = self.root / "loss_log.txt"

@@ -16,6 +16,7 @@ from unretouch.base import names
 from unretouch.base.errors import UnretouchError, UsageError
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import read_records
 from unretouch.serve.refusals import (
     NO_CONFIG,
     NO_LENGTH,
@@ -36,12 +37,15 @@ from unretouch.serve.uploads import (
     write_pairs,
 )
 from unretouch.settings.train import Direction, TrainSettings
+from unretouch.tasks.apply.files import RECORDS
 
 LONGEST_JSON = 10_000
 LARGEST = 1e9
 """Of the numbers that are taken: whole ones may be beyond what a float can be."""
 STRONGEST = 1.5
 MASKS = ("everywhere", "skin", "learnt")
+FAR = "Unretouch-Far"
+"""Header of a restored photograph that lies far from the pairs: the message that says so."""
 PAIR_CHECK = "unretouch.serve.pair_check"
 """The program that looks at a pair, in a process of its own."""
 
@@ -190,9 +194,15 @@ async def restore(request: Request) -> Response:
                 *(() if mask == "everywhere" else ("--mask", mask)),
             ]
             await state.worker.run(request, words)
-            (restored,) = (folder / "out").glob("*.png")
-            data = await asyncio.to_thread(restored.read_bytes)
-    return Response(without_metadata(data), media_type="image/png")
+            data, headers = await asyncio.to_thread(_what_came, folder / "out")
+    return Response(without_metadata(data), headers=headers, media_type="image/png")
+
+
+def _what_came(out: Path) -> tuple[bytes, dict[str, str]]:
+    """Return the picture that apply wrote in this folder, and what the page is told beside it."""
+    (restored,) = out.glob("*.png")
+    far = next((r["far"] for r in read_records(out / RECORDS).records if "far" in r), None)
+    return restored.read_bytes(), {FAR: json.dumps(far["said"])} if far else {}
 
 
 async def test(request: Request) -> Response:

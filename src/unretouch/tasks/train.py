@@ -46,6 +46,7 @@ from unretouch.training.training_pairs import (
     asked_of,
     cache_bytes,
     evaluated,
+    kinds_among,
     padded_pairs,
     prepared_pairs,
 )
@@ -188,6 +189,9 @@ def _record_start(
     }
     save_settings(run.config, settings, versions)
     durable.write_json(run.data_manifest, loaded.manifest)
+    if settings.recipe == "fast":
+        kinds = [*kinds_among(loaded.pairs), *kinds_among(untouched.pairs)]
+        durable.write_json(run.photo_kinds, [kind.record() for kind in kinds])
     if untouched.pairs:
         durable.write_json(run.untouched_manifest, untouched.manifest)
     if options_text is not None:

@@ -18,7 +18,8 @@ from unretouch.metrics.likeness import identity_parts
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
-from unretouch.pixels.pairs import Pair, changed
+from unretouch.pixels.pairs import LazyPair, Pair, changed
+from unretouch.pixels.photo_kind import PhotoKind, kind_of
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Sizing, resized, target_size
 from unretouch.runs.status import PlainFigures
@@ -38,6 +39,20 @@ def cache_bytes(settings: TrainSettings) -> int:
 def sizing(settings: TrainSettings) -> Sizing:
     """Return what the settings say about sizes."""
     return Sizing(settings.preprocess, settings.load_size, settings.crop_size)
+
+
+MOST_KINDS = (16, 4)
+"""Pairs of which it is measured what kind of pictures they are: those that are in memory, and those
+that would have to be decoded for it."""
+
+
+def kinds_among(pairs: Sequence[Pair]) -> list[PhotoKind]:
+    """Return of what kind the sources of the pairs are, of many those of some evenly spread ones.
+
+    `pairs` are at the scale of training.
+    """
+    most = MOST_KINDS[any(isinstance(pair, LazyPair) for pair in pairs)]
+    return [kind_of(pair.source) for pair in pairs[:: -(-len(pairs) // most) or 1]]
 
 
 def at_scale(settings: TrainSettings, pair: Pair) -> Pair:

@@ -54,7 +54,7 @@
         const query = new URLSearchParams(this.asked);
         const answer = await App.ask("PUT", `api/runs/${App.run}/apply?${query}`, this.file,
           { signal: this.abort.signal });
-        this.show(await answer.blob());
+        this.show(await answer.blob(), answer.headers.get("Unretouch-Far"));
         speak(_("{name} is restored.", { name: this.file.name }));
         this.node.remove();
       } catch (error) {
@@ -75,7 +75,8 @@
       speak(`${this.file.name}: ${text}`);
     }
 
-    show(picture) {
+    // `far` is the message, as JSON, that the photo lies far from the pairs; null where it is near.
+    show(picture, far) {
       last += 1;
       const shot = {
         name: shots.some((one) => one.name === this.file.name) ? `${this.file.name} (${last})` : this.file.name,
@@ -94,9 +95,18 @@
       again.addEventListener("click", () => new Work(this.file, settings()));
       const row = App.element("p", "actions left");
       row.append(save, again);
+      if (far) card.append(saidOf(JSON.parse(far)));
       card.append(row);
       card.querySelector("h3").tabIndex = -1;
     }
+  }
+
+  function saidOf({ message, values }) {
+    const made = App.element("p", "notice far");
+    made.dataset.word = message;
+    made.dataset.values = JSON.stringify(values);
+    made.textContent = _(message, values);
+    return made;
   }
 
   function speak(text) {

@@ -30,6 +30,7 @@ from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
 from unretouch.report.console import say
 from unretouch.settings.commands import ApplySettings
@@ -53,7 +54,7 @@ def main(settings: ApplySettings) -> int:
 def _show(batch: Batch, console: Console) -> list[DataError]:
     """Run the batch, print a line for every photograph, return what went wrong."""
     problems: list[DataError] = []
-    made = already = 0
+    made = already = far = 0
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal,
@@ -72,11 +73,13 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
                 problems.append(outcome)
                 continue
             made, already = made + (not outcome.already), already + outcome.already
+            far += outcome.far
             for line in _lines(outcome):
                 say(console, line)
     before = f", {already} were there from before" if already else ""
     failed = f", {len(problems)} failed" if problems else ""
-    say(console, f"{made} restored{before}{failed}; in {batch.request.out}")
+    strange = f", {far} of them far from the pairs" if far else ""
+    say(console, f"{made} restored{strange}{before}{failed}; in {batch.request.out}")
     return problems
 
 
@@ -87,6 +90,8 @@ def _lines(done: Done) -> Iterator[str]:
         f"{done.source} -> {done.output}: {done.megapixels:.1f} megapixels, "
         f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} levels on average"
     )
+    if done.far and done.distance:
+        yield f"{done.source.name}: far from the pairs: {done.distance.why}"
     for note in done.notes:
         yield f"  note: {note}"
 
@@ -113,6 +118,13 @@ class Done:
     """grey levels of 255"""
     notes: tuple[str, ...] = ()
     already: bool = False
+    distance: Distance | None = None
+    """from the training pairs; None where it was not measured, as by weights that know no pairs"""
+
+    @property
+    def far(self) -> bool:
+        """Whether the photograph lies far from the training pairs, which people are told."""
+        return self.distance is not None and self.distance.far
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ class Batch:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
             if isinstance(outcome, Done):
-                records.add(job, outcome.output)
+                records.add(job, outcome.output, outcome.distance)
             yield outcome
 
 
@@ -279,7 +291,10 @@ class Worker:
         except (DataError, NonFiniteError) as error:
             return DataError(error.what, error.where or job.source, error.hint)
         megapixels = photo.pixels.size / 3e6
-        done = Done(job.source, output, megapixels, 0, result.mean_change, result.notes)
+        done = Done(
+            job.source, output, megapixels, 0, result.mean_change, result.notes,
+            distance=result.distance,
+        )  # fmt: skip
         return _Made(result.photo, done, begun)
 
     def _write(self, job: Job, made: _Made) -> Done | DataError:

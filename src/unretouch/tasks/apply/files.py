@@ -12,6 +12,7 @@ from pathlib import Path
 
 from unretouch.base import names
 from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FormatName, Photo
 from unretouch.runs.history import append_record, read_records
 from unretouch.settings.commands import ApplySettings
@@ -162,9 +163,13 @@ class Records:
         path = None if output is None else self._out / output
         return path if path is not None and path.is_file() else None
 
-    def add(self, job: Job, output: Path) -> None:
-        """Note that `output` was made of the photograph. Raises DiskError."""
-        append_record(self._path, {"output": output.name, "key": self._key(job)})
+    def add(self, job: Job, output: Path, distance: Distance | None = None) -> None:
+        """Note that `output` was made of the photograph, and whether that lies far from the pairs.
+
+        Raises DiskError.
+        """
+        far = {"far": distance.record()} if distance is not None and distance.far else {}
+        append_record(self._path, {"output": output.name, "key": self._key(job), **far})
 
     def _key(self, job: Job) -> str:
         about: list[object] = [job.stem, os.path.realpath(job.source)]

@@ -13,6 +13,7 @@ from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
 from unretouch.model.interface import Model, Window
 from unretouch.pixels import colour, spaces
+from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
 from unretouch.tasks.apply.masks import Enlarged
 from unretouch.tiles import Span, Tiling
@@ -36,6 +37,8 @@ class Restored:
     """what was done differently from the plain case, for people"""
     mean_change: float
     """mean absolute change in grey levels of 255"""
+    distance: Distance | None
+    """from the training pairs; None where the weights do not tell of what kind those were"""
 
 
 class Restorer:
@@ -76,13 +79,24 @@ class Restorer:
         if size is not None:
             notes.append(self._about_scale(size, width, height))
             small = self._small(photo, space, size)
+            far = self._distance(lambda rows, columns: small[rows, columns], *small.shape[:2])
             change = Enlarged(self._whole(small), height, width)
             parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
         else:
+            far = self._distance(source.window, height, width)
             parts = self._tiled(source, height, width, notes)
         total = source.overwrite(parts, tell)
         mean = total * 255 / photo.full / photo.pixels.size
-        return Restored(replace(photo, notes=()), tuple(notes), mean)
+        return Restored(replace(photo, notes=()), tuple(notes), mean, far)
+
+    def _distance(self, view: View, height: int, width: int) -> Distance | None:
+        """Return how far what the network sees lies from what it was trained on."""
+
+        def seen(rows: slice, columns: slice) -> spaces.Rgb:
+            return spaces.levels_to_file(255 * view(rows, columns).clip(0, 1))
+
+        kinds = self._model.info.kinds
+        return distance(kind_seen(height, width, seen), kinds) if kinds else None
 
     def _space(self, photo: Photo, notes: list[str]) -> colour.Colour | None:
         if photo.profile is None or not self._honour_profile:
