@@ -17,7 +17,7 @@ from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.fast_fit import FastFit
 
 HERE = torch.device("cpu")
-STEPS = 40
+STEPS = 60
 Levels = NDArray[np.float32]
 
 
