@@ -72,9 +72,9 @@ class Grade:
         return graded
 
 
-def colour_grade(a: Rgb, b: Rgb) -> Grade | None:
-    """Return the grade that takes `a` to the colours of `b`, uint8 (H, W, 3) of one size; None
-    where they differ by no grade of the whole frame, or are too small to tell."""
+def colour_grade(a: NDArray[Any], b: NDArray[Any]) -> Grade | None:
+    """Return the grade that takes `a` to the colours of `b`, file space or levels, (H, W, 3) of one
+    size; None where they differ by no grade of the whole frame, or are too small to tell."""
     ours, theirs = _squares(a), _squares(b)
     if len(ours) < FEWEST:
         return None
@@ -96,19 +96,24 @@ def colour_grade(a: Rgb, b: Rgb) -> Grade | None:
     return replace(found, levels=explained, difference=difference)
 
 
-def colours_between(a: Rgb, b: Rgb) -> Grade:
-    """Return what takes `a` nearest to the colours of `b`, a grade or not; as colour_grade."""
-    return _fitted(_squares(a), _squares(b))
+def in_colours_of(a: NDArray[Any], b: NDArray[Any]) -> Plane:
+    """Return `a` as near to the colours of `b` as a grade can take it, levels (H, W, 3). Both are
+    file space or levels, (H, W, 3) of one size."""
+    found = _fitted(_squares(a), _squares(b))
+    graded = np.empty(a.shape, np.float32)
+    for rows in row_strips(len(a)):
+        graded[rows] = found.applied(a[rows])
+    return graded
 
 
-def _squares(rgb: Rgb) -> Plane:
+def _squares(picture: NDArray[Any]) -> Plane:
     """Return the pixels of squares in even rows and columns all over the frame, levels, (N, P, 3);
     a few pixels at the right and at the bottom are left out."""
-    height, width = (length // SQUARE for length in rgb.shape[:2])
+    height, width = (length // SQUARE for length in picture.shape[:2])
     step = max(1, int(np.ceil(np.sqrt(height * width / SAMPLED))))
     rows = range(step // 2, height, step)
     chosen = [
-        rgb[row * SQUARE : (row + 1) * SQUARE, : width * SQUARE]
+        picture[row * SQUARE : (row + 1) * SQUARE, : width * SQUARE]
         .reshape(SQUARE, width, SQUARE, 3)[:, step // 2 :: step]
         .swapaxes(0, 1)
         for row in rows
@@ -165,7 +170,7 @@ def _others(channel: int) -> list[int]:
 def _causes(ours: Plane, channel: int, rising: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the mean of a channel is made of, (N, n + 2): its own curve, pixel by pixel, and
     how far the others lie above it."""
-    levels = np.rint(ours[..., channel]).astype(np.intp)
+    levels = np.rint(np.clip(ours[..., channel], 0, 255)).astype(np.intp)
     # The mean of a curve is not the curve of the mean where a square holds an edge.
     counts = np.zeros((len(levels), 256))
     np.add.at(counts, (np.arange(len(levels))[:, None], levels), 1 / levels.shape[1])
