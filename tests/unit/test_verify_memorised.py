@@ -49,7 +49,8 @@ def pair(
         (1.89, "not yet"),
         (1.91, "did nothing"),
         (2.0, "did nothing"),
-        (2.01, "harmful"),
+        (2.04, "did nothing"),
+        (2.06, "harmful"),
     ],
 )
 def test_the_word_follows_from_error_and_share(error: float, word: str) -> None:

@@ -246,6 +246,8 @@ compressed apart, say. That of lossless files is 0."""
 STRAY = 1e-3
 """Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
 some that differ by more than the noise."""
+MISFIT = 0.05
+"""Grey levels over the frame that a fitted grade may be off by where nothing was retouched."""
 
 
 def noise_and_area(
@@ -289,6 +291,8 @@ def ruler_of(source: Picture, target: Picture) -> Ruler:
     graded = colour_grade(source, target) is not None
     before = in_colours_of(source, target) if graded else source
     noise, area = noise_and_area(before, target, source if graded else None)
+    if graded and area.any() and level_error(before, target, area) * area.mean() < MISFIT:
+        area = np.zeros_like(area)
     return Ruler(area if graded or noise > NOISY else None, graded)
 
 

@@ -12,20 +12,25 @@ import numpy.typing as npt
 from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.likeness import NOISY, STRAY, error_sums, noise_and_area
+from unretouch.metrics.likeness import MISFIT, NOISY, STRAY, error_sums, noise_and_area
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
 from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
-from unretouch.runs.status import PlainFigures
+from unretouch.runs.status import LEAST_HARM, SAME, PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
+NOISE_BANDS = (1.3, 0.15, 0.03, 0.01)
+"""What of the mean square of a pair's noise is in the luma of each octave band, finest first, as of
+two JPEGs of one picture: of white noise, which has less in all, it is 0.76, 0.11, 0.03 and 0.01."""
+HARM_OF_NOISE = 0.4
+"""Of the noise (RMS): what a change as strong as the noise itself adds to the error."""
 _TRIMMED = 32
 """Tiles after which what threads have freed is given back, lest it pile up."""
 
@@ -177,6 +182,8 @@ class PairFigures:
     @property
     def nothing_to_judge(self) -> bool:
         """Whether noise, or a grade, is all that there is between source and target."""
+        if self.grade is not None and self.identity_retouch < MISFIT:
+            return True
         return self.noisy and self.area_share <= STRAY
 
     @property
@@ -190,6 +197,18 @@ class PairFigures:
         is back of retouch and grade together; None where there is nothing to recover."""
         share = self.judged["recovered_share"]
         return share if self.grade is None or share is None else min(share, self.grade.recovered)
+
+    @property
+    def harm(self) -> float:
+        """Grey levels by which the prediction is further off than doing nothing, in that part of
+        the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
+        idle = self.identity.area if self.noisy else self.identity.frame
+        harm = beyond_noise(self, self.judged["level_error"], idle["level_error"])
+        if self.grade is None:
+            return harm
+        # In its own colours, too: what a wrong grade does is seen.
+        frame = (one.frame["level_error"] for one in (self.prediction, self.identity))
+        return max(harm, beyond_noise(self, *frame))
 
     @property
     def judged_G_L1(self) -> float:
@@ -270,6 +289,15 @@ def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeS
         recovered=(idle - error) / max(idle - max(noise, 0.0), 1e-6),
         by_grade=(idle - error - gained) / max(idle, 1e-6),
     )
+
+
+def beyond_noise(pair: PairFigures, error: Figure, idle: Figure) -> float:
+    """Return by how many grey levels an `error` in some part of the frame lies above that of doing
+    nothing there, `idle`; 0 where that is nothing worth a word."""
+    if error is None or idle is None:
+        return 0.0
+    least = max(LEAST_HARM, SAME * idle, HARM_OF_NOISE * pair.noise)
+    return error - idle if error - idle > least else 0.0
 
 
 def retouch_shares(pair: PairFigures) -> dict[str, float]:
