@@ -197,4 +197,5 @@ def _solved(
     root = np.linalg.cholesky(normal + 1e-9 * np.trace(normal) / count * np.eye(len(normal)))
     lowest = np.full(curve + 2, -np.inf)
     lowest[1:curve] = 0
-    return np.asarray(lsq_linear(root.T, np.linalg.solve(root, product @ answer), (lowest, np.inf)).x)
+    right = np.linalg.solve(root, product @ answer)
+    return np.asarray(lsq_linear(root.T, right, (lowest, np.inf)).x)

@@ -190,8 +190,8 @@ def memorised_verdict(
         G_L1=f"{limits.G_L1:g}",
         share=f"{limits.recovered_share:g}",
     )
-    said = (_said("memorised", word), *_gained(last), held_back, *_of_the_grade(last))
-    return Verdict("memorised", word, said, last.name, words)
+    sentences = (_said("memorised", word), *_gained(last), held_back, *_of_the_grade(last))
+    return Verdict("memorised", word, sentences, last.name, words)
 
 
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
@@ -360,8 +360,7 @@ def _above_noise(pair: PairFigures, energies: Sequence[float]) -> list[float]:
     """Return what of the energy of each band noise cannot have made."""
     square = pair.noise**2
     return [
-        max(0.0, energy - part * square)
-        for energy, part in zip(energies, NOISE_BANDS, strict=True)
+        max(0.0, energy - part * square) for energy, part in zip(energies, NOISE_BANDS, strict=True)
     ]
 
 

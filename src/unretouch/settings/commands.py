@@ -157,7 +157,7 @@ class PairSettings(Settings):
     phase: str = "train"
     """subfolder of --out"""
     grade: Literal["keep", "remove"] = "keep"
-    """of a pair with a colour grade on one side: keep it, to be learnt, or bring A to B's colours"""
+    """where one side has a colour grade: keep it, which is learnt, or bring A to B's colours"""
     seed: NotNegativeInt = 0
     """seed of the simulated retouch"""
     detail_left: Annotated[float, between(0, 1)] = 0.15

@@ -87,7 +87,7 @@ class ProbeThresholds:
     memory: Threshold = 0.4
     """memory: less is left"""
     something: Threshold = 0.1
-    """recovered share, of the retouch itself, below which nothing was learnt that could be probed"""
+    """recovered share below which nothing was learnt that could be probed"""
 
 
 @dataclasses.dataclass(frozen=True)
