@@ -246,8 +246,6 @@ compressed apart, say. That of lossless files is 0."""
 STRAY = 1e-3
 """Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
 some that differ by more than the noise."""
-MISFIT = 0.05
-"""Grey levels over the frame that a fitted grade may be off by where nothing was retouched."""
 
 
 def noise_and_area(
@@ -258,12 +256,18 @@ def noise_and_area(
     The noise is the RMS difference of a typical block, in grey levels, that is not the retoucher's
     doing; see pixels/retouched_area.py for how it is told from the retouch. Pictures are levels or
     file space, (H, W, 3); `coded` is the source as its file has it, where it was brought to the
-    target's colours. Raises ValueError when the shapes differ.
+    target's colours: what is clipped there is not the retouch's doing. Raises ValueError when the
+    shapes differ.
     """
     check(source, target)
     before, true = _rgb(source), _rgb(target)
-    known = areas.pair_map(before, true, None if coded is None else _rgb(coded))
-    return known.noise_level, areas.retouched_area(before, true, known)
+    file = None if coded is None else _rgb(coded)
+    known = areas.pair_map(before, true, file)
+    area = areas.retouched_area(before, true, known)
+    if file is not None:
+        for row, pixels in zip(area, file, strict=True):
+            row &= ~((pixels == 0) | (pixels == 255)).any(1)
+    return known.noise_level, area
 
 
 @dataclass(frozen=True)
@@ -288,12 +292,15 @@ def ruler_of(source: Picture, target: Picture) -> Ruler:
     """Return by what a pair is judged: by the retouched area where two files were compressed apart
     or one is graded, else by the frame. Raises ValueError when the shapes differ."""
     check(source, target)
-    graded = colour_grade(source, target) is not None
-    before = in_colours_of(source, target) if graded else source
-    noise, area = noise_and_area(before, target, source if graded else None)
-    if graded and area.any() and level_error(before, target, area) * area.mean() < MISFIT:
-        area = np.zeros_like(area)
-    return Ruler(area if graded or noise > NOISY else None, graded)
+    grade = colour_grade(source, target)
+    if grade is None:
+        noise, area = noise_and_area(source, target)
+        return Ruler(area if noise > NOISY else None, graded=False)
+    before = in_colours_of(source, target)
+    _, area = noise_and_area(before, target, source)
+    if area.any() and level_error(before, target, area) * area.mean() < grade.misfit:
+        area[:] = False
+    return Ruler(area, graded=True)
 
 
 def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | None:

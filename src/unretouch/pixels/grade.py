@@ -40,6 +40,8 @@ LEAST, LEAST_SHARE = 0.5, 0.2
 MOVES, STAYS, STAYED = 0.8, 0.3, 0.03
 """Grey levels from which on a square is moved; part of its move below which it stayed; and share of
 the moved ones that may have stayed."""
+MISFIT, MISFIT_SHARE = 0.05, 0.01
+"""Grey levels over the frame, or share of the grade if that is more, by which a fit may be off."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Grade:
     """grey levels of the mean absolute difference of the two that it explains"""
     difference: float = 0.0
     """that difference, grey levels"""
+
+    @property
+    def misfit(self) -> float:
+        """Grey levels over the frame below which a retouch cannot be told from it."""
+        return max(MISFIT, MISFIT_SHARE * self.levels)
 
     def applied(self, picture: NDArray[Any]) -> Plane:
         """Return levels or file space, (..., 3), in the colours of the other: levels, 0 to 255."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.likeness import MISFIT, NOISY, STRAY, error_sums, noise_and_area
+from unretouch.metrics.likeness import NOISY, STRAY, error_sums, noise_and_area
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
 from unretouch.metrics.pictures import Tile, check, tiles_of
@@ -29,6 +29,8 @@ GRAIN_SEED = 0
 NOISE_BANDS = (1.3, 0.15, 0.03, 0.01)
 """What of the mean square of a pair's noise is in the luma of each octave band, finest first, as of
 two JPEGs of one picture: of white noise, which has less in all, it is 0.76, 0.11, 0.03 and 0.01."""
+GRADE_MISFIT = 0.01
+"""Of the energy of a band: what two pictures in nearly the same colours may differ by."""
 HARM_OF_NOISE = 0.4
 """Of the noise (RMS): what a change as strong as the noise itself adds to the error."""
 _TRIMMED = 32
@@ -106,6 +108,8 @@ class GradeShare:
     left out"""
     by_grade: float
     """share of the error of doing nothing that is gone because the colours came nearer"""
+    misfit: float
+    """grey levels over the frame below which a retouch cannot be told from the grade"""
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ class PairFigures:
     @property
     def nothing_to_judge(self) -> bool:
         """Whether noise, or a grade, is all that there is between source and target."""
-        if self.grade is not None and self.identity_retouch < MISFIT:
+        if self.grade is not None and self.identity_retouch < self.grade.misfit:
             return True
         return self.noisy and self.area_share <= STRAY
 
@@ -288,6 +292,7 @@ def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeS
         levels=grade.levels,
         recovered=(idle - error) / max(idle - max(noise, 0.0), 1e-6),
         by_grade=(idle - error - gained) / max(idle, 1e-6),
+        misfit=grade.misfit,
     )
 
 

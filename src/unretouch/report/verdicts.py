@@ -17,6 +17,7 @@ from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
 from unretouch.report.console import number, percent
 from unretouch.report.pair_figures import (
+    GRADE_MISFIT,
     NOISE_BANDS,
     BandEnergies,
     Candidate,
@@ -285,6 +286,8 @@ class _Band:
     """energy of the prediction - of the source, in the same unit; below 0 where it is noise"""
     energy: float
     """ratio of prediction to target"""
+    doubt: tuple[float, float]
+    """the lowest and the highest that it may be, as the target's energy is noise in part"""
     added: float
     """part of the energy that the target has over the source which the prediction has too"""
     coherence: float
@@ -369,12 +372,17 @@ def _band(pair: PairFigures, energies: BandEnergies, whole: float, index: int) -
     area, part = pair.prediction.area, PARTS[index]
     source, target = energies.source[index], energies.target[index]
     prediction, noise = energies.prediction[index], NOISE_BANDS[index] * pair.noise**2
+    chance = noise if pair.grade is None else noise + GRADE_MISFIT * source
     return _Band(
         part=part,
         removed=max(0.0, energies.removed[index] - noise) / whole,
-        off=max(0.0, abs(prediction - target) - noise) / whole,
-        gained=(prediction - source - noise) / whole,
+        off=max(0.0, abs(prediction - target) - chance) / whole,
+        gained=(prediction - source - chance) / whole,
         energy=prediction / max(target, NOTHING),
+        doubt=(
+            prediction / max(target + chance, NOTHING),
+            prediction / max(target - chance, NOTHING),
+        ),
         added=(prediction - source) / max(target - source, NOTHING),
         coherence=area[f"detail_coherence_{part}"] or 0.0,
         recovered=area[f"detail_recovered_{part}"] or 0.0,
@@ -383,7 +391,8 @@ def _band(pair: PairFigures, energies: BandEnergies, whole: float, index: int) -
 
 def _band_word(band: _Band, limits: TextureThresholds) -> str:
     counts = max(band.removed, band.off) >= limits.band_matters
-    if counts and band.energy > limits.highest_energy:
+    lowest, highest = band.doubt
+    if counts and lowest > limits.highest_energy:
         return "noisy"
     removed = band.removed >= limits.band_matters
     in_place = band.coherence >= limits.coherence and band.recovered >= limits.recovered
@@ -391,7 +400,7 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
     if removed and not in_place and (band.added >= 0.5 or band.energy >= limits.lowest_energy):
         # Of a sparse retouch the strength was there before: nothing was added by leaving it.
         return "grain" if band.gained > limits.nothing_within * band.removed else "nothing"
-    return "smooth" if counts and band.energy < limits.lowest_energy else "back"
+    return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 
 # --- Does it hold on unseen portraits?
