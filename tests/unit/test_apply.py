@@ -313,6 +313,21 @@ def test_a_folder_is_restored_and_the_same_command_does_nothing_twice(
     assert "3 restored" in capsys.readouterr().out
 
 
+def test_that_a_jpeg_changes_outside_of_the_mask_is_said(
+    runs: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / "mask.png")
+    masked = ("--mask", str(tmp_path / "mask.png"))
+    words = ("detail", str(pictures / "b.JPG"), "-o", str(tmp_path / "out"))
+    said = "pixels outside the mask"
+    assert apply(runs, *words, *masked, "--format", "jpeg") == 0
+    assert said in capsys.readouterr().out
+    assert apply(runs, *words, *masked, "--format", "png") == 0
+    assert said not in capsys.readouterr().out
+    assert apply(runs, *words, "--format", "jpeg") == 0
+    assert said not in capsys.readouterr().out
+
+
 def test_what_was_written_when_apply_was_killed_is_not_taken_for_someone_elses(
     runs: Path,
     pictures: Path,

@@ -6,6 +6,7 @@ import io
 
 from rich.console import Console
 
+from unretouch.report.console import percent
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs.status import TrainingStatus
 
@@ -26,3 +27,9 @@ def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
     assert console.file.getvalue() == (
         "step 90  error 1.200 levels (doing nothing there 1.600)  G_L1 5.000  1 min 30 s left\n"
     )
+
+
+def test_nothing_gained_is_not_said_with_a_minus() -> None:
+    assert percent(-0.0004) == percent(0.0004) == "0.0%"
+    assert percent(-0.004, 0) == "0%"
+    assert percent(-0.0006) == "-0.1%"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unretouch.base.errors import DataError, UsageError
 from unretouch.pixels import images, pair_check
@@ -59,6 +60,25 @@ def test_folders_given_the_wrong_way_round_are_told(tmp_path: Path, photos: Path
     rows = pair_folders(tmp_path / "before", tmp_path / "after", tmp_path / "out").rows
     assert all("times the fine detail" in row.warnings[0] for row in rows)
     assert all(row.detail_ratio > pair_check.SWAPPED for row in rows)
+
+
+def test_what_of_a_pair_of_jpegs_is_compression_is_told(
+    tmp_path: Path, portrait: np.ndarray
+) -> None:
+    before = portrait[100:356, 100:356]
+    after = before.copy()
+    after[80:160, 80:160] = retouch(before, 0, 0.0, all_surfaces=True)[80:160, 80:160]
+    for side, rgb, quality in (("A", after, 92), ("B", before, 85)):
+        (tmp_path / side).mkdir()
+        Image.fromarray(rgb).save(tmp_path / side / "one.jpg", quality=quality)
+        images.write_png(tmp_path / side / "two.png", rgb)
+    jpeg, png = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out").rows
+    assert jpeg.compression.startswith("JPEG against JPEG: ")
+    lost, whole = (float(word) for word in jpeg.compression.split() if word[0].isdigit())
+    assert whole == round(jpeg.difference, 2)
+    assert lost == pytest.approx(jpeg.difference - png.difference, abs=0.5)
+    assert png.compression == ""
+    assert jpeg.warnings == png.warnings == ()
 
 
 def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -265,6 +265,18 @@ def test_a_test_on_training_data_ends_with_the_verdicts(run: RunDir) -> None:
     assert "unretouch verify idle" in told
 
 
+def test_large_pairs_end_with_the_verdicts_on_their_most_retouched_part(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unretouch.report.short_verdicts.MOST_PIXELS", 2 * SIZE**2 - 1)
+    monkeypatch.setattr("unretouch.report.short_verdicts.SMALLEST_PART", 40)
+    monkeypatch.setattr("unretouch.report.short_verdicts.PART_PIXELS", 1)
+    told = brief(run, "data", "train")
+    assert "grey levels), recovered share" in told
+    assert "detail of" in told
+    assert "the 40 px of each pair where it was retouched most" in told
+
+
 def test_a_test_on_other_pairs_ends_with_what_holds(run: RunDir) -> None:
     write_pairs(Path("data") / "other", ("clara",), first=3)
     assert "unseen portraits" in brief(run, "data", "other")

@@ -11,6 +11,7 @@ from unretouch.metrics import Levels
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import (
     Verification,
+    harmed_parts,
     mean_share,
     memorised_verdict,
     unseen_verdict,
@@ -49,7 +50,8 @@ def pair(
         (1.89, "not yet"),
         (1.91, "did nothing"),
         (2.0, "did nothing"),
-        (2.01, "harmful"),
+        (2.04, "did nothing"),
+        (2.06, "harmful"),
     ],
 )
 def test_the_word_follows_from_error_and_share(error: float, word: str) -> None:
@@ -150,3 +152,52 @@ def test_harm_is_told_apart_by_skin_and_the_rest() -> None:
     assert verdict.word == "harmful"
     assert "not skin was made worse by 3 grey levels" in verdict.sentence
     assert "the skin was" not in verdict.sentence
+
+
+# --- a dead band around nothing
+
+
+@pytest.mark.parametrize("error", [1.995, 2.0, 2.01, 2.02])
+def test_within_one_percent_nothing_is_gained_and_nothing_is_lost(error: float) -> None:
+    for verdict in (memorised_verdict([pair(error)]), unseen_verdict(0.9, [pair(error)])):
+        assert verdict.word in ("did nothing", "does not hold")
+        assert "Nothing is gained and nothing is lost." in verdict.sentence
+        assert "-0.00" not in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "identity", "noise", "harmful"),
+    [
+        (0.11, 0.10, 0.0, False),  # a tenth more, which is 0.01 of a level
+        (0.20, 0.10, 0.0, True),
+        (2.50, 2.00, 0.0, True),
+        (2.50, 2.00, 2.0, False),  # the two files differ by more than that themselves
+        (3.50, 2.00, 2.0, True),
+    ],
+)
+def test_V1_harm_begins_beyond_the_noise_of_the_pair(
+    error: float, identity: float, noise: float, harmful: bool
+) -> None:
+    one = pair(error, identity)
+    one = dataclasses.replace(
+        one,
+        noise=noise,
+        area_share=1.0,
+        prediction=dataclasses.replace(one.prediction, area=one.prediction.frame),
+        identity=dataclasses.replace(one.identity, area=one.identity.frame),
+    )
+    assert (memorised_verdict([one]).word == "harmful") == harmful
+    assert (unseen_verdict(None, [one]).word == "harmful") == harmful
+
+
+def test_the_harmed_pair_is_named_and_not_one_that_noise_makes_look_worse() -> None:
+    noisy, harmed = pair(0.14, identity=0.10, name="noisy"), pair(2.2, name="harmed")
+    verdict = unseen_verdict(None, [noisy, harmed])
+    assert (verdict.word, verdict.held_back_by) == ("harmful", "harmed")
+    assert verdict.pairs["noisy"] == "does not hold"
+
+
+def test_skin_that_is_worse_by_a_hundredth_of_a_level_is_no_harm() -> None:
+    skin = np.ones((SIZE, SIZE), dtype=np.float32)
+    figures = figures_of_pair("face", flat(100.1), flat(100.11), flat(100), 500.0, skin)
+    assert harmed_parts(figures) == {}

@@ -79,6 +79,32 @@ def test_where_nothing_is_recovered_there_is_nothing_to_probe() -> None:
     assert probe_verdict([]).word == "unknown"
 
 
+def test_memory_is_spoken_of_only_where_something_was_learnt() -> None:
+    points = [ProbePoint("none", 0, "", 0.07, {}), ProbePoint("mirror", 1, "", 0.01, {})]
+    assert probe_verdict(points).word == "unknown"
+
+
+def test_two_files_compressed_apart_are_probed_by_their_retouch() -> None:
+    """Over the frame, most of which is noise, the share would be small."""
+    noise = np.random.default_rng(0).normal(0, 3, (*TARGET.shape, 2))
+    area = np.zeros(TARGET.shape[:2], np.bool_)
+    area[40:80, 40:80] = True
+    true = TARGET.astype(float)
+    before = np.where(area[..., None], ndimage.gaussian_filter(true, (3, 3, 0)) + 30, true)
+    source, target = (
+        np.clip(np.rint(side + noise[..., number]), 0, 255).astype(np.uint8)
+        for number, side in enumerate((before, true))
+    )
+    restored = np.where(area[..., None], target, source).astype(np.float32)
+    points = memorisation_probe(
+        lambda given: restored if np.array_equal(given, source) else given.astype(np.float32),
+        [("face", source, target)],
+    )
+    assert points[0].recovered_share is not None
+    assert points[0].recovered_share > 0.6
+    assert probe_verdict(points).word == "memory"
+
+
 def test_a_small_picture_is_not_cropped_away() -> None:
     small = [("face", SOURCE[:40, :40], TARGET[:40, :40])]
     points = memorisation_probe(skilled, small)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -181,3 +182,25 @@ def test_nothing_is_said_where_no_band_counts() -> None:
     pair = figures_of_pair("face", smooth, true, true, 300.0)
     assert texture_verdict([pair], TextureThresholds(band_matters=2)).word == "unknown"
     assert texture_verdict([pair]).word == "back"
+
+
+@faces
+def test_where_nothing_was_added_there_is_no_grain(face: str) -> None:
+    """A twentieth of strong detail was taken, which leaves the source as strong as is asked for."""
+    target = skin(face) + 2 * detail(face)
+    removed = smoothed_area() * 3 * detail(face)
+    source, prediction = (target - np.float32(share) * removed for share in (0.05, 0.08))
+    figures = figures_of_pair(face, source, prediction, target, 500.0)
+    assert texture_verdict([figures]).word == "nothing"
+
+
+def test_a_band_of_noise_decides_nothing() -> None:
+    """The retouch took blotches, which are back; the finest band is what two files differ by."""
+    rng = np.random.default_rng(6)
+    true = np.repeat(rng.normal(128, 3, (128, 128, 1)), 3, axis=2).astype(np.float32)
+    blotches = ndimage.gaussian_filter(rng.normal(0, 1, (128, 128)), 4)
+    source = true - (4 * blotches / blotches.std())[:, :, None].astype(np.float32)
+    noise = rng.normal(0, 2, (128, 128, 1)).astype(np.float32)
+    figures = figures_of_pair("a", source, true, true + noise, 500.0)
+    assert texture_verdict([dataclasses.replace(figures, noise=0.0)]).word == "smooth"
+    assert texture_verdict([dataclasses.replace(figures, noise=2.0)]).word == "back"

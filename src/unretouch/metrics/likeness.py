@@ -7,6 +7,7 @@ is retouch, the rest being noise: two files compressed apart, say.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, mean
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.pixels import retouched_area as areas
+from unretouch.pixels.grade import colour_grade, in_colours_of
 from unretouch.pixels.spaces import GREY_LEVELS, Rgb
 
 # --- level error: how many grey levels the prediction is off
@@ -241,17 +243,64 @@ NOISY = 0.0
 compressed apart, say. That of lossless files is 0."""
 
 
-def noise_and_area(source: Picture, target: Picture) -> tuple[float, Area]:
+STRAY = 1e-3
+"""Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
+some that differ by more than the noise."""
+
+
+def noise_and_area(
+    source: Picture, target: Picture, coded: Picture | None = None
+) -> tuple[float, Area]:
     """Return the noise of a pair, and where above it the retouch is, bool (H, W).
 
     The noise is the RMS difference of a typical block, in grey levels, that is not the retoucher's
     doing; see pixels/retouched_area.py for how it is told from the retouch. Pictures are levels or
-    file space, (H, W, 3). Raises ValueError when the shapes differ.
+    file space, (H, W, 3); `coded` is the source as its file has it, where it was brought to the
+    target's colours: what is clipped there is not the retouch's doing. Raises ValueError when the
+    shapes differ.
     """
     check(source, target)
     before, true = _rgb(source), _rgb(target)
-    known = areas.pair_map(before, true)
-    return known.noise_level, areas.retouched_area(before, true, known)
+    file = None if coded is None else _rgb(coded)
+    known = areas.pair_map(before, true, file)
+    area = areas.retouched_area(before, true, known)
+    if file is not None:
+        for row, pixels in zip(area, file, strict=True):
+            row &= ~((pixels == 0) | (pixels == 255)).any(1)
+    return known.noise_level, area
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """By what a pair is judged."""
+
+    area: Area | None
+    """the part of the frame that counts; None: all of it"""
+    graded: bool
+    """whether the retouch itself counts, in the target's colours"""
+
+    def share(self, prediction: Picture, target: Picture, source: Picture) -> Figure:
+        """Return the recovered share that counts; None where there is nothing to recover."""
+        if self.area is not None and self.area.mean() <= STRAY:
+            return None
+        if self.graded:
+            prediction, source = (in_colours_of(side, target) for side in (prediction, source))
+        return recovered_share(prediction, target, source, self.area)
+
+
+def ruler_of(source: Picture, target: Picture) -> Ruler:
+    """Return by what a pair is judged: by the retouched area where two files were compressed apart
+    or one is graded, else by the frame. Raises ValueError when the shapes differ."""
+    check(source, target)
+    grade = colour_grade(source, target)
+    if grade is None:
+        noise, area = noise_and_area(source, target)
+        return Ruler(area if noise > NOISY else None, graded=False)
+    before = in_colours_of(source, target)
+    _, area = noise_and_area(before, target, source)
+    if area.any() and level_error(before, target, area) * area.mean() < grade.misfit:
+        area[:] = False
+    return Ruler(area, graded=True)
 
 
 def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.images import Picture, row_strips
 from unretouch.pixels.spaces import Rgb, luma
 
@@ -27,6 +28,8 @@ SWAPPED = 1.1
 """Ratio of fine detail from which the input counts as the more detailed side."""
 ALIKE = 0.8
 """Correlation of the sides below which they are hardly the same picture."""
+RESIDUE = 2
+"""Grey levels that a grade may leave where nothing was retouched."""
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
@@ -43,26 +46,40 @@ class Doubts:
     """(dx, dy) in pixels by which B lies to the right of and below A"""
     detail_ratio: float | None = None
     """fine detail of the input over that of the answer, where the sides may be swapped"""
+    grade: Grade | None = None
+    """what takes A to the colours of B, where one of them is graded"""
 
 
 def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
-    """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size."""
+    """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size.
+
+    Of a graded pair the detail is compared in the colours of `b`: a curve alone makes more or less
+    of it.
+    """
     if all(np.array_equal(*strips) for strips in _strips(a, b)):
         return Doubts(same=True)
     moved = shift(a, b)
     if moved is None and (alike := likeness(a, b)) < ALIKE:
         return Doubts(correlation=alike)
-    source, target = (a, b) if direction == "AtoB" else (b, a)
-    ratio = detail_ratio(source, target)
+    grade = colour_grade(a, b)
+    ratio = detail_ratio(a, b, grade)
+    if direction == "BtoA":
+        ratio = 1 / ratio if ratio else float("inf")
     shifted = moved is not None and max(map(abs, moved)) >= SHIFT_WARNED
     return Doubts(
-        shift=moved if shifted else None, detail_ratio=ratio if ratio >= SWAPPED else None
+        shift=moved if shifted else None,
+        detail_ratio=ratio if ratio >= SWAPPED else None,
+        grade=grade,
     )
 
 
 def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
     """Return what a terminal says of the doubts about a pair."""
-    found = doubts(a, b, direction)
+    return said_of(doubts(a, b, direction), direction)
+
+
+def said_of(found: Doubts, direction: str) -> list[str]:
+    """Return what a terminal says of such doubts."""
     if found.same:
         return ["A and B are the same picture, so there is nothing to learn from this pair"]
     if found.correlation is not None:
@@ -77,6 +94,11 @@ def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
             f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A: "
             "align the two, or the network learns to move the picture"
         )
+    if found.grade is not None:
+        said.append(
+            f"A is graded: {explained(found.grade)} levels are a colour curve, which is learnt, "
+            "too; unretouch pair --grade remove takes it out"
+        )
     if found.detail_ratio is not None:
         other = "BtoA" if direction == "AtoB" else "AtoB"
         said.append(
@@ -85,6 +107,11 @@ def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
             f"swapped, use --direction {other}"
         )
     return said
+
+
+def explained(grade: Grade) -> str:
+    """Return how much of the difference of a pair its grade is: 5.2 of 6.0 (grey levels)."""
+    return f"{grade.levels:.1f} of {grade.difference:.1f}"
 
 
 def colour_doubts(pictures: list[Picture]) -> list[str]:
@@ -174,15 +201,19 @@ def _middle(rgb: Rgb) -> Rgb:
     return rgb[top : top + WINDOW, left : left + WINDOW]
 
 
-def detail_ratio(source: Rgb, target: Rgb) -> float:
+def detail_ratio(source: Rgb, target: Rgb, grade: Grade | None = None) -> float:
     """Return the fine detail of `source` over that of `target`, where the two differ.
 
     Fine detail is the root mean square of the Laplacian of luma. 0 to infinity; a retouched source
-    is below 1. 1 where nothing differs.
+    is below 1. 1 where nothing differs. `grade` first takes the source to the target's colours.
     """
     energies = [0.0, 0.0]
     for strips in _strips(source, target, around=1):
-        red, green, blue = np.moveaxis(strips[0] != strips[1], 2, 0)
+        differ = strips[0] != strips[1]
+        if grade is not None:
+            strips = (grade.of_file(strips[0]), strips[1])
+            differ = np.maximum(*strips) - np.minimum(*strips) > RESIDUE
+        red, green, blue = np.moveaxis(differ, 2, 0)
         changed = (red | green | blue)[1:-1, 1:-1]
         for number, strip in enumerate(strips):
             fine = _laplacian(luma(strip)) * changed

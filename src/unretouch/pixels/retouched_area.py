@@ -269,8 +269,12 @@ class PairMap:
         return np.asarray(found.repeat(2, 0).repeat(2, 1)[:height, :width])
 
 
-def pair_map(source: Rgb, target: Rgb) -> PairMap:
-    """Measure the difference and the noise of a pair, uint8 (H, W, 3) of one size."""
+def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
+    """Measure the difference and the noise of a pair, uint8 (H, W, 3) of one size.
+
+    `coded` is the source as its file has it, where it was brought to the target's colours: that
+    takes away what JPEG leaves.
+    """
     height, width = source.shape[:2]
     if min(height, width) < 2 * BLOCK:
         return exact_map(source, target)
@@ -280,7 +284,8 @@ def pair_map(source: Rgb, target: Rgb) -> PairMap:
     absolute, difference, light, own, unlike, losses, losses_of_means = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    noise = noise_by_block(source, target, losses, losses_of_means, own, unlike)
+    file = source if coded is None else coded
+    noise = noise_by_block(file, target, losses, losses_of_means, own, unlike)
     return PairMap((height, width), absolute, difference, light, *noise)
 
 

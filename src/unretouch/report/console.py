@@ -90,7 +90,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def percent(value: float | None, digits: int = 1, before: str = "") -> str:
     """Return a share as percent, after the text `before`."""
-    return NO_VALUE if value is None else f"{before}{value:.{digits}%}"
+    # As above: nothing gained is no -0.0 %.
+    return NO_VALUE if value is None else f"{before}{round(value, digits + 2) + 0.0:.{digits}%}"
 
 
 def duration(seconds: float) -> str:

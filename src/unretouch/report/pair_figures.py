@@ -12,22 +12,27 @@ import numpy.typing as npt
 from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.likeness import NOISY, error_sums, noise_and_area
+from unretouch.metrics.likeness import NOISY, STRAY, error_sums, noise_and_area
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
-from unretouch.runs.status import PlainFigures
+from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
+from unretouch.runs.status import LEAST_HARM, SAME, PlainFigures
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""
 TEXTURE = tuple(name for name in METRICS if name not in PLAIN)
 """Metrics of texture, over the retouched area: elsewhere no texture was removed."""
 GRAIN_SEED = 0
-STRAY = 1e-3
-"""Part of the frame that may pass for retouch where there is none: of a hundred thousand pixels
-some that differ by more than the noise."""
+NOISE_BANDS = (1.3, 0.15, 0.03, 0.01)
+"""What of the mean square of a pair's noise is in the luma of each octave band, finest first, as of
+two JPEGs of one picture: of white noise, which has less in all, it is 0.76, 0.11, 0.03 and 0.01."""
+GRADE_MISFIT = 0.01
+"""Of the energy of a band: what two pictures in nearly the same colours may differ by."""
+HARM_OF_NOISE = 0.4
+"""Of the noise (RMS): what a change as strong as the noise itself adds to the error."""
 _TRIMMED = 32
 """Tiles after which what threads have freed is given back, lest it pile up."""
 
@@ -93,6 +98,21 @@ class Spectra:
 
 
 @dataclass(frozen=True)
+class GradeShare:
+    """Of a pair with a colour grade on one side: what the grade has to do with its figures."""
+
+    levels: float
+    """grey levels of the error of doing nothing that the grade explains"""
+    recovered: float
+    """share that is back of all that can come back, grade and retouch: the noise of the pair is
+    left out"""
+    by_grade: float
+    """share of the error of doing nothing that is gone because the colours came nearer"""
+    misfit: float
+    """grey levels over the frame below which a retouch cannot be told from the grade"""
+
+
+@dataclass(frozen=True)
 class PairFigures:
     """Everything measured of one pair."""
 
@@ -129,6 +149,9 @@ class PairFigures:
     """the rest of it: two files compressed apart, which no model can bring back"""
     coarse: tuple[CoarseBand, ...] = ()
     """what of the retouch is larger than pores; as many bands as the frame is large enough for"""
+    grade: GradeShare | None = None
+    """None where neither side is graded. Where one is, the figures of the retouched area, and
+    outside of it, are those of the retouch itself: all is compared in the target's colours"""
 
     @property
     def plain(self) -> PlainFigures:
@@ -149,23 +172,47 @@ class PairFigures:
     @property
     def noisy(self) -> bool:
         """Whether source and target differ by more than rounding where nothing was retouched: then
-        the figures of the whole frame are those of the noise, and the retouched area decides."""
-        return self.noise > NOISY
+        the figures of the whole frame are those of the noise, or of a grade, and the retouched area
+        decides."""
+        return self.noise > NOISY or self.grade is not None
 
     @property
     def identity_parts(self) -> tuple[float, float] | None:
-        """What of the error of doing nothing is retouch and what noise; None of lossless pairs."""
-        return (self.identity_retouch, self.identity_noise) if self.noisy else None
+        """What of the error of doing nothing is retouch and what noise; None of lossless pairs, and
+        of graded ones, where the grade is a part, too."""
+        told = self.noise > NOISY and self.grade is None
+        return (self.identity_retouch, self.identity_noise) if told else None
 
     @property
     def nothing_to_judge(self) -> bool:
-        """Whether noise is all that there is between source and target."""
+        """Whether noise, or a grade, is all that there is between source and target."""
+        if self.grade is not None and self.identity_retouch < self.grade.misfit:
+            return True
         return self.noisy and self.area_share <= STRAY
 
     @property
     def judged(self) -> Figures:
         """The prediction's figures over that part of the frame by which it is judged."""
         return self.prediction.area if self.noisy else self.prediction.frame
+
+    @property
+    def judged_share(self) -> Figure:
+        """The recovered share by which it is judged: of the retouch itself, and no more than what
+        is back of retouch and grade together; None where there is nothing to recover."""
+        share = self.judged["recovered_share"]
+        return share if self.grade is None or share is None else min(share, self.grade.recovered)
+
+    @property
+    def harm(self) -> float:
+        """Grey levels by which the prediction is further off than doing nothing, in that part of
+        the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
+        idle = self.identity.area if self.noisy else self.identity.frame
+        harm = beyond_noise(self, self.judged["level_error"], idle["level_error"])
+        if self.grade is None:
+            return harm
+        # In its own colours, too: what a wrong grade does is seen.
+        frame = (one.frame["level_error"] for one in (self.prediction, self.identity))
+        return max(harm, beyond_noise(self, *frame))
 
     @property
     def judged_G_L1(self) -> float:
@@ -192,17 +239,25 @@ def figures_of_pair(
     """
     check(source, prediction, target)
     give_back()
-    noise, area = noise_and_area(source, target)
+    grade = colour_grade(source, target)
+    before, ours = source, prediction
+    if grade is None:
+        noise, area = noise_and_area(source, target)
+    else:
+        before, ours = (in_colours_of(side, target) for side in (source, prediction))
+        noise, area = noise_and_area(before, target, source)
     give_back()
-    grain = matched_grain(source, target, area, GRAIN_SEED) if area.any() else None
+    grain = matched_grain(before, target, area, GRAIN_SEED) if area.any() else None
     give_back()
-    found = _added(source, prediction, target, area, skin, grain)
+    retouch = None if grade is None else (before, ours)
+    found = _added(source, prediction, target, area, skin, grain, retouch)
     give_back()
     worst, typical = worst_and_typical(prediction, target, area)
-    more = _extra(extra, source, prediction, target, area)
+    more = _extra(extra, before, ours, target, area)
     frame, inside = (_part(found, where, area.size) for where in ("frame", "area"))
-    nothing = frame.identity_error or 0.0
-    retouch = (inside.identity_error or 0.0) * inside.share_of_frame
+    alike = frame if grade is None else _part(found, "alike", area.size)
+    nothing = alike.identity_error or 0.0
+    retouched = (inside.identity_error or 0.0) * inside.share_of_frame
     return PairFigures(
         name=name,
         width=target.shape[1],
@@ -221,10 +276,33 @@ def figures_of_pair(
         skin=None if skin is None else _part(found, "skin", area.size),
         elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
         added_outside=_part(found, "outside", area.size).level_error,
-        identity_retouch=retouch,
-        identity_noise=max(0.0, nothing - retouch),
-        coarse=coarse_bands(prediction, target, source, area),
+        identity_retouch=retouched,
+        identity_noise=max(0.0, nothing - retouched),
+        coarse=coarse_bands(ours, target, before, area),
+        grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
     )
+
+
+def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeShare:
+    """Return what the grade has to do with figures: `frame` as it is, and `alike` in the target's
+    colours."""
+    idle, error = frame.identity_error or 0.0, frame.level_error or 0.0
+    gained = (alike.identity_error or 0.0) - (alike.level_error or 0.0)
+    return GradeShare(
+        levels=grade.levels,
+        recovered=(idle - error) / max(idle - max(noise, 0.0), 1e-6),
+        by_grade=(idle - error - gained) / max(idle, 1e-6),
+        misfit=grade.misfit,
+    )
+
+
+def beyond_noise(pair: PairFigures, error: Figure, idle: Figure) -> float:
+    """Return by how many grey levels an `error` in some part of the frame lies above that of doing
+    nothing there, `idle`; 0 where that is nothing worth a word."""
+    if error is None or idle is None:
+        return 0.0
+    least = max(LEAST_HARM, SAME * idle, HARM_OF_NOISE * pair.noise)
+    return error - idle if error - idle > least else 0.0
 
 
 def retouch_shares(pair: PairFigures) -> dict[str, float]:
@@ -252,24 +330,31 @@ def _added(
     area: Area,
     skin: npt.NDArray[np.float32] | Area | None,
     grain: Grain | None,
+    retouch: tuple[Picture, Picture] | None = None,
 ) -> _Added:
-    """Measure all answers by all metrics, over all parts of the frame, in one go."""
+    """Measure all answers by all metrics, over all parts of the frame, in one go.
+
+    `retouch` are source and prediction in the colours of the target, where these differ by a grade:
+    by them is measured what is of the retouch itself.
+    """
     frame = (area.shape[0], area.shape[1])
     tiles = ((tile, None) for tile in tiles_of(*frame, HALO, SIDE))
 
     def of(job: tuple[Tile, White | None]) -> _Added:
         tile, white = job
-        before, true, ours = (Patch(picture, tile) for picture in (source, target, prediction))
-        if np.array_equal(ours.levels, before.levels):
-            ours = before  # so it is in most tiles of a sparse retouch: they are measured once
-        answers = {"prediction": ours, "identity": before}
+        true = Patch(target, tile)
+        as_they_are = _answers(source, prediction, tile)
+        alike = as_they_are if retouch is None else _answers(*retouch, tile)
         if grain is not None and white is not None:
-            answers["grain"] = grain.over(source, tile, white)
+            below = source if retouch is None else retouch[0]
+            alike = alike | {"grain": grain.over(below, tile, white)}
         sums: _Added = {}
         for where, inside in _parts(tile, area, skin):
+            answers = as_they_are if where in _AS_THEY_ARE else alike
+            before, ours = answers["identity"], answers["prediction"]
             shared: dict[Hashable, Any] = {}
             if where == "outside":  # where the answer is the source itself
-                view = View(answers["prediction"], before, before, frame, inside)
+                view = View(ours, before, before, frame, inside)
                 sums["prediction", where, "recovered_share"] = error_sums(view)
                 continue
             for answer, patch in answers.items():
@@ -282,6 +367,9 @@ def _added(
                     tally = METRICS[name].measure
                     assert isinstance(tally, Tally)
                     sums[answer, where, name] = tally.sums(view)
+        if retouch is not None:
+            view = View(alike["prediction"], true, alike["identity"], frame)
+            sums["prediction", "alike", "recovered_share"] = error_sums(view)
         return sums
 
     whole: _Added = {}
@@ -294,6 +382,18 @@ def _added(
             else:
                 whole[key] = part.copy()
     return whole
+
+
+_AS_THEY_ARE = ("frame", "skin", "elsewhere")
+"""Parts of the frame that are always measured in the colours that the pictures have."""
+
+
+def _answers(source: Picture, prediction: Picture, tile: Tile) -> dict[str, Patch]:
+    """Return a tile of the prediction and of doing nothing."""
+    before, ours = Patch(source, tile), Patch(prediction, tile)
+    if np.array_equal(ours.levels, before.levels):
+        ours = before  # so it is in most tiles of a sparse retouch: they are measured once
+    return {"prediction": ours, "identity": before}
 
 
 def _parts(

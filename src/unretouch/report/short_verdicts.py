@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from unretouch.metrics import Levels
+from unretouch.networks.prediction import Window
+from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import Pair
-from unretouch.report.pair_figures import PairFigures
+from unretouch.pixels.retouched_area import PairMap, pair_map
+from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
+from unretouch.training.large_pairs import strongest
 
 LAMBDA_L1 = 500.0
 """Of the guide's recommended command, where nothing tells of another."""
 MOST_PIXELS = 4_000_000
-"""In all pairs together: nobody asked for these figures, which take some 5 s a megapixel."""
+"""In all pairs together that are judged whole: nobody asked for these figures, which take some 5 s
+a megapixel."""
+PART_PIXELS, SMALLEST_PART = 1_000_000, 192
+"""In all parts together by which larger ones are judged, and a part's side at least."""
 STYLES: dict[Tone, str] = {
     "good": "bold green", "middling": "bold yellow", "bad": "bold red", "unknown": "bold"
 }  # fmt: skip
 
 
-def affordable(pairs: Sequence[Pair]) -> bool:
-    """Return whether the figures of the pairs cost little beside what was asked for."""
+def judged_whole(pairs: Sequence[Pair]) -> bool:
+    """Return whether the figures of the whole pairs cost little beside what was asked for."""
     pixels = sum(pair.shape[0] * pair.shape[1] for pair in pairs)
     return pixels <= MOST_PIXELS
+
+
+def judged_part(pair: Pair, known: PairMap | None, pairs: int) -> Window:
+    """Return the square of a pair in which its retouch is strongest, small enough for so many
+    `pairs`. `known` is the pair's pair_map."""
+    known = known or pair_map(pair.source, pair.target)
+    side = max(SMALLEST_PART, math.isqrt(PART_PIXELS // pairs))
+    return strongest(known.asked_blocks, BLOCK, pair.shape, side)
+
+
+def figures_of_part(
+    pair: Pair, part: Window | None, prediction: Levels, lambda_L1: float
+) -> PairFigures:
+    """Return the figures of a part of a pair, or of the whole; `prediction` is that part's."""
+    source, target = (
+        side if part is None else part.of(side) for side in (pair.source, pair.target)
+    )
+    return figures_of_pair(pair.name, source, prediction, target, lambda_L1)
 
 
 def lambda_of(run: RunDir | None, settings: TrainSettings) -> float:
@@ -36,14 +63,19 @@ def lambda_of(run: RunDir | None, settings: TrainSettings) -> float:
 
 
 def short_verdicts(
-    pairs: Sequence[PairFigures], run: RunDir, trained_on: bool = True
+    pairs: Sequence[PairFigures], run: RunDir, trained_on: bool = True, in_parts: bool = False
 ) -> list[Text]:
-    """Return a line for each verdict, and how to get the whole report; `pairs` may be empty."""
+    """Return a line for each verdict, and how to get the whole report; `pairs` may be empty, or
+    parts of large ones."""
     lines = []
     if pairs:
         questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
         judged = Verification(pairs) if trained_on else Verification((), pairs)
         lines = [verdict_line(judged.verdicts[question]) for question in questions]
+    if pairs and in_parts:
+        side = max(max(pair.height, pair.width) for pair in pairs)
+        told = f"judged by the {side} px of each pair where it was retouched most"
+        lines = [*lines, Text(f"{told}, since all together are large")]
     return [*lines, Text(f"figures, pictures and explanations: {command(run)}")]
 
 

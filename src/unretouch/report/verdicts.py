@@ -15,7 +15,16 @@ from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
-from unretouch.report.pair_figures import BandEnergies, Candidate, PairFigures
+from unretouch.report.console import number, percent
+from unretouch.report.pair_figures import (
+    GRADE_MISFIT,
+    NOISE_BANDS,
+    BandEnergies,
+    Candidate,
+    PairFigures,
+    beyond_noise,
+)
+from unretouch.runs.status import SAME
 from unretouch.settings.fields import nearest_hint
 from unretouch.settings.verify import (
     MemorisedThresholds,
@@ -96,6 +105,10 @@ _NO_RETOUCH = _(
     "There is no retouch to judge: source and target differ only as two files do that were "
     "compressed apart."
 )
+_NOT_BUT_A_GRADE = _(
+    "There is no retouch to judge: source and target differ only by a colour grade."
+)
+_NOTHING_GAINED = _("Nothing is gained and nothing is lost.")
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,9 @@ def _place(question: Question, word: str) -> int:
 
 def _unknown(question: Question, pairs: Sequence[PairFigures], bare: bool) -> Verdict:
     """Return that nothing can be said; where `bare`, because the pairs hold no retouch."""
-    said = _NO_RETOUCH if bare else _UNKNOWN_SAID[question]
+    said = _UNKNOWN_SAID[question]
+    if bare:
+        said = _NOT_BUT_A_GRADE if any(pair.grade for pair in pairs) else _NO_RETOUCH
     return Verdict(question, UNKNOWN, (said,), None, {pair.name: UNKNOWN for pair in pairs})
 
 
@@ -167,7 +182,7 @@ def memorised_verdict(
                 pair=last.name,
                 stands=stands,
             )
-        return Verdict("memorised", word, (said,), None, words)
+        return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
     held_back = _(
         "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
         "{share}.",
@@ -176,18 +191,18 @@ def memorised_verdict(
         G_L1=f"{limits.G_L1:g}",
         share=f"{limits.recovered_share:g}",
     )
-    said = _said("memorised", word)
-    return Verdict("memorised", word, (said, held_back), last.name, words)
+    sentences = (_said("memorised", word), *_gained(last), held_back, *_of_the_grade(last))
+    return Verdict("memorised", word, sentences, last.name, words)
 
 
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     if pair.nothing_to_judge:
         return UNKNOWN
-    share, weighted = pair.judged["recovered_share"], pair.judged_G_L1
+    share, weighted = pair.judged_share, pair.judged_G_L1
     if share is None:
         # Source and target are one picture: all that can be done is to leave it alone.
         return "memorised" if weighted <= limits.G_L1 else "harmful"
-    if share < 0:
+    if pair.harm:
         return "harmful"
     if share < limits.nothing_below:
         return "did nothing"
@@ -200,13 +215,13 @@ def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
 
 def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
     """How many times over the limit the further of the two figures is."""
-    share = pair.judged["recovered_share"]
+    share = pair.judged_share
     missing = 0.0 if share is None else (1 - share) / max(1 - limits.recovered_share, 1e-9)
     return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
 
 
 def _stands(pair: PairFigures) -> Message:
-    error, share = pair.judged["level_error"], pair.judged["recovered_share"]
+    error, share = pair.judged["level_error"], pair.judged_share
     values = {
         "weighted": f"{pair.judged_G_L1:.3g}",
         "lambda_L1": f"{pair.lambda_L1:g}",
@@ -218,7 +233,7 @@ def _stands(pair: PairFigures) -> Message:
             "recover",
             **values,
         )
-    values["share"] = f"{share:.2f}"
+    values["share"] = number(share, 2)
     if pair.noisy:
         return _(
             "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
@@ -232,6 +247,28 @@ def _stands(pair: PairFigures) -> Message:
     )
 
 
+def _gained(pair: PairFigures) -> tuple[Message, ...]:
+    """Return that nothing is gained or lost, where that is so."""
+    share = _share(pair)
+    idle = share is not None and abs(share) <= SAME
+    return (_NOTHING_GAINED,) if idle and not pair.harm else ()
+
+
+def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
+    """Return what of a graded pair is back by its colours alone, and what of the retouch."""
+    if pair.grade is None:
+        return ()
+    return (
+        _(
+            "{pair} is graded: of all that source and target differ by, {grade} is back by a "
+            "colour curve alone; of the retouch itself {share}.",
+            pair=pair.name,
+            grade=percent(pair.grade.by_grade, 0),
+            share=percent(pair.judged["recovered_share"], 0),
+        ),
+    )
+
+
 # --- Is the texture back?
 
 
@@ -241,11 +278,16 @@ class _Band:
 
     part: str
     removed: float
-    """share in the energy of all removed detail"""
+    """share in the energy of all removed detail; here and in the next what noise can do is left
+    out"""
     off: float
     """|energy of the prediction - of the target|, in the same unit"""
+    gained: float
+    """energy of the prediction - of the source, in the same unit; below 0 where it is noise"""
     energy: float
     """ratio of prediction to target"""
+    doubt: tuple[float, float]
+    """the lowest and the highest that it may be, as the target's energy is noise in part"""
     added: float
     """part of the energy that the target has over the source which the prediction has too"""
     coherence: float
@@ -295,9 +337,12 @@ def beaten(pair: PairFigures) -> dict[str, bool]:
 def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _Band] | None:
     """Return a pair's word and the band that it hangs on; None where no detail that counts was
     removed."""
-    if pair.nothing_to_judge or pair.bands is None or sum(pair.bands.removed) <= NOTHING:
+    if pair.nothing_to_judge or pair.bands is None:
         return None
-    bands = [_band(pair, pair.bands, index) for index in range(len(PARTS))]
+    whole = sum(_above_noise(pair, pair.bands.removed))
+    if whole <= NOTHING:
+        return None
+    bands = [_band(pair, pair.bands, whole, index) for index in range(len(PARTS))]
     words = {band: _band_word(band, limits) for band in bands}
     worst = min(bands, key=lambda band: (_place("texture", words[band]), band.recovered))
     removed = [band for band in bands if band.removed >= limits.band_matters]
@@ -314,16 +359,30 @@ def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _B
     return "back" if all(beaten(pair).values()) else "no better", least
 
 
-def _band(pair: PairFigures, energies: BandEnergies, index: int) -> _Band:
+def _above_noise(pair: PairFigures, energies: Sequence[float]) -> list[float]:
+    """Return what of the energy of each band noise cannot have made."""
+    square = pair.noise**2
+    return [
+        max(0.0, energy - part * square) for energy, part in zip(energies, NOISE_BANDS, strict=True)
+    ]
+
+
+def _band(pair: PairFigures, energies: BandEnergies, whole: float, index: int) -> _Band:
+    """Return a band of a pair, of whose bands `whole` was removed."""
     area, part = pair.prediction.area, PARTS[index]
-    whole = sum(energies.removed)
     source, target = energies.source[index], energies.target[index]
-    prediction = energies.prediction[index]
+    prediction, noise = energies.prediction[index], NOISE_BANDS[index] * pair.noise**2
+    chance = noise if pair.grade is None else noise + GRADE_MISFIT * source
     return _Band(
         part=part,
-        removed=energies.removed[index] / whole,
-        off=abs(prediction - target) / whole,
+        removed=max(0.0, energies.removed[index] - noise) / whole,
+        off=max(0.0, abs(prediction - target) - chance) / whole,
+        gained=(prediction - source - chance) / whole,
         energy=prediction / max(target, NOTHING),
+        doubt=(
+            prediction / max(target + chance, NOTHING),
+            prediction / max(target - chance, NOTHING),
+        ),
         added=(prediction - source) / max(target - source, NOTHING),
         coherence=area[f"detail_coherence_{part}"] or 0.0,
         recovered=area[f"detail_recovered_{part}"] or 0.0,
@@ -332,14 +391,16 @@ def _band(pair: PairFigures, energies: BandEnergies, index: int) -> _Band:
 
 def _band_word(band: _Band, limits: TextureThresholds) -> str:
     counts = max(band.removed, band.off) >= limits.band_matters
-    if counts and band.energy > limits.highest_energy:
+    lowest, highest = band.doubt
+    if counts and lowest > limits.highest_energy:
         return "noisy"
     removed = band.removed >= limits.band_matters
     in_place = band.coherence >= limits.coherence and band.recovered >= limits.recovered
     # Texture was laid on, not left out, where at least half of the strength that lacked is there.
     if removed and not in_place and (band.added >= 0.5 or band.energy >= limits.lowest_energy):
-        return "grain"
-    return "smooth" if counts and band.energy < limits.lowest_energy else "back"
+        # Of a sparse retouch the strength was there before: nothing was added by leaving it.
+        return "grain" if band.gained > limits.nothing_within * band.removed else "nothing"
+    return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 
 # --- Does it hold on unseen portraits?
@@ -371,19 +432,20 @@ def unseen_verdict(
     gap = None if seen is None else seen - mean
     words = {pair.name: _unseen_word(pair, limits) for pair in heldout}
     known = [pair for pair in heldout if _share(pair) is not None]
-    last = min(known, key=lambda pair: _share(pair) or 0.0)
+    last = min(known, key=lambda pair: (not pair.harm, _share(pair) or 0.0))
     word = _in_all(words[last.name], mean, gap, limits)
     held_back_by = None if word == "holds" else last.name
     harm = [
         Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
         for part, harm in harmed_parts(last).items()
     ]
-    said = (_said("unseen", word), _recovered(mean, gap, last), *harm)
+    graded = _of_the_grade(last)
+    said = (_said("unseen", word), _recovered(mean, gap, last), *_gained(last), *harm, *graded)
     return Verdict("unseen", word, said, held_back_by, words)
 
 
 def _recovered(mean: float, gap: Figure, worst: PairFigures) -> Message:
-    values = {"mean": f"{mean:.2f}", "pair": worst.name, "share": f"{_share(worst):.2f}"}
+    values = {"mean": number(mean, 2), "pair": worst.name, "share": number(_share(worst), 2)}
     if gap is None:
         return _("mean recovered share {mean}; the worst, {pair}, {share}.", **values)
     values["gap"] = f"{abs(gap):.2f}"
@@ -411,25 +473,24 @@ def self_test_verdict(
 
 def harmed_parts(pair: PairFigures) -> dict[str, float]:
     """Return which of `skin` and `elsewhere` are further from the target than the source was, and
-    by how many grey levels."""
+    by how many grey levels; by so little that it may be noise, none is."""
     parts = {"skin": pair.skin, "elsewhere": pair.elsewhere}
     return {
-        name: part.level_error - part.identity_error
+        name: harm
         for name, part in parts.items()
-        if part and part.level_error is not None and part.identity_error is not None
-        if part.level_error > part.identity_error
+        if part and (harm := beyond_noise(pair, part.level_error, part.identity_error))
     }
 
 
 def _share(pair: PairFigures) -> Figure:
-    return None if pair.nothing_to_judge else pair.judged["recovered_share"]
+    return None if pair.nothing_to_judge else pair.judged_share
 
 
 def _unseen_word(pair: PairFigures, limits: UnseenThresholds) -> str:
     share = _share(pair)
     if share is None:
         return UNKNOWN
-    if share < 0:
+    if pair.harm:
         return "harmful"
     if share < limits.nothing_below:
         return "does not hold"
@@ -492,8 +553,8 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
     stands = _(
         "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
         change=_CHANGE_SAID[worst],
-        unchanged=f"{unchanged:.2f}",
-        left=f"{left[worst] * unchanged:.2f}",
+        unchanged=number(unchanged, 2),
+        left=number(left[worst] * unchanged, 2),
     )
     return Verdict("probe", word, (_said("probe", word), stands), None, {})
 

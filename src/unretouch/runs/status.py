@@ -26,6 +26,10 @@ TELLING = 0.1
 """Share of what doing nothing costs in whole pictures, below which a crop tells nothing of them."""
 PREVIEWS_KEPT = 60
 """Previews a run keeps; see thin_previews."""
+SAME = 0.01
+"""Share of the error of doing nothing by which two errors may differ and are the same."""
+LEAST_HARM = 0.05
+"""Grey levels of error that nobody sees."""
 
 Item = TypeVar("Item")
 
@@ -58,6 +62,12 @@ class PlainFigures:
     def record(self) -> dict[str, Any]:
         """Return the figures as the pages and the records of comparisons hold them."""
         return {name: getattr(self, name) for name in FIGURES}
+
+    @property
+    def worse(self) -> bool:
+        """Whether the prediction is further off than doing nothing, by more than nothing worth a
+        word."""
+        return self.level_error - self.identity_error > max(LEAST_HARM, SAME * self.identity_error)
 
 
 def share_of(level_error: float, identity_error: float) -> float | None:

@@ -91,6 +91,16 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
                 dy=dy,
             )
         )
+    if doubts.grade is not None:
+        levels, difference = round(doubts.grade.levels, 1), round(doubts.grade.difference, 1)
+        said.append(
+            _(
+                "A is graded: {levels} of {difference} grey levels are a colour curve, which it "
+                "learns, too.",
+                levels=levels,
+                difference=difference,
+            )
+        )
     if doubts.detail_ratio is not None:
         ratio = round(min(doubts.detail_ratio, 99.0), 2)
         said.append(

@@ -156,6 +156,8 @@ class PairSettings(Settings):
     """the pairs are written into the subfolder PHASE of this folder; also -o"""
     phase: str = "train"
     """subfolder of --out"""
+    grade: Literal["keep", "remove"] = "keep"
+    """where one side has a colour grade: keep it, which is learnt, or bring A to B's colours"""
     seed: NotNegativeInt = 0
     """seed of the simulated retouch"""
     detail_left: Annotated[float, between(0, 1)] = 0.15

@@ -34,7 +34,7 @@ class MemorisedThresholds:
     nearly_recovered_share: Threshold = 0.5
     """nearly: recovered share at least"""
     nothing_below: Threshold = 0.05
-    """did nothing: recovered share below; harmful below 0"""
+    """did nothing: recovered share below; harmful: worse than doing nothing, beyond noise"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class UnseenThresholds:
     gap: Threshold = 0.3
     """holds: at most so much less than on the training pairs"""
     nothing_below: Threshold = 0.05
-    """does not hold: mean recovered share below; harmful where any pair is below 0"""
+    """does not hold: mean recovered share below; harmful where any pair is made worse"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +86,8 @@ class ProbeThresholds:
     """skill: at least so much is left under the worst kind of change"""
     memory: Threshold = 0.4
     """memory: less is left"""
-    something: Threshold = 0.05
-    """recovered share below which there is nothing to probe"""
+    something: Threshold = 0.1
+    """recovered share below which nothing was learnt that could be probed"""
 
 
 @dataclasses.dataclass(frozen=True)

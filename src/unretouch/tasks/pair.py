@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,16 @@ from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles, match_folders
 from unretouch.pixels.pairs import sides
 from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.pixels.retouched_area import pair_map
 from unretouch.report.console import number, say, table
 from unretouch.settings.commands import PairSettings
 
 LITTLE_SKIN = 0.02
 """Share of the picture below which a simulated retouch treats every smooth surface."""
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+"""Endings of its file names."""
+LITTLE_LOST = 0.05
+"""Grey levels of compression that are not worth a line."""
 
 Rgb = NDArray[np.uint8]
 
@@ -46,6 +51,8 @@ class PairRow:
     difference: float
     """mean absolute difference in grey levels"""
     warnings: tuple[str, ...]
+    compression: str = ""
+    """what of the difference is no retouch, for people; empty of lossless pairs"""
 
 
 @dataclass(frozen=True)
@@ -70,24 +77,29 @@ def main(settings: PairSettings) -> int:
         )
     else:
         retouched, before = settings.folders
-        report = pair_folders(retouched, before, out)
+        report = pair_folders(retouched, before, out, remove_grade=settings.grade == "remove")
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
     for row in report.rows:
         for warning in row.warnings:
             say(console, f"note: {row.name}: {warning}")
+        if row.compression:
+            say(console, f"{row.name}: {row.compression}")
     say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
     if report.problems:
         raise ManyDataErrors(report.problems)
     return ExitCode.OK
 
 
-def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
+def pair_folders(
+    a_folder: Path, b_folder: Path, out: Path, remove_grade: bool = False
+) -> PairingReport:
     """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
 
-    Raises DataError when a folder is missing, empty or holds `out`, or no name is in both;
-    DiskError when a file cannot be written.
+    With `remove_grade` an A that is graded is brought to the colours of B. Raises DataError when a
+    folder is missing, empty or holds `out`, or no name is in both; DiskError when a file cannot be
+    written.
     """
     _refuse_inside(out, a_folder, b_folder)
     found = match_folders(a_folder, b_folder)
@@ -95,7 +107,10 @@ def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
         a, b = sides(files, pictures)
-        return _write(out, files.name, a, b, pair_check.colour_doubts(pictures))
+        notes = pair_check.colour_doubts(pictures)
+        both = all(path.suffix.lower() in JPEG for path in files.files)
+        coded = "JPEG against JPEG" if both else "two files compressed apart"
+        return _write(out, files.name, a, b, notes, remove_grade, coded)
 
     return _all(found.pairs, make, found.problems)
 
@@ -187,7 +202,23 @@ def _all(
     return report
 
 
-def _write(out: Path, name: str, a: Rgb, b: Rgb, notes: list[str]) -> PairRow:
+def _write(
+    out: Path,
+    name: str,
+    a: Rgb,
+    b: Rgb,
+    notes: list[str],
+    remove_grade: bool = False,
+    coded: str = "",
+) -> PairRow:
+    """Write a pair; `coded` names its two files, where what they lost to compression is asked."""
+    found = pair_check.doubts(a, b, "AtoB")
+    lost = _lost(a, b, found) if coded else 0.0
+    if remove_grade and found.grade is not None:
+        told = f"A was graded: {pair_check.explained(found.grade)} levels were a colour curve"
+        notes = [*notes, f"{told}, which is taken out: A has the colours of B now"]
+        a, found = found.grade.of_file(a), replace(found, grade=None)
+    difference = pair_check.mean_difference(a, b)
     file = out / f"{name}.png"
     write_new(file, np.concatenate([a, b], axis=1))
     return PairRow(
@@ -196,10 +227,21 @@ def _write(out: Path, name: str, a: Rgb, b: Rgb, notes: list[str]) -> PairRow:
         width=a.shape[1],
         height=a.shape[0],
         shift=pair_check.shift(a, b),
-        detail_ratio=pair_check.detail_ratio(a, b),
-        difference=pair_check.mean_difference(a, b),
-        warnings=(*notes, *pair_check.warnings_for(a, b, "AtoB")),
+        detail_ratio=pair_check.detail_ratio(a, b, found.grade),
+        difference=difference,
+        warnings=(*notes, *pair_check.said_of(found, "AtoB")),
+        compression=f"{coded}: {lost:.2f} of {difference:.2f} levels is compression"
+        if lost >= LITTLE_LOST
+        else "",
     )
+
+
+def _lost(a: Rgb, b: Rgb, found: pair_check.Doubts) -> float:
+    """Return how many grey levels of the difference are the compression of the two files."""
+    if found.same or (found.correlation, found.shift, found.grade) != (None, None, None):
+        return 0.0  # they differ by more than that everywhere
+    known = pair_map(a, b)
+    return 0.0 if known.lossless else known.identity_error - known.retouch_error
 
 
 def _refuse_inside(out: Path, *inputs: Path) -> None:

@@ -30,8 +30,14 @@ from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.spaces import resized
 from unretouch.report.console import error_table, say
 from unretouch.report.pages import ShownPair, write_page
-from unretouch.report.pair_figures import figures_of_pair
-from unretouch.report.short_verdicts import affordable, lambda_of, short_verdicts, trained_on
+from unretouch.report.short_verdicts import (
+    figures_of_part,
+    judged_part,
+    judged_whole,
+    lambda_of,
+    short_verdicts,
+    trained_on,
+)
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
@@ -85,7 +91,7 @@ def _test_on_pairs(
         say(console, f"note: {warning}")
     folder = _results_folder(request, phase)
     shown, errors, figures = [], [], []
-    judged, weight = affordable(loaded.pairs), lambda_of(run, settings)
+    whole, weight = judged_whole(loaded.pairs), lambda_of(run, settings)
 
     def stretched(make: Make) -> Make:
         return lambda: _stretched(make(), request.aspect_ratio)
@@ -99,13 +105,15 @@ def _test_on_pairs(
         pictures = pair_pictures(source, prediction, target)
         write_pictures(folder, files, {kind: stretched(make) for kind, make in pictures.items()})
         shown.append(ShownPair(name=pair.name, files=files, figures=errors[-1]))
-        if judged:
-            figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
+        part = None if whole else judged_part(scaled, None, len(loaded.pairs))
+        seen = prediction if part is None else part.of(prediction)
+        figures.append(figures_of_part(scaled, part, seen, weight))
     facts = _facts(request, settings, phase)
     page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
     title = f"{request.name}, {_epoch_name(request)}, on {phase}/"
     console.print(error_table(title, {phase: errors}))
-    for line in short_verdicts(figures, run, trained_on(run, loaded.manifest, phase)):
+    seen_before = trained_on(run, loaded.manifest, phase)
+    for line in short_verdicts(figures, run, seen_before, in_parts=not whole):
         console.print(line, soft_wrap=True)
     say(console, f"page: {page}")
     return Tested(page, errors, model)

@@ -15,6 +15,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
+from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import (
     NO_PAIRS,
@@ -247,16 +248,21 @@ def _report(
 ) -> int:
     """Print what the training pairs came to; return how many of them were measured.
 
-    Of large ones, which take long, it is what the `last` preview found of those that it shows.
+    Of large ones, which take long, it is what the `last` preview found of those that it shows, and
+    the verdicts are those of the part where each was retouched most.
     """
     # Late: nothing of a training needs them before its end.
-    from unretouch.report.pair_figures import figures_of_pair
-    from unretouch.report.short_verdicts import affordable, short_verdicts
+    from unretouch.report.short_verdicts import (
+        figures_of_part,
+        judged_part,
+        judged_whole,
+        short_verdicts,
+    )
 
     errors: list[PlainFigures] = []
     figures = []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
-    judged = affordable(pairs)
+    whole, in_parts = judged_whole(pairs), False
     for pair in pairs:
         known = fit.known(pair.name)
         error: PlainFigures | None = None
@@ -264,11 +270,16 @@ def _report(
             error = measured.get(pair.name)
             if error is None:
                 continue
+        part = None
+        if error is not None or not whole:
+            part, in_parts = judged_part(pair, known, len(pairs)), True
         if error is None:
             prediction, error = evaluated(fit.generator, asked_of(pair, known))
-            if judged:
-                source, target, weight = pair.source, pair.target, settings.lambda_L1
-                figures.append(figures_of_pair(pair.name, source, prediction, target, weight))
+            seen = prediction if part is None else part.of(prediction)
+        else:
+            assert part is not None
+            seen = PartPredictor(fit.generator, pair.source).at(part)
+        figures.append(figures_of_part(pair, part, seen, settings.lambda_L1))
         if known is not None and not known.lossless:
             # Beside the error of what is asked for, what doing nothing consists of.
             nothing, retouch = known.identity_error, known.retouch_error
@@ -276,6 +287,6 @@ def _report(
             error = replace(error, identity_error=nothing, identity_parts=parts)
         errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
-    for line in short_verdicts(figures, run):
+    for line in short_verdicts(figures, run, in_parts=in_parts):
         console.print(line, soft_wrap=True)
     return len(errors)

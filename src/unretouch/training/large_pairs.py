@@ -116,12 +116,12 @@ def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
     return np.array(image.reduce(factor)) if factor > 1 else picture
 
 
-def strongest(cells: Reduced, factor: int, shape: tuple[int, int]) -> Window:
-    """Return the tile in which `cells`, errors or differences, are largest.
+def strongest(cells: Reduced, factor: int, shape: tuple[int, int], side: int = TILE) -> Window:
+    """Return the tile, of `side` pixels, in which `cells`, errors or differences, are largest.
 
     By their squares: a spot that was healed counts for more than faint noise everywhere.
     """
-    height, width = (min(_side(factor), size) for size in cells.shape)
+    height, width = (min(_side(factor, side), size) for size in cells.shape)
     squares = np.pad(np.square(cells, dtype=np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = (
         squares[height:, width:] - squares[:-height, width:]
@@ -131,9 +131,9 @@ def strongest(cells: Reduced, factor: int, shape: tuple[int, int]) -> Window:
     return _window(top, top + height, left, left + width, factor, shape)
 
 
-def _side(factor: int) -> int:
+def _side(factor: int, side: int = TILE) -> int:
     """Return the side of a tile, in cells."""
-    return max(1, round(TILE / factor))
+    return max(1, round(side / factor))
 
 
 def _window(

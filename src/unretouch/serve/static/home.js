@@ -35,7 +35,9 @@
     }
     if (run.recovered !== null) {
       const value = about + Page.percent(run.recovered);
-      facts.push(run.recovered < 0 ? _("worse than doing nothing") : _("{value} recovered", { value }));
+      // Within 1 % it is the same.
+      facts.push(run.recovered < -0.01 ? _("worse than doing nothing") : run.recovered < 0.01
+        ? _("nothing gained, nothing lost") : _("{value} recovered", { value }));
     }
     const active = run.state === "running" || run.state === "starting";
     if (active && run.left_s !== null) facts.push(_("{time} left", { time: Page.duration(run.left_s) }));

@@ -36,7 +36,7 @@ from unretouch.report.console import say
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
+from unretouch.tasks.apply.files import FITTING, Job, Records, jobs_for, note_ready, output_of
 from unretouch.tasks.apply.restore import Restorer
 
 
@@ -55,6 +55,7 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
     """Run the batch, print a line for every photograph, return what went wrong."""
     problems: list[DataError] = []
     made = already = far = 0
+    coded = False
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal,
@@ -74,12 +75,15 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
                 continue
             made, already = made + (not outcome.already), already + outcome.already
             far += outcome.far
+            coded |= not outcome.already and outcome.output.suffix.lower() in FITTING["jpeg"]
             for line in _lines(outcome):
                 say(console, line)
     before = f", {already} were there from before" if already else ""
     failed = f", {len(problems)} failed" if problems else ""
     strange = f", {far} of them far from the pairs" if far else ""
     say(console, f"{made} restored{strange}{before}{failed}; in {batch.request.out}")
+    if coded and batch.request.mask is not None:
+        say(console, JPEG_AND_MASK)
     return problems
 
 
@@ -99,6 +103,11 @@ def _lines(done: Done) -> Iterator[str]:
 # --- many photographs: read ahead, write behind, go on past bad ones, do none twice
 
 
+JPEG_AND_MASK = (
+    "note: a JPEG is coded anew, so pixels outside the mask, where nothing was changed, may differ "
+    "by a little; --format png keeps them bit for bit"
+)
+"""Said of a run with a mask."""
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""
 

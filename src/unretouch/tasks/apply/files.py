@@ -84,7 +84,7 @@ def output_of(
     Raises DataError where that is one of `inputs` (real paths), or a file there already whose name
     is not among `ours` (None: any may be replaced).
     """
-    fits = _FITTING[photo.format]
+    fits = FITTING[photo.format]
     ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
     path = out / (job.stem + ending)
     if os.path.realpath(path) in inputs:
@@ -96,12 +96,13 @@ def output_of(
     return path
 
 
-_FITTING: dict[FormatName, set[str]] = {
+FITTING: dict[FormatName, set[str]] = {
     "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "png": {".png"},
     "tiff": {".tif", ".tiff"},
     "webp": {".webp"},
 }
+"""Endings of file names by format."""
 
 
 RECORDS = "apply.jsonl"

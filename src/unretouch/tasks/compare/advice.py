@@ -69,7 +69,7 @@ def level(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a person reads it."""
-    return f"{share:.1%}"
+    return f"{round(share, 3) + 0.0:.1%}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _from_figures(
 ) -> tuple[Action, list[Sentence]]:
     """Return what the worst pair asks for, and why."""
     harmed = min(score.pairs, key=lambda pair: pair.recovered_share or 0.0)
-    if (harmed.recovered_share or 0.0) < 0:
+    if harmed.worse:
         worse = _(
             "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
             pair=harmed.name,

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode
-from unretouch.metrics import Figure, Levels, recovered_share
-from unretouch.metrics.likeness import NOISY, noise_and_area
+from unretouch.metrics import Figure, Levels
+from unretouch.metrics.likeness import ruler_of
 from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images
@@ -75,8 +75,5 @@ def _trained(
 
 def _share(model: TorchModel, pair: Pair) -> Figure:
     """Return the recovered share by which the pair is judged."""
-    noise, area = noise_and_area(pair.source, pair.target)
-    if noise > NOISY and not area.any():
-        return None
-    judged = area if noise > NOISY else None
-    return recovered_share(model.predict(pair.source), pair.target, pair.source, judged)
+    ruler = ruler_of(pair.source, pair.target)
+    return ruler.share(model.predict(pair.source), pair.target, pair.source)

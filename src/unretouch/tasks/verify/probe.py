@@ -7,11 +7,14 @@ Shown the same faces a little changed, it still ought to; how far the recovered 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from unretouch.metrics import Figure, Levels, recovered_share
+from unretouch.metrics import Figure, Levels
+from unretouch.metrics.likeness import Ruler, ruler_of
 from unretouch.report.verdicts import Change, ProbePoint
 
 Rgb = npt.NDArray[np.uint8]
@@ -53,9 +56,11 @@ def memorisation_probe(predict: Predict, pairs: Sequence[ProbePair]) -> list[Pro
 
 
 def probed(predict: Predict, source: Rgb, target: Rgb) -> Shares:
-    """Return the recovered share of one pair under every change of AMOUNTS."""
+    """Return the recovered share of one pair under every change of AMOUNTS: that by which verdicts
+    judge the pair, of the retouch itself."""
+    ruler = ruler_of(source, target)
     return {
-        (change, amount): _share(predict, source, target, change, amount)
+        (change, amount): _share(predict, source, target, ruler, change, amount)
         for change, amounts in AMOUNTS.items()
         for amount in amounts
     }
@@ -73,25 +78,35 @@ def probe_points(shares: Mapping[str, Shares]) -> list[ProbePoint]:
     return points
 
 
-def _share(predict: Predict, source: Rgb, target: Rgb, change: Change, amount: int) -> Figure:
+def _share(
+    predict: Predict, source: Rgb, target: Rgb, ruler: Ruler, change: Change, amount: int
+) -> Figure:
     if change == "crop" and 4 * amount > min(source.shape[:2]):
         return None
     before, true = (changed(picture, change, amount) for picture in (source, target))
-    return recovered_share(predict(before), true, before)
+    if ruler.area is not None:
+        ruler = replace(ruler, area=_moved(ruler.area, change, amount))
+    return ruler.share(predict(before), true, before)
 
 
 def changed(picture: Rgb, change: Change, amount: int) -> Rgb:
     """Return the picture (H, W, 3) changed, in file space: rounded and clamped, as a file is."""
-    if change == "shift":
-        padded = np.pad(picture, ((amount, 0), (amount, 0), (0, 0)), mode="edge")
-        return padded[: picture.shape[0], : picture.shape[1]]
-    if change == "mirror":
-        return picture[:, ::-1].copy()
     if change == "brightness":
         return np.clip(picture.astype(np.int16) + amount, 0, 255).astype(np.uint8)
     if change == "noise":
         noise = np.random.default_rng(SEED).normal(0, amount, picture.shape)
         return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    return np.asarray(_moved(picture, change, amount))
+
+
+def _moved(picture: npt.NDArray[Any], change: Change, amount: int) -> npt.NDArray[Any]:
+    """Return the picture, or an area of it, (H, W, ...), where a change of place takes it."""
+    if change == "shift":
+        still = [(0, 0)] * (picture.ndim - 2)
+        padded = np.pad(picture, [(amount, 0), (amount, 0), *still], mode="edge")
+        return padded[: picture.shape[0], : picture.shape[1]]
+    if change == "mirror":
+        return picture[:, ::-1].copy()
     if change == "crop":
         return picture[amount:-amount, amount:-amount].copy()
     return picture

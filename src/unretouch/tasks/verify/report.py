@@ -257,6 +257,12 @@ def _likeness(pair: PairFigures, part: str, weighted: str) -> tuple[str, ...]:
 
 
 def _told_apart(pair: PairFigures) -> str:
+    if pair.grade is not None:
+        return (
+            f"\n{pair.name} is graded: a colour curve is {pair.grade.levels:.2f} of what doing "
+            f"nothing costs, the retouch {pair.identity_retouch:.2f}; judged by its area, where "
+            "all is compared in the colours of the answer."
+        )
     if pair.identity_parts is None:
         return ""
     told = doing_nothing(sum(pair.identity_parts), pair.identity_parts, 2)
