@@ -193,7 +193,8 @@ class LoadedPairs:
     warnings: list[str]
     """what is doubtful, each a line that names the pair"""
     manifest: list[dict[str, Any]]
-    """a record a file: pair, file (relative to dataroot), sha256, width, height"""
+    """a record a file: pair, file (relative to dataroot), sha256, width, height, and the colour
+    profile that it was converted from, if any"""
     identity: dict[str, float]
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
@@ -253,16 +254,17 @@ def load_pairs(
     if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
         loaded.warnings.append(unread)
     digests: list[tuple[str, str, str]] = []
+    noted: list[tuple[str, str]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
             a, b = sides(files, pictures)
         except DataError as problem:
             problems.append(problem)
             continue
-        doubts = pair_check.colour_doubts(pictures)
+        doubts = pair_check.conversions(pictures)
         if number in aligned:
             doubts += pair_check.warnings_for(a, b, direction)
-        loaded.warnings.extend(f"{files.name}: {doubt}" for doubt in doubts)
+        noted.extend((files.name, doubt) for doubt in doubts)
         loaded.manifest.extend(
             _record(files.name, path, root, picture)
             for path, picture in zip(files.files, pictures, strict=True)
@@ -277,6 +279,7 @@ def load_pairs(
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
+    loaded.warnings.extend(pair_check.gathered(noted))
     loaded.warnings.extend(pair_check.repeated(digests))
     return loaded
 
@@ -294,14 +297,17 @@ def load_untouched(folder: Path, cache: PictureCache) -> LoadedPairs:
         raise DataError("holds no pictures that can be read", folder, "Name another for --also")
     names = unique_stems([path.relative_to(folder) for path in paths])
     chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
+    noted: list[tuple[str, str]] = []
     for files, pictures in _decoded(chosen, problems):
         picture, path = pictures[0], files.files[0]
+        noted.extend((files.name, note) for note in picture.notes)
         loaded.manifest.append(_record(files.name, path, folder, picture))
         loaded.pairs.append(_untouched(files, picture.rgb.shape[:2], cache))
     if problems:
         raise ManyDataErrors(problems)
     if unread := images.passed_over(paths):
         loaded.warnings.append(unread)
+    loaded.warnings.extend(pair_check.gathered(noted))
     return loaded
 
 
@@ -422,7 +428,8 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     # Names that are no Unicode exist on Linux, and could not be written as JSON.
     relative = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
     height, width = picture.rgb.shape[:2]
-    return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
+    record = {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
+    return record | ({"converted_from": picture.converted_from} if picture.converted_from else {})
 
 
 def _digest(rgb: Rgb) -> str:

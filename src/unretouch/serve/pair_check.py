@@ -49,7 +49,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
         if problem := _unequal([picture.rgb for picture in pictures]):
             return _problem(problem)
         a, b = sides(PairFiles("pair", found), pictures)
-        notes = pair_check.colour_doubts(pictures)
+        notes = pair_check.conversions(pictures)
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
         images.write_png(place / f"thumbnail_{name}.png", at_most(side, THUMBNAIL))

@@ -74,9 +74,10 @@ def main(settings: PairSettings) -> int:
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
-    for row in report.rows:
-        for warning in row.warnings:
-            say(console, f"note: {row.name}: {warning}")
+    for line in pair_check.gathered(
+        (row.name, note) for row in report.rows for note in row.warnings
+    ):
+        say(console, f"note: {line}")
     say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
     if report.problems:
         raise ManyDataErrors(report.problems)
@@ -95,7 +96,7 @@ def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
         a, b = sides(files, pictures)
-        return _write(out, files.name, a, b, pair_check.colour_doubts(pictures))
+        return _write(out, files.name, a, b, pair_check.conversions(pictures))
 
     return _all(found.pairs, make, found.problems)
 

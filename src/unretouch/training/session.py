@@ -86,13 +86,14 @@ def open_run(
     """
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
+        converted: list[str] = []
         if not how.allow_changed_data:
-            _require_same_data(run, "pairs", run.data_manifest, manifest)
+            converted = _require_same_data(run, "pairs", run.data_manifest, manifest)
             _require_same_data(
                 run, "pictures of --also", run.untouched_manifest, untouched.manifest
             )
         with _foreign_told(newest.path):
-            lines = _changed_settings(newest, settings, run)
+            lines = converted + _changed_settings(newest, settings, run)
             opened = start(settings, pairs, device, team=team, untouched=untouched.pairs)
             opened.lines.extend(lines)
             _go_on(run, newest, settings, how, opened)
@@ -243,17 +244,20 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
 
 def _require_same_data(
     run: RunDir, what: str, recorded: Path, manifest: Sequence[dict[str, Any]]
-) -> None:
+) -> list[str]:
+    """Return a line where pictures are converted to sRGB that were not when the run began.
+    Raises DataError for other pictures."""
     if not recorded.exists():
-        return
+        return []
     try:
-        before = {r["file"]: r["sha256"] for r in json.loads(recorded.read_text("utf-8"))}
+        before = {r["file"]: r for r in json.loads(recorded.read_text("utf-8"))}
+        sums = {file: record["sha256"] for file, record in before.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             "cannot be read", recorded, "Go on with --allow_changed_data"
         ) from error
     now = {record["file"]: record["sha256"] for record in manifest}
-    changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))
+    changed = sorted(f for f in sums.keys() | now.keys() if sums.get(f) != now.get(f))
     if changed:
         raise DataError(
             f"the {what} are not those this run was trained on (changed, new or gone: "
@@ -261,6 +265,13 @@ def _require_same_data(
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
         )
+    newly = [r for r in manifest if "converted_from" in r.keys() - before[r["file"]].keys()]
+    if not newly:
+        return []
+    return [
+        f"{len(newly)} files of the {what} are converted to sRGB now, which an earlier version did "
+        "not do: the run goes on, but not bit for bit as it would have"
+    ]
 
 
 def surroundings(fit: Fit) -> dict[str, Any]:
