@@ -20,12 +20,9 @@ from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles, match_folders
 from unretouch.pixels.pairs import sides
-from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.report.console import number, say, table
 from unretouch.settings.commands import PairSettings
-
-LITTLE_SKIN = 0.02
-"""Share of the picture below which a simulated retouch treats every smooth surface."""
 
 Rgb = NDArray[np.uint8]
 

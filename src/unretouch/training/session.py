@@ -86,14 +86,13 @@ def open_run(
     """
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
-        converted: list[str] = []
-        if not how.allow_changed_data:
-            converted = _require_same_data(run, "pairs", run.data_manifest, manifest)
-            _require_same_data(
-                run, "pictures of --also", run.untouched_manifest, untouched.manifest
-            )
         with _foreign_told(newest.path):
-            lines = converted + _changed_settings(newest, settings, run)
+            lines = _changed_settings(newest, settings, run)
+            if not how.allow_changed_data:
+                lines += _require_same_data(run, "pairs", run.data_manifest, manifest)
+                lines += _require_same_data(
+                    run, "pictures of --also", run.untouched_manifest, untouched.manifest
+                )
             opened = start(settings, pairs, device, team=team, untouched=untouched.pairs)
             opened.lines.extend(lines)
             _go_on(run, newest, settings, how, opened)
@@ -224,7 +223,14 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
     Raises UsageError for one of the networks themselves."""
     lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     saved = newest.checkpoint.state["settings"]
-    before = settings_from({**now.to_dict(), **saved}, newest.path)
+    before = settings_from({**now.to_dict(), "also": "", **saved}, newest.path)
+    if bool(before.also) != bool(now.also):
+        how = f"with {before.also}" if before.also else "without it"
+        raise UsageError(
+            f"the run was begun {how}",
+            "--also",
+            f"{'Give' if before.also else 'Leave out'} the flag to go on, or choose another --name",
+        )
     for name in (each.name for each in dataclasses.fields(TrainSettings)):
         old, new = getattr(before, name), getattr(now, name)
         if name in FREE or old == new:
