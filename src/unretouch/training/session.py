@@ -256,14 +256,15 @@ def _require_same_data(
     if not recorded.exists():
         return []
     try:
-        before = {r["file"]: r for r in json.loads(recorded.read_text("utf-8"))}
-        sums = {file: record["sha256"] for file, record in before.items()}
+        records = json.loads(recorded.read_text("utf-8"))
+        before = {r["file"]: r["sha256"] for r in records}
+        converted = {r["file"] for r in records if "converted_from" in r}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             "cannot be read", recorded, "Go on with --allow_changed_data"
         ) from error
     now = {record["file"]: record["sha256"] for record in manifest}
-    changed = sorted(f for f in sums.keys() | now.keys() if sums.get(f) != now.get(f))
+    changed = sorted(f for f in before.keys() | now.keys() if before.get(f) != now.get(f))
     if changed:
         raise DataError(
             f"the {what} are not those this run was trained on (changed, new or gone: "
@@ -271,7 +272,7 @@ def _require_same_data(
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
         )
-    newly = [r for r in manifest if "converted_from" in r.keys() - before[r["file"]].keys()]
+    newly = {r["file"] for r in manifest if "converted_from" in r} - converted
     if not newly:
         return []
     return [
