@@ -14,6 +14,8 @@ from serving import SOURCE, App, begin, running, until
 from short_runs import train, write_pairs
 from skimage.data import astronaut
 
+from unretouch.settings.train import load_settings
+
 
 def face(left: int, size: int = 96) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(astronaut()[40 : 40 + size, left : left + size])
@@ -107,6 +109,48 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     assert {url.split("/")[2] for url in browser.urls() if url.startswith("http")} == {app.host}
 
 
+def test_untouched_photos_go_into_a_run_for_other_photos(
+    browser: Any, app: App, files: dict[str, Path], tmp_path: Path
+) -> None:
+    """They are stored with the pairs as they came, and the run is told of them by --also."""
+    photos = []
+    for number in range(2):
+        photos.append(tmp_path / f"other {number}.jpg")
+        Image.fromarray(face(140 + number)).save(photos[-1], quality=95)
+    words = tmp_path / "words.png"
+    words.write_bytes(b"words")
+    browser.driver.get(f"{app.address}new/")
+    browser.until("return document.getElementById('name')?.value")
+    assert not browser.run(SHOWN, "#drop-untouched")
+    browser.find("input[name=preset][value=strong]").click()
+    browser.find("input[name=aim][value=restore]").click()
+    assert browser.run(SHOWN, "#drop-untouched")
+    assert not browser.run(SHOWN, "input[value=strong]")
+    assert browser.run("return document.querySelector('[name=preset]:checked').value") == "fast"
+
+    browser.find("input[value=two]").click()
+    drop(browser, "a", files["얼굴 1 A"])
+    drop(browser, "b", files["얼굴 1 B"])
+    drop(browser, "untouched", *photos, words)
+    there = "return document.querySelectorAll('.entry[data-state=ready]').length === 3"
+    browser.until(there)
+    assert browser.text("#tally") == "1 pair is ready"
+    browser.until("return document.querySelector('#gathered-untouched .entry[data-state=bad]')")
+    assert browser.text("#tally-untouched") == "2 photos are ready · 1 left out"
+    browser.errors()  # the refusal of what is no picture
+    browser.run("document.getElementById('minutes').value = '0.05'")
+    browser.find("#start").click()
+    browser.until("return location.pathname.includes('/runs/')")
+    browser.until(STATE, "finished", seconds=180)
+
+    stored = app.place / "datasets" / "portrait_reverse" / "untouched"
+    kept = {file.read_bytes() for file in stored.iterdir()}
+    assert kept == {photo.read_bytes() for photo in photos}
+    settings = load_settings(app.place / "checkpoints" / "portrait_reverse" / "config.json")
+    assert (settings.aim, Path(settings.also).resolve()) == ("restore", stored.resolve())
+
+
+SHOWN = "return document.querySelector(arguments[0]).checkVisibility()"
 STATE = "return document.getElementById('state').dataset.state === arguments[0]"
 
 

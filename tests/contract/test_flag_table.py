@@ -26,6 +26,7 @@ TRAIN_FLAGS = {
     "direction": ("AtoB|BtoA", "AtoB"),
     "phase": ("str", "train"),
     "max_dataset_size": ("float", math.inf),
+    "also": ("str", ""),
     "preprocess": (PREPROCESS, "resize_and_crop"),
     "load_size": ("int", 286),
     "crop_size": ("int", 256),

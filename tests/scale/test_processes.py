@@ -122,6 +122,20 @@ def test_two_processes_train_as_one(forker: Warm, dataroot: Path, tmp_path: Path
     assert len(harness.events(two.root, "save")) == len(harness.events(one.root, "save"))
 
 
+def test_two_processes_learn_the_retouch_as_one(
+    forker: Warm, dataroot: Path, tmp_path: Path
+) -> None:
+    folder = harness.make_pairs(tmp_path / "untouched", count=2)
+    flags = (*FITS["fast"], "--aim", "restore", "--also", str(folder))
+    one, two = (place(dataroot, tmp_path / name, flags) for name in ("one", "two"))
+    assert forker.run(one.words()).code == 0
+    done = forker.run(two.words(*TWO))
+    assert done.code == 0, done.out
+    assert "with 2 made pairs" in done.out
+    assert_the_same_run(one.root, two.root, 1e-3)
+    assert any(key.startswith("retoucher.") for key in weights(two.root))
+
+
 def test_instance_norm_is_the_same_but_for_rounding(
     forker: Warm, dataroot: Path, tmp_path: Path
 ) -> None:

@@ -225,7 +225,7 @@ def test_bad_files_and_missing_partners_are_listed_together(tmp_path: Path) -> N
     assert sorted(Path(p.where).name for p in refusal.value.problems) == ["alone.png", "bad.png"]
 
 
-def test_different_colour_profiles_of_the_sides_are_told(tmp_path: Path) -> None:
+def test_a_profile_that_cannot_be_followed_is_told_and_that_of_srgb_is_not(tmp_path: Path) -> None:
     from PIL import ImageCms
 
     put(tmp_path, "train/A/one.png")
@@ -233,7 +233,7 @@ def test_different_colour_profiles_of_the_sides_are_told(tmp_path: Path) -> None
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     Image.fromarray(B).save(tmp_path / "train/B/one.png", icc_profile=lab)
     [warning] = load_pairs(tmp_path, "train").warnings
-    assert "colour profile sRGB, B has Lab" in warning
+    assert "one: B: its colour profile is not one of curves and a matrix" in warning
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(B).save(tmp_path / "train/B/one.png", icc_profile=srgb)
     assert load_pairs(tmp_path, "train").warnings == []

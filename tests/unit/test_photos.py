@@ -30,7 +30,7 @@ def noise(height: int, width: int, channels: int = 3, bits: int = 8) -> NDArray[
     return random.integers(0, 2**bits, (height, width, channels), kind)  # type: ignore[return-value]
 
 
-def rgb_profile(gamma: float, primaries: NDArray[np.float64]) -> bytes:
+def rgb_profile(gamma: float, primaries: NDArray[np.float64], name: str = "") -> bytes:
     """Return an ICC profile of one gamma and a matrix to XYZ."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
     tags = {
@@ -38,6 +38,9 @@ def rgb_profile(gamma: float, primaries: NDArray[np.float64]) -> bytes:
         for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries.T, strict=True)
     }
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    if name:
+        text = struct.pack(">I", len(name) + 1) + name.encode() + bytes(1 + 4 + 4 + 2 + 1 + 67)
+        tags[b"desc"] = b"desc" + bytes(4) + text
     head = bytearray(128)
     head[12:24] = b"mntrRGB XYZ "
     head[36:40] = b"acsp"

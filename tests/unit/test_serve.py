@@ -24,7 +24,7 @@ from unretouch.serve.pair_check import report
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import hosts
-from unretouch.serve.uploads import Drafts, without_metadata
+from unretouch.serve.uploads import Drafts, without_metadata, write_untouched
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked
@@ -86,6 +86,22 @@ def test_a_run_goes_on_with_settings_that_are_zero(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="/d", n_epochs=5, n_epochs_decay=0, lambda_GAN=0.0)
     found = flags(continue_words(settings, "n", tmp_path, None)[1:])
     assert (found["--n_epochs_decay"], found["--lambda_GAN"]) == ("0.0", "0.0")
+
+
+def test_a_run_for_other_photos_is_told_of_untouched_ones(tmp_path: Path) -> None:
+    also = tmp_path / "untouched"
+    line = start_words("fast", 2, Path("/d"), "n", tmp_path, "BtoA", "restore", also)
+    options = asked(line[1:])
+    assert (options.aim, options.also, options.direction) == ("restore", str(also), "BtoA")
+    again = asked(continue_words(options, "n", tmp_path, 1)[1:])
+    assert (again.aim, again.also, again.minutes) == ("restore", str(also), 3)
+    assert asked(start_words("fast", 2, Path("/d"), "n", tmp_path, "AtoB")[1:]).aim == "fit"
+
+
+@pytest.mark.parametrize(("method", "aim"), [("strong", "restore"), ("fast", "anything")])
+def test_an_aim_that_a_method_does_not_have_is_refused(method: str, aim: str) -> None:
+    with pytest.raises(Refused):
+        start_words(method, 2, Path("/d"), "n", Path("/c"), "AtoB", aim)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 1e9])
@@ -163,6 +179,20 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
     with Image.open(tmp_path / "3" / "pair.png") as made:
         assert np.array_equal(np.asarray(made)[:, 128:], b)
     assert simulated["width"] == 128
+
+
+def test_an_untouched_photo_is_looked_at_alone(tmp_path: Path, portrait: np.ndarray) -> None:
+    found = put(tmp_path / "face", untouched=portrait[20:148, 150:278])
+    assert found == {"width": 128, "height": 128, "doubts": []}
+    assert (tmp_path / "face" / "thumbnail_b.png").exists()
+    assert not (tmp_path / "face" / "pair.png").exists()
+    wall: Any = put(tmp_path / "wall", untouched=np.full((64, 64, 3), 128, np.uint8))
+    assert [doubt["message"] for doubt in wall["doubts"]] == [
+        "No skin was found. Is it like the portraits that are to be restored?"
+    ]
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "untouched.png").write_bytes(b"nothing")
+    assert "problem" in json.loads(report(tmp_path / "bad"))
 
 
 def test_doubts_and_problems_are_messages_that_the_page_says_in_either_language(
@@ -252,6 +282,23 @@ def test_drafts_make_room_and_have_an_end(tmp_path: Path) -> None:
     for wanted in (second.id, "..", "", "0" * 16):
         with pytest.raises(Refused):
             drafts.get(wanted)
+
+
+def test_untouched_photos_have_a_limit_of_their_own_and_are_no_pairs(tmp_path: Path) -> None:
+    drafts = Drafts(tmp_path, Limits(pairs=2))
+    draft = drafts.new()
+    for at, side in ((1, "a"), (1, "b"), (2, "untouched"), (3, "untouched"), (4, "whole")):
+        drafts.place(draft.id, at, side).found = {}
+    for at, side in ((5, "untouched"), (6, "whole"), (2, "a"), (1, "untouched")):
+        with pytest.raises(Refused):
+            drafts.place(draft.id, at, side)
+    assert len(draft.usable()) == 2
+    for at, place in enumerate(draft.usable(untouched=True)):
+        (place.folder / "untouched.jpg").write_bytes(bytes([at]))
+        (place.folder / "thumbnail_b.png").write_bytes(b"small")
+    write_untouched(draft.usable(untouched=True), tmp_path / "there")
+    kept = {file.name: file.read_bytes() for file in (tmp_path / "there").iterdir()}
+    assert kept == {"photo_01.jpg": bytes([0]), "photo_02.jpg": bytes([1])}
 
 
 def told(run: RunDir, **more: Any) -> None:

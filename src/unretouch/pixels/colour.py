@@ -7,17 +7,27 @@ nearly always three curves and a matrix (ICC.1:2022, 8.3.3 and 10); others are n
 
 from __future__ import annotations
 
+import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 
 _KNOTS = 4096
 _SAME = 0.5 / 255
 """A profile that moves no colour further than this is taken for sRGB."""
+_BEYOND = 2 / 255
+"""Colours outside sRGB by more than this are lost where they are cut to its nearest."""
+_LIGHTS = 65535
+"""Linear light is rounded to so many steps before its number is looked up: a step is at most a
+twentieth of a level."""
+
+TABLES = "its colour profile is not one of curves and a matrix: taken as sRGB"
 
 # sRGB adapted to the white point D50 of ICC profiles (Bradford), from its linear RGB to XYZ.
 _SRGB_TO_XYZ = np.array(
@@ -38,6 +48,34 @@ class Colour:
     matrix: Floats
     """(3, 3): linear light of the profile to that of sRGB"""
 
+    name: str = "an unnamed profile"
+
+    def in_srgb(self, rgb: Bytes) -> tuple[Bytes, int]:
+        """Return uint8 (H, W, 3) numbers of the profile as numbers of sRGB, rounded and cut to
+        0..255, and how many pixels noticeably lost colour by that."""
+        numbers = np.empty_like(rgb)
+        lost = np.zeros(rgb.shape[:2], bool)
+        darkest, lightest = _srgb_linear(np.array([-_BEYOND, 1 + _BEYOND], np.float32))
+        for channel, parts in enumerate(self._parts):
+            # Added in this order whatever the shape, so that parts of a picture equal the whole.
+            light = parts[0][rgb[..., 0]]
+            light += parts[1][rgb[..., 1]]
+            light += parts[2][rgb[..., 2]]
+            lost |= (light < darkest) | (light > lightest)
+            np.clip(light, 0, 1, out=light)
+            light *= _LIGHTS
+            numbers[..., channel] = _numbers_of_light()[np.rint(light).astype(np.uint16)]
+        return numbers, int(np.count_nonzero(lost))
+
+    @cached_property
+    def _parts(self) -> Floats:
+        """(3, 3, 256): what each number of red, green and blue adds to the light of sRGB's red,
+        green and blue."""
+        number, knots = np.arange(256) / 255, np.linspace(0, 1, _KNOTS + 1)
+        light = np.stack([np.interp(number, knots, curve) for curve in self.curves])
+        parts: Floats = (self.matrix[:, :, None] * light).astype(np.float32)
+        return parts
+
     def to_srgb(self, rgb: Floats) -> Floats:
         """Return float32 (H, W, 3) numbers of the profile as numbers of sRGB."""
         return _srgb_encoded(_through(self.curves, rgb) @ self.matrix.T)
@@ -46,6 +84,33 @@ class Colour:
         """Return the reverse of `to_srgb`."""
         inverse = np.linalg.inv(self.matrix.astype(np.float64)).astype(np.float32)
         return _back_through(self.curves, _srgb_linear(rgb) @ inverse.T)
+
+
+@lru_cache(maxsize=16)
+def told(profile: bytes | None) -> tuple[Colour | None, str]:
+    """Return how numbers of this profile become those of sRGB, and what is to be said of it.
+
+    None where they are those of sRGB, or are taken for them: without a profile, and with one that
+    has no curves and matrix, of which the text tells.
+    """
+    if profile is None:
+        return None, ""
+    space = parse(profile)
+    if space is None:
+        return None, TABLES
+    return (replace(space, name=_name(profile)) if differs_from_srgb(space) else None), ""
+
+
+def _name(profile: bytes) -> str:
+    from PIL import ImageCms
+
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(own)
+    except (OSError, ImageCms.PyCMSError):
+        return Colour.name
+    # A line at the terminal, whatever the file says.
+    return " ".join("".join(c for c in name if c.isprintable()).split())[:60] or Colour.name
 
 
 def parse(profile: bytes) -> Colour | None:
@@ -57,9 +122,10 @@ def parse(profile: bytes) -> Colour | None:
         if b"A2B0" in tags:  # a table, which then takes precedence over the matrix
             return None
         columns = [_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
-        curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
+        with np.errstate(all="ignore"):  # what is not a finite number is refused below
+            curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
         matrix = np.linalg.inv(_SRGB_TO_XYZ) @ np.array(columns).T
-        if abs(np.linalg.det(matrix)) < 1e-3 or any((np.diff(curve) < 0).any() for curve in curves):
+        if abs(np.linalg.det(matrix)) < 1e-3 or not all(map(_rises, curves)):
             return None
     except (KeyError, struct.error, ValueError, IndexError):
         return None
@@ -113,6 +179,10 @@ def _curve(tag: bytes) -> Floats:
     return curve
 
 
+def _rises(curve: Floats) -> bool:
+    return bool(np.isfinite(curve).all() and (np.diff(curve) >= 0).all())
+
+
 def _through(curves: tuple[Floats, ...], rgb: Floats) -> Floats:
     knots = np.linspace(0, 1, _KNOTS + 1)
     out = np.empty_like(rgb)
@@ -130,6 +200,13 @@ def _back_through(curves: tuple[Floats, ...], light: Floats) -> Floats:
         rising = curve.astype(np.float64) + knots * 1e-9
         out[..., channel] = np.interp(light[..., channel], rising, knots)
     return out
+
+
+@cache
+def _numbers_of_light() -> Bytes:
+    """The number of sRGB, uint8, for each step of linear light."""
+    light = np.linspace(0, 1, _LIGHTS + 1, dtype=np.float32)
+    return np.rint(255 * _srgb_encoded(light)).astype(np.uint8)
 
 
 def _srgb_encoded(light: Floats) -> Floats:

@@ -2,13 +2,14 @@
 
 Pillow decodes here whatever has 8 bits a channel, for pairs as for photographs (photos.py).
 
-Numbers of pixels are never changed unasked: an RGB colour profile is handed on, not applied. What
-cannot become 8-bit RGB without guessing or cutting is refused; what is converted is said in
-`Picture.notes`:
+Numbers of pixels are never changed without a word. What cannot become 8-bit RGB without guessing or
+cutting is refused; what is converted is said in `Picture.notes`:
 
 | in the file | here |
 |---|---|
 | RGB, grey, palette, 1 bit | the same colours as RGB |
+| a colour profile that is not sRGB | to sRGB, with a note: so networks see colours, here as in |
+| | `apply`; a profile of tables is taken for sRGB, with a note |
 | transparency | opaque: left out; else laid over white, with a note |
 | CMYK | to sRGB by the file's own profile, with a note; without a profile refused |
 | 16 bits a channel, float, Lab, animation | refused |
@@ -34,6 +35,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
+from unretouch.pixels import colour
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
@@ -44,6 +46,9 @@ large photograph stays in the processor's cache."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
 """The decoders of Pillow that may run. Not AVIF and JPEG 2000: they hide that they cut to 8 bit."""
+
+NOTICED = 0.01
+"""Share of the pixels from which it is said that their colours are outside sRGB."""
 
 EXTENSIONS = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff",
@@ -68,14 +73,14 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture, upright, in file space."""
+    """A decoded picture, upright, in file space, which is sRGB."""
 
     rgb: NDArray[np.uint8]
     """uint8 (H, W, 3)"""
-    profile: bytes | None
-    """the ICC profile the numbers of `rgb` belong to; None stands for sRGB"""
     notes: tuple[str, ...]
     """what had to be converted, for people"""
+    converted_from: str = ""
+    """the colour profile whose numbers were turned into those of sRGB, by its name"""
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -105,7 +110,24 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image)
                 notes += (f"transparency ({clear:.1%} of the pixels) was laid over white",)
-        return Picture(rgb_of(image), profile, notes)
+        rgb = rgb_of(image)
+    space, said = colour.told(profile)
+    if said:
+        notes += (said,)
+    if space is None:
+        return Picture(rgb, notes)
+    return Picture(rgb, (*notes, *_to_srgb(rgb, space)), space.name)
+
+
+def _to_srgb(rgb: NDArray[np.uint8], space: colour.Colour) -> Iterator[str]:
+    """Turn the numbers of a picture into those of sRGB, in place; yield what is to be said."""
+    lost = 0
+    for rows in row_strips(len(rgb)):
+        rgb[rows], some = space.in_srgb(rgb[rows])
+        lost += some
+    yield f"its colours were converted from {space.name} to sRGB"
+    if (share := 3 * lost / rgb.size) >= NOTICED:
+        yield f"{share:.0%} of it has colours outside sRGB, which became the nearest that it has"
 
 
 def cannot_be_opened(error: OSError, path: Path) -> DataError:

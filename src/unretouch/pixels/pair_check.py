@@ -6,9 +6,8 @@ and a set in which every pair has two equal sides. Everything else is a warning:
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,26 +113,25 @@ def explained(grade: Grade) -> str:
     return f"{grade.levels:.1f} of {grade.difference:.1f}"
 
 
-def colour_doubts(pictures: list[Picture]) -> list[str]:
-    """Return what had to be converted, and whether A and B belong to different colour profiles."""
-    doubts = [note for picture in pictures for note in picture.notes]
-    a, b = (_profile_name(picture.profile) for picture in (pictures[0], pictures[-1]))
-    if a != b:
-        doubts.append(f"A has the colour profile {a}, B has {b}: their colours cannot be compared")
-    return doubts
+def conversions(pictures: list[Picture]) -> list[str]:
+    """Return what had to be converted in the files of a pair, one combined or A and B."""
+    of_a, of_b = pictures[0].notes, pictures[-1].notes
+    if of_a == of_b:
+        return list(of_a)
+    return [f"A: {note}" for note in of_a] + [f"B: {note}" for note in of_b]
 
 
-def _profile_name(profile: bytes | None) -> str:
-    from PIL import ImageCms
+def gathered(noted: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each name and note; one alone where several share a note."""
+    names: dict[str, list[str]] = {}
+    for name, note in noted:
+        names.setdefault(note, []).append(name)
+    return [f"{_listed(those)}: {note}" for note, those in names.items()]
 
-    if profile is None:
-        return "sRGB"
-    try:
-        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = ImageCms.getProfileDescription(own).strip()
-    except (OSError, ImageCms.PyCMSError):
-        return "one that cannot be read"
-    return "sRGB" if "sRGB" in name else name
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def repeated(digests: list[tuple[str, str, str]]) -> list[str]:

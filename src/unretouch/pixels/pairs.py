@@ -24,7 +24,7 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.base.names import unique_stems
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.pixels.spaces import Rgb
+from unretouch.pixels.spaces import Rgb, at_most
 from unretouch.settings.train import Direction
 
 Sides = tuple[Rgb, Rgb]
@@ -193,7 +193,8 @@ class LoadedPairs:
     warnings: list[str]
     """what is doubtful, each a line that names the pair"""
     manifest: list[dict[str, Any]]
-    """a record a file: pair, file (relative to dataroot), sha256, width, height"""
+    """a record a file: pair, file (relative to dataroot), sha256, width, height, and the colour
+    profile that it was converted from, if any"""
     identity: dict[str, float]
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
@@ -201,6 +202,11 @@ class LoadedPairs:
 
 
 NO_PAIRS: Final = LoadedPairs([], [], [], {})
+FOR_ALSO: Final = "Name a folder of untouched pictures for --also"
+OF_THE_PAIRS: Final = "left out of --also: it is a picture of the pairs"
+SEARCHED: Final = 512
+"""Pixels a side, at most, of the copy in which it is seen whether there is skin."""
+WITHOUT_SKIN: Final = "no skin was found: is it like the portraits that are to be restored?"
 
 
 @dataclass(frozen=True)
@@ -214,6 +220,8 @@ class Reading:
     """bytes of all pictures together, decoded"""
     kept: int
     """bytes of them that are kept in memory"""
+    untouched: int = 0
+    """pixels of the largest picture of --also, which are decoded one at a time"""
 
 
 def load_pairs(
@@ -253,16 +261,17 @@ def load_pairs(
     if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
         loaded.warnings.append(unread)
     digests: list[tuple[str, str, str]] = []
+    noted: list[tuple[str, str]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
             a, b = sides(files, pictures)
         except DataError as problem:
             problems.append(problem)
             continue
-        doubts = pair_check.colour_doubts(pictures)
+        doubts = pair_check.conversions(pictures)
         if number in aligned:
             doubts += pair_check.warnings_for(a, b, direction)
-        loaded.warnings.extend(f"{files.name}: {doubt}" for doubt in doubts)
+        noted.extend((files.name, doubt) for doubt in doubts)
         loaded.manifest.extend(
             _record(files.name, path, root, picture)
             for path, picture in zip(files.files, pictures, strict=True)
@@ -277,37 +286,67 @@ def load_pairs(
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
+    loaded.warnings.extend(pair_check.gathered(noted))
     loaded.warnings.extend(pair_check.repeated(digests))
     return loaded
 
 
-def load_untouched(folder: Path, cache: PictureCache) -> LoadedPairs:
+def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
     """Return the pictures of a folder and its subfolders as pairs whose two sides are the picture.
 
-    They are decoded once to be checked, and again when they are looked at. Raises ManyDataErrors
-    naming every file that is damaged, DataError when there is none.
+    Files that belong to the pairs `given` are left out. The others are decoded once to be checked,
+    and again when they are looked at, one at a time. Raises ManyDataErrors naming every file that
+    is damaged, DataError when there is none.
     """
-    loaded = LoadedPairs([], [], [], {}, lazy=True)
+    from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask  # late: pairs need no scipy
+
+    loaded, cache = LoadedPairs([], [], [], {}, lazy=True), PictureCache(0)
     problems: list[DataError] = []
-    paths = images.list_images(folder)
-    if not paths:
-        raise DataError("holds no pictures that can be read", folder, "Name another for --also")
+    known = {record["sha256"] for record in given.manifest}
+    paths = _pictures(folder)
     names = unique_stems([path.relative_to(folder) for path in paths])
     chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
+    noted: list[tuple[str, str]] = []
     for files, pictures in _decoded(chosen, problems):
         picture, path = pictures[0], files.files[0]
-        loaded.manifest.append(_record(files.name, path, folder, picture))
+        record = _record(files.name, path, folder, picture)
+        if record["sha256"] in known:
+            noted.append((files.name, OF_THE_PAIRS))
+            continue
+        noted.extend((files.name, note) for note in picture.notes)
+        if skin_mask(at_most(picture.rgb, SEARCHED)).mean() < LITTLE_SKIN:
+            noted.append((files.name, WITHOUT_SKIN))
+        loaded.manifest.append(record)
         loaded.pairs.append(_untouched(files, picture.rgb.shape[:2], cache))
     if problems:
         raise ManyDataErrors(problems)
+    if not loaded.pairs:
+        raise DataError("holds nothing but pictures of the pairs themselves", folder, FOR_ALSO)
     if unread := images.passed_over(paths):
         loaded.warnings.append(unread)
+    loaded.warnings.extend(pair_check.gathered(noted))
     return loaded
+
+
+def largest_untouched(folder: Path) -> int:
+    """Return the pixels of the largest picture of such a folder, by the files' headers. Raises
+    DataError where there are none."""
+    return max(images.pixels_of(path, images.MAX_PIXELS) for path in _pictures(folder))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        paths = images.list_images(folder)
+    except DataError as error:
+        raise DataError(error.what, error.where, FOR_ALSO) from error
+    if not paths:
+        raise DataError("holds no pictures that can be read", folder, FOR_ALSO)
+    return paths
 
 
 def _untouched(files: PairFiles, shape: tuple[int, ...], cache: PictureCache) -> LazyPair:
     def decode() -> Sides:
-        picture = _read(files, files.files[0]).rgb
+        picture = images.read(files.files[0]).rgb
         if picture.shape[:2] != shape:
             raise DataError("has changed since the run began", files.files[0])
         return picture, picture
@@ -422,7 +461,8 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     # Names that are no Unicode exist on Linux, and could not be written as JSON.
     relative = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
     height, width = picture.rgb.shape[:2]
-    return {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
+    record = {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
+    return record | ({"converted_from": picture.converted_from} if picture.converted_from else {})
 
 
 def _digest(rgb: Rgb) -> str:

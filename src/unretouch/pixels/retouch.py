@@ -17,6 +17,9 @@ from unretouch.pixels.spaces import Plane, Rgb, luma
 LARGEST_SEARCHED = 1536
 """Skin is looked for in a copy of at most so many pixels a side: pores do not help to find it."""
 
+LITTLE_SKIN = 0.02
+"""Share of a picture below which there is no skin to speak of."""
+
 SPARSE_CHANGED = (0.045, 0.065)
 """Share of pixels that the sparse retouch changes; drawn between the two."""
 SPARSE_LEVELS = 4.5

@@ -35,6 +35,7 @@ from unretouch.serve.uploads import (
     receive_picture,
     without_metadata,
     write_pairs,
+    write_untouched,
 )
 from unretouch.settings.train import Direction, TrainSettings
 from unretouch.tasks.apply.files import RECORDS
@@ -110,15 +111,20 @@ def one_run(request: Request) -> Response:
 
 @takes_json
 def begin(request: Request, asked: Json) -> Response:
-    """Make a run of a draft: write its pairs where they stay, and train."""
+    """Make a run of a draft: write its pairs, and for other photos the untouched ones, where they
+    stay, and train."""
     state = state_of(request)
     draft = state.drafts.get(str(asked.get("draft", "")))
-    usable = draft.usable()
+    aim = str(asked.get("aim", "fit"))
+    usable, untouched = draft.usable(), draft.usable(untouched=True) if aim != "fit" else []
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
     direction: Direction = "BtoA" if asked.get("swapped") is True else "AtoB"
     run = _new_run(state, str(asked.get("name", "")))
     dataroot = names.inside(state.datasets, run.name)
-    words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, direction)
+    also = dataroot / "untouched" if untouched else None
+    words = start_words(
+        preset, minutes, dataroot, run.name, state.checkpoints, direction, aim, also
+    )
     with state.runs.none_training():
         if run.root.exists() or dataroot.exists():
             message = _(
@@ -129,6 +135,8 @@ def begin(request: Request, asked: Json) -> Response:
         if not usable:
             raise Refused(409, _("No pair is ready."))
         write_pairs(usable, dataroot / "train")
+        if also is not None:
+            write_untouched(untouched, also)
         state.runs.start(run, words)
     state.drafts.remove(draft)
     return JSONResponse({"id": run_id(run.name)}, 201)
@@ -249,13 +257,14 @@ async def new_draft(request: Request) -> Response:
 
 
 async def add_side(request: Request) -> Response:
-    """Take in a picture: a whole pair, its side a or b, or an untouched photograph."""
+    """Take in a picture: a whole pair, its side a or b, an untouched photograph whose retouch is
+    simulated, or one beside the pairs."""
     state, side = state_of(request), request.path_params["side"]
     if side not in SIDES:
         raise Refused(404, NOT_THERE)
     limits = state.limits
     check_headers(request, limits)
-    place = state.drafts.place(request.path_params["draft"], request.path_params["pair"])
+    place = state.drafts.place(request.path_params["draft"], request.path_params["pair"], side)
     for old in place.folder.glob(f"{side}.*"):
         old.unlink()
     place.found = None
@@ -264,7 +273,7 @@ async def add_side(request: Request) -> Response:
 
 
 async def look_at(request: Request) -> Response:
-    """Check a pair; for a photograph, simulate its retouch first."""
+    """Check a pair or an untouched photo; where it is to be a pair, simulate its retouch first."""
     state, place = state_of(request), _pair(request)
     async with state.worker.place():
         place.found = json.loads(await state.worker.run(request, [str(place.folder)], PAIR_CHECK))

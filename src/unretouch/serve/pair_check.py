@@ -3,7 +3,8 @@
     python -m unretouch.serve.pair_check PLACE    prints what `report` returns
 
 PLACE holds `whole`, or `a` and `b`, or `photo` (untouched: its retouch is simulated), each with an
-ending. Written are pair.png, A left and B right, and two small pictures for the page.
+ending. Written are pair.png, A left and B right, and two small pictures for the page. Or it holds
+`untouched`, a photo beside the pairs, of which a small picture is written.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from unretouch.base.messages import Message, _
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import sides
+from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask
 from unretouch.pixels.spaces import at_most
 from unretouch.tasks.pair import simulated
 
@@ -41,6 +43,8 @@ def report(place: Path) -> str:
 
 
 def _looked_at(place: Path) -> dict[str, Any]:
+    if untouched := _file(place, "untouched"):
+        return _photo_looked_at(place, untouched)
     if photo := _file(place, "photo"):
         a, b, notes = simulated(photo, "photo")
     else:
@@ -49,7 +53,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
         if problem := _unequal([picture.rgb for picture in pictures]):
             return _problem(problem)
         a, b = sides(PairFiles("pair", found), pictures)
-        notes = pair_check.colour_doubts(pictures)
+        notes = pair_check.conversions(pictures)
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
         images.write_png(place / f"thumbnail_{name}.png", at_most(side, THUMBNAIL))
@@ -62,6 +66,18 @@ def _looked_at(place: Path) -> dict[str, Any]:
         "doubts": [message.record() for message in said],
         "swapped": doubts.detail_ratio is not None,
     }
+
+
+def _photo_looked_at(place: Path, file: Path) -> dict[str, Any]:
+    picture = images.read(file)
+    small = at_most(picture.rgb, THUMBNAIL)
+    images.write_png(place / "thumbnail_b.png", small)
+    said = [_plain(note) for note in picture.notes]
+    if skin_mask(small).mean() < LITTLE_SKIN:
+        said.append(_("No skin was found. Is it like the portraits that are to be restored?"))
+    height, width = picture.rgb.shape[:2]
+    doubts = [message.record() for message in said]
+    return {"width": width, "height": height, "doubts": doubts}
 
 
 def _file(place: Path, stem: str) -> Path | None:

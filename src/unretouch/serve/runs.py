@@ -40,6 +40,8 @@ from unretouch.settings.train import (
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
+AIMS = ("fit", "restore")
+"""What a run may be for: the photos of its pairs, or others."""
 NOT_TRAINED = _("It is not being trained now.")
 _LAST_LINES = 12
 _CALL = ("window.unretouchStatus(", ");")
@@ -257,17 +259,29 @@ def _tail(path: Path) -> str:
 
 
 def start_words(
-    method: str, minutes: float, dataroot: Path, name: str, checkpoints: Path, direction: Direction
+    method: str,
+    minutes: float,
+    dataroot: Path,
+    name: str,
+    checkpoints: Path,
+    direction: Direction,
+    aim: str = "fit",
+    also: Path | None = None,
 ) -> list[str]:
-    """Return the words that begin a run: with `method` fast for so many minutes, else by a preset
-    of the guide. Raises Refused 400 for an unknown one.
+    """Return the words that begin a run: with `method` fast for so many minutes and for `aim`, else
+    by a preset of the guide, which memorises. `also` is a folder of untouched photos. Raises
+    Refused 400 for an unknown method or aim, and for an aim that the method does not have.
     """
     words = [
         *("train", "--dataroot", str(dataroot), "--name", name),
         *("--checkpoints_dir", str(checkpoints), "--direction", direction),
     ]
+    if aim not in AIMS or (aim != "fit" and method != "fast"):
+        raise Refused(400, WRONG_VALUE)
     if method == "fast":
-        return [*words, "--minutes", f"{_checked(minutes):g}"]
+        words += ["--minutes", f"{_checked(minutes):g}"]
+        words += ["--aim", aim] if aim != "fit" else []
+        return [*words, "--also", str(also)] if also is not None else words
     if method not in GUIDE:
         raise Refused(400, WRONG_VALUE)
     return words + flag_words(preset(method))

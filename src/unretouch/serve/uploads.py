@@ -158,14 +158,17 @@ def without_metadata(data: bytes) -> bytes:
 # --- pairs that are being gathered for a new run
 
 
-SIDES = ("whole", "a", "b", "photo")
+UNTOUCHED = "untouched"
+SIDES = ("whole", "a", "b", "photo", UNTOUCHED)
 
 
 @dataclass
 class PairPlace:
-    """One pair of a draft: its folder, and what was found when it was looked at."""
+    """One pair of a draft, or an untouched photo beside the pairs: its folder, and what was found
+    when it was looked at."""
 
     folder: Path
+    untouched: bool = False
     found: dict[str, Any] | None = None
 
     @property
@@ -175,16 +178,17 @@ class PairPlace:
 
 @dataclass
 class Draft:
-    """Pairs by number, in the order they were dropped."""
+    """Pairs and untouched photos by number, in the order they were dropped."""
 
     id: str
     folder: Path
     pairs: dict[int, PairPlace] = field(default_factory=dict)
     touched: float = field(default_factory=time.monotonic)
 
-    def usable(self) -> list[PairPlace]:
-        """Return the pairs that can be trained on, in their order."""
-        return [place for _, place in sorted(self.pairs.items()) if place.usable]
+    def usable(self, untouched: bool = False) -> list[PairPlace]:
+        """Return the pairs, or the untouched photos, that can be trained on, in their order."""
+        places = [place for _, place in sorted(self.pairs.items()) if place.usable]
+        return [place for place in places if place.untouched == untouched]
 
 
 def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
@@ -193,6 +197,14 @@ def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
     for number, place in enumerate(pairs, 1):
         data = (place.folder / "pair.png").read_bytes()
         durable.write_bytes(train / f"pair_{number:02d}.png", data)
+
+
+def write_untouched(photos: Sequence[PairPlace], folder: Path) -> None:
+    """Write untouched photos as photo_01.jpg and so on, as they came. Raises DiskError."""
+    durable.make_folder(folder)
+    for number, place in enumerate(photos, 1):
+        (file,) = place.folder.glob(f"{UNTOUCHED}.*")
+        durable.write_bytes(folder / f"photo_{number:02d}{file.suffix}", file.read_bytes())
 
 
 class Drafts:
@@ -228,15 +240,23 @@ class Drafts:
             raise Refused(404, NOT_THERE)
         return place
 
-    def place(self, draft_id: str, number: int) -> PairPlace:
-        """Return the pair, made where it is new. Raises Refused 404, and 413 for too many."""
-        draft = self.get(draft_id)
+    def place(self, draft_id: str, number: int, side: str = "whole") -> PairPlace:
+        """Return the pair that `side` belongs to, or the untouched photo, made where it is new.
+        Raises Refused 404, and 413 for too many."""
+        draft, untouched, limit = self.get(draft_id), side == UNTOUCHED, self._limits.pairs
         if number not in draft.pairs:
-            if len(draft.pairs) >= self._limits.pairs:
-                raise Refused(413, _("More than {limit} pairs.", limit=self._limits.pairs))
+            if sum(place.untouched == untouched for place in draft.pairs.values()) >= limit:
+                raise Refused(
+                    413,
+                    _("More than {limit} untouched photos.", limit=limit)
+                    if untouched
+                    else _("More than {limit} pairs.", limit=limit),
+                )
             folder = draft.folder / f"{number:04d}"
             folder.mkdir(exist_ok=True)
-            draft.pairs[number] = PairPlace(folder)
+            draft.pairs[number] = PairPlace(folder, untouched)
+        if draft.pairs[number].untouched != untouched:
+            raise Refused(404, NOT_THERE)
         return draft.pairs[number]
 
     def remove_pair(self, draft_id: str, number: int) -> None:

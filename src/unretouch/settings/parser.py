@@ -25,8 +25,8 @@ from unretouch.settings.fields import Flag, Words, fields_of, made, nearest_hint
 Schema = TypeVar("Schema")
 
 FOLDERS = frozenset({
-    "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out", "pairs",
-    "results_dir",
+    "also", "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out",
+    "pairs", "results_dir",
 })  # fmt: skip
 FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
 """Flags after which the shell offers folders, and files. After a word it offers files."""

@@ -32,7 +32,7 @@ from unretouch.settings.commands import ExportSettings
 
 Kind = Literal["onnx", "safetensors", "pth"]
 
-_PRIVATE = ("dataroot", "name", "checkpoints_dir")
+_PRIVATE = ("dataroot", "also", "name", "checkpoints_dir")
 """Settings that tell of the owner's folders and not of the model."""
 
 PLAIN = (

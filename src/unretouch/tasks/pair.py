@@ -20,13 +20,11 @@ from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import PairFiles, match_folders
 from unretouch.pixels.pairs import sides
-from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.report.console import number, say, table
 from unretouch.settings.commands import PairSettings
 
-LITTLE_SKIN = 0.02
-"""Share of the picture below which a simulated retouch treats every smooth surface."""
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 """Endings of its file names."""
 LITTLE_LOST = 0.05
@@ -81,9 +79,11 @@ def main(settings: PairSettings) -> int:
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
+    for line in pair_check.gathered(
+        (row.name, note) for row in report.rows for note in row.warnings
+    ):
+        say(console, f"note: {line}")
     for row in report.rows:
-        for warning in row.warnings:
-            say(console, f"note: {row.name}: {warning}")
         if row.compression:
             say(console, f"{row.name}: {row.compression}")
     say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
@@ -107,7 +107,7 @@ def pair_folders(
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
         a, b = sides(files, pictures)
-        notes = pair_check.colour_doubts(pictures)
+        notes = pair_check.conversions(pictures)
         both = all(path.suffix.lower() in JPEG for path in files.files)
         coded = "JPEG against JPEG" if both else "two files compressed apart"
         return _write(out, files.name, a, b, notes, remove_grade, coded)

@@ -17,7 +17,7 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
-from unretouch.pixels import images, spaces
+from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.pair_files import phase_exists
 from unretouch.pixels.pair_pictures import (
     Make,
@@ -161,14 +161,16 @@ def _readable_files(request: TestSettings, console: Console) -> list[Path]:
     if unread := images.passed_over(files):
         say(console, f"note: {unread}")
     files = files[: int(min(_limit(request), len(files)))]
-    problems = []
+    problems, noted = [], []
     for file in files:
         try:
-            images.read_rgb(file)
+            noted += [(file.name, note) for note in images.read(file).notes]
         except DataError as problem:
             problems.append(problem)
     if problems:
         raise ManyDataErrors(problems)
+    for line in pair_check.gathered(noted):
+        say(console, f"note: {line}")
     return files
 
 

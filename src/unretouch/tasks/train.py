@@ -18,14 +18,13 @@ from unretouch.base.errors import ExitCode
 from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import (
-    NO_PAIRS,
     SAMPLE,
     LoadedPairs,
     Pair,
     PictureCache,
     Reading,
+    largest_untouched,
     load_pairs,
-    load_untouched,
 )
 from unretouch.report.console import error_table, say
 from unretouch.report.run_display import RunDisplay
@@ -50,6 +49,7 @@ from unretouch.training.training_pairs import (
     kinds_among,
     padded_pairs,
     prepared_pairs,
+    untouched_pictures,
 )
 
 MOST_NOTES = 20
@@ -81,14 +81,13 @@ def train_run(
     with check.told():
         cache = PictureCache(cache_bytes(settings))
         loaded = _loaded(settings, check, cache, console)
-        untouched = _untouched(settings, cache, console)
+        untouched = untouched_pictures(settings, loaded)
+        for warning in untouched.warnings:
+            say(console, f"note: --also: {warning}")
         device.prepare(where)
         settings = replace(settings, precision=device.precision(settings.precision, where))
         # Those as they were read are let go.
-        loaded, untouched = (
-            replace(each, pairs=prepared_pairs(settings, each.pairs))
-            for each in (loaded, untouched)
-        )
+        loaded = replace(loaded, pairs=prepared_pairs(settings, loaded.pairs))
         settings = _sized(settings, loaded.pairs, run, how.continue_train)
         if not how.continue_train and (aside := set_aside_earlier(run)):
             kept = f"the run that was here is kept as {aside}"
@@ -108,17 +107,7 @@ def train_run(
                 say(console, line)
             require_room(run, plan)
             _record_start(run, settings, opened, loaded, untouched, options_text)
-            return _trained(run, settings, opened, loaded, console, report, team)
-
-
-def _untouched(settings: TrainSettings, cache: PictureCache, console: Console) -> LoadedPairs:
-    """Read the pictures that --also names, if any."""
-    if not settings.also:
-        return NO_PAIRS
-    loaded = load_untouched(Path(settings.also), cache)
-    for warning in loaded.warnings:
-        say(console, f"note: {warning}")
-    return loaded
+            return _trained(run, settings, opened, loaded, untouched, console, report, team)
 
 
 def _loaded(
@@ -127,6 +116,8 @@ def _loaded(
     """Read all pairs, after a look at the memory; print what is doubtful about them."""
 
     def before(reading: Reading) -> None:
+        if settings.also:
+            reading = replace(reading, untouched=largest_untouched(Path(settings.also)))
         check.before(reading)
         if reading.decoded > QUICKLY_READ:
             megapixels = reading.largest / 1e6
@@ -206,6 +197,7 @@ def _trained(
     settings: TrainSettings,
     opened: Session,
     loaded: LoadedPairs,
+    untouched: LoadedPairs,
     console: Console,
     report: bool,
     team: Team,
@@ -215,7 +207,7 @@ def _trained(
     shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
     try:
-        team.begin(settings, opened.fit, opened.progress, loaded.pairs)
+        team.begin(settings, opened.fit, opened.progress, [*loaded.pairs, *untouched.pairs])
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown)

@@ -45,7 +45,12 @@ from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.launching import Layout, layout
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import Team, join
-from unretouch.training.training_pairs import cache_bytes, padded_pairs, prepared_pairs
+from unretouch.training.training_pairs import (
+    cache_bytes,
+    padded_pairs,
+    prepared_pairs,
+    untouched_pictures,
+)
 
 MODULE = "unretouch.tasks.train_distributed"
 LAST_WORDS_S = 5.0
@@ -151,16 +156,18 @@ def _follow(settings: TrainSettings, team: Team) -> ExitCode:
         PictureCache(cache_bytes(settings)),
     )
     pairs = prepared_pairs(settings, loaded.pairs)
+    untouched = untouched_pictures(settings, loaded).pairs
     told = team.tell()
     if told["code"] is not None:
         return ExitCode(told["code"])
     assert team.device is not None
     device.prepare(team.device)
     settings = dataclasses.replace(settings, precision=told["precision"], size=told["size"])
-    opened = session.start(settings, padded_pairs(settings, pairs), team.device, team=team)
+    padded = padded_pairs(settings, pairs)
+    opened = session.start(settings, padded, team.device, team=team, untouched=untouched)
     opened.fit.restore(told["fit"], "state of the first process")
     opened.progress.restore(told["progress"], 0.0)
-    if not team.same(pairs):
+    if not team.same([*pairs, *untouched]):
         return ExitCode.DATA
     try:
         with StopRequest(patient=True) as stop:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import lzma
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from unretouch.runs import checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import require_space
 from unretouch.settings.train import TrainSettings
-from unretouch.training import rhythm
+from unretouch.training import retoucher, rhythm
 from unretouch.training.fast_recipe import RECIPES
 from unretouch.training.previews import PAGE_BYTES
 
@@ -52,11 +52,13 @@ class MemoryNeed:
 def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> MemoryNeed:
     """Return what training on the pairs of `reading` needs; on a GPU without the step's part."""
     kind, step = GENERATORS[settings.netG], 0
+    # With --also a second network learns the retouch, and makes further pairs.
+    networks, made = (2, 6 * retoucher.MOST_PIXELS) if settings.also else (1, 0)
     if not on_gpu:
         width, pixels = kind.width(settings), _pixels_a_step(settings, reading.largest)
-        step = kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
-    work = max(READING * reading.largest, step)
-    return MemoryNeed(settings.devices * reading.kept, settings.devices * work)
+        step = networks * kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
+    work = max(READING * max(reading.largest, reading.untouched), step)
+    return MemoryNeed(settings.devices * (reading.kept + made), settings.devices * work)
 
 
 def _pixels_a_step(settings: TrainSettings, largest: int) -> int:
@@ -169,8 +171,15 @@ def run_bytes(settings: TrainSettings) -> int:
         nets: dict[str, nn.Module] = {"G": build_generator(settings)}
         if settings.lambda_GAN:
             nets["D"] = build_discriminator(settings)
-    plan = disk_plan({letter: net.state_dict() for letter, net in nets.items()}, settings.keep_gb)
+    weights = {letter: net.state_dict() for letter, net in nets.items()}
+    plan = disk_plan(weights, settings.keep_gb, network_bytes(nets["G"]) if settings.also else 0)
     return plan.total + plan.state
+
+
+def network_bytes(net: nn.Module) -> int:
+    """Return what a further network of this kind adds to a state: weights and moments."""
+    tensors: Iterable[Tensor] = net.state_dict().values()
+    return 3 * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def require_room(run: RunDir, plan: DiskPlan) -> None:

@@ -21,7 +21,7 @@ from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
 from unretouch.training import cameras, crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
-from unretouch.training.estimates import capacity
+from unretouch.training.estimates import capacity, network_bytes
 from unretouch.training.fit import Fit, Update
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
@@ -101,6 +101,7 @@ class FastFit(Fit):
     def _begin_with_the_retouch(self) -> None:
         """Begin with stages that fit another network to the pairs the other way round."""
         self._retoucher = self._fresh()
+        self.pool_bytes = network_bytes(self._net)
         pairs = [swapped(pair) for pair in self._given]
         maps = crops.pair_maps(pairs)
         self._first = stages_of(*self._retoucher, pairs, maps, self._settings, self._device)

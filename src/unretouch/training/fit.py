@@ -45,7 +45,7 @@ class Fit(ABC):
     """
 
     pool_bytes = 0
-    """of the earlier predictions that are part of the state, at most"""
+    """of the earlier predictions, or of a further network, that are part of the state, at most"""
 
     @property
     @abstractmethod

@@ -86,13 +86,13 @@ def open_run(
     """
     newest = checkpoint.load_newest(run) if how.continue_train else None
     if newest is not None:
-        if not how.allow_changed_data:
-            _require_same_data(run, "pairs", run.data_manifest, manifest)
-            _require_same_data(
-                run, "pictures of --also", run.untouched_manifest, untouched.manifest
-            )
         with _foreign_told(newest.path):
             lines = _changed_settings(newest, settings, run)
+            if not how.allow_changed_data:
+                lines += _require_same_data(run, "pairs", run.data_manifest, manifest)
+                lines += _require_same_data(
+                    run, "pictures of --also", run.untouched_manifest, untouched.manifest
+                )
             opened = start(settings, pairs, device, team=team, untouched=untouched.pairs)
             opened.lines.extend(lines)
             _go_on(run, newest, settings, how, opened)
@@ -223,7 +223,14 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
     Raises UsageError for one of the networks themselves."""
     lines = [f"passed over a bad state: {line}" for line in newest.passed_over.values()]
     saved = newest.checkpoint.state["settings"]
-    before = settings_from({**now.to_dict(), **saved}, newest.path)
+    before = settings_from({**now.to_dict(), "also": "", **saved}, newest.path)
+    if bool(before.also) != bool(now.also):
+        how = f"with {before.also}" if before.also else "without it"
+        raise UsageError(
+            f"the run was begun {how}",
+            "--also",
+            f"{'Give' if before.also else 'Leave out'} the flag to go on, or choose another --name",
+        )
     for name in (each.name for each in dataclasses.fields(TrainSettings)):
         old, new = getattr(before, name), getattr(now, name)
         if name in FREE or old == new:
@@ -243,11 +250,15 @@ def _changed_settings(newest: Loaded, now: TrainSettings, run: RunDir) -> list[s
 
 def _require_same_data(
     run: RunDir, what: str, recorded: Path, manifest: Sequence[dict[str, Any]]
-) -> None:
+) -> list[str]:
+    """Return a line where pictures are converted to sRGB that were not when the run began.
+    Raises DataError for other pictures."""
     if not recorded.exists():
-        return
+        return []
     try:
-        before = {r["file"]: r["sha256"] for r in json.loads(recorded.read_text("utf-8"))}
+        records = json.loads(recorded.read_text("utf-8"))
+        before = {r["file"]: r["sha256"] for r in records}
+        converted = {r["file"] for r in records if "converted_from" in r}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             "cannot be read", recorded, "Go on with --allow_changed_data"
@@ -261,6 +272,13 @@ def _require_same_data(
             run.root,
             "Bring them back, choose another --name, or go on with --allow_changed_data",
         )
+    newly = {r["file"] for r in manifest if "converted_from" in r} - converted
+    if not newly:
+        return []
+    return [
+        f"{len(newly)} files of the {what} are converted to sRGB now, which an earlier version did "
+        "not do: the run goes on, but not bit for bit as it would have"
+    ]
 
 
 def surroundings(fit: Fit) -> dict[str, Any]:

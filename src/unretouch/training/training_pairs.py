@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from unretouch.metrics.likeness import identity_parts
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
-from unretouch.pixels.pairs import LazyPair, Pair, changed
+from unretouch.pixels.pairs import NO_PAIRS, LazyPair, LoadedPairs, Pair, changed, load_untouched
 from unretouch.pixels.photo_kind import PhotoKind, kind_of
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Sizing, resized, target_size
@@ -78,6 +79,17 @@ def prepared_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]
     if settings.recipe == "classic":
         _check_windows(settings, prepared)
     return prepared
+
+
+def untouched_pictures(settings: TrainSettings, loaded: LoadedPairs) -> LoadedPairs:
+    """Return the pictures that --also names, if any, at the scale of training.
+
+    Those of the pairs `loaded` are left out. Raises as load_untouched does.
+    """
+    if not settings.also:
+        return NO_PAIRS
+    found = load_untouched(Path(settings.also), loaded)
+    return dataclasses.replace(found, pairs=prepared_pairs(settings, found.pairs))
 
 
 def padded_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:

@@ -1,13 +1,14 @@
 "use strict";
-// A new run: pairs are sent one after the other and looked at; then it is begun.
+// A new run: pairs, and untouched photos beside them, are sent one after the other and looked at;
+// then it is begun.
 (() => {
-  const list = document.getElementById("gathered");
   const entries = [];
   let draft = null;
   let last = 0;
   let chain = Promise.resolve();
 
   const kind = () => document.querySelector("input[name=kind]:checked").value;
+  const aim = () => document.querySelector("input[name=aim]:checked").value;
   const preset = () => document.querySelector("input[name=preset]:checked").value;
   const stem = (name) => name.normalize("NFC").replace(/\.[^.]*$/, "");
 
@@ -19,7 +20,7 @@
       this.files = {};
       this.state = "waiting";
       this.build();
-      list.append(this.node);
+      document.getElementById(kindOf === "untouched" ? "gathered-untouched" : "gathered").append(this.node);
       entries.push(this);
     }
 
@@ -51,7 +52,8 @@
       } else if (this.state === "ready") {
         line = [
           `${found.width} × ${found.height}`,
-          _("A and B differ by {value} grey levels", { value: Page.level(found.difference) }),
+          ...(this.kind === "untouched" ? []
+            : [_("A and B differ by {value} grey levels", { value: Page.level(found.difference) })]),
           ...(found.doubts.length ? [] : [_("ready")]),
         ].join(" · ");
       }
@@ -74,7 +76,8 @@
     }
 
     show() {
-      const sides = { a: N_("A, retouched"), b: N_("B, before") };
+      const sides = this.kind === "untouched" ? { b: N_("Untouched") }
+        : { a: N_("A, retouched"), b: N_("B, before") };
       this.pictures.replaceChildren(...Object.entries(sides).map(([side, word]) => {
         const figure = App.element("figure");
         const image = App.element("img");
@@ -128,7 +131,8 @@
       this.node.remove();
       if (draft) App.ask("DELETE", `api/drafts/${draft}/${this.number}`).catch(() => {});
       tally();
-      (next?.querySelector("button") || document.querySelector("input[name=kind]:checked")).focus();
+      const group = this.kind === "untouched" ? "aim" : "kind";
+      (next?.querySelector("button") || document.querySelector(`input[name=${group}]:checked`)).focus();
     }
   }
 
@@ -139,7 +143,7 @@
   function take(side, files) {
     App.showMessage(null);
     for (const file of files.sort((one, two) => one.name.localeCompare(two.name))) {
-      if (side === "whole" || side === "photo") {
+      if (side !== "a" && side !== "b") {
         const entry = new Entry(file.name, side);
         entry.files[side] = file;
         entry.setState("sending");
@@ -159,20 +163,36 @@
     }
   }
 
+  const pairs = () => entries.filter((entry) => entry.kind !== "untouched");
+  const ready = (some) => some.filter((entry) => entry.state === "ready").length;
+
   function tally() {
-    const ready = entries.filter((entry) => entry.state === "ready").length;
-    const bad = entries.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
-    const parts = [];
-    if (entries.length) parts.push(ngettext("{count} pair is ready", "{count} pairs are ready", ready));
-    if (bad) parts.push(_("{count} left out", { count: bad }));
-    Page.setText("tally", parts.join(" · "));
+    const photos = entries.filter((entry) => entry.kind === "untouched");
+    for (const [id, some, said] of [
+      ["tally", pairs(), ngettext("{count} pair is ready", "{count} pairs are ready", ready(pairs()))],
+      ["tally-untouched", photos,
+        ngettext("{count} photo is ready", "{count} photos are ready", ready(photos))],
+    ]) {
+      const bad = some.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
+      const parts = some.length ? [said] : [];
+      if (bad) parts.push(_("{count} left out", { count: bad }));
+      Page.setText(id, parts.join(" · "));
+    }
     const swapped = entries.some((entry) => entry.found?.swapped);
     const row = document.getElementById("swap-row");
     row.hidden = !(swapped || document.getElementById("swap").checked);
   }
 
   function showKind() {
-    for (const drops of document.querySelectorAll(".drops")) drops.hidden = drops.dataset.kind !== kind();
+    for (const drops of document.querySelectorAll(".drops[data-kind]")) drops.hidden = drops.dataset.kind !== kind();
+  }
+
+  // The commands of the guide memorise: there is nothing of them for other photos.
+  function showAim() {
+    const others = aim() !== "fit";
+    document.getElementById("also").hidden = !others;
+    for (const choice of document.querySelectorAll(".memorises")) choice.hidden = others;
+    if (others) document.querySelector("input[name=preset][value=fast]").checked = true;
   }
 
   function describeAll() {
@@ -194,10 +214,11 @@
     Page.setWord(button, N_("Starting…"));
     try {
       await chain;
-      if (!entries.some((entry) => entry.state === "ready")) throw { text: _("Add at least one pair first.") };
+      if (!ready(pairs())) throw { text: _("Add at least one pair first.") };
       const { id } = await (await App.ask("POST", "api/runs", {
         draft,
         name: document.getElementById("name").value.trim(),
+        aim: aim(),
         preset: preset(),
         minutes: Number(document.getElementById("minutes").value),
         swapped: document.getElementById("swap").checked,
@@ -218,8 +239,9 @@
     for (let number = 2; taken.has(input.value); number += 1) input.value = `${first}_${number}`;
   }
 
-  for (const side of ["whole", "a", "b", "photo"]) App.takeFiles(side, (files) => take(side, files));
+  for (const side of ["whole", "a", "b", "photo", "untouched"]) App.takeFiles(side, (files) => take(side, files));
   document.getElementById("kinds").addEventListener("change", showKind);
+  document.getElementById("aims").addEventListener("change", showAim);
   document.getElementById("minutes").addEventListener("focus", () => {
     document.querySelector("input[name=preset][value=fast]").checked = true;
   });
@@ -227,5 +249,6 @@
   Page.onLanguage(describeAll);
   Page.start();
   showKind();
+  showAim();
   proposeName().catch(App.showMessage);
 })();

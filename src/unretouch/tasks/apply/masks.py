@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import DataError
+from unretouch.pixels import colour
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
@@ -167,12 +168,13 @@ def _unit(shape: tuple[int, ...]) -> float:
 
 
 def _small(photo: Photo) -> NDArray[np.uint8]:
-    """Return the photograph in 8 bits, its longer side at most LOOKED_AT."""
+    """Return the photograph in 8 bits of sRGB, its longer side at most LOOKED_AT."""
     height, width = photo.pixels.shape[:2]
     step = max(1, max(height, width) // (4 * LOOKED_AT))  # enough to reduce well from
     pixels = photo.pixels[::step, ::step]
     eight = pixels if photo.full == 255 else (pixels >> 8).astype(np.uint8)
-    return _shrunk(np.asarray(eight, np.uint8))
+    space, _ = colour.told(photo.profile)
+    return _shrunk(space.in_srgb(eight)[0] if space else np.asarray(eight, np.uint8))
 
 
 def _shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
 from unretouch.model.interface import Model, Window
 from unretouch.pixels import colour, spaces
+from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
 from unretouch.tasks.apply.masks import Enlarged
@@ -99,15 +100,13 @@ class Restorer:
         return distance(kind_seen(height, width, seen), kinds) if kinds else None
 
     def _space(self, photo: Photo, notes: list[str]) -> colour.Colour | None:
-        if photo.profile is None or not self._honour_profile:
+        if not self._honour_profile:
             return None
-        space = colour.parse(photo.profile)
-        if space is None:
-            notes.append("its colour profile is not one of curves and a matrix: taken as sRGB")
-            return None
-        if not colour.differs_from_srgb(space):
-            return None
-        notes.append("restored in sRGB, written in its own colour profile")
+        space, said = colour.told(photo.profile)
+        if space is not None:
+            said = "restored in sRGB, written in its own colour profile"
+        if said:
+            notes.append(said)
         return space
 
     def _about_scale(self, size: tuple[int, int], width: int, height: int) -> str:
@@ -119,12 +118,16 @@ class Restorer:
         )
 
     def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:
+        pixels = photo.pixels
         if photo.full == 255:
-            small: Floats = spaces.resize(photo.pixels, *size).astype(np.float32)
+            if space is not None:
+                own, space = space, None
+                pixels = in_strips(lambda rows: own.in_srgb(rows)[0], pixels)
+            small: Floats = spaces.resize(pixels, *size).astype(np.float32)
         else:
-            small = _reduced(photo.pixels, *size).clip(0, photo.full)
+            small = _reduced(pixels, *size).clip(0, photo.full)
         small /= np.float32(photo.full)
-        return space.to_srgb(small) if space else small
+        return space.to_srgb(small).clip(0, 1) if space else small
 
     def _whole(self, picture: Floats) -> Floats:
         """Return the change for a picture in memory, in tiles where it is large."""
@@ -258,10 +261,14 @@ class _Source:
     strength: float
 
     def window(self, rows: slice, columns: slice) -> Floats:
-        """Return float32 (h, w, 3) sRGB in 0..1."""
-        numbers = self.photo.pixels[rows, columns].astype(np.float32)
+        """Return float32 (h, w, 3) sRGB in 0..1: of 8 bits the very numbers that a pair read from
+        such a file is trained on."""
+        part, space = self.photo.pixels[rows, columns], self.space
+        if space is not None and self.photo.full == 255:
+            part, space = space.in_srgb(part)[0], None
+        numbers = part.astype(np.float32)
         numbers *= np.float32(1 / self.photo.full)
-        return self.space.to_srgb(numbers) if self.space else numbers
+        return space.to_srgb(numbers).clip(0, 1) if space else numbers
 
     def untouched(self, rows: slice, columns: slice) -> bool:
         if self.strength == 0:

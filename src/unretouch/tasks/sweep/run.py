@@ -20,7 +20,7 @@ from unretouch.base import durable, locks
 from unretouch.base.errors import CheckpointError, DataError, DiskError, ExitCode, UnretouchError
 from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training, learning_curve
-from unretouch.pixels.pairs import PictureCache, load_pairs
+from unretouch.pixels.pairs import PictureCache, load_pairs, load_untouched
 from unretouch.report.console import say
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import condition_of
@@ -173,8 +173,10 @@ def sweep(
     for member in members:
         if member.settings.recipe == "fast":
             fast_fit.require_settings(member.settings)
-    for where in {_data(member.settings): None for member in members}:
-        load_pairs(*where, PictureCache(0))  # one by one: here they are only checked
+    for where, also in {(_data(m.settings), m.settings.also): None for m in members}:
+        loaded = load_pairs(*where, PictureCache(0))  # one by one: here they are only checked
+        if also:
+            load_untouched(Path(also), loaded)
     with folder.held():
         found = _sort(folder, members, asked)
         for line in found.lines:
