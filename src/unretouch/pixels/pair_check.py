@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.pixels.alignment import UNLIKE, phase_shift, placed, told
 from unretouch.pixels.images import Picture, row_strips
 from unretouch.pixels.spaces import Rgb, luma
 
 WINDOW = 1024
 """Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
-SHIFT_WARNED = 0.5
-"""pixels"""
+ALIGN = "unretouch pair ... --align"
+LENSES = 0.4
+"""Share moved in places from which it is rather the correction of a lens than a hand."""
 SURE = 0.2
 """Below this height of the peak (1 is a pure shift) two pictures have too little in common."""
 SWAPPED = 1.1
@@ -39,8 +41,10 @@ class Doubts:
     """both sides are one picture"""
     correlation: float | None = None
     """of two sides that are hardly the same picture"""
-    shift: tuple[float, float] | None = None
-    """(dx, dy) in pixels by which B lies to the right of and below A"""
+    misplaced: tuple[str, ...] = ()
+    """how B is shifted, resized or turned against A, in words"""
+    liquified: tuple[float, float] | None = None
+    """share of the picture that was moved in places, and pixels by which it was at most"""
     detail_ratio: float | None = None
     """fine detail of the input over that of the answer, where the sides may be swapped"""
 
@@ -49,14 +53,20 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     """Return what is doubtful in the pair of `a` and `b`, uint8 (H, W, 3) of one size."""
     if all(np.array_equal(*strips) for strips in _strips(a, b)):
         return Doubts(same=True)
-    moved = shift(a, b)
-    if moved is None and (alike := likeness(a, b)) < ALIKE:
+    lies = placed(a, b)
+    if lies is None and (alike := likeness(a, b)) < ALIKE:
         return Doubts(correlation=alike)
+    if lies is not None and lies.agreement < UNLIKE:
+        return Doubts(correlation=lies.agreement)
     source, target = (a, b) if direction == "AtoB" else (b, a)
     ratio = detail_ratio(source, target)
-    shifted = moved is not None and max(map(abs, moved)) >= SHIFT_WARNED
+    swapped = ratio if ratio >= SWAPPED else None
+    if lies is None:
+        return Doubts(detail_ratio=swapped)
     return Doubts(
-        shift=moved if shifted else None, detail_ratio=ratio if ratio >= SWAPPED else None
+        misplaced=tuple(told(lies.straight, a, b)),
+        liquified=(lies.share, lies.most) if lies.moved.any() else None,
+        detail_ratio=swapped,
     )
 
 
@@ -68,14 +78,23 @@ def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
     if found.correlation is not None:
         return [
             f"A and B are hardly the same picture (correlation {found.correlation:.2f}): "
-            "is it a pair at all?"
+            "is it a pair at all? Give the two sides of one photograph the same name"
         ]
     said = []
-    if found.shift is not None:
-        dx, dy = found.shift
+    if found.misplaced:
         said.append(
-            f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A: "
-            "align the two, or the network learns to move the picture"
+            f"{'; '.join(found.misplaced)}: align the two, or the network learns to move the "
+            f"picture: {ALIGN}"
+        )
+    if found.liquified is not None:
+        share, most = found.liquified
+        said.append(
+            f"liquify: {share:.0%} of the picture was moved by up to {most:.1f} px; "
+            + (
+                "so much is rather the correction of a lens: export both sides with the same one"
+                if share > LENSES
+                else "the fast recipe leaves that out, since a network cannot undo it"
+            )
         )
     if found.detail_ratio is not None:
         other = "BtoA" if direction == "AtoB" else "AtoB"
@@ -133,40 +152,10 @@ def repeated(digests: list[tuple[str, str, str]]) -> list[str]:
 def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
     """Return (dx, dy) in pixels by which `b` lies to the right of and below `a`; None if unclear.
 
-    Phase correlation (Kuglin and Hines 1975), damped by a Gaussian so that the peak is a Gaussian,
-    whose place between pixels a parabola through the logarithms finds. Fine texture, which a
-    retouch takes away, is damped most.
+    See alignment.phase_shift.
     """
-    first, second = luma(_middle(a)), luma(_middle(b))
-    height, width = first.shape
-    if min(height, width) < 32:
-        return None
-    window = np.outer(np.hanning(height), np.hanning(width))
-    spectra = [np.fft.rfft2((plane - plane.mean()) * window) for plane in (first, second)]
-    cross = spectra[1] * spectra[0].conj()
-    size = np.abs(cross)
-    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
-    damping = np.exp(-(rows**2 + columns**2) / (2 * 0.1**2))
-    # The slowest waves hold the light of the picture rather than the place of its edges.
-    damping[(rows**2 + columns**2) < (3 / min(height, width)) ** 2] = 0
-    floor = 1e-6 * size.max()
-    if floor == 0:
-        return None
-    peaks = np.fft.irfft2(np.where(size > floor, cross / np.maximum(size, floor), 0) * damping)
-    highest = np.fft.irfft2(damping, (height, width))[0, 0]
-    row, column = np.unravel_index(int(peaks.argmax()), peaks.shape)
-    if peaks[row, column] < SURE * highest:
-        return None
-    return _between(peaks[row, :], int(column)), _between(peaks[:, column], int(row))
-
-
-def _between(line: NDArray[np.float64], at: int) -> float:
-    """Return the signed place of the peak at index `at` of a periodic line, between samples."""
-    left, middle, right = np.log(np.maximum(line[[at - 1, at, (at + 1) % len(line)]], 1e-12))
-    curve = left - 2 * middle + right
-    offset = 0.5 * (left - right) / curve if curve < 0 else 0.0
-    place = at - len(line) if at > len(line) // 2 else at
-    return float(place + offset) + 0.0  # never minus zero
+    found = phase_shift(luma(_middle(a)), luma(_middle(b)))
+    return None if found is None or found[2] < SURE else found[:2]
 
 
 def _middle(rgb: Rgb) -> Rgb:
