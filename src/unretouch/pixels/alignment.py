@@ -70,40 +70,46 @@ def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
 
     `a` and `b` may differ in size.
     """
-    height, width = a.shape[:2]
     said = []
-    wide, high, turn = shape_of(straight)
-    if max(abs(wide - 1) * width, abs(high - 1) * height) / 2 >= WARNED:
-        percent = [100 * (1 / scale - 1) for scale in (wide, high)]
-        both = abs(percent[0] - percent[1]) > 0.1
-        how = f"{percent[0]:+.1f} % wide, {percent[1]:+.1f} % high" if both else _larger(percent)
-        said.append(f"A is resized against B: {how}")
-    if abs(math.radians(turn)) * max(width, height) / 2 >= WARNED:
+    percent = percent_warned(straight, a)
+    if percent is not None:
+        size = "larger" if percent > 0 else "smaller"
+        said.append(f"A is resized: {abs(percent):.1f} % {size} than B")
+    turn = shape_of(straight)[2]
+    if abs(math.radians(turn)) * max(a.shape) / 2 >= WARNED:
         said.append(f"B is turned by {turn:+.2f} degrees against A")
     if a.shape != b.shape:
-        if said or a.shape[:2] != b.shape[1::-1]:
-            said.append(_borders(straight, a, b))
-        return said
-    dx, dy = shift_of(straight, a)
-    if max(abs(dx), abs(dy)) >= WARNED:
+        said.append(_borders(straight, a, b))
+    elif (shift := shift_warned(straight, a)) is not None:
+        # Adding 0.0 makes a rounded -0.0 a plain zero.
+        dx, dy = (round(axis, 1) + 0.0 for axis in shift)
         said.append(f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A")
     return said
 
 
-def _larger(percent: list[float]) -> str:
-    mean = sum(percent) / 2
-    return f"it is {abs(mean):.1f} % {'larger' if mean > 0 else 'smaller'}"
+def percent_warned(straight: Straight, a: Rgb) -> float | None:
+    """Return by how many per cent A is larger than B, where that can be seen at its border."""
+    wide, high, _ = shape_of(straight)
+    height, width = a.shape[:2]
+    seen = max(abs(wide - 1) * width, abs(high - 1) * height) / 2 >= WARNED
+    return 100 * (2 / (wide + high) - 1) if seen else None
+
+
+def shift_warned(straight: Straight, a: Rgb) -> tuple[float, float] | None:
+    """Return (dx, dy) in pixels by which B lies to the right of and below A, where that matters."""
+    dx, dy = shift_of(straight, a)
+    return (dx, dy) if max(abs(dx), abs(dy)) >= WARNED else None
 
 
 def _borders(straight: Straight, a: Rgb, b: Rgb) -> str:
     left, top, right, bottom = (round(side) for side in _ends(straight, a))
     sides = (left, top, b.shape[1] - right, b.shape[0] - bottom)
     cropped = "A" if min(sides) >= 0 else "B" if max(sides) <= 0 else ""
-    pixels = [abs(side) if cropped else side for side in sides]
-    text = "{} left, {} above, {} right, {} below".format(*pixels)
+    left, top, right, bottom = (abs(side) if cropped else side for side in sides)
+    text = f"{left} left, {top} above, {right} right, {bottom} below"
     if cropped:
         other = "B" if cropped == "A" else "A"
-        return f"{cropped} is {other} without a border of {text} (pixels)"
+        return f"{cropped} is cropped: it is {other} without a border of {text} (pixels)"
     return f"B shows more than A (less where negative): {text} (pixels)"
 
 
@@ -118,7 +124,7 @@ def shift_of(straight: Straight, a: Rgb) -> tuple[float, float]:
     """Return (dx, dy) in pixels by which B lies to the right of and below A in the middle of A."""
     middle = np.array([a.shape[1] / 2, a.shape[0] / 2])
     dx, dy = along(straight, middle) - middle
-    return float(dx) + 0.0, float(dy) + 0.0
+    return float(dx), float(dy)
 
 
 def _ends(straight: Straight, a: Rgb) -> tuple[float, float, float, float]:
@@ -149,14 +155,13 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
     too_far = max(abs(wide - 1), abs(high - 1)) > LARGEST_SCALE or abs(turn) > LARGEST_TURN
     if too_far or part < SMALLEST_PART:
         raise DataError(
-            f"cannot be aligned: {'; '.join(told(straight, a, b))}; "
-            f"both show {part:.0%} of B",
+            f"cannot be aligned: {'; '.join(told(straight, a, b))}; both show {part:.0%} of B",
             where,
             "Export both at one size and crop",
         )
     cut = np.ascontiguousarray(b[top:bottom, left:right])
     inner, how = _moved(a, straight, left, top, cut.shape[:2])
-    after = between(inner, cut)
+    after = between(inner, cut, STILL.copy())  # looked at as closely as can be
     dx, dy = (0.0, 0.0) if after is None else shift_of(after.straight, inner)
     if after is None or after.agreement < SAME or max(abs(dx), abs(dy)) >= WARNED:
         raise DataError(
@@ -167,7 +172,8 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
         )
     what = "; ".join(told(straight, a, b)) or "A and B lie on one another"
     height, width = cut.shape[:2]
-    return Aligned(inner, cut, f"{what}. {how}, both cut to {width} x {height}", (dx, dy))
+    said = f"{what}. {how}, both cut to {width} x {height}; residual shift {dx:+.2f}, {dy:+.2f} px"
+    return Aligned(inner, cut, said, (dx, dy))
 
 
 def _cut(straight: Straight, a: Rgb, b: Rgb) -> tuple[int, int, int, int]:

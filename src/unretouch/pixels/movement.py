@@ -51,6 +51,8 @@ LEAST = 0.5
 """Pixels below which nothing counts as moved."""
 FEWEST = 4
 """Blocks side by side that are moved, one of them by twice LEAST, lest chance be taken for it."""
+LENSES = 0.4
+"""Share moved in places from which it is rather the correction of a lens than a hand."""
 WHITE, MOST_LOST = 253, 0.1
 """Grey levels of a channel that is blown out; share of a window that may be so on one side only."""
 
@@ -75,8 +77,13 @@ class Movement:
         """Of the picture that was moved in places, 0 to 1."""
         return float(self.moved.mean())
 
-    def blocks(self, height: int, width: int) -> Mask:
-        """Return `moved` for the blocks of A, which is so large."""
+    def left_out(self, height: int, width: int) -> Mask | None:
+        """Return which blocks of A, which is so large, were moved by hand; None if none was.
+
+        A network cannot undo that: nothing in the picture says what was moved, and where to.
+        """
+        if not 0 < self.share <= LENSES or self.agreement < ALIKE:
+            return None
         times = self.square // BLOCK
         large = self.moved.repeat(times, 0).repeat(times, 1)
         return large[: -(-height // BLOCK), : -(-width // BLOCK)]
@@ -106,34 +113,35 @@ def between(a: Rgb, b: Rgb, start: Straight = STILL) -> Movement | None:
         return None
     factor = -(-max(*a.shape[:2], *b.shape[:2]) // LONG_SIDE)
     small = [_reduced(side, factor) for side in (a, b)]
-    sides = [luma(side) for side in small]
     taken, flow = at_scale(start, 1 / factor), None
-    sides[0] = _toned(*sides, taken)
+    light = luma(small[1])
+    sides = (_toned(luma(small[0]), light, taken), light)
     for level in LEVELS:
         if level > 1 and min(sides[0].shape) < 8 * BLOCK * level:
             continue
         one, other = (_fine(_reduced(side, level)) for side in sides)
         straight = at_scale(taken, 1 / level)
         grid = one.shape[0] // BLOCK, one.shape[1] // BLOCK
-        flow = np.zeros((*grid, 2), np.float32) if flow is None else _finer(flow, grid)
+        flow = _still(*grid) if flow is None else _finer(flow, grid)
         for _ in range(ROUNDS):
             seen = _windows(one, other, straight, flow)
             flow = _smooth(flow + np.clip(seen.step, -LONGEST_STEP, LONGEST_STEP), seen)
         seen = _windows(one, other, straight, flow)
         # Most pairs are moved nowhere: the last level, which takes longest, is for the others.
         if level == 2 and start is STILL:
-            still = _windows(one, other, STILL, np.zeros_like(flow))
+            still = _windows(one, other, STILL, _still(*grid))
             if not _moves(flow, still, seen, LEAST / 2 / level).any():
                 break
     assert flow is not None  # the last level is never left out
     places = _places(grid)
     there = along(straight, places) + flow
     fitted = _fitted(places, there, seen)
-    if np.abs(along(fitted, places) - places).max() < LEAST / 2 / level:
+    if start is STILL and np.abs(along(fitted, places) - places).max() < LEAST / 2 / level:
         fitted = STILL
-    unmoved = _windows(one, other, fitted, np.zeros_like(flow))
+    unmoved = _windows(one, other, fitted, _still(*grid))
     apart = np.asarray(there - along(fitted, places), np.float32)
-    lost = _lost(*(_reduced(side.max(2), level) for side in small), fitted)
+    first, second = (_reduced(side.max(2), level) for side in small)
+    lost = _lost(first, second, fitted)
     moved = _moves(apart, unmoved, seen, LEAST / level, lost > MOST_LOST)
     most = float(np.hypot(apart[..., 0], apart[..., 1])[moved].max()) if moved.any() else 0.0
     structured = unmoved.structure >= max(float(np.median(unmoved.structure)), GREY**2 / 4)
@@ -167,12 +175,13 @@ def _toned(one: Plane, other: Plane, straight: Straight) -> Plane:
     from scipy import ndimage
 
     x, y = (_reduced(side, LEVELS[0]) for side in (one, other))
-    y = _moved_back(y, at_scale(straight, 1 / LEVELS[0]), np.zeros((1, 1, 2), np.float32), x.shape)
+    y = _moved_back(y, at_scale(straight, 1 / LEVELS[0]), _still(1, 1), x.shape)
     levels = np.rint(x).astype(int).ravel()
-    sums = (np.bincount(levels, weights, 256) for weights in (np.ones_like(levels), y.ravel(), levels))
-    count, light, own = (ndimage.gaussian_filter1d(each, 4.0, mode="constant") for each in sums)
+    sums = (np.bincount(levels, each, 256) for each in (np.ones(x.size), levels, y.ravel()))
+    count, own, light = (ndimage.gaussian_filter1d(each, 4.0, mode="constant") for each in sums)
     known = count > count.sum() * 1e-4
-    return np.interp(one, own[known] / count[known], light[known] / count[known]).astype(np.float32)
+    curve = np.interp(one, own[known] / count[known], light[known] / count[known])
+    return np.asarray(curve, np.float32)
 
 
 def _fine(light: Plane) -> Plane:
@@ -187,6 +196,11 @@ def _places(grid: tuple[int, int]) -> NDArray[np.float64]:
     """Return the middle of each block, (h, w, 2): x, y from the upper left corner."""
     y, x = np.mgrid[: grid[0], : grid[1]]
     return np.stack([x, y], -1) * float(BLOCK) + BLOCK / 2
+
+
+def _still(height: int, width: int) -> Plane:
+    """Return the flow of a picture that is not moved, in so many blocks."""
+    return np.zeros((height, width, 2), np.float32)
 
 
 def _finer(flow: Plane, grid: tuple[int, int]) -> Plane:
@@ -249,8 +263,7 @@ def _lost(one: NDArray[Any], other: NDArray[Any], straight: Straight) -> Plane:
     from scipy import ndimage
 
     white = [np.asarray(side >= WHITE, np.float32) for side in (one, other)]
-    still = np.zeros((1, 1, 2), np.float32)
-    apart = np.abs(white[0] - _moved_back(white[1], straight, still, one.shape))
+    apart = np.abs(white[0] - _moved_back(white[1], straight, _still(1, 1), one.shape))
     edges = [(0, -length % BLOCK) for length in apart.shape]
     blocks = block_means(np.pad(apart, edges)[..., None])[..., 0]
     return np.asarray(ndimage.gaussian_filter(blocks, WINDOW))
@@ -297,9 +310,7 @@ def _regions(moved: Mask) -> Mask:
     return np.asarray(ndimage.binary_erosion(filled, square, iterations=2, border_value=1))
 
 
-def _fitted(
-    places: NDArray[np.float64], there: NDArray[np.float64], seen: _Windows
-) -> Straight:
+def _fitted(places: NDArray[np.float64], there: NDArray[np.float64], seen: _Windows) -> Straight:
     """Return the straight function that takes `places` to `there`, but for what lies far off."""
     from scipy.optimize import least_squares
 
@@ -321,4 +332,4 @@ def _fitted(
         ).x
         for axis in (0, 1)
     ]
-    return np.asarray(lines) / (size, size, 1)
+    return np.asarray(np.asarray(lines) / (size, size, 1), np.float64)

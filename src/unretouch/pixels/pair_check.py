@@ -10,25 +10,35 @@ import io
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels.alignment import UNLIKE, phase_shift, placed, told
+from unretouch.base.errors import DataError
+from unretouch.pixels.alignment import (
+    UNLIKE,
+    percent_warned,
+    phase_shift,
+    placed,
+    shift_warned,
+    told,
+)
 from unretouch.pixels.images import Picture, row_strips
+from unretouch.pixels.movement import LENSES
 from unretouch.pixels.spaces import Rgb, luma
 
 WINDOW = 1024
 """Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
 ALIGN = "unretouch pair ... --align"
-LENSES = 0.4
-"""Share moved in places from which it is rather the correction of a lens than a hand."""
 SURE = 0.2
 """Below this height of the peak (1 is a pure shift) two pictures have too little in common."""
 SWAPPED = 1.1
 """Ratio of fine detail from which the input counts as the more detailed side."""
 ALIKE = 0.8
 """Correlation of the sides below which they are hardly the same picture."""
+NO_PAIR = 0.15
+"""The same, below which they are two pictures beyond doubt."""
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
@@ -41,8 +51,12 @@ class Doubts:
     """both sides are one picture"""
     correlation: float | None = None
     """of two sides that are hardly the same picture"""
+    shift: tuple[float, float] | None = None
+    """(dx, dy) in pixels by which B lies to the right of and below A"""
+    resized: float | None = None
+    """per cent by which A is larger than B"""
     misplaced: tuple[str, ...] = ()
-    """how B is shifted, resized or turned against A, in words"""
+    """both, and a turn, in words"""
     liquified: tuple[float, float] | None = None
     """share of the picture that was moved in places, and pixels by which it was at most"""
     detail_ratio: float | None = None
@@ -64,15 +78,28 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     if lies is None:
         return Doubts(detail_ratio=swapped)
     return Doubts(
+        shift=shift_warned(lies.straight, a),
+        resized=percent_warned(lies.straight, a),
         misplaced=tuple(told(lies.straight, a, b)),
         liquified=(lies.share, lies.most) if lies.moved.any() else None,
         detail_ratio=swapped,
     )
 
 
-def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
-    """Return what a terminal says of the doubts about a pair."""
+def warnings_for(a: Rgb, b: Rgb, direction: str, halves_of: Path | None = None) -> list[str]:
+    """Return what a terminal says of the doubts about a pair.
+
+    Raises DataError where it is made of the `halves_of` a file that have nothing in common.
+    """
     found = doubts(a, b, direction)
+    if halves_of is not None and found.correlation is not None and found.correlation < NO_PAIR:
+        raise DataError(
+            "its halves are not the same picture "
+            f"(correlation {found.correlation:.2f}), so it is no pair",
+            halves_of,
+            "A combined picture shows one photograph twice, A (retouched) left and B (before) "
+            "right; make such pictures of two folders: unretouch pair RETOUCHED BEFORE",
+        )
     if found.same:
         return ["A and B are the same picture, so there is nothing to learn from this pair"]
     if found.correlation is not None:
@@ -104,6 +131,14 @@ def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
             f"swapped, use --direction {other}"
         )
     return said
+
+
+def unequal(a: Rgb, b: Rgb) -> str:
+    """Return why two sides are of different size, as far as can be seen, and what to do."""
+    lies = placed(a, b)
+    if lies is None or lies.agreement < UNLIKE:
+        return "Export both at one size"
+    return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
 
 
 def colour_doubts(pictures: list[Picture]) -> list[str]:

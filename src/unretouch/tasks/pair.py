@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from rich.table import Table
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.pair_files import PairFiles, match_folders
+from unretouch.pixels.alignment import aligned
+from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders
 from unretouch.pixels.pairs import sides
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.console import number, say, table
@@ -54,6 +55,8 @@ class PairingReport:
 
     rows: list[PairRow]
     problems: list[DataError]
+    notes: tuple[str, ...] = ()
+    """of the files together"""
 
 
 def main(settings: PairSettings) -> int:
@@ -69,11 +72,13 @@ def main(settings: PairSettings) -> int:
             settings.size,
         )
     else:
-        retouched, before = settings.folders
-        report = pair_folders(retouched, before, out)
+        a_folder, *others = settings.folders
+        report = pair_folders(a_folder, others[0] if others else None, out, settings.align)
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
+    for note in report.notes:
+        say(console, f"note: {note}")
     for row in report.rows:
         for warning in row.warnings:
             say(console, f"note: {row.name}: {warning}")
@@ -83,21 +88,31 @@ def main(settings: PairSettings) -> int:
     return ExitCode.OK
 
 
-def pair_folders(a_folder: Path, b_folder: Path, out: Path) -> PairingReport:
+def pair_folders(
+    a_folder: Path, b_folder: Path | None, out: Path, align: bool = False
+) -> PairingReport:
     """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
 
-    Raises DataError when a folder is missing, empty or holds `out`, or no name is in both;
-    DiskError when a file cannot be written.
+    Without `b_folder`, `a_folder` holds pairs in any layout. With `align` the sides are brought
+    together first (see pixels/alignment.py). Raises DataError when a folder is missing, empty or
+    holds `out`, or no name is in both; DiskError when a file cannot be written.
     """
-    _refuse_inside(out, a_folder, b_folder)
-    found = match_folders(a_folder, b_folder)
+    folders = [folder for folder in (a_folder, b_folder) if folder is not None]
+    _refuse_inside(out, *folders)
+    found = find_pairs(a_folder, "") if b_folder is None else match_folders(a_folder, b_folder)
 
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
-        a, b = sides(files, pictures)
-        return _write(out, files.name, a, b, pair_check.colour_doubts(pictures))
+        notes = pair_check.colour_doubts(pictures)
+        if align:
+            together = aligned(*sides(files, pictures, of_one_size=False), files.files[0])
+            a, b = together.a, together.b
+            notes.append(together.said)
+        else:
+            a, b = sides(files, pictures)
+        return _write(out, files.name, a, b, notes)
 
-    return _all(found.pairs, make, found.problems)
+    return replace(_all(found.pairs, make, found.problems), notes=found.notes)
 
 
 def simulate_pairs(
