@@ -1,4 +1,4 @@
-"""Pairs whose sides do not lie on one another: row V2 of the fault matrix in docs/reliability.md."""
+"""Pairs whose sides do not lie on one another: row V2 of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from unretouch.pixels.retouched_area import pair_map
 from unretouch.tasks.pair import pair_folders
 
 Rgb = NDArray[np.uint8]
+SIDE = 384
 MIDDLE = np.s_[20:-20, 20:-20]
+
+
+@pytest.fixture(scope="module")
+def portrait(portrait: Rgb) -> Rgb:
+    return np.ascontiguousarray(portrait[:SIDE, 60 : 60 + SIDE])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def resized(rgb: Rgb, scale: float) -> Rgb:
     return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
-def pushed(rgb: Rgb, pixels: float, x: int = 200, y: int = 150, radius: float = 70) -> Rgb:
+def pushed(rgb: Rgb, pixels: float, x: int = 140, y: int = 150, radius: float = 70) -> Rgb:
     """Liquify: what lies around a place is pushed to the right."""
     rows, columns = np.mgrid[: len(rgb), : rgb.shape[1]].astype(float)
     push = pixels * np.maximum(0, 1 - ((rows - y) ** 2 + (columns - x) ** 2) / radius**2) ** 2
@@ -79,7 +85,7 @@ def test_V2_another_size_is_named_with_the_remedy(
         load_pairs(tmp_path, "train")
     assert f"A is resized: {word} than B" in str(refusal.value)
     assert ALIGN in str(refusal.value)
-    side = min(len(other), 512)
+    side = min(len(other), SIDE)
     [said] = warnings_for(other[:side, :side], portrait[:side, :side], "AtoB")
     assert f"A is resized: {word} than B" in said
     assert ALIGN in said
@@ -105,7 +111,7 @@ def test_V2_a_local_warp_is_named_as_such(portrait: Rgb, after: Rgb) -> None:
     lies = placed(pushed(after, 3), portrait)
     assert lies is not None
     assert lies.most == pytest.approx(3, abs=0.5)
-    assert 0.02 < lies.share < 0.12
+    assert 0.04 < lies.share < 0.2
 
 
 @pytest.mark.parametrize("quality", [None, 85])
@@ -115,12 +121,12 @@ def test_V2_what_a_local_warp_moved_is_left_out_of_training(
     a, b = pushed(after, 3), portrait
     if quality:
         a, b = jpeg(a, quality), jpeg(b, quality)
-    asked = pair_map(a, b).asked(a, b, slice(0, 512), slice(0, 512))
-    heart = np.s_[120:180, 170:230]
+    asked = pair_map(a, b).asked(a, b, slice(0, SIDE), slice(0, SIDE))
+    heart = np.s_[120:180, 110:170]
     assert np.array_equal(asked[heart], a[heart])
-    elsewhere = np.s_[300:, :]
+    elsewhere = np.s_[270:, :]
     plain = jpeg(after, quality) if quality else after
-    without = pair_map(plain, b).asked(plain, b, slice(0, 512), slice(0, 512))
+    without = pair_map(plain, b).asked(plain, b, slice(0, SIDE), slice(0, SIDE))
     assert (asked[elsewhere] == without[elsewhere]).mean() > 0.97
 
 
@@ -144,14 +150,19 @@ def test_V2_sides_are_brought_together_to_a_tenth_of_a_pixel(
     together = aligned(np.ascontiguousarray(a(after)), before, "one")
     height, width = together.b.shape[:2]
     assert together.a.shape == together.b.shape
-    assert min(height, width) > 430
+    assert min(height, width) > 300
     # B is a piece of what it was, bit for bit.
-    windows = [
-        np.array_equal(before[y : y + height, x : x + width], together.b)
-        for y in range(before.shape[0] - height + 1)
-        for x in range(before.shape[1] - width + 1)
-    ]
-    assert sum(windows) == 1
+    down, across = (
+        range(whole - part + 1)
+        for whole, part in zip(before.shape, together.b.shape, strict=True)
+        if whole != 3
+    )
+    assert any(
+        np.array_equal(before[y, x : x + width], together.b[0])
+        and np.array_equal(before[y : y + height, x : x + width], together.b)
+        for y in down
+        for x in across
+    )
     residual = placed_closely(together.a, together.b)
     assert np.abs(residual).max() < 0.1
     assert max(map(abs, together.residual)) < 0.1
@@ -177,13 +188,13 @@ def test_V2_pair_align_writes_what_it_says(tmp_path: Path, portrait: Rgb, after:
     assert pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "plain").rows == []
     [row] = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out", align=True).rows
     [said] = row.warnings
-    assert "2.0 % smaller" in said
+    assert "2.1 % smaller" in said
     assert "A was resampled, B left as it is" in said
     assert "residual shift" in said
     # Pairs that were combined already are aligned from their folder.
     write(tmp_path / "combined", np.concatenate([after[:-3], portrait[3:]], axis=1))
     [again] = pair_folders(tmp_path / "combined", None, tmp_path / "again", align=True).rows
-    assert again.height == 512 - 6
+    assert again.height == SIDE - 3
     assert again.shift == pytest.approx((0, 0), abs=0.1)
 
 

@@ -28,7 +28,7 @@ LARGEST_SCALE, LARGEST_TURN = 0.06, 2.0
 """Another size, as a share, and degrees that are undone."""
 SMALLEST_PART = 0.5
 """Share of B that must be left."""
-WHOLE = 0.03
+WHOLE = 0.08
 """Pixels from a shift by whole ones that is taken for one."""
 WARNED = 0.5
 """Pixels by which another size or a turn moves the border where it is named."""
@@ -79,7 +79,7 @@ def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
     if abs(math.radians(turn)) * max(a.shape) / 2 >= WARNED:
         said.append(f"B is turned by {turn:+.2f} degrees against A")
     if a.shape != b.shape:
-        said.append(_borders(straight, a, b))
+        said += _borders(straight, a, b)
     elif (shift := shift_warned(straight, a)) is not None:
         # Adding 0.0 makes a rounded -0.0 a plain zero.
         dx, dy = (round(axis, 1) + 0.0 for axis in shift)
@@ -101,16 +101,19 @@ def shift_warned(straight: Straight, a: Rgb) -> tuple[float, float] | None:
     return (dx, dy) if max(abs(dx), abs(dy)) >= WARNED else None
 
 
-def _borders(straight: Straight, a: Rgb, b: Rgb) -> str:
+def _borders(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
+    """Return which borders of B are missing in A, or the other way round; nothing if none is."""
     left, top, right, bottom = (round(side) for side in _ends(straight, a))
     sides = (left, top, b.shape[1] - right, b.shape[0] - bottom)
+    if not any(sides):
+        return []
     cropped = "A" if min(sides) >= 0 else "B" if max(sides) <= 0 else ""
     left, top, right, bottom = (abs(side) if cropped else side for side in sides)
-    text = f"{left} left, {top} above, {right} right, {bottom} below"
+    text = f"{left} left, {top} above, {right} right, {bottom} below (pixels)"
     if cropped:
         other = "B" if cropped == "A" else "A"
-        return f"{cropped} is cropped: it is {other} without a border of {text} (pixels)"
-    return f"B shows more than A (less where negative): {text} (pixels)"
+        return [f"{cropped} is cropped: it is {other} without a border of {text}"]
+    return [f"A and B are cropped: B shows more than A, or less where negative: {text}"]
 
 
 def shape_of(straight: Straight) -> tuple[float, float, float]:
