@@ -132,8 +132,8 @@ def test_the_same_ending_decides_between_twins(tmp_path: Path) -> None:
 
 
 def test_folders_without_one_common_name_show_how_theirs_look(tmp_path: Path) -> None:
-    put(tmp_path, "train/A/1_after.png", "train/B/1_before.png")
-    with pytest.raises(DataError, match=r"no name is in both.*1_after\.png.*1_before\.png"):
+    put(tmp_path, "train/A/one.png", "train/B/two.png")
+    with pytest.raises(DataError, match=r"no name is in both.*one\.png.*two\.png"):
         find_pairs(tmp_path, "train")
 
 
@@ -329,3 +329,44 @@ def test_two_sides_in_one_file_may_have_twice_the_pixels_of_one(
     for folder in ("one", "two"):
         with pytest.raises(ManyDataErrors, match="million pixels, more than"):
             load_pairs(tmp_path / folder, "train")
+
+
+@pytest.mark.parametrize(
+    "added",
+    ["-Edit", "-Edit-2", "_retouched", "-2", " (1)", " copy", " - copy", "_보정", "_AFTER"],
+)
+def test_names_meet_without_what_programs_and_people_add(tmp_path: Path, added: str) -> None:
+    put(tmp_path, f"train/A/sub/IMG_1234{added}.jpg", "train/A/IMG_1.png")
+    put(tmp_path, "train/B/sub/IMG_1234.png", "train/B/IMG_1.png", rgb=B)
+    found = find_pairs(tmp_path, "train")
+    assert [file.name for file in found.pairs[1].files] == [f"IMG_1234{added}.jpg", "IMG_1234.png"]
+    assert found.problems == ()
+    [note] = found.notes
+    assert f"IMG_1234{added}.jpg and IMG_1234.png" in note
+    assert "IMG_1.png" not in note
+    assert load_pairs(tmp_path, "train").warnings[0] == note
+
+
+def test_words_may_be_added_on_both_sides_but_numbers_tell_photographs_apart(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "train/A/1_after.png", "train/A/photo_01.png", "train/A/IMG_9-2.png")
+    put(tmp_path, "train/B/1_before.png", "train/B/photo_02.png", "train/B/IMG_9-2.png", rgb=B)
+    put(tmp_path, "train/A/IMG_9.png")
+    found = find_pairs(tmp_path, "train")
+    assert [[file.name for file in pair.files] for pair in found.pairs] == [
+        ["1_after.png", "1_before.png"],
+        ["IMG_9-2.png", "IMG_9-2.png"],
+    ]
+    left = sorted(Path(problem.where).name for problem in found.problems)
+    assert left == ["IMG_9.png", "photo_01.png", "photo_02.png"]
+
+
+def test_names_that_could_meet_in_several_ways_are_one_line(tmp_path: Path) -> None:
+    put(tmp_path, "train/A/IMG_7-Edit.jpg", "train/A/IMG_7-Edit-2.jpg", "train/A/x.png")
+    put(tmp_path, "train/B/IMG_7.jpg", "train/B/x.png", rgb=B)
+    found = find_pairs(tmp_path, "train")
+    assert [pair.name for pair in found.pairs] == ["x"]
+    [problem] = found.problems
+    assert "IMG_7-Edit-2.jpg, IMG_7-Edit.jpg could belong to IMG_7.jpg" in str(problem)
+    assert found.notes == ()

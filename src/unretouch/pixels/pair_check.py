@@ -9,18 +9,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.base.errors import DataError
+from unretouch.pixels.alignment import (
+    UNLIKE,
+    percent_warned,
+    phase_shift,
+    placed,
+    shift_warned,
+    told,
+)
 from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.images import Picture, row_strips
+from unretouch.pixels.movement import LENSES
 from unretouch.pixels.spaces import Rgb, luma
 
 WINDOW = 1024
 """Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
-SHIFT_WARNED = 0.5
-"""pixels"""
+ALIGN = "unretouch pair ... --align"
 SURE = 0.2
 """Below this height of the peak (1 is a pure shift) two pictures have too little in common."""
 SWAPPED = 1.1
@@ -29,6 +39,8 @@ ALIKE = 0.8
 """Correlation of the sides below which they are hardly the same picture."""
 RESIDUE = 2
 """Grey levels that a grade may leave where nothing was retouched."""
+NO_PAIR = 0.15
+"""The same, below which they are two pictures beyond doubt."""
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
@@ -43,6 +55,12 @@ class Doubts:
     """of two sides that are hardly the same picture"""
     shift: tuple[float, float] | None = None
     """(dx, dy) in pixels by which B lies to the right of and below A"""
+    resized: float | None = None
+    """per cent by which A is larger than B"""
+    misplaced: tuple[str, ...] = ()
+    """both, and a turn, in words"""
+    liquified: tuple[float, float] | None = None
+    """share of the picture that was moved in places, and pixels by which it was at most"""
     detail_ratio: float | None = None
     """fine detail of the input over that of the answer, where the sides may be swapped"""
     grade: Grade | None = None
@@ -57,24 +75,45 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     """
     if all(np.array_equal(*strips) for strips in _strips(a, b)):
         return Doubts(same=True)
-    moved = shift(a, b)
-    if moved is None and (alike := likeness(a, b)) < ALIKE:
+    lies = placed(a, b)
+    if lies is None and (alike := likeness(a, b)) < ALIKE:
         return Doubts(correlation=alike)
+    if lies is not None and lies.agreement < UNLIKE:
+        return Doubts(correlation=lies.agreement)
     grade = colour_grade(a, b)
     ratio = detail_ratio(a, b, grade)
     if direction == "BtoA":
         ratio = 1 / ratio if ratio else float("inf")
-    shifted = moved is not None and max(map(abs, moved)) >= SHIFT_WARNED
+    swapped = ratio if ratio >= SWAPPED else None
+    if lies is None:
+        return Doubts(detail_ratio=swapped, grade=grade)
     return Doubts(
-        shift=moved if shifted else None,
-        detail_ratio=ratio if ratio >= SWAPPED else None,
+        shift=shift_warned(lies.straight, a),
+        resized=percent_warned(lies.straight, a),
+        misplaced=tuple(told(lies.straight, a, b)),
+        liquified=(lies.share, lies.most) if lies.moved.any() else None,
+        detail_ratio=swapped,
         grade=grade,
     )
 
 
-def warnings_for(a: Rgb, b: Rgb, direction: str) -> list[str]:
-    """Return what a terminal says of the doubts about a pair."""
-    return said_of(doubts(a, b, direction), direction)
+def warnings_for(a: Rgb, b: Rgb, direction: str, halves_of: Path | None = None) -> list[str]:
+    """Return what a terminal says of the doubts about a pair. Raises DataError as require_pair."""
+    found = doubts(a, b, direction)
+    require_pair(found, halves_of)
+    return said_of(found, direction)
+
+
+def require_pair(found: Doubts, halves_of: Path | None) -> None:
+    """Raise DataError where a pair is made of the `halves_of` a file that have nothing in common."""
+    if halves_of is not None and found.correlation is not None and found.correlation < NO_PAIR:
+        raise DataError(
+            "its halves are not the same picture "
+            f"(correlation {found.correlation:.2f}), so it is no pair",
+            halves_of,
+            "A combined picture shows one photograph twice, A (retouched) left and B (before) "
+            "right; make such pictures of two folders: unretouch pair RETOUCHED BEFORE",
+        )
 
 
 def said_of(found: Doubts, direction: str) -> list[str]:
@@ -84,14 +123,23 @@ def said_of(found: Doubts, direction: str) -> list[str]:
     if found.correlation is not None:
         return [
             f"A and B are hardly the same picture (correlation {found.correlation:.2f}): "
-            "is it a pair at all?"
+            "is it a pair at all? Give the two sides of one photograph the same name"
         ]
     said = []
-    if found.shift is not None:
-        dx, dy = found.shift
+    if found.misplaced:
         said.append(
-            f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A: "
-            "align the two, or the network learns to move the picture"
+            f"{'; '.join(found.misplaced)}: align the two, or the network learns to move the "
+            f"picture: {ALIGN}"
+        )
+    if found.liquified is not None:
+        share, most = found.liquified
+        said.append(
+            f"liquify: {share:.0%} of the picture was moved by up to {most:.1f} px; "
+            + (
+                "so much is rather the correction of a lens: export both sides with the same one"
+                if share > LENSES
+                else "the fast recipe leaves that out, since a network cannot undo it"
+            )
         )
     if found.grade is not None:
         said.append(
@@ -106,6 +154,14 @@ def said_of(found: Doubts, direction: str) -> list[str]:
             f"swapped, use --direction {other}"
         )
     return said
+
+
+def unequal(a: Rgb, b: Rgb) -> str:
+    """Return why two sides are of different size, as far as can be seen, and what to do."""
+    lies = placed(a, b)
+    if lies is None or lies.agreement < UNLIKE:
+        return "Export both at one size"
+    return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
 
 
 def explained(grade: Grade) -> str:
@@ -158,40 +214,10 @@ def repeated(digests: list[tuple[str, str, str]]) -> list[str]:
 def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
     """Return (dx, dy) in pixels by which `b` lies to the right of and below `a`; None if unclear.
 
-    Phase correlation (Kuglin and Hines 1975), damped by a Gaussian so that the peak is a Gaussian,
-    whose place between pixels a parabola through the logarithms finds. Fine texture, which a
-    retouch takes away, is damped most.
+    See alignment.phase_shift.
     """
-    first, second = luma(_middle(a)), luma(_middle(b))
-    height, width = first.shape
-    if min(height, width) < 32:
-        return None
-    window = np.outer(np.hanning(height), np.hanning(width))
-    spectra = [np.fft.rfft2((plane - plane.mean()) * window) for plane in (first, second)]
-    cross = spectra[1] * spectra[0].conj()
-    size = np.abs(cross)
-    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
-    damping = np.exp(-(rows**2 + columns**2) / (2 * 0.1**2))
-    # The slowest waves hold the light of the picture rather than the place of its edges.
-    damping[(rows**2 + columns**2) < (3 / min(height, width)) ** 2] = 0
-    floor = 1e-6 * size.max()
-    if floor == 0:
-        return None
-    peaks = np.fft.irfft2(np.where(size > floor, cross / np.maximum(size, floor), 0) * damping)
-    highest = np.fft.irfft2(damping, (height, width))[0, 0]
-    row, column = np.unravel_index(int(peaks.argmax()), peaks.shape)
-    if peaks[row, column] < SURE * highest:
-        return None
-    return _between(peaks[row, :], int(column)), _between(peaks[:, column], int(row))
-
-
-def _between(line: NDArray[np.float64], at: int) -> float:
-    """Return the signed place of the peak at index `at` of a periodic line, between samples."""
-    left, middle, right = np.log(np.maximum(line[[at - 1, at, (at + 1) % len(line)]], 1e-12))
-    curve = left - 2 * middle + right
-    offset = 0.5 * (left - right) / curve if curve < 0 else 0.0
-    place = at - len(line) if at > len(line) // 2 else at
-    return float(place + offset) + 0.0  # never minus zero
+    found = phase_shift(luma(_middle(a)), luma(_middle(b)))
+    return None if found is None or found[2] < SURE else found[:2]
 
 
 def _middle(rgb: Rgb) -> Rgb:

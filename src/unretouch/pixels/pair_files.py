@@ -10,11 +10,13 @@ Below the folder of the data, for the phase `train`:
 | flat | combined pictures in the folder itself, when it has no subfolder |
 
 In two folders, files belong together by the path below A and B, whatever the ending; names are
-compared composed (NFC), so that Korean names from macOS and Windows meet.
+compared composed (NFC), so that Korean names from macOS and Windows meet. What is left over meets
+by what programs and people add to a name (ADDED), where that leaves no doubt.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
@@ -23,6 +25,18 @@ from pathlib import Path
 from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
+
+WORDS = (
+    "edit", "edited", "retouch", "retouched", "final", "after", "before", "copy", "orig",
+    "original", "보정", "보정본", "수정", "수정본", "최종", "전", "후", "원본", "복사본", "사본",
+)  # fmt: skip
+"""Added to a name, in small or capital letters, with a space, `-` or `_` before: IMG_1234-Edit."""
+ADDED = re.compile(
+    rf"(?P<word>(\s*[-_]\s*|\s+)({'|'.join(WORDS)}))|[-_]\d{{1,2}}|\s*\(\d{{1,2}}\)", re.IGNORECASE
+)
+"""The same, and numbers of copies: IMG_1234-2, IMG_1234 (1)."""
+MOST_NAMED = 3
+"""Pairs of such names that are told."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,8 @@ class Found:
     pairs: tuple[PairFiles, ...]
     problems: tuple[DataError, ...]
     """files without a partner, or with more than one"""
+    notes: tuple[str, ...] = ()
+    """what people should know of how files were brought together"""
 
 
 def phase_exists(dataroot: Path | str, phase: str) -> bool:
@@ -83,23 +99,27 @@ def find_pairs(root: Path, phase: str) -> Found:
 def match_folders(a: Path, b: Path) -> Found:
     """Bring the pictures of folders `a` and `b` together by name.
 
-    The same path with the same ending comes first, then the same path with another ending. Raises
-    DataError when a folder is missing or empty, or no name is in both.
+    The same path with the same ending comes first, then the same path with another ending, then
+    what meets without the words and numbers that were added to names. Raises DataError when a
+    folder is missing or empty, or no name is in both.
     """
     left, right = (_by_name(folder) for folder in (a, b))
     both = [(path, right[key]) for key, path in left.items() if key in right]
     rest_a = _by_stem({key: path for key, path in left.items() if key not in right})
     rest_b = _by_stem({key: path for key, path in right.items() if key not in left})
     problems: list[DataError] = []
+    for stem in sorted({*rest_a} & {*rest_b}):
+        if len(rest_a[stem]) == len(rest_b[stem]) == 1:
+            both.append((rest_a.pop(stem)[0], rest_b.pop(stem)[0]))
+    by_suffix, unclear = _met_by_suffix(rest_a, rest_b)
+    both += by_suffix
+    problems += unclear
     for stem in sorted({*rest_a, *rest_b}):
         ours, theirs = rest_a[stem], rest_b[stem]
-        if len(ours) == len(theirs) == 1:
-            both.append((ours[0], theirs[0]))
-            continue
         for files, other in ((ours, b), (theirs, a)):
             what = "fits several" if ours and theirs else "has no picture"
             problems += [DataError(f"{what} of the same name in {other}", path) for path in files]
-    if not both:
+    if not both and not unclear:
         raise DataError(
             "no name is in both folders",
             f"{a} and {b}",
@@ -111,7 +131,74 @@ def match_folders(a: Path, b: Path) -> Found:
     return Found(
         tuple(PairFiles(name, files) for name, files in zip(labels, both, strict=True)),
         tuple(problems),
+        _note(by_suffix),
     )
+
+
+def _met_by_suffix(
+    rest_a: dict[str, list[Path]], rest_b: dict[str, list[Path]]
+) -> tuple[list[tuple[Path, Path]], list[DataError]]:
+    """Return the files that meet without what was added to their names, and which of them meet
+    more than one; both are taken out of what is left, by stems."""
+    partners = {
+        one: [other for other in rest_b if rest_b[other] and _meet(one, other)]
+        for one in sorted(rest_a)
+        if rest_a[one]
+    }
+    met: list[tuple[Path, Path]] = []
+    unclear: list[DataError] = []
+    while partners:
+        # All that hang together: from one to its partners, to theirs, and so on.
+        ones, others = {next(iter(partners))}, set[str]()
+        while True:
+            others = {other for one in ones for other in partners[one]}
+            more = {one for one in partners if one in ones or others & {*partners[one]}}
+            if more == ones:
+                break
+            ones = more
+        for one in ones:
+            del partners[one]
+        if not others:
+            continue
+        left = [path for one in sorted(ones) for path in rest_a.pop(one)]
+        right = [path for other in sorted(others) for path in rest_b.pop(other)]
+        if len(left) == len(right) == 1:
+            met.append((left[0], right[0]))
+            continue
+        fit, to = (", ".join(path.name for path in side) for side in (left, right))
+        hint = "Give the two pictures of each pair the same name"
+        unclear.append(DataError(f"{fit} could belong to {to}", left[0].parent, hint))
+    return met, unclear
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two stems are the same without what was added. Numbers were added to one only:
+    photo_1 and photo_2 are two photographs."""
+    return bool(
+        {*_shortened(one)} & {*_shortened(other, words_only=True)}
+        or {*_shortened(one, words_only=True)} & {*_shortened(other)}
+    )
+
+
+def _shortened(stem: str, words_only: bool = False) -> list[str]:
+    """Return the stem, and what is left of it as one addition after the other is taken off."""
+    found = [stem]
+    while True:
+        ends = [match for match in ADDED.finditer(found[-1]) if match.end() == len(found[-1])]
+        if not ends or (words_only and not ends[0]["word"]):
+            return found
+        left = found[-1][: ends[0].start()]
+        if not left or left.endswith("/"):
+            return found
+        found.append(left)
+
+
+def _note(met: list[tuple[Path, Path]]) -> tuple[str, ...]:
+    if not met:
+        return ()
+    named = ", ".join(f"{a.name} and {b.name}" for a, b in met[:MOST_NAMED])
+    more = f" and {len(met) - MOST_NAMED} more" if len(met) > MOST_NAMED else ""
+    return (f"taken for pairs though their names differ: {named}{more}",)
 
 
 def _sides(root: Path, phase: str) -> list[tuple[Path, Path]]:

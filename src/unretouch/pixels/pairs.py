@@ -260,6 +260,7 @@ def load_pairs(
     loaded = LoadedPairs([], [], [], {}, lazy=cache is not None)
     if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
         loaded.warnings.append(unread)
+    loaded.warnings.extend(found.notes)
     digests: list[tuple[str, str, str]] = []
     noted: list[tuple[str, str]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
@@ -270,7 +271,12 @@ def load_pairs(
             continue
         doubts = pair_check.conversions(pictures)
         if number in aligned:
-            doubts += pair_check.warnings_for(a, b, direction)
+            halves_of = files.files[0] if len(files.files) == 1 else None
+            try:
+                doubts += pair_check.warnings_for(a, b, direction, halves_of)
+            except DataError as problem:
+                problems.append(problem)
+                continue
         noted.extend((files.name, doubt) for doubt in doubts)
         loaded.manifest.extend(
             _record(files.name, path, root, picture)
@@ -429,17 +435,17 @@ def _lazy(
     return LazyPair(files.name, files.files, shape, decode, cache)
 
 
-def sides(files: PairFiles, pictures: list[images.Picture]) -> Sides:
-    """Return A and B, uint8 (H, W, 3) of one size. Raises DataError when they cannot be."""
+def sides(files: PairFiles, pictures: list[images.Picture], of_one_size: bool = True) -> Sides:
+    """Return A and B, uint8 (H, W, 3), `of_one_size`. Raises DataError when they cannot be."""
     if len(pictures) == 2:
         a, b = (picture.rgb for picture in pictures)
-        if a.shape == b.shape:
+        if a.shape == b.shape or not of_one_size:
             return a, b
         turned = a.shape[:2] == b.shape[1::-1]
         raise DataError(
             f"is {_size(b)}, but {files.files[0].name} of the same pair is {_size(a)}",
             files.files[1],
-            "One of the two is turned by 90 degrees" if turned else "Export both at one size",
+            "One of the two is turned by 90 degrees" if turned else pair_check.unequal(a, b),
         )
     whole = pictures[0].rgb
     width = whole.shape[1]

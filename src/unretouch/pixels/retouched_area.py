@@ -2,7 +2,7 @@
 
 A pixel counts as retouched where the difference around it stands out above the noise of the pair
 (see pair_noise.py), or, for a large and faint change such as dodge and burn, where the mean
-difference around it does.
+difference around it does. Places that were moved (liquify, see movement.py) count as untouched.
 
 Everything is measured in strips of rows, so a large picture needs little memory.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels import slow_change
+from unretouch.pixels.alignment import placed
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import (
     BLOCK,
@@ -72,6 +73,8 @@ class PairMap:
     spread: float = 0.0
     """how uneven the noise is: spread of the logarithm of difference over noise, about 0.2 for
     noise of a sensor, 0.5 to 1 for that of compression"""
+    moved: Mask | None = None
+    """(h, w): which blocks were moved by hand; None where none was"""
     _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
     _slow: dict[float, Plane] = field(default_factory=dict, repr=False)
 
@@ -83,6 +86,11 @@ class PairMap:
     @property
     def lossless(self) -> bool:
         """Whether the sides differ by retouching alone."""
+        return self.exact and self.moved is None
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether there is no noise between the sides."""
         return not self.noise.any()
 
     @cached_property
@@ -93,12 +101,15 @@ class PairMap:
         found = self.difference > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * self.noise)
         spread = np.sqrt(self._around_means + 1e-4)
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
-        return np.asarray(found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread)))
+        found = found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread))
+        return np.asarray(found if self.moved is None else found & ~self.moved)
 
     @cached_property
     def asked_blocks(self) -> Plane:
         """(h, w): `absolute` where something is asked for, 0 where only noise differs."""
-        return self.absolute if self.lossless else self.absolute * self.blocks
+        if self.exact:
+            return self.absolute if self.moved is None else self.absolute * ~self.moved
+        return self.absolute * self.blocks
 
     def asked_rows(self, rows: slice) -> Plane:
         """Return `asked_blocks` for these rows of the picture, grey levels, (rows, W)."""
@@ -171,8 +182,9 @@ class PairMap:
         return np.where(retouched, answer, own)
 
     def _changed(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
-        if self.lossless:
-            return np.asarray((source[rows, columns] != target[rows, columns]).any(2))
+        if self.exact:
+            differs = (source[rows, columns] != target[rows, columns]).any(2)
+            return np.asarray(differs & ~self._moved_pixels(rows, columns))
         return self.mask(source, target, rows, columns)
 
     def _tile(self, source: Rgb, target: Rgb, row: int, column: int) -> Mask:
@@ -186,10 +198,22 @@ class PairMap:
             around = np.s_[top : (row + 1) * TILE + HALO, left : (column + 1) * TILE + HALO]
             found = self._found(source[around], target[around], top, left)
             down, across = row * TILE - top, column * TILE - left
-            known = np.packbits(found[down : down + height, across : across + width])
+            found = found[down : down + height, across : across + width]
+            rows, columns = row * TILE, column * TILE
+            found &= ~self._moved_pixels(
+                slice(rows, rows + height), slice(columns, columns + width)
+            )
+            known = np.packbits(found)
             self._tiles[row, column] = known
         bits = np.unpackbits(known, count=height * width)
         return bits.view(np.bool_).reshape(height, width)
+
+    def _moved_pixels(self, rows: slice, columns: slice) -> Mask:
+        """Return `moved` for the pixels of a window."""
+        if self.moved is None:
+            return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
+        down, across = (np.arange(side.start, side.stop) // BLOCK for side in (rows, columns))
+        return np.asarray(self.moved[down[:, None], across])
 
     def _times(self, margin: float) -> float:
         """Return how many times the mean square of the noise a difference must reach."""
@@ -228,7 +252,7 @@ class PairMap:
             near > noise
         )
         found |= self._faint(residual @ LUMA, top, left)
-        if self.lossless:
+        if self.exact:
             return np.asarray(found)
         return self._without_specks(found, near > CLEAR * limit, top, left)
 
@@ -286,7 +310,9 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
     )
     file = source if coded is None else coded
     noise = noise_by_block(file, target, losses, losses_of_means, own, unlike)
-    return PairMap((height, width), absolute, difference, light, *noise)
+    lies = placed(source, target)
+    moved = None if lies is None else lies.left_out(height, width)
+    return PairMap((height, width), absolute, difference, light, *noise, moved)
 
 
 def exact_map(source: Rgb, target: Rgb) -> PairMap:

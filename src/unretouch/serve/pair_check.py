@@ -117,6 +117,25 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
                 difference=difference,
             )
         )
+    if doubts.resized is not None:
+        percent = round(doubts.resized, 1)
+        said.append(
+            _(
+                "A is {percent} % larger than B. Save both at one size, or it learns to move the "
+                "picture.",
+                percent=percent,
+            )
+        )
+    if doubts.liquified is not None:
+        share, most = round(100 * doubts.liquified[0]), round(doubts.liquified[1], 1)
+        said.append(
+            _(
+                "Liquify: {share} % of the picture was moved by up to {most} pixels. That is left "
+                "out, since a network cannot undo it.",
+                share=share,
+                most=most,
+            )
+        )
     if doubts.detail_ratio is not None:
         ratio = round(min(doubts.detail_ratio, 99.0), 2)
         said.append(

@@ -149,7 +149,11 @@ class PairSettings(Settings):
     """Write pairs to train on, and report sizes, shift and swapped sides with numbers."""
 
     folders: Annotated[tuple[Path, ...], Word("[RETOUCHED BEFORE]")] = ()
-    """two folders with the same file names: the retouched pictures (A), those before (B)"""
+    """two folders with the same file names: the retouched pictures (A), those before (B);
+    with --align also one folder of pairs as they are"""
+    align: bool = False
+    """bring together sides that are shifted, cropped, or resized by a few per cent: A is moved
+    onto B, which is only cut; refused where that cannot be done"""
     simulate: tuple[Path, ...] = ()
     """instead: untouched portraits, or folders of them; their retouched side is simulated"""
     out: Path = Path("portrait_retouch")
@@ -170,7 +174,10 @@ class PairSettings(Settings):
     def __post_init__(self) -> None:
         if self.simulate and self.folders:
             raise UsageError("goes without other folders", "--simulate")
-        if not self.simulate and len(self.folders) != 2:
+        if self.simulate and self.align:
+            raise UsageError("goes without --simulate", "--align")
+        fits = (1, 2) if self.align else (2,)
+        if not self.simulate and len(self.folders) not in fits:
             prog = "unretouch pair"
             raise UsageError(
                 f"two folders are needed, {len(self.folders)} given",

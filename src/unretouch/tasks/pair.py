@@ -18,7 +18,8 @@ from rich.table import Table
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.pair_files import PairFiles, match_folders
+from unretouch.pixels.alignment import aligned
+from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders
 from unretouch.pixels.pairs import sides
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
@@ -59,6 +60,8 @@ class PairingReport:
 
     rows: list[PairRow]
     problems: list[DataError]
+    notes: tuple[str, ...] = ()
+    """of the files together"""
 
 
 def main(settings: PairSettings) -> int:
@@ -74,14 +77,15 @@ def main(settings: PairSettings) -> int:
             settings.size,
         )
     else:
-        retouched, before = settings.folders
-        report = pair_folders(retouched, before, out, remove_grade=settings.grade == "remove")
+        a_folder, *others = settings.folders
+        report = pair_folders(
+            a_folder, others[0] if others else None, out, settings.align, settings.grade == "remove"
+        )
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
-    for line in pair_check.gathered(
-        (row.name, note) for row in report.rows for note in row.warnings
-    ):
+    notes = pair_check.gathered((row.name, note) for row in report.rows for note in row.warnings)
+    for line in (*report.notes, *notes):
         say(console, f"note: {line}")
     for row in report.rows:
         if row.compression:
@@ -93,26 +97,37 @@ def main(settings: PairSettings) -> int:
 
 
 def pair_folders(
-    a_folder: Path, b_folder: Path, out: Path, remove_grade: bool = False
+    a_folder: Path,
+    b_folder: Path | None,
+    out: Path,
+    align: bool = False,
+    remove_grade: bool = False,
 ) -> PairingReport:
     """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
 
-    With `remove_grade` an A that is graded is brought to the colours of B. Raises DataError when a
-    folder is missing, empty or holds `out`, or no name is in both; DiskError when a file cannot be
-    written.
+    Without `b_folder`, `a_folder` holds pairs in any layout. With `align` the sides are brought
+    together first (see pixels/alignment.py), with `remove_grade` an A that is graded is brought to
+    the colours of B. Raises DataError when a folder is missing, empty or holds `out`, or no name is
+    in both; DiskError when a file cannot be written.
     """
-    _refuse_inside(out, a_folder, b_folder)
-    found = match_folders(a_folder, b_folder)
+    folders = [folder for folder in (a_folder, b_folder) if folder is not None]
+    _refuse_inside(out, *folders)
+    found = find_pairs(a_folder, "") if b_folder is None else match_folders(a_folder, b_folder)
 
     def make(files: PairFiles) -> PairRow:
         pictures = [images.read(path) for path in files.files]
-        a, b = sides(files, pictures)
         notes = pair_check.conversions(pictures)
+        if align:
+            together = aligned(*sides(files, pictures, of_one_size=False), files.files[0])
+            a, b = together.a, together.b
+            notes.append(together.said)
+        else:
+            a, b = sides(files, pictures)
         both = all(path.suffix.lower() in JPEG for path in files.files)
         coded = "JPEG against JPEG" if both else "two files compressed apart"
         return _write(out, files.name, a, b, notes, remove_grade, coded)
 
-    return _all(found.pairs, make, found.problems)
+    return replace(_all(found.pairs, make, found.problems), notes=found.notes)
 
 
 def simulate_pairs(

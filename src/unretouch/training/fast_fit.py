@@ -56,6 +56,17 @@ def require_settings(settings: TrainSettings) -> None:
             )
 
 
+def _parts(name: str, known: PairMap) -> str:
+    """Return what doing nothing consists of, and what of the picture is asked for."""
+    rest = known.identity_error - known.retouch_error
+    moved = "" if known.moved is None else f"; {known.moved.mean():.0%} was moved and is left out"
+    return (
+        f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
+        f"retouch, {rest:.2f} {'compression or noise' if not moved else 'what is not learnt'}; "
+        f"{known.blocks.mean():.0%} of the picture is retouched{moved}"
+    )
+
+
 class FastFit(Fit):
     """Fits by crops drawn where source and target differ; averaged weights are what is kept, with
     the aims for unseen portraits those that did best on what was left out.
@@ -214,9 +225,7 @@ class FastFit(Fit):
 
     def expectations(self, total_steps: int) -> list[str]:
         lines = [
-            f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
-            f"retouch, {known.identity_error - known.retouch_error:.2f} compression or noise; "
-            f"{known.blocks.mean():.0%} of the picture is retouched"
+            _parts(name, known)
             for name, known in zip(self._names, self.maps, strict=True)
             if not known.lossless  # else all of the difference is the retouch
         ][:MOST_LINES]
