@@ -130,8 +130,8 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         share, most = round(100 * doubts.liquified[0]), round(doubts.liquified[1], 1)
         said.append(
             _(
-                "Liquify: {share} % of the picture was moved by up to {most} pixels. That is left "
-                "out, since a network cannot undo it.",
+                "Liquify: a part of the picture ({share} %) was moved by up to {most} pixels. That "
+                "is left out, since a network cannot undo it.",
                 share=share,
                 most=most,
             )
