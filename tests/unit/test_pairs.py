@@ -368,5 +368,5 @@ def test_names_that_could_meet_in_several_ways_are_one_line(tmp_path: Path) -> N
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found.pairs] == ["x"]
     [problem] = found.problems
-    assert "IMG_7-Edit-2.jpg, IMG_7-Edit.jpg could belong to IMG_7.jpg" in str(problem)
+    assert "IMG_7-Edit.jpg, IMG_7-Edit-2.jpg could belong to IMG_7.jpg" in str(problem)
     assert found.notes == ()

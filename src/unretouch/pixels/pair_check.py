@@ -87,12 +87,14 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     swapped = ratio if ratio >= SWAPPED else None
     if lies is None:
         return Doubts(detail_ratio=swapped, grade=grade)
+    misplaced = tuple(told(lies.straight, a, b))
     return Doubts(
         shift=shift_warned(lies.straight, a),
         resized=percent_warned(lies.straight, a),
-        misplaced=tuple(told(lies.straight, a, b)),
+        misplaced=misplaced,
         liquified=(lies.share, lies.most) if lies.moved.any() else None,
-        detail_ratio=swapped,
+        # Where nothing lies on its like, all of the picture differs, and not the retouch alone.
+        detail_ratio=None if misplaced else swapped,
         grade=grade,
     )
 

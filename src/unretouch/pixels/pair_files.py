@@ -32,7 +32,8 @@ WORDS = (
 )  # fmt: skip
 """Added to a name, in small or capital letters, with a space, `-` or `_` before: IMG_1234-Edit."""
 ADDED = re.compile(
-    rf"(?P<word>(\s*[-_]\s*|\s+)({'|'.join(WORDS)}))|[-_]\d{{1,2}}|\s*\(\d{{1,2}}\)", re.IGNORECASE
+    rf"(?:(?P<word>(?:\s*[-_]\s*|\s+)(?:{'|'.join(WORDS)}))|[-_]\d{{1,2}}|\s*\(\d{{1,2}}\))$",
+    re.IGNORECASE,
 )
 """The same, and numbers of copies: IMG_1234-2, IMG_1234 (1)."""
 MOST_NAMED = 3
@@ -140,10 +141,11 @@ def _met_by_suffix(
 ) -> tuple[list[tuple[Path, Path]], list[DataError]]:
     """Return the files that meet without what was added to their names, and which of them meet
     more than one; both are taken out of what is left, by stems."""
+    # A stem that is on both sides is not short of a partner: it has several.
     partners = {
-        one: [other for other in rest_b if rest_b[other] and _meet(one, other)]
+        one: [other for other in rest_b if other not in rest_a and _meet(one, other)]
         for one in sorted(rest_a)
-        if rest_a[one]
+        if one not in rest_b
     }
     met: list[tuple[Path, Path]] = []
     unclear: list[DataError] = []
@@ -184,10 +186,10 @@ def _shortened(stem: str, words_only: bool = False) -> list[str]:
     """Return the stem, and what is left of it as one addition after the other is taken off."""
     found = [stem]
     while True:
-        ends = [match for match in ADDED.finditer(found[-1]) if match.end() == len(found[-1])]
-        if not ends or (words_only and not ends[0]["word"]):
+        end = ADDED.search(found[-1])
+        if end is None or (words_only and not end["word"]):
             return found
-        left = found[-1][: ends[0].start()]
+        left = found[-1][: end.start()]
         if not left or left.endswith("/"):
             return found
         found.append(left)
