@@ -107,7 +107,7 @@ def warnings_for(a: Rgb, b: Rgb, direction: str, halves_of: Path | None = None) 
 
 
 def require_pair(found: Doubts, halves_of: Path | None) -> None:
-    """Raise DataError where a pair is made of the `halves_of` a file that have nothing in common."""
+    """Raise DataError where the halves of a file, that is a pair, have nothing in common."""
     if halves_of is not None and found.correlation is not None and found.correlation < NO_PAIR:
         raise DataError(
             "its halves are not the same picture "
