@@ -19,7 +19,7 @@ from unretouch.pixels.retouch import skin_mask
 
 SIDE: Final = 512
 """Pixels a side of a window, at most."""
-MOST_PIXELS: Final = 12_000_000
+MOST_PIXELS: Final = 6_000_000
 """Of all windows together: retouching them takes seconds on two cores."""
 LEAST_SKIN: Final = 0.05
 """What a window without skin counts, beside one of skin alone."""
