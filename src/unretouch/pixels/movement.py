@@ -254,7 +254,9 @@ def _windows(one: Plane, other: Plane, straight: Straight, flow: Plane) -> _Wind
     step = np.stack([xy * yr - yy * xr, xy * xr - xx * yr], -1) / across[..., None]
     there = along(straight, _places(xx.shape)) + flow
     height, width = other.shape
-    inside = ((there >= 0) & (there <= (width, height))).all(-1)
+    # A window that reaches beyond B sees what is not there.
+    edge = 0 if straight is STILL else 2 * BLOCK
+    inside = ((there >= edge) & (there <= (width - edge, height - edge))).all(-1)
     return _Windows(step, left * inside, structure * inside, alike * inside)
 
 
