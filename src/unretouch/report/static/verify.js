@@ -161,7 +161,12 @@
       said.push(_("Outside the area, where nothing should change, it changed {value} grey levels.",
         { value: Page.level(pair.added_outside) }));
     }
-    if (pair.noisy) {
+    if (pair.grade) {
+      said.push(_("One side has a colour grade: of what doing nothing costs, {grade} are a colour curve, " +
+        "{retouch} the retouch. The verdicts judge the retouch itself, in the area, with all in the " +
+        "colours of the answer.",
+      { grade: Page.level(pair.grade.levels), retouch: Page.level(pair.identity_retouch) }));
+    } else if (pair.noisy) {
       said.push(_("Source and target are two separately compressed files: doing nothing costs " +
         "{value}, made up of {parts}. Compression cannot be undone, so the verdicts judge the area.",
       { value: Page.level(pair.identity_error), parts: told(pair) }));
