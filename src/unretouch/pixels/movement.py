@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import BLOCK, block_means
 from unretouch.pixels.spaces import Mask, Plane, Rgb, luma
 
@@ -167,7 +168,11 @@ def at_scale(straight: Straight, scale: float) -> Straight:
 
 
 def _reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
-    return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
+    if factor == 1:
+        return picture
+    # In strips: Pillow copies what it is given.
+    strips = row_strips(len(picture), 64 * factor)
+    return np.concatenate([np.asarray(Image.fromarray(picture[s]).reduce(factor)) for s in strips])
 
 
 def _toned(one: Plane, other: Plane, straight: Straight) -> Plane:
