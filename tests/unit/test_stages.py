@@ -143,9 +143,15 @@ def table() -> crops.CropTable:
 
 
 def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
-    judged = crops.left_out_places(table, EarlyChoice.most(table.crop, 1))
+    judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
     sample = crops_at(table, judged, [0] * len(judged))
-    return EarlyChoice(net, [sample], [sample], lambda net, sample: net(sample.source), "restore")
+    return EarlyChoice(
+        net,
+        [sample],
+        [(sample, [1.0] * len(judged))],
+        lambda net, sample: net(sample.source),
+        "restore",
+    )
 
 
 def network(levels: float) -> nn.Module:

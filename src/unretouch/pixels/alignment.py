@@ -62,7 +62,13 @@ def placed(a: Rgb, b: Rgb) -> Movement | None:
     if found is None or found.straight is STILL or found.agreement < UNLIKE:
         return found
     # Once it is known how all is moved, what is moved in places is seen clearly.
-    return between(a, b, found.straight)
+    return between(a, b, found.straight) or found
+
+
+def alignable(straight: Straight) -> bool:
+    """Whether so much is undone, as far as size and turn go."""
+    wide, high, turn = shape_of(straight)
+    return max(abs(wide - 1), abs(high - 1)) <= LARGEST_SCALE and abs(turn) <= LARGEST_TURN
 
 
 def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
@@ -152,11 +158,9 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
             f"{LARGEST_SCALE:.0%} is not looked for: export both at one size",
         )
     straight = found.straight
-    wide, high, turn = shape_of(straight)
     left, top, right, bottom = _cut(straight, a, b)
     part = max(0, right - left) * max(0, bottom - top) / (b.shape[0] * b.shape[1])
-    too_far = max(abs(wide - 1), abs(high - 1)) > LARGEST_SCALE or abs(turn) > LARGEST_TURN
-    if too_far or part < SMALLEST_PART:
+    if not alignable(straight) or part < SMALLEST_PART:
         raise DataError(
             f"cannot be aligned: {'; '.join(told(straight, a, b))}; both show {part:.0%} of B",
             where,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from unretouch.base.errors import DataError
 from unretouch.pixels.alignment import (
     UNLIKE,
+    alignable,
     percent_warned,
     phase_shift,
     placed,
@@ -161,7 +162,7 @@ def said_of(found: Doubts, direction: str) -> list[str]:
 def unequal(a: Rgb, b: Rgb) -> str:
     """Return why two sides are of different size, as far as can be seen, and what to do."""
     lies = placed(a, b)
-    if lies is None or lies.agreement < UNLIKE:
+    if lies is None or lies.agreement < UNLIKE or not alignable(lies.straight):
         return "Export both at one size"
     return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
 

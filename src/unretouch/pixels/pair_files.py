@@ -142,11 +142,17 @@ def _met_by_suffix(
     """Return the files that meet without what was added to their names, and which of them meet
     more than one; both are taken out of what is left, by stems."""
     # A stem that is on both sides is not short of a partner: it has several.
-    partners = {
-        one: [other for other in rest_b if other not in rest_a and _meet(one, other)]
-        for one in sorted(rest_a)
-        if one not in rest_b
-    }
+    by_all, by_words = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for other in rest_b:
+        if other not in rest_a:
+            for known, words_only in ((by_all, False), (by_words, True)):
+                for short in _shortened(other, words_only):
+                    known[short].append(other)
+    partners = {one: _meeting(one, by_all, by_words) for one in sorted(rest_a) if one not in rest_b}
+    fits = defaultdict[str, list[str]](list)
+    for one, theirs in partners.items():
+        for other in theirs:
+            fits[other].append(one)
     met: list[tuple[Path, Path]] = []
     unclear: list[DataError] = []
     while partners:
@@ -154,7 +160,7 @@ def _met_by_suffix(
         ones, others = {next(iter(partners))}, set[str]()
         while True:
             others = {other for one in ones for other in partners[one]}
-            more = {one for one in partners if one in ones or others & {*partners[one]}}
+            more = ones | {one for other in others for one in fits[other]}
             if more == ones:
                 break
             ones = more
@@ -173,13 +179,15 @@ def _met_by_suffix(
     return met, unclear
 
 
-def _meet(one: str, other: str) -> bool:
-    """Whether two stems are the same without what was added. Numbers were added to one only:
-    photo_1 and photo_2 are two photographs."""
-    return bool(
-        {*_shortened(one)} & {*_shortened(other, words_only=True)}
-        or {*_shortened(one, words_only=True)} & {*_shortened(other)}
-    )
+def _meeting(one: str, by_all: dict[str, list[str]], by_words: dict[str, list[str]]) -> list[str]:
+    """Return the stems that are the same as `one` without what was added, of those that are known
+    by what is left of them. Numbers were added to one only: photo_1 and photo_2 are two
+    photographs."""
+    found = [other for short in _shortened(one) for other in by_words.get(short, ())]
+    found += [
+        other for short in _shortened(one, words_only=True) for other in by_all.get(short, ())
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _shortened(stem: str, words_only: bool = False) -> list[str]:

@@ -253,10 +253,11 @@ def _write(
 
 def _lost(a: Rgb, b: Rgb, found: pair_check.Doubts) -> float:
     """Return how many grey levels of the difference are the compression of the two files."""
-    if found.same or (found.correlation, found.shift, found.grade) != (None, None, None):
-        return 0.0  # they differ by more than that everywhere
+    elsewhere = (found.correlation, found.grade, found.liquified) != (None, None, None)
+    if found.same or found.misplaced or elsewhere:
+        return 0.0  # they differ by more than that
     known = pair_map(a, b)
-    return 0.0 if known.lossless else known.identity_error - known.retouch_error
+    return 0.0 if known.exact else known.identity_error - known.retouch_error
 
 
 def _refuse_inside(out: Path, *inputs: Path) -> None:

@@ -272,7 +272,7 @@ def _report(
             assert part is not None
             seen = PartPredictor(fit.generator, pair.source).at(part)
         figures.append(figures_of_part(pair, part, seen, settings.lambda_L1))
-        if known is not None and not known.lossless:
+        if known is not None and not known.exact:
             # Beside the error of what is asked for, what doing nothing consists of.
             nothing, retouch = known.identity_error, known.retouch_error
             parts = (retouch, nothing - retouch)

@@ -195,9 +195,10 @@ def crop_table(
 
     Pairs that are decoded lazily stay so: only maps, places and weights are kept of them.
     """
-    crop = min([crop // multiple * multiple] + [min(_padded(p.shape, multiple)) for p in pairs])
-    places, weights, kept_out = [], [], []
     given = len(pairs) - made
+    sides = [min(_padded(pair.shape, multiple)) for pair in pairs]
+    crop = min([crop // multiple * multiple, *sides])
+    places, weights, kept_out = [], [], []
     for index, (pair, known) in enumerate(zip(pairs, maps, strict=True)):
         height, width = _padded(pair.shape, multiple)
         total = _running_sum(known, height // BLOCK, width // BLOCK)
@@ -321,11 +322,24 @@ def left_out_places(table: CropTable, at_most: int) -> NDArray[np.int32]:
     return np.array([place for _, place in found[:at_most]], np.int32).reshape(-1, 3)
 
 
-def even_places(table: CropTable, count: int) -> NDArray[np.int32]:
-    """Return `count` crops spread evenly over all pictures that were given, (count, 3)."""
+def spread_places(table: CropTable, count: int) -> tuple[NDArray[np.int32], list[float]]:
+    """Return `count` crops of the pictures that were given, (count, 3), and a weight for each.
+
+    Half of them are spread evenly, half as training draws them: else a small face would be missed.
+    Weighted, they stand for all places alike (importance sampling, by the balance heuristic of
+    Veach and Guibas 1995).
+    """
     given = int(np.searchsorted(table.places[:, 0], len(table.pairs) - table.made))
-    at = [(number * _GOLDEN & _MASK) * given >> 64 for number in range(count)]
-    return table.places[at]
+    cumulative = table.cumulative[:given]
+    draws = [number * _GOLDEN & _MASK for number in range(1, count + 1)]
+    at = [
+        draw * given >> 64
+        if number % 2
+        else int(np.searchsorted(cumulative, draw * int(cumulative[-1]) >> 64, side="right"))
+        for number, draw in enumerate(draws)
+    ]
+    chance = np.diff(cumulative, prepend=0)[at] / int(cumulative[-1]) * given
+    return table.places[at], (2 / (1 + chance)).tolist()
 
 
 def _left_out(

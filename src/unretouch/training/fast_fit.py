@@ -27,8 +27,9 @@ from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 NOTHING_KEPT: Final = (
-    "nothing that was learnt does better than doing nothing on what was left out of the pairs, so "
-    "the model leaves every picture as it is: give it more pairs, or more time"
+    "nothing that was learnt does better than doing nothing on what was left out of the pairs, and "
+    "as other cameras would see them, so the model leaves every picture as it is: give it more "
+    "pairs, or more time"
 )
 MOST_LINES = 20
 """On what of the pairs' differences is the retouch."""
@@ -115,7 +116,9 @@ class FastFit(Fit):
         self.pool_bytes = network_bytes(self._net)
         pairs = [swapped(pair) for pair in self._given]
         maps = crops.pair_maps(pairs)
-        self._first = stages_of(*self._retoucher, pairs, maps, self._settings, self._device)
+        self._first = stages_of(
+            *self._retoucher, pairs, maps, self._settings, self._device, left_out=0.0
+        )
         for stage in self._first:
             stage.ends_at *= retoucher.SHARE
         self._first[0].note = retoucher.note(len(self._untouched))
@@ -238,6 +241,8 @@ class FastFit(Fit):
         return lines
 
     def outcome(self) -> str:
+        if not self._own:
+            return retoucher.ENDED_EARLY
         judged = any(stage.choice is not None for stage in self._own)
         return NOTHING_KEPT if judged and self.generator.does_nothing() else ""
 

@@ -13,18 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.networks import Generator
-from unretouch.networks.prediction import PartPredictor, Window, windows
-from unretouch.pixels.pairs import Pair, fetch
+from unretouch.networks.prediction import PartPredictor, Window
+from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouch import skin_mask
 
-SIDE: Final = 512
-"""Pixels a side of a window, at most."""
+SIDE: Final = 768
+"""Pixels a side of a window: no crop of training is larger."""
+LEAST_SIDE: Final = 128
+"""Pixels of the shorter side below which a picture would make the crops of all training smaller."""
 MOST_PIXELS: Final = 6_000_000
 """Of all windows together: retouching them takes seconds on two cores."""
-LEAST_SKIN: Final = 0.05
-"""What a window without skin counts, beside one of skin alone."""
 SHARE: Final = 0.3
 """Of the run, in which the retouch is learnt."""
+ENDED_EARLY: Final = (
+    "the run ended while the retouch itself was learnt, so the model leaves every picture as it "
+    "is: go on with --continue_train"
+)
 
 
 def note(pictures: int) -> str:
@@ -43,12 +47,12 @@ def retouched(pictures: Sequence[Pair], retoucher: Generator) -> list[Pair]:
     """Return pairs made of windows of untouched `pictures`, whose two sides are the same: the
     source as the `retoucher` makes it, the target as it was.
 
-    The windows are those with most skin, as many of each picture as MOST_PIXELS allows.
+    The windows are those with most skin, as many as MOST_PIXELS allows, of as many pictures.
     """
-    each = max(1, MOST_PIXELS // SIDE**2 // max(1, len(pictures)))
+    chosen = _spread([picture for picture in pictures if min(picture.shape) >= LEAST_SIDE])
+    each = max(1, MOST_PIXELS // SIDE**2 // max(1, len(chosen)))
     made = []
-    for number, picture in enumerate(pictures):
-        fetch(pictures[number : number + 2])
+    for picture in chosen:
         rgb = picture.target
         predictor = PartPredictor(retoucher, rgb)
         for count, window in enumerate(_with_most_skin(rgb, each)):
@@ -58,10 +62,20 @@ def retouched(pictures: Sequence[Pair], retoucher: Generator) -> list[Pair]:
     return made
 
 
+def _spread(pictures: Sequence[Pair]) -> list[Pair]:
+    """Return pictures from all over a list, a window of each of which MOST_PIXELS allows."""
+    pixels = [min(SIDE, height) * min(SIDE, width) for height, width in (p.shape for p in pictures)]
+    every = max(1, -(-sum(pixels) // MOST_PIXELS))
+    return list(pictures[::every])
+
+
 def _with_most_skin(rgb: NDArray[np.uint8], count: int) -> list[Window]:
     skin = skin_mask(rgb)
-    found = sorted(
-        windows((len(rgb), rgb.shape[1]), SIDE),
-        key=lambda window: -(float(window.of(skin).mean()) + LEAST_SKIN) * window.pixels,
-    )
-    return found[:count]
+    rows, columns = ((min(SIDE, length), _starts(length)) for length in rgb.shape[:2])
+    found = [Window(y, x, rows[0], columns[0]) for y in rows[1] for x in columns[1]]
+    return sorted(found, key=lambda window: -float(window.of(skin).mean()))[:count]
+
+
+def _starts(length: int) -> list[int]:
+    """Return where windows begin on a side; the last one ends with it."""
+    return [*range(0, length - SIDE, SIDE), max(0, length - SIDE)]

@@ -86,12 +86,17 @@ class Stage:
         if not self.recipe.left_out:
             return
         if self.choice is None:
-            left_out = crops.left_out_places(self.table, EarlyChoice.most(self.side, len(NEAR)))
-            evenly = crops.even_places(self.table, EarlyChoice.most(self.side, len(FAR)))
+            most = EarlyChoice.most(self.side)
+            left_out = crops.left_out_places(self.table, max(1, most // len(NEAR)))
+            spread, weights = crops.spread_places(self.table, 2 * most)
             self.choice = EarlyChoice(
                 self.average,
                 [self._all_by(camera, left_out) for camera in NEAR],
-                [self._all_by(camera, evenly) for camera in FAR],
+                [
+                    (self._all_by(camera, spread[number :: len(FAR)]), weights[number :: len(FAR)])
+                    for number, camera in enumerate(FAR)
+                    if number < len(spread)
+                ],
                 lambda net, sample: self.predict(net, sample)[0],
                 self._aim,
             )
@@ -236,18 +241,22 @@ def stages_of(
     settings: TrainSettings,
     device: torch.device,
     made: int = 0,
+    left_out: float | None = None,
 ) -> list[Stage]:
     """Return the stages in which `net` is trained to pairs, whose `maps` are what pair_maps says.
 
-    `average` is of the same kind; for `made` see crop_table.
+    `average` is of the same kind; for `made` see crop_table. `left_out` is the share that judges,
+    where it is not that of the aim.
     """
     aim, seed = settings.aim, settings.seed
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
+    if left_out is not None:
+        recipe = dataclasses.replace(recipe, left_out=left_out)
     if len(net.networks) == 1:
-        multiple, left_out = net.size_multiple, recipe.left_out
         table = crops.crop_table(
-            pairs, maps, recipe.crop, multiple, left_out, seed, made=made, slower=recipe.slower
-        )
+            pairs, maps, recipe.crop, net.size_multiple, recipe.left_out, seed, made=made,
+            slower=recipe.slower,
+        )  # fmt: skip
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
     slower = recipe.slower and FACTOR * recipe.slower
@@ -272,10 +281,10 @@ def stages_of(
 # --- which weights are kept -------------------------------------------------------------------
 
 MOST_PIXELS = 1 << 18
-"""Pixels looked at in one judgement of each kind, by all cameras: it must cost little beside the
-training between two."""
+"""Pixels looked at in one judgement, through all cameras; twice as many through those far away. It
+must cost little beside the training between two."""
 Distance = Callable[[Tensor, Tensor], Tensor]
-LEAST_GAIN: Final = 0.05
+LEAST_GAIN: Final = 0.02
 """Of the error of doing nothing, through cameras far from that of the pairs."""
 
 
@@ -293,21 +302,22 @@ class EarlyChoice:
         self,
         net: Generator,
         near: Sequence[Crops],
-        far: Sequence[Crops],
+        far: Sequence[tuple[Crops, Sequence[float]]],
         predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
-        """`near` and `far` hold a batch of crops a camera; `predict` returns what a network like
-        `net` makes of one."""
+        """`near` and `far` hold a batch of crops a camera, `far` also how many pixels of the
+        pictures each of them stands for; `predict` returns what a network like `net` makes of a
+        batch."""
         self.net = copy.deepcopy(net)
         self._near, self._far, self._predict = near, far, predict
         self._distance = local_band_energy if aim == "texture" else l1
         self.begin()
 
     @staticmethod
-    def most(side: int, cameras: int) -> int:
-        """Return how many crops of `side` pixels are judged by at most, through each camera."""
-        return max(1, MOST_PIXELS // cameras // side**2)
+    def most(side: int) -> int:
+        """Return how many crops of `side` pixels are looked at, about, through all cameras."""
+        return max(1, MOST_PIXELS // side**2)
 
     def begin(self) -> None:
         """Take the weights as they stand for the best so far. A fresh network does nothing: what
@@ -338,9 +348,16 @@ class EarlyChoice:
             / max(self._error(None, sample, sample.left_out, self._distance), 1e-9)
             for sample in self._near
         ]
-        # In grey levels for every aim: through each camera some crop may hold no retouch at all.
-        far = sum(self._error(net, sample, None, l1) for sample in self._far)
-        far /= max(sum(self._error(None, sample, None, l1) for sample in self._far), 1e-9)
+        # In grey levels for every aim.
+        far, nothing = (
+            sum(
+                weight * self._error(which, sample.one(number), None, l1)
+                for sample, weights in self._far
+                for number, weight in enumerate(weights)
+            )
+            for which in (net, None)
+        )
+        far /= max(nothing, 1e-9)
         if far > 1 - LEAST_GAIN or max(near) > 1:
             return max(1.0, far, *near)
         return sum(near) / len(near)

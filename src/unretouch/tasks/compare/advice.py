@@ -158,8 +158,9 @@ def _from_figures(
     settings: TrainSettings, epoch: int, score: RunScore, still_learning: bool
 ) -> tuple[Action, list[Sentence]]:
     """Return what the worst pair asks for, and why."""
-    harmed = min(score.pairs, key=lambda pair: pair.recovered_share or 0.0)
-    if harmed.worse:
+    worse_ones = [pair for pair in score.pairs if pair.worse]
+    if worse_ones:
+        harmed = min(worse_ones, key=lambda pair: pair.recovered_share or 0.0)
         worse = _(
             "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
             pair=harmed.name,
