@@ -286,7 +286,7 @@ def _slow(owner: Any, name: str, seconds: float) -> None:
 
     def slowly(*given: Any) -> Any:
         time.sleep(seconds)
-        return calling(*given)
+        return calling(*given, **named)
 
     setattr(owner, name, slowly)
 
@@ -314,9 +314,9 @@ def stuck_before_training(what: list[str]) -> None:
     owner = importlib.import_module(module)
     calling = getattr(owner, name)
 
-    def stuck(*given: Any) -> Any:
+    def stuck(*given: Any, **named: Any) -> Any:
         _be_stuck()
-        return calling(*given)
+        return calling(*given, **named)
 
     setattr(owner, name, stuck)
 

@@ -26,14 +26,18 @@ def write_pairs(dataroot: Path, count: int, size: tuple[int, int]) -> Path:
     smooth = np.asarray(Image.fromarray(coarse).resize((500, 500), Image.Resampling.BICUBIC))
     tile = (smooth + random.integers(-12, 13, (500, 500, 1))).astype(np.uint8)
     width, height = size
-    real = np.tile(tile, (-(-height // 500), -(-width // 500), 1))[:height, :width].copy()
+    real, even = (
+        np.tile(one, (-(-height // 500), -(-width // 500), 1))[:height, :width].copy()
+        for one in (tile, smooth)
+    )
     for side in ("trainB", "trainA"):
         (dataroot / side).mkdir(parents=True)
         Image.fromarray(real).save(dataroot / side / "0.jpg", quality=92, subsampling="4:2:0")
         for number in range(1, count):
             (dataroot / side / f"{number}.jpg").hardlink_to(dataroot / side / "0.jpg")
         for top, left in random.integers(0, min(size) - 300, (6, 2)):  # what A was retouched in
-            real[top : top + 300, left : left + 300] = smooth[:300, :300]
+            place = np.s_[top : top + 300, left : left + 300]
+            real[place] = even[place]
     return dataroot
 
 

@@ -62,7 +62,8 @@ def test_M1_three_combined_pictures(three: Path, tmp_path: Path) -> None:
         (tmp_path / "train" / f"{number}.jpg").hardlink_to(tmp_path / "train" / "0.jpg")
     done = run(["-c", READ, str(tmp_path)], tmp_path / "printed")
     assert done.code == 0, done.out
-    assert done.gigabytes < 1.2  # the halves are 0.43, of two that are decoded meanwhile 0.67
+    # The halves are 0.43, of two that are decoded meanwhile 0.67; how they lie is looked at, too.
+    assert done.gigabytes < 1.3
 
 
 def whole_run(dataroot: Path, folder: Path) -> tuple[float, float]:

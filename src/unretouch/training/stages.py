@@ -358,8 +358,8 @@ class EarlyChoice:
             for which in (net, None)
         )
         far /= max(nothing, 1e-9)
-        if far > 1 - LEAST_GAIN or max(near) > 1:
-            return max(1.0, far, *near)
+        if far > 1 - LEAST_GAIN:
+            return max(1.0, far)
         return sum(near) / len(near)
 
     def _error(
