@@ -286,7 +286,7 @@ def _slow(owner: Any, name: str, seconds: float) -> None:
 
     def slowly(*given: Any) -> Any:
         time.sleep(seconds)
-        return calling(*given, **named)
+        return calling(*given)
 
     setattr(owner, name, slowly)
 
