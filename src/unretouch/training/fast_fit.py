@@ -128,13 +128,14 @@ class FastFit(Fit):
         made: list[Pair] = []
         if self._retoucher is not None:
             kept = self._retoucher[0].made_of([stage.kept for stage in self._first])
-            made = retoucher.retouched(self._untouched, kept)
+            least = min(min(pair.shape) for pair in self._given)
+            made = retoucher.retouched(self._untouched, kept, least)
         maps = [*self.maps, *(exact_map(pair.source, pair.target) for pair in made)]
         found = stages_of(
             self._net, self._average, [*self._given, *made], maps, self._settings, self._device,
             len(made),
         )  # fmt: skip
-        if made:
+        if self._retoucher is not None:
             for stage in found:
                 stage.ends_at = retoucher.SHARE + (1 - retoucher.SHARE) * stage.ends_at
             found[0].note = retoucher.note_after(len(made), found[0].note)

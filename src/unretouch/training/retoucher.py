@@ -39,17 +39,22 @@ def note(pictures: int) -> str:
 
 def note_after(made: int, stage: str) -> str:
     """Return what is said before the way back is learnt; `stage` is what its first stage says."""
+    if not made:
+        return "no untouched picture is large enough to make a pair of it: going on without them"
     some = "1 made pair" if made == 1 else f"{made} made pairs"
     return f"now the way back, with {some}" + (f"; {stage}" if stage else "")
 
 
-def retouched(pictures: Sequence[Pair], retoucher: Generator) -> list[Pair]:
+def retouched(pictures: Sequence[Pair], retoucher: Generator, least: int) -> list[Pair]:
     """Return pairs made of windows of untouched `pictures`, whose two sides are the same: the
     source as the `retoucher` makes it, the target as it was.
 
     The windows are those with most skin, as many as MOST_PIXELS allows, of as many pictures.
+    Pictures smaller than LEAST_SIDE are left out, but for those of `least` pixels a side: the
+    smallest of the pairs that were given is no larger.
     """
-    chosen = _spread([picture for picture in pictures if min(picture.shape) >= LEAST_SIDE])
+    least = min(LEAST_SIDE, least)
+    chosen = _spread([picture for picture in pictures if min(picture.shape) >= least])
     each = max(1, MOST_PIXELS // SIDE**2 // max(1, len(chosen)))
     made = []
     for picture in chosen:
