@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import DataError
+from unretouch.pixels.images import reduced
 from unretouch.pixels.movement import STILL, Movement, Straight, along, between
 from unretouch.pixels.spaces import Plane, Rgb, luma
 
@@ -251,10 +252,7 @@ def _whole_shift(a: Rgb, straight: Straight) -> tuple[int, int] | None:
 def _searched(a: Rgb, b: Rgb) -> Straight | None:
     """Return the place and size of A in B, roughly, by phase correlation at many sizes."""
     factor = -(-max(*a.shape[:2], *b.shape[:2]) // SIDE)
-    one, other = (
-        luma(np.asarray(Image.fromarray(side).reduce(factor))) if factor > 1 else luma(side)
-        for side in (a, b)
-    )
+    one, other = (luma(reduced(side, factor)) for side in (a, b))
     best, height = None, 0.0
     ratios = [b.shape[axis] / a.shape[axis] for axis in (0, 1)]
     for scale in dict.fromkeys([1.0, *ratios, *SCALES]):

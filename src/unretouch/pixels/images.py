@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,6 +239,18 @@ def row_strips(height: int, rows: int = ROWS) -> Iterator[slice]:
     """Yield the rows of a picture of so many, `rows` at a time, from the top down."""
     for top in range(0, height, rows):
         yield slice(top, min(height, top + rows))
+
+
+def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Return the means of cells of `factor` pixels; cells at the right and below may be smaller.
+
+    `picture` is uint8 (H, W) or (H, W, 3), whose means are rounded, or float32 (H, W).
+    """
+    if factor == 1:
+        return picture
+    # In strips: Pillow copies what it is given.
+    strips = (np.ascontiguousarray(picture[s]) for s in row_strips(len(picture), 64 * factor))
+    return np.concatenate([np.asarray(Image.fromarray(s).reduce(factor)) for s in strips])
 
 
 def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:

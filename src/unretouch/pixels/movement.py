@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unretouch.pixels.images import row_strips
-from unretouch.pixels.pair_noise import BLOCK, block_means
+from unretouch.pixels.images import reduced
+from unretouch.pixels.pair_noise import BLOCK, block_means, whole_blocks
 from unretouch.pixels.spaces import Mask, Plane, Rgb, luma
 
 Straight = NDArray[np.float64]
@@ -113,14 +113,14 @@ def between(a: Rgb, b: Rgb, start: Straight = STILL) -> Movement | None:
     if min(*a.shape[:2], *b.shape[:2]) < SMALLEST:
         return None
     factor = -(-max(*a.shape[:2], *b.shape[:2]) // LONG_SIDE)
-    small = [_reduced(side, factor) for side in (a, b)]
+    small = [reduced(side, factor) for side in (a, b)]
     taken, flow = at_scale(start, 1 / factor), None
     light = luma(small[1])
     sides = (_toned(luma(small[0]), light, taken), light)
     for level in LEVELS:
         if level > 1 and min(sides[0].shape) < 8 * BLOCK * level:
             continue
-        one, other = (_fine(_reduced(side, level)) for side in sides)
+        one, other = (_fine(reduced(side, level)) for side in sides)
         straight = at_scale(taken, 1 / level)
         grid = one.shape[0] // BLOCK, one.shape[1] // BLOCK
         flow = _still(*grid) if flow is None else _finer(flow, grid)
@@ -141,7 +141,7 @@ def between(a: Rgb, b: Rgb, start: Straight = STILL) -> Movement | None:
         fitted = STILL
     unmoved = _windows(one, other, fitted, _still(*grid))
     apart = np.asarray(there - along(fitted, places), np.float32)
-    first, second = (_reduced(side.max(2), level) for side in small)
+    first, second = (reduced(side.max(2), level) for side in small)
     lost = _lost(first, second, fitted)
     moved = _moves(apart, unmoved, seen, LEAST / level, lost > MOST_LOST)
     most = float(np.hypot(apart[..., 0], apart[..., 1])[moved].max()) if moved.any() else 0.0
@@ -167,19 +167,11 @@ def at_scale(straight: Straight, scale: float) -> Straight:
     return np.hstack([straight[:, :2], straight[:, 2:] * scale])
 
 
-def _reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
-    if factor == 1:
-        return picture
-    # In strips: Pillow copies what it is given.
-    strips = row_strips(len(picture), 64 * factor)
-    return np.concatenate([np.asarray(Image.fromarray(picture[s]).reduce(factor)) for s in strips])
-
-
 def _toned(one: Plane, other: Plane, straight: Straight) -> Plane:
     """Return `one` with the tone curve of `other`: another one moves soft edges a little."""
     from scipy import ndimage
 
-    x, y = (_reduced(side, LEVELS[0]) for side in (one, other))
+    x, y = (reduced(side, LEVELS[0]) for side in (one, other))
     y = _moved_back(y, at_scale(straight, 1 / LEVELS[0]), _still(1, 1), x.shape)
     levels = np.rint(x).astype(int).ravel()
     sums = (np.bincount(levels, each, 256) for each in (np.ones(x.size), levels, y.ravel()))
@@ -194,7 +186,7 @@ def _fine(light: Plane) -> Plane:
     from scipy import ndimage
 
     fine = ndimage.gaussian_filter(light, FINE) - ndimage.gaussian_filter(light, COARSE)
-    return np.pad(fine, [(0, -length % BLOCK) for length in fine.shape], mode="edge")
+    return whole_blocks(fine)
 
 
 def _places(grid: tuple[int, int]) -> NDArray[np.float64]:
@@ -271,8 +263,7 @@ def _lost(one: NDArray[Any], other: NDArray[Any], straight: Straight) -> Plane:
 
     white = [np.asarray(side >= WHITE, np.float32) for side in (one, other)]
     apart = np.abs(white[0] - _moved_back(white[1], straight, _still(1, 1), one.shape))
-    edges = [(0, -length % BLOCK) for length in apart.shape]
-    blocks = block_means(np.pad(apart, edges)[..., None])[..., 0]
+    blocks = block_means(whole_blocks(apart[..., None], mode="constant"))[..., 0]
     return np.asarray(ndimage.gaussian_filter(blocks, WINDOW))
 
 

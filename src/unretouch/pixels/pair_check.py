@@ -38,10 +38,10 @@ SWAPPED = 1.1
 """Ratio of fine detail from which the input counts as the more detailed side."""
 ALIKE = 0.8
 """Correlation of the sides below which they are hardly the same picture."""
-RESIDUE = 2
-"""Grey levels that a grade may leave where nothing was retouched."""
 NO_PAIR = 0.15
 """The same, below which they are two pictures beyond doubt."""
+RESIDUE = 2
+"""Grey levels that a grade may leave where nothing was retouched."""
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 

@@ -14,7 +14,7 @@ in now: they bound the noise where a fit would follow the retouch.
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -286,12 +286,13 @@ def _clearest(values: NDArray[np.floating[Any]]) -> tuple[float, int]:
 # --- means over blocks
 
 
-def whole_blocks(side: Rgb) -> Rgb:
-    """Return the picture with its last row and column repeated up to whole blocks."""
+def whole_blocks(side: NDArray[Any], mode: Literal["edge", "constant"] = "edge") -> NDArray[Any]:
+    """Return the picture, (H, W) or (H, W, C), up to whole blocks: with its last row and column
+    repeated, or with zeros (`constant`)."""
     height, width = (-length % BLOCK for length in side.shape[:2])
     if not height and not width:
         return side
-    return np.pad(side, ((0, height), (0, width), (0, 0)), mode="edge")
+    return np.pad(side, [(0, height), (0, width), (0, 0)][: side.ndim], mode)
 
 
 def exact_difference(x: Rgb, y: Rgb) -> Plane:

@@ -45,6 +45,13 @@ FormatName = Literal["jpeg", "png", "tiff", "webp"]
 """What photographs can be written as."""
 
 ENDINGS: dict[FormatName, str] = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp"}
+FITTING: dict[FormatName, set[str]] = {
+    "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "png": {".png"},
+    "tiff": {".tif", ".tiff"},
+    "webp": {".webp"},
+}
+"""All endings of file names that are of a format."""
 
 HEIC = {".heic", ".heif", ".hif"}
 RAW = {

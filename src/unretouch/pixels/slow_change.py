@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from unretouch.pixels.images import row_strips
-from unretouch.pixels.pair_noise import BLOCK, block_means, exact_difference
+from unretouch.pixels.pair_noise import BLOCK, block_means, exact_difference, whole_blocks
 from unretouch.pixels.spaces import Mask, Plane, Rgb
 
 STRIP = 512
@@ -33,7 +33,7 @@ def slow_blocks(source: Rgb, target: Rgb, mask: Callable[[slice], Mask], sigma: 
         retouched = mask(rows)[..., None]
         change = exact_difference(target[rows], source[rows]) * retouched
         both = np.concatenate([change, retouched.astype(np.float32)], 2)
-        means = block_means(_whole_blocks(both))
+        means = block_means(whole_blocks(both, mode="constant"))
         changes.append(means[..., :3])
         shares.append(means[..., 3:])
     reach = (sigma / BLOCK, sigma / BLOCK, 0)
@@ -64,9 +64,3 @@ def _between(side: slice, length: int) -> tuple[int, Plane]:
     first, last = int(before[0]), min(int(before[-1]) + 1, length - 1)
     weights = 1 - np.abs(at[:, None] - np.arange(first, last + 1))
     return first, np.maximum(weights, 0).astype(np.float32)
-
-
-def _whole_blocks(change: Plane) -> Plane:
-    """Return the change with nothing added to its last rows and columns, up to whole blocks."""
-    height, width = (-length % BLOCK for length in change.shape[:2])
-    return np.pad(change, ((0, height), (0, width), (0, 0)))

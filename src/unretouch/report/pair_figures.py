@@ -19,7 +19,7 @@ from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
 from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
-from unretouch.runs.status import LEAST_HARM, SAME, PlainFigures
+from unretouch.runs.status import PlainFigures, harm
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""
@@ -207,12 +207,12 @@ class PairFigures:
         """Grey levels by which the prediction is further off than doing nothing, in that part of
         the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
         idle = self.identity.area if self.noisy else self.identity.frame
-        harm = beyond_noise(self, self.judged["level_error"], idle["level_error"])
+        found = beyond_noise(self, self.judged["level_error"], idle["level_error"])
         if self.grade is None:
-            return harm
+            return found
         # In its own colours, too: what a wrong grade does is seen.
         frame = (one.frame["level_error"] for one in (self.prediction, self.identity))
-        return max(harm, beyond_noise(self, *frame))
+        return max(found, beyond_noise(self, *frame))
 
     @property
     def judged_G_L1(self) -> float:
@@ -301,8 +301,7 @@ def beyond_noise(pair: PairFigures, error: Figure, idle: Figure) -> float:
     nothing there, `idle`; 0 where that is nothing worth a word."""
     if error is None or idle is None:
         return 0.0
-    least = max(LEAST_HARM, SAME * idle, HARM_OF_NOISE * pair.noise)
-    return error - idle if error - idle > least else 0.0
+    return harm(error, idle, HARM_OF_NOISE * pair.noise)
 
 
 def retouch_shares(pair: PairFigures) -> dict[str, float]:

@@ -67,7 +67,14 @@ class PlainFigures:
     def worse(self) -> bool:
         """Whether the prediction is further off than doing nothing, by more than nothing worth a
         word."""
-        return self.level_error - self.identity_error > max(LEAST_HARM, SAME * self.identity_error)
+        return harm(self.level_error, self.identity_error) > 0
+
+
+def harm(level_error: float, identity_error: float, noise: float = 0.0) -> float:
+    """Return by how many grey levels an error lies above that of doing nothing; 0 where that is
+    nothing worth a word, or no more than what `noise`, grey levels, adds."""
+    above = level_error - identity_error
+    return above if above > max(LEAST_HARM, SAME * identity_error, noise) else 0.0
 
 
 def share_of(level_error: float, identity_error: float) -> float | None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unretouch.base import seeding
 from unretouch.pixels.pair_noise import BLOCK
+from unretouch.pixels.spaces import GREY_LEVELS
 
 _WHETHER, _SCALE, _SHARPNESS, _EXPOSURE, _RED, _BLUE, _GAMMA, _DOWN, _RIGHT = range(2, 11)
 """What a random choice is for, beside those of crops.py."""
@@ -76,7 +77,12 @@ class Camera:
             picture = picture + self.sharpness * (picture - _blurred(picture))
         coded = (picture / 2 + 0.5).clamp(0, 1) ** self.gamma
         coded = coded * coded.new_tensor(self.gains)[:, None, None]
-        return (coded.clamp(0, 1) * 255).round() / 127.5 - 1
+        return as_in_a_file(coded.clamp(0, 1) * 255)
+
+
+def as_in_a_file(levels: Tensor) -> Tensor:
+    """Return grey levels, 0 to 255, in network space, rounded to whole ones."""
+    return levels.round() / GREY_LEVELS - 1
 
 
 OWN: Final = Camera()

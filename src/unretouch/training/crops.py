@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import LazyPair, Pair, fetch
 from unretouch.pixels.retouched_area import PairMap, pair_map
 from unretouch.pixels.spaces import GREY_LEVELS, in_network_space
-from unretouch.training.cameras import Camera
+from unretouch.training.cameras import Camera, as_in_a_file
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio
@@ -127,11 +127,8 @@ class Crops:
     def taken_by(self, camera: Camera, side: int) -> Crops:
         """Return all as this camera takes them, at `side` pixels a side."""
         crop = self if self.source.shape[-1] == side else self._resized(side)
-        source, target, guide = (
-            camera.developed(crop.source),
-            camera.developed(crop.target),
-            crop.guide,
-        )
+        source, target = camera.developed(crop.source), camera.developed(crop.target)
+        guide = crop.guide
         if guide is not None and guide.shape[1] > 1:
             # The large change is one of this camera's picture, too.
             change = camera.developed(crop.source + guide[:, :-1]) - source
@@ -140,11 +137,8 @@ class Crops:
 
     def _resized(self, side: int) -> Crops:
         resize = partial(F.interpolate, size=(side, side), antialias=True, align_corners=False)
-        # A file has whole grey levels.
         source, target = (
-            (resize(each, mode="bicubic").clamp(-1, 1) * GREY_LEVELS + GREY_LEVELS).round()
-            / GREY_LEVELS
-            - 1
+            as_in_a_file(resize(each, mode="bicubic").clamp(-1, 1) * GREY_LEVELS + GREY_LEVELS)
             for each in (self.source, self.target)
         )
         left_out = resize(self.left_out.float(), mode="bilinear") > 0.5
@@ -213,19 +207,17 @@ def crop_table(
             else left_out[index]
         )
     if made and given:
-        own, further = (sum(int(w.sum()) for w in part) for part in _parted(weights, made))
+        own, further = (
+            sum(int(each.sum()) for each in part) for part in (weights[:given], weights[given:])
+        )
         most = own * MADE_SHARE / (1 - MADE_SHARE)
         if further > most:
-            weights[-made:] = [(w * (most / further)).astype(np.int64) for w in weights[-made:]]
+            weights[given:] = [(w * (most / further)).astype(np.int64) for w in weights[given:]]
     asked = np.concatenate(weights)
     weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
     return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower, made)
-
-
-def _parted(weights: list[NDArray[np.int64]], made: int) -> tuple[list[Any], list[Any]]:
-    return weights[:-made], weights[-made:]
 
 
 def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range) -> None:

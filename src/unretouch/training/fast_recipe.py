@@ -57,25 +57,12 @@ class FastRecipe:
     """steps between two looks at what was left out; before the first, every tenth"""
 
 
-CAMERAS: Final = 0.5
-"""Share of the crops, for portraits that were never seen."""
-
-GRID: Final = 8.0
-SLOWER: Final = 64.0
-"""Pixels: about as far as a `detail` sees."""
-
+UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=64.0, grid=8.0, left_out=0.08)
+"""For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
     "fit": FastRecipe(crop=256, batch=1),
-    "restore": FastRecipe(turn=True, cameras=CAMERAS, slower=SLOWER, grid=GRID, left_out=0.08),
-    "texture": FastRecipe(
-        turn=True,
-        cameras=CAMERAS,
-        slower=SLOWER,
-        grid=GRID,
-        left_out=0.08,
-        texture=1.0,
-        last_huber=1.0,
-    ),
+    "restore": UNSEEN,
+    "texture": dataclasses.replace(UNSEEN, texture=1.0, last_huber=1.0),
 }
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
 them, in large crops: few of their pixels lack their surroundings. The others are for portraits that

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from unretouch.base import seeding
 from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import PartPredictor, Window, windows
 from unretouch.pixels import spaces
+from unretouch.pixels.images import reduced
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.runs.status import PlaceKind, PlainFigures, share_of
@@ -105,15 +105,6 @@ def survey(pair: Pair, known: PairMap | None = None) -> Survey:
     if known is not None and not known.lossless:
         identity, same = known.retouch_error, 1 - float(known.blocks.mean())
     return Survey(pair.shape, factor, a, b, means, identity, same)
-
-
-def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Return the means of cells of `factor` pixels; cells at the right and below may be smaller.
-
-    `picture` is uint8 (H, W, 3), whose means are rounded, or float32 (H, W).
-    """
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.array(image.reduce(factor)) if factor > 1 else picture
 
 
 def strongest(cells: Reduced, factor: int, shape: tuple[int, int], side: int = TILE) -> Window:

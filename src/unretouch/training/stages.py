@@ -306,12 +306,14 @@ class EarlyChoice:
         predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
     ):
-        """`near` and `far` hold a batch of crops a camera, `far` also how many pixels of the
-        pictures each of them stands for; `predict` returns what a network like `net` makes of a
-        batch."""
+        """`near` and `far` hold a batch of crops a camera, `far` also the weight of each; `predict`
+        returns what a network like `net` makes of a batch."""
         self.net = copy.deepcopy(net)
         self._near, self._far, self._predict = near, far, predict
-        self._distance = local_band_energy if aim == "texture" else l1
+        self._distance: Distance = local_band_energy if aim == "texture" else l1
+        # What doing nothing costs does not change.
+        self._near_idle = [max(each, 1e-9) for each in self._near_errors(None)]
+        self._far_idle = max(self._far_error(None), 1e-9)
         self.begin()
 
     @staticmethod
@@ -343,24 +345,28 @@ class EarlyChoice:
     def _judged(self, net: Generator) -> float:
         """Return the share of the error of doing nothing that is left: 1 for what does nothing or
         gains too little from afar, more for what does harm."""
-        near = [
-            self._error(net, sample, sample.left_out, self._distance)
-            / max(self._error(None, sample, sample.left_out, self._distance), 1e-9)
-            for sample in self._near
-        ]
-        # In grey levels for every aim.
-        far, nothing = (
-            sum(
-                weight * self._error(which, sample.one(number), None, l1)
-                for sample, weights in self._far
-                for number, weight in enumerate(weights)
-            )
-            for which in (net, None)
-        )
-        far /= max(nothing, 1e-9)
+        far = self._far_error(net) / self._far_idle
         if far > 1 - LEAST_GAIN:
             return max(1.0, far)
+        near = [
+            error / idle
+            for error, idle in zip(self._near_errors(net), self._near_idle, strict=True)
+        ]
         return sum(near) / len(near)
+
+    def _near_errors(self, net: Generator | None) -> list[float]:
+        """Return the error on what was left out through each camera; with no network, of doing
+        nothing."""
+        return [self._error(net, sample, sample.left_out, self._distance) for sample in self._near]
+
+    def _far_error(self, net: Generator | None) -> float:
+        """Return the same all over the pictures through all that are far; in grey levels for every
+        aim."""
+        return sum(
+            weight * self._error(net, sample.one(number), None, l1)
+            for sample, weights in self._far
+            for number, weight in enumerate(weights)
+        )
 
     def _error(
         self, net: Generator | None, sample: Crops, where: Tensor | None, distance: Distance

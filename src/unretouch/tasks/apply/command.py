@@ -31,12 +31,12 @@ from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photo_kind import Distance
-from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+from unretouch.pixels.photos import FITTING, Photo, as_format, read_photo, write_photo
 from unretouch.report.console import say
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.files import FITTING, Job, Records, jobs_for, note_ready, output_of
+from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
 from unretouch.tasks.apply.restore import Restorer
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from unretouch.base import names
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.pixels.photo_kind import Distance
-from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FormatName, Photo
+from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, Photo
 from unretouch.runs.history import append_record, read_records
 from unretouch.settings.commands import ApplySettings
 
@@ -94,15 +94,6 @@ def output_of(
             "is there already and was not made by apply", path, "Give --overwrite to replace it"
         )
     return path
-
-
-FITTING: dict[FormatName, set[str]] = {
-    "jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "png": {".png"},
-    "tiff": {".tif", ".tiff"},
-    "webp": {".webp"},
-}
-"""Endings of file names by format."""
 
 
 RECORDS = "apply.jsonl"
