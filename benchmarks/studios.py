@@ -2,10 +2,10 @@
 
     python benchmarks/studios.py [PART ...] [--work FOLDER] [--portraits FOLDER] [--json FILE]
 
-PART is AIM:MINUTES, with further words of `unretouch train` behind colons, say
-`restore:4:--size=s`; or, with `also` for one of them, the untouched pictures of the second studio
-are given by --also. Each part trains on three crops of one studio, retouched by the simulated
-retoucher, and is measured on
+PART is AIM:MINUTES or, so that computers of any speed can be compared, AIM:UPDATESu; with further
+words of `unretouch train` behind colons, say `restore:1302u:--size=s`. With `also` for one of them, the
+untouched pictures of the second studio are given by --also. Each part trains on three crops of one
+studio, retouched by the simulated retoucher, and is measured on
 
     same        four other people of the same studio
     elsewhere   five photographs made to look like another studio's: exposure, white balance, tone
@@ -177,12 +177,17 @@ def measure(part: str, work: Path) -> dict[str, Any]:
     from unretouch.model.load import load_model, weights_of
     from unretouch.pixels.pairs import load_pairs
 
-    aim, minutes, *words = part.split(":")
+    aim, length, *words = part.split(":")
     name = part.replace(":", "_").replace("-", "").replace("=", "")
     data = work / ("one" if aim == "one" else "three")
     command = [sys.executable, "-m", "unretouch", "train", "--dataroot", str(data), "--aim",
-               "restore" if aim == "one" else aim, "--minutes", minutes, "--checkpoints_dir",
-               str(work / "runs"), "--name", name, "--no_html"]  # fmt: skip
+               "restore" if aim == "one" else aim, "--checkpoints_dir", str(work / "runs"),
+               "--name", name, "--no_html"]  # fmt: skip
+    if length.endswith("u"):
+        half = str(int(length[:-1]) // (2 * (1 if aim == "one" else len(TRAINED_ON))))
+        command += ["--n_epochs", half, "--n_epochs_decay", half]
+    else:
+        command += ["--minutes", length]
     for word in words:
         command += ["--also", str(work / "untouched")] if word == "also" else [word]
     subprocess.run(command, check=True, stdout=sys.stderr)
