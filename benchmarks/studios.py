@@ -3,9 +3,9 @@
     python benchmarks/studios.py [PART ...] [--work FOLDER] [--portraits FOLDER] [--json FILE]
 
 PART is AIM:MINUTES or, so that computers of any speed can be compared, AIM:UPDATESu; with further
-words of `unretouch train` behind colons, say `restore:1302u:--size=s`. With `also` for one of them, the
-untouched pictures of the second studio are given by --also. Each part trains on three crops of one
-studio, retouched by the simulated retoucher, and is measured on
+words of `unretouch train` behind colons, say `restore:1302u:--size=s`. With `also` for one of them,
+the untouched pictures of the second studio are given by --also. Each part trains on three crops of
+one studio, retouched by the simulated retoucher, and is measured on
 
     same        four other people of the same studio
     elsewhere   five photographs made to look like another studio's: exposure, white balance, tone
