@@ -68,7 +68,7 @@ def generator(settings: TrainSettings) -> torch.nn.Module:
 
 def test_M3_verify_of_6_megapixels(forker: Warm, tmp_path: Path) -> None:
     """The same where it takes a quarter of the time: less room beside what torch takes itself."""
-    measure(forker, tmp_path, 3000, 2000, 1000)
+    measure(forker, tmp_path, 3000, 2000, 900)
 
 
 @pytest.mark.slow

@@ -106,7 +106,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_where(project: Path) -> None:
     lines = log.read_text("utf-8").count("\n")
     process = start(STRONG, project)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while log.read_text("utf-8").count("\n") < lines + 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
