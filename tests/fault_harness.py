@@ -671,10 +671,12 @@ def impatient(_: bool) -> None:
 
 
 def tiny_detail(_: bool) -> None:
-    """Make the generator `detail` as small as the others here."""
+    """Make the generator `detail` as small as the others here, and judge it by few crops."""
     from unretouch.networks import detail
+    from unretouch.training import stages
 
     detail.WIDTHS["s"] = (4, 8)  # type: ignore[index]
+    stages.MOST_PIXELS = 1 << 15
 
 
 def non_finite_fast(arguments: list[Any]) -> None:
@@ -705,19 +707,29 @@ FAULTS: dict[str, Callable[[Any], None]] = {
 
 # --- the warm process itself ------------------------------------------------------------------
 
+LATE = (
+    "unretouch.tasks.verify.command", "unretouch.training.classic_fit",
+    "unretouch.training.fast_fit", "torch.fx.experimental.symbolic_shapes",
+    "torch.utils.serialization.config", "rich._emoji_codes",
+)  # fmt: skip
+"""What the programs would import one by one, each in its own process."""
+
 
 def _serve() -> None:
     """Answer requests on stdin, one a line: start a program, or wait for its end."""
     import torch
+    from PIL import Image
 
     from unretouch import cli
     from unretouch.tasks import classic_commands
     from unretouch.tasks import train as training_run
-    from unretouch.tasks.verify import command
 
-    assert training_run
-    assert command
-    importlib.import_module("torch._dynamo")  # which imports it at its first use
+    # What a training came to is measured at its end, which takes as long as a tiny training, and
+    # has tests of its own.
+    training_run._report = lambda run, settings, fit, pairs, *_: len(pairs)
+    for late in LATE:
+        importlib.import_module(late)
+    Image.preinit()
     torch.set_num_threads(1)
     programs: dict[str, Callable[[list[str]], int | None]] = {
         "train": classic_commands.classic_train,

@@ -14,6 +14,7 @@ import numpy as np
 from fault_harness import SOURCE
 from PIL import Image
 
+SIZE_12 = (4000, 3000)
 SIZE_24 = (6000, 4000)
 SIZE_60 = (9000, 6666)
 

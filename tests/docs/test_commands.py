@@ -1,7 +1,7 @@
 """Every command and every Python block of the documents is run, in one folder, in reading order.
 
-Only the number of updates is cut, and the width of the networks. What cannot be run is listed here,
-each with the reason.
+Only the number of updates is cut, and the width and size of the networks. What cannot be run is
+listed here, each with the reason.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ NOT_RUN = {
     r"unretouch serve.*": "waits for a browser; tests/browser/test_app.py drives it",
     r"tail -f .*": "never ends",
     r"unretouch .*--engine ray": "needs the extra; tests/ray runs it",
+    r"unretouch export .* --to onnx": "takes long; tests/unit/test_export.py runs it for each kind",
     r"unretouch .*--devices 2|(torchrun|srun) .*": "several processes; tests/scale runs them",
     r"pybabel .*": "tests/unit/test_messages.py does so, and compares",
     r"python benchmarks/.*": "takes minutes on a quiet machine",
@@ -39,14 +40,15 @@ NOT_RUN = {
 }
 """What is not run, as whole commands, and why."""
 
+CLASSIC = ["--ngf", "2", "--ndf", "2", "--load_size", "256", "--crop_size", "256"]
 SHORTER = {
-    "train.py": ["--ngf", "2", "--ndf", "2"],
-    "--preset": ["--ngf", "2", "--ndf", "2"],
+    "train.py": CLASSIC,
+    "--preset": CLASSIC,
     "train": ["--size", "s"],
     "sweep": ["--dry_run"],
 }
 """Flags put behind a training command, so that it takes a moment. The guide's commands are run
-unchanged, at their full width, in tests/guide; sweeps are in tests/unit/test_sweep.py."""
+unchanged, at their full width and size, in tests/guide; sweeps are in tests/unit/test_sweep.py."""
 
 HELD_OUT = 2
 """Of three pairs, the one that no training sees."""

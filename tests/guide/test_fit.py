@@ -1,19 +1,19 @@
 """The fast fit, in short: it memorises two pairs, and what it learns holds on a third.
 
-By steps, not by time, so that a busy machine changes nothing; benchmarks/fit.py measures the rest.
+By steps, not by time, so that a busy machine changes nothing, and with a narrow network where that
+is enough; benchmarks/fit.py measures the rest.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unretouch.cli import dispatch, run
+from unretouch.networks import detail
 from unretouch.pixels import images
 from unretouch.pixels.retouch import retouch
 
@@ -34,26 +34,29 @@ def project(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> P
     return root
 
 
-def ran(root: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "unretouch", *words], cwd=root, text=True, env=os.environ,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+NARROW = (16, 32, 64)
+WIDE = detail.WIDTHS["s"]
 
 
-def trained(root: Path, aim: str, epochs: int) -> str:
-    return ran(
-        root, "train", "--dataroot", "pairs", "--name", aim, "--aim", aim, "--size", "s",
-        "--n_epochs", str(epochs), "--n_epochs_decay", "0", "--precision", "32-true", "--no_html",
-    )  # fmt: skip
+@pytest.fixture(autouse=True)
+def _in_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setitem(detail.WIDTHS, "s", NARROW)  # type: ignore[arg-type]
 
 
-def test_fit_memorises_the_pairs(project: Path) -> None:
-    said = trained(project, "fit", epochs=30)
+def trained(aim: str, epochs: int, capsys: pytest.CaptureFixture[str]) -> str:
+    words = [
+        "train", "--dataroot", "pairs", "--name", aim, "--aim", aim, "--size", "s", "--no_html",
+        "--n_epochs", str(epochs), "--n_epochs_decay", "0", "--precision", "32-true",
+    ]  # fmt: skip
+    assert run(dispatch, words) == 0
+    return capsys.readouterr().out
+
+
+def test_fit_memorises_the_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    said = trained("fit", 30, capsys)
     assert "capacity: the retouch holds" in said
-    lines = (project / "checkpoints/fit/previews.jsonl").read_text("utf-8").splitlines()
+    lines = Path("checkpoints/fit/previews.jsonl").read_text("utf-8").splitlines()
     first, last = json.loads(lines[0]), json.loads(lines[-1])
     for pair in first["pairs"]:  # before any update it does nothing at all
         assert pair["level_error"] == pytest.approx(pair["identity_error"], abs=1e-4)
@@ -61,11 +64,17 @@ def test_fit_memorises_the_pairs(project: Path) -> None:
         assert pair["recovered_share"] > 0.25
 
 
-@pytest.mark.parametrize("aim", ["restore", "texture"])
-def test_what_is_learnt_holds_on_a_pair_that_was_held_out(project: Path, aim: str) -> None:
-    said = trained(project, aim, epochs=60)
+@pytest.mark.parametrize(("aim", "widths"), [("restore", NARROW), ("texture", WIDE)])
+def test_what_is_learnt_holds_on_a_pair_that_was_held_out(
+    aim: str,
+    widths: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(detail.WIDTHS, "s", widths)  # type: ignore[arg-type]
+    said = trained(aim, 60, capsys)
     assert "capacity" not in said
-    ran(project, "verify", aim, "--heldout", "pairs/heldout", "--no_probe")
-    report = json.loads((project / f"checkpoints/{aim}/verify/report.json").read_text("utf-8"))
+    assert run(dispatch, ["verify", aim, "--heldout", "pairs/heldout", "--no_probe"]) == 0
+    report = json.loads(Path(f"checkpoints/{aim}/verify/report.json").read_text("utf-8"))
     (pair,) = report["heldout"]["pairs"]
     assert pair["prediction"]["frame"]["recovered_share"] > 0.05

@@ -214,7 +214,11 @@ def initialise(net: nn.Module, init_type: InitName, gain: float) -> None:
 
     Convolutions: `init_type` with `gain` (standard deviation of "normal", gain of "xavier" and
     "orthogonal"; "kaiming" has its own), biases 0. Batch normalisation: scale N(1, gain), shift 0.
+    Weights without memory, of which only the shape is asked, have none: to draw them torch would
+    import its compiler, which takes two seconds.
     """
+    if next(net.parameters()).is_meta:
+        return
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             match init_type:
