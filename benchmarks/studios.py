@@ -13,7 +13,8 @@ one studio, retouched by the simulated retoucher, and is measured on
                 two are photographed by a telephone
     one         trained on one pair alone instead (AIM one:MINUTES), the four others and the five
 
-Figures: less error than doing nothing, and for harm by how much more. They are added to FILE; a
+Figures: less error than doing nothing, and for harm by how much more, of what a file holds: whole
+levels. They are added to FILE; a
 part that is measured again replaces its older figures. Run it on a quiet machine.
 """
 
@@ -39,6 +40,7 @@ from scipy import ndimage
 
 from unretouch.pixels import images
 from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.pixels.spaces import levels_to_file
 from unretouch.runs.folder import RunDir
 
 Rgb = NDArray[np.uint8]
@@ -197,7 +199,7 @@ def measure(part: str, work: Path) -> dict[str, Any]:
         shares = {}
         for pair in load_pairs(work / group, "train").pairs:
             doing_nothing = level_error(pair.source, pair.target)
-            error = level_error(model.predict(pair.source), pair.target)
+            error = level_error(levels_to_file(model.predict(pair.source)), pair.target)
             shares[pair.name] = round(1 - error / doing_nothing, 4)
         found[group] = {"mean": statistics.mean(shares.values()), "worst": min(shares.values()),
                         "pairs": shares}  # fmt: skip

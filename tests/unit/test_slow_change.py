@@ -1,12 +1,14 @@
-"""The slow part of a retouch is left out of what is asked for."""
+"""The slow part of a retouch is left out of what is asked for, and taken out of predictions."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from unretouch.pixels.retouched_area import exact_map
-from unretouch.pixels.slow_change import enlarged
+from unretouch.pixels.slow_change import enlarged, without_slow_change
 
 SIDE = 320
 WHOLE = slice(0, SIDE)
@@ -67,3 +69,52 @@ def test_blocks_are_enlarged_linearly() -> None:
     np.testing.assert_allclose(
         found, np.broadcast_to(wanted[:, None, None], found.shape), atol=1e-5
     )
+
+
+def guessed(light: float) -> np.ndarray:
+    """A change of texture and of light in all but the right edge."""
+    random = np.random.default_rng(1)
+    change = (light + 3 * random.standard_normal((SIDE, SIDE, 3))).astype(np.float32)
+    change[:, -40:] = 0
+    return change
+
+
+def steadied(change: np.ndarray, *cuts: int, sigma: float = SIGMA) -> np.ndarray:
+    strips = np.split(change.copy(), cuts)
+    return np.concatenate(list(without_slow_change(iter(strips), len(change), sigma)))
+
+
+def test_light_that_was_guessed_is_taken_out_and_texture_stays() -> None:
+    change = guessed(light=2)
+    found, texture = steadied(change)[:, :-40], guessed(light=0)[:, :-40]
+    assert abs(found.mean()) < 0.1 < 1.9 < change[:, :-40].mean()
+    assert np.corrcoef(found.ravel(), texture.ravel())[0, 1] > 0.98
+
+
+def test_what_a_network_leaves_as_it_is_stays_to_the_bit() -> None:
+    assert not steadied(guessed(light=2))[:, -40:].any()
+    assert not steadied(np.zeros((SIDE, SIDE, 3), np.float32)).any()
+
+
+def test_a_spot_comes_back_in_full() -> None:
+    change = np.zeros((SIDE, SIDE, 3), np.float32)
+    change[100:110, 40:50] = 20
+    assert steadied(change, sigma=96)[100:110, 40:50].min() > 18
+
+
+@pytest.mark.parametrize("cuts", [(100,), (8, 16, 313), tuple(range(1, SIDE, 7))])
+def test_strips_of_any_height_agree(cuts: tuple[int, ...]) -> None:
+    np.testing.assert_allclose(steadied(guessed(2), *cuts), steadied(guessed(2)), atol=1e-5)
+
+
+def test_a_picture_is_changed_while_the_rest_is_still_to_come() -> None:
+    seen = 0
+
+    def strips() -> Iterator[np.ndarray]:
+        nonlocal seen
+        for _ in range(40):
+            seen += 1
+            yield np.ones((16, 32, 3), np.float32)
+
+    next(without_slow_change(strips(), 640, sigma=16.0))
+    assert seen < 8

@@ -42,6 +42,8 @@ class ModelInfo:
     """pixels beyond which nothing changes a pixel; None where that is not known"""
     kinds: tuple[PhotoKind, ...] = ()
     """of what kind the pictures were that it was trained on; empty where that is not known"""
+    slower: float | None = None
+    """see Generator"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
@@ -94,6 +96,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         else float(record["trained_aspect"]),
         margin=None if record["margin"] is None else int(record["margin"]),
         kinds=kinds_of(record.get("kinds", ())),
+        slower=None if record.get("slower") is None else float(record["slower"]),
     )
 
 

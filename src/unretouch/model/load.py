@@ -168,6 +168,7 @@ def load_network(
         trained_aspect=aspect,
         margin=net.margin,
         kinds=kinds,
+        slower=net.slower,
     )
     return net, settings, info
 

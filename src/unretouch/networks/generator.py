@@ -29,6 +29,9 @@ class Generator(nn.Module):
     margin: int | None = None
     """Pixels beyond which nothing changes a pixel of the prediction, so that a large picture may be
     predicted in parts. None: it normalises over the picture, and must see the whole."""
+    slower: float | None = None
+    """Sigma in pixels of the slow change that is taken out of its predictions: see slow_change.
+    None: it was asked for all of the change."""
     looks_first = False
     """Whether it looks at the whole of a picture before it predicts a part."""
     open_cells: NDArray[np.bool_] | None = None

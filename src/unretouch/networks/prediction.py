@@ -16,6 +16,8 @@ from torch import nn
 from unretouch.base.memory import give_back
 from unretouch.networks.generator import Generator
 from unretouch.pixels import spaces
+from unretouch.pixels.images import row_strips
+from unretouch.pixels.slow_change import STRIP, without_slow_change
 
 PredictMode = Literal["evaluate", "running", "train"]
 
@@ -104,12 +106,28 @@ def predict_picture(
     parts = PartPredictor(generator, rgb)
     whole = height * width <= WHOLE
     if whole:  # not extended further than in tiles
-        return parts.at(Window(0, 0, height, width))
+        return _steadied(generator, rgb, parts.at(Window(0, 0, height, width)))
     give_back()
     prediction = np.empty((height, width, 3), np.float32)
     for window in windows(shape, tile_side(generator)):
         prediction[window.slices] = parts.at(window)
     give_back()
+    return _steadied(generator, rgb, prediction)
+
+
+def _steadied(
+    generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return `prediction` (levels), overwritten, without the slow change that was not asked for."""
+    if generator.slower is None:
+        return prediction
+    height = len(rgb)
+    given = (prediction[rows] - rgb[rows] for rows in row_strips(height, STRIP))
+    top = 0
+    for change in without_slow_change(given, height, generator.slower):
+        rows = slice(top, top + len(change))
+        np.clip(rgb[rows] + change, 0, 255, out=prediction[rows])
+        top = rows.stop
     return prediction
 
 

@@ -70,7 +70,9 @@ class Pyramid(Generator):
         return self.coarse, self.fine
 
     def made_of(self, networks: Sequence[Generator]) -> Pyramid:
-        return Pyramid(*networks)  # type: ignore[arg-type]
+        made = Pyramid(*networks)  # type: ignore[arg-type]
+        made.slower = self.slower
+        return made
 
     def does_nothing(self) -> bool:
         same = self.input_nc == self.output_nc

@@ -7,9 +7,12 @@ and change the light of every other studio.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from unretouch.pixels.images import row_strips
@@ -20,6 +23,10 @@ STRIP = 512
 """Rows that are looked at together: whole blocks."""
 LEAST_AROUND = 0.05
 """Share of the surroundings that must be retouched for their mean to count in full."""
+SIGMA: Final = 64.0
+"""Pixels: the Gaussian of what a network that sees some 70 pixels around each is not asked for."""
+OF_PREDICTIONS: Final = 1.5
+"""Times SIGMA, for what is taken out of predictions: as wide as keeps what was learnt."""
 
 
 def slow_blocks(source: Rgb, target: Rgb, mask: Callable[[slice], Mask], sigma: float) -> Plane:
@@ -46,21 +53,75 @@ def slow_blocks(source: Rgb, target: Rgb, mask: Callable[[slice], Mask], sigma: 
 def enlarged(blocks: Plane, rows: slice, columns: slice) -> Plane:
     """Return the part of `blocks`, (h, w, 3), for a window of the picture, (rows, columns, 3):
     linear between the centres of blocks."""
-    down, across = (
-        _between(side, length) for side, length in zip((rows, columns), blocks.shape, strict=False)
-    )
-    (first_row, weights_down), (first_column, weights_across) = down, across
-    part = blocks[first_row : first_row + weights_down.shape[1]]
-    part = part[:, first_column : first_column + weights_across.shape[1]]
-    found: Plane = np.einsum("yi,ijc,xj->yxc", weights_down, part, weights_across, optimize=True)
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    box = tuple(side / BLOCK for side in (columns.start, rows.start, columns.stop, rows.stop))
+    found = np.empty((*size[::-1], blocks.shape[2]), np.float32)
+    for channel in range(blocks.shape[2]):
+        plane = Image.fromarray(np.ascontiguousarray(blocks[..., channel]))
+        found[..., channel] = plane.resize(size, Image.Resampling.BILINEAR, box)
     return found
 
 
-def _between(side: slice, length: int) -> tuple[int, Plane]:
-    """Return the first block that counts for some pixels of a side, and the weights of the blocks
-    from there on, (pixels, blocks)."""
-    at = np.clip((np.arange(side.start, side.stop) + 0.5) / BLOCK - 0.5, 0, length - 1)
-    before = np.floor(at).astype(int)
-    first, last = int(before[0]), min(int(before[-1]) + 1, length - 1)
-    weights = 1 - np.abs(at[:, None] - np.arange(first, last + 1))
-    return first, np.maximum(weights, 0).astype(np.float32)
+def without_slow_change(
+    strips: Iterable[Plane], height: int, sigma: float, level: float = 1.0
+) -> Iterator[Plane]:
+    """Yield the change of a picture of `height` rows, (rows, W, 3) each from the top down, without
+    its slow part: that which a network guessed, since it was never asked for it.
+
+    Pixels that change by a grey `level` or more count in full and are moved by the mean around
+    them; what does not change stays as it is. The same whatever the strips, but for rounding. They
+    are held back until enough is known below them.
+    """
+    reach = math.ceil(3 * sigma / BLOCK)
+    waiting: list[Plane] = []
+    sums: Plane | None = None
+    known = top = 0
+    for strip in strips:
+        if sums is None:
+            sums = np.zeros((-(-height // BLOCK), -(-strip.shape[1] // BLOCK), 4), np.float32)
+        _add(sums, strip, known, level)
+        known += len(strip)
+        waiting.append(strip)
+        while waiting and (known == height or known >= top + len(waiting[0]) + (reach + 2) * BLOCK):
+            ready = waiting.pop(0)
+            first, blocks = _around(sums, slice(top, top + len(ready)), sigma)
+            for rows in row_strips(len(ready), 8 * BLOCK):
+                part, below = ready[rows], top - first * BLOCK
+                moved = enlarged(
+                    blocks, slice(below + rows.start, below + rows.stop), slice(0, part.shape[1])
+                )
+                moved *= _weight(part, level)
+                part -= moved
+            top += len(ready)
+            yield ready
+
+
+def _add(sums: Plane, strip: Plane, top: int, level: float) -> None:
+    """Add the rows of a strip that begins at row `top` to the sums of change and weight of the
+    blocks, (h, w, 4)."""
+    columns = np.arange(0, strip.shape[1], BLOCK)
+    for index in range(top // BLOCK, -(-(top + len(strip)) // BLOCK)):
+        part = strip[max(0, index * BLOCK - top) : (index + 1) * BLOCK - top]
+        weight = _weight(part, level)
+        sums[index, :, :3] += np.add.reduceat((part * weight).sum(0), columns)
+        sums[index, :, 3:] += np.add.reduceat(weight.sum(0), columns)
+
+
+def _weight(change: Plane, level: float) -> Plane:
+    """Return how much each pixel of a change counts, (rows, W, 1) from 0 to 1."""
+    size = np.abs(change)
+    most = np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2])
+    most *= np.float32(1 / level)
+    return np.minimum(most, 1, out=most)[..., None]
+
+
+def _around(sums: Plane, rows: slice, sigma: float) -> tuple[int, Plane]:
+    """Return the mean change around the blocks of some rows and those next to them, (h, w, 3), and
+    the first row of blocks."""
+    reach = math.ceil(3 * sigma / BLOCK) + 1
+    first = max(0, rows.start // BLOCK - reach)
+    found = ndimage.gaussian_filter(
+        sums[first : rows.stop // BLOCK + reach + 1],
+        (sigma / BLOCK, sigma / BLOCK, 0), truncate=3, mode="constant",
+    )  # fmt: skip
+    return first, found[..., :3] / np.maximum(found[..., 3:], LEAST_AROUND * BLOCK**2)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unretouch.losses import GREY_LEVEL, huber, local_band_energy
+from unretouch.pixels.slow_change import SIGMA
 from unretouch.settings.train import AimName
 from unretouch.training.optimisers import Muon, Optimiser
 
@@ -57,7 +58,7 @@ class FastRecipe:
     """steps between two looks at what was left out; before the first, every tenth"""
 
 
-UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=64.0, grid=8.0, left_out=0.08)
+UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=8.0, left_out=0.08)
 """For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
     "fit": FastRecipe(crop=256, batch=1),

@@ -16,6 +16,7 @@ from unretouch.pixels import colour, spaces
 from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
+from unretouch.pixels.slow_change import without_slow_change
 from unretouch.tasks.apply.masks import Enlarged
 from unretouch.tiles import Span, Tiling
 
@@ -137,7 +138,8 @@ class Restorer:
             return picture[rows, columns]
 
         tiling = self._tiling(view, height, width, [])
-        return tiles.whole(height, width, tiling, lambda *tile: self._tile_change(view, *tile))
+        parts = tiles.strips(height, width, tiling, lambda *tile: self._tile_change(view, *tile))
+        return np.concatenate([strip.rows for strip in self._steadied(parts, height)])
 
     def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
         def change(down: Span, across: Span) -> Floats:
@@ -145,9 +147,19 @@ class Restorer:
                 return np.zeros((down.stop - down.start, across.stop - across.start, 3), np.float32)
             return self._tile_change(source.window, down, across)
 
-        return tiles.strips(
-            height, width, self._tiling(source.window, height, width, notes), change
-        )
+        tiling = self._tiling(source.window, height, width, notes)
+        return self._steadied(tiles.strips(height, width, tiling, change), height)
+
+    def _steadied(self, parts: tiles.Rows, height: int) -> tiles.Rows:
+        """Yield a change of so many rows without what the network was not asked for."""
+        sigma = self._model.info.slower
+        if sigma is None:
+            yield from parts
+            return
+        top = 0
+        for rows in without_slow_change((strip.rows for strip in parts), height, sigma, 1 / 255):
+            yield tiles.Strip(top, rows)
+            top += len(rows)
 
     def _tile_change(self, view: View, down: Span, across: Span) -> Floats:
         picture = view(down.seen, across.seen)
