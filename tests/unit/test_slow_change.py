@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from unretouch.pixels.retouched_area import exact_map
+from unretouch.pixels.retouched_area import exact_map, pair_map
 from unretouch.pixels.slow_change import enlarged
 
 SIDE = 320
@@ -67,3 +69,18 @@ def test_blocks_are_enlarged_linearly() -> None:
     np.testing.assert_allclose(
         found, np.broadcast_to(wanted[:, None, None], found.shape), atol=1e-5
     )
+
+
+def test_a_crop_of_a_lossy_pair_needs_no_look_at_the_whole() -> None:
+    source, target = (side.repeat(2, 0).repeat(2, 1) for side in sides(6, 4))
+    source = np.clip(source + np.random.default_rng(1).normal(0, 1, source.shape), 0, 255)
+    source, window = source.astype(np.uint8), slice(100, 164)
+    known = pair_map(source, target)
+    assert not known.lossless
+    elsewhere = target.copy()
+    elsewhere[600:] = 0  # nobody looks there
+    found, again = (
+        dataclasses.replace(known, _tiles={}, _slow={}).asked(source, side, window, window, 128.0)
+        for side in (target, elsewhere)
+    )
+    assert (found == again).all()
