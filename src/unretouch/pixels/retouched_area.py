@@ -10,7 +10,7 @@ Everything is measured in strips of rows, so a large picture needs little memory
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -80,6 +80,10 @@ class PairMap:
     """(h, w): which blocks were moved by hand; None where none was"""
     _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
     _slow: dict[float, Plane] = field(default_factory=dict, repr=False)
+
+    def swapped(self) -> PairMap:
+        """Return the map of the pair the other way round: the retouch lies where it did."""
+        return replace(self, change=-self.change, _slow={})
 
     @property
     def light(self) -> Plane:
