@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unretouch.pixels.photo_kind import PhotoKind, kinds_of
 from unretouch.pixels.spaces import Sizing
-from unretouch.settings.train import Preprocess
+from unretouch.settings.train import AimName, Preprocess
 
 Floats = NDArray[np.float32]
 Part = tuple[slice, slice]
@@ -42,6 +42,8 @@ class ModelInfo:
     """pixels beyond which nothing changes a pixel; None where that is not known"""
     kinds: tuple[PhotoKind, ...] = ()
     """of what kind the pictures were that it was trained on; empty where that is not known"""
+    aim: AimName = "fit"
+    """what it was trained for; an older exported file does not tell"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
@@ -94,6 +96,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         else float(record["trained_aspect"]),
         margin=None if record["margin"] is None else int(record["margin"]),
         kinds=kinds_of(record.get("kinds", ())),
+        aim=cast(AimName, str(record.get("aim", "fit"))),
     )
 
 

@@ -168,6 +168,7 @@ def load_network(
         trained_aspect=aspect,
         margin=net.margin,
         kinds=kinds,
+        aim=settings.aim,
     )
     return net, settings, info
 
