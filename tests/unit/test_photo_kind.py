@@ -199,12 +199,13 @@ def test_of_many_pairs_some_are_measured_and_of_those_on_the_disk_few() -> None:
 
 
 def test_untouched_pictures_count_as_a_retouch_would_leave_them() -> None:
-    """Else every retouched photo of the pairs' studio passed for softer than what was learnt."""
+    """Else they passed for the kind of picture that is restored, which is softer."""
     before = person(0)
     after = as_file(ndimage.gaussian_filter(before.astype(float), (2, 2, 0)))
     given = Pair("pair", after, before, ())
     own, other = kinds_among([given], [Pair("same person", before, before, ())])
-    assert other == own
+    assert (other.noise, other.sharpness) == pytest.approx((own.noise, own.sharpness))
+    assert other.size == kind_of(before).size
     assert kind_of(before).sharpness > own.sharpness + 0.3
 
 
