@@ -178,7 +178,7 @@ def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     for pair in heldout:
         source, target = (np.asarray(p, np.float32) for p in (pair.source, pair.target))
         prediction = predict_picture(generator, pair.source)
-        _, area = noise_and_area(source, target)
+        area = noise_and_area(source, target)[1]
         skin = area & (skin_mask(pair.target) > 0.5)
         psnr, psnr_before = (figures("psnr", p, target)[0] or 0 for p in (prediction, source))
         row = {

@@ -14,6 +14,7 @@ from serving import SOURCE, App, begin, running, until
 from short_runs import train, write_pairs
 from skimage.data import astronaut
 
+from unretouch.pixels.images import read_rgb
 from unretouch.settings.train import load_settings
 
 
@@ -112,7 +113,7 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
 def test_untouched_photos_go_into_a_run_for_other_photos(
     browser: Any, app: App, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    """They are stored with the pairs as they came, and the run is told of them by --also."""
+    """Their pixels are stored with the pairs, and the run is told of them by --also."""
     photos = []
     for number in range(2):
         photos.append(tmp_path / f"other {number}.jpg")
@@ -144,8 +145,10 @@ def test_untouched_photos_go_into_a_run_for_other_photos(
     browser.until(STATE, "finished", seconds=180)
 
     stored = app.place / "datasets" / "portrait_reverse" / "untouched"
-    kept = {file.read_bytes() for file in stored.iterdir()}
-    assert kept == {photo.read_bytes() for photo in photos}
+    kept, given = (
+        {read_rgb(file).tobytes() for file in some} for some in (stored.iterdir(), photos)
+    )
+    assert kept == given
     settings = load_settings(app.place / "checkpoints" / "portrait_reverse" / "config.json")
     assert (settings.aim, Path(settings.also).resolve()) == ("restore", stored.resolve())
 

@@ -5,7 +5,9 @@ Rows X1 and X2 of docs/reliability.md.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +17,16 @@ from scipy import ndimage
 
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels.pairs import Pair
+from unretouch.runs import checkpoint
+from unretouch.runs.folder import RunDir
 from unretouch.settings.train import AimName, TrainSettings
+from unretouch.training import session
 from unretouch.training.fast_fit import FastFit
+from unretouch.training.trainer import save_state
 
 HERE = torch.device("cpu")
 STEPS = 60
+SETTINGS = TrainSettings(dataroot="-", netG="detail", size="s", recipe="fast", lambda_GAN=0, seed=1)
 Levels = NDArray[np.float32]
 
 
@@ -55,10 +62,7 @@ def pair(name: str, before: Levels, where: slice = slice(64, 192)) -> Pair:
 
 
 def trained(aim: AimName, given: Pair, steps: int = STEPS) -> FastFit:
-    settings = TrainSettings(
-        dataroot="-", netG="detail", size="s", recipe="fast", lambda_GAN=0, aim=aim, seed=1
-    )
-    fit = FastFit(settings, [given], HERE)
+    fit = FastFit(dataclasses.replace(SETTINGS, aim=aim), [given], HERE)
     for step in range(steps):
         fit.update(step, 1, 0, step / steps)
     return fit
@@ -115,10 +119,49 @@ def test_X2_no_grid_is_drawn() -> None:
         assert max(peak(predicted, period) for period in (2, 4, 8)) < 2, name
 
 
+def noise() -> Pair:
+    """Two unlike sides: nothing can be learnt of them that holds elsewhere."""
+    sides = np.random.default_rng(0).integers(0, 255, (2, 128, 128, 3), dtype=np.uint8)
+    return Pair("noise", sides[0], sides[1], ())
+
+
 def test_X1_people_are_told_where_nothing_is_kept() -> None:
-    """Of two unlike pairs of noise nothing can be learnt that holds elsewhere."""
-    random = np.random.default_rng(0)
-    sides = random.integers(0, 255, (2, 128, 128, 3), dtype=np.uint8)
-    fit = trained("restore", Pair("noise", sides[0], sides[1], ()), steps=20)
+    fit = trained("restore", noise(), steps=20)
     assert fit.generator.does_nothing()
     assert "leaves every picture as it is" in fit.outcome()
+
+
+def test_X1_weights_that_do_harm_are_not_kept_by_a_run_that_goes_on() -> None:
+    """Neither those that it begins from, nor those of a state that an earlier version left."""
+    fit = trained("restore", noise(), steps=0)
+    harmful = {key: value.clone() for key, value in fit.weights()["G"].items()}
+    harmful["head.bias"] += 0.5
+    fit.load_weights({"G": harmful}, "net.pth")
+    assert fit.generator.does_nothing()
+    fit.update(0, 1, 0, 0.99)
+    state = fit.state()
+    choice = state["stages"][0]["choice"]
+    assert choice["weights"]["head.bias"].any()  # training goes on from them all the same
+    again = trained("restore", noise(), steps=0)
+    again.restore(state, "state")
+    for one in (fit, again):
+        assert one.generator.does_nothing()
+        assert "leaves every picture as it is" in one.outcome()
+
+
+@pytest.mark.parametrize("aim", ["fit", "restore"])
+def test_X1_another_recipe_than_that_of_the_state_is_told(aim: AimName, tmp_path: Path) -> None:
+    """A state of 0.1.0 names none; `fit` learns as it did then."""
+    run = RunDir(tmp_path, "one")
+    run.prepare()
+    settings = dataclasses.replace(SETTINGS, aim=aim)
+    opened = session.start(settings, [noise()], HERE)
+    save_state(run, settings, opened)
+    path = run.states()[0]
+    saved = checkpoint.load(path)
+    for recipe in (saved.about["recipe"], ""):
+        checkpoint.save(run, dataclasses.replace(saved, about={**saved.about, "recipe": recipe}))
+        going_on = session.Continuation(continue_train=True)
+        lines = session.open_run(run, settings, going_on, [], [noise()], HERE).lines
+        told = any("another recipe for --aim restore" in line for line in lines)
+        assert told == (aim == "restore" and not recipe)

@@ -15,8 +15,9 @@ from PIL import Image
 from scipy import ndimage
 
 from unretouch.cli import dispatch
+from unretouch.metrics.likeness import ruler_of
 from unretouch.pixels import images, pair_check
-from unretouch.pixels.grade import colour_grade
+from unretouch.pixels.grade import colour_grade, in_colours_of
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import (
@@ -78,7 +79,7 @@ def test_V2_a_grade_is_told_with_numbers_and_not_as_swapped_sides(pair: tuple[Rg
     difference = pair_check.mean_difference(*pair)
     (told,) = pair_check.warnings_for(*pair, "AtoB")
     levels, whole = (float(word) for word in told.split() if word[0].isdigit())
-    assert "A is graded" in told
+    assert "one side is graded" in told
     assert "--grade remove" in told
     assert whole == pytest.approx(difference, abs=0.06)
     assert 0.6 * whole < levels < whole
@@ -158,9 +159,20 @@ def test_V2_who_learnt_the_grade_alone_has_recovered_nothing(pair: tuple[Rgb, Rg
 def test_V2_who_brings_the_retouch_back_is_praised_for_it(pair: tuple[Rgb, Rgb]) -> None:
     whole, half = judged(pair, pair[1]), judged(pair, (ungraded(pair[0]) + pair[1]) / 2)
     assert whole.judged_share == pytest.approx(1, abs=0.01)
+    for figures, share in ((half, (ungraded(pair[0]) + pair[1]) / 2), (whole, pair[1])):
+        probed = ruler_of(*pair).share(share, pair[1], pair[0])
+        assert probed == pytest.approx(figures.judged_share, abs=1e-3)
     assert half.judged_share == pytest.approx(0.5, abs=0.05)
     assert unseen_verdict(None, [whole]).word == "holds"
     assert memorised_verdict([whole]).word == "memorised"
+
+
+def test_V2_a_file_in_other_colours_stays_a_file(pair: tuple[Rgb, Rgb]) -> None:
+    """In floats a picture of 24 megapixels is four times as large."""
+    levels = [side.astype(np.float32) for side in pair]
+    found = in_colours_of(*levels)
+    assert found.dtype == np.uint8
+    assert (found == in_colours_of(*pair)).mean() > 0.999
 
 
 def test_V2_a_wrong_grade_is_harm(portrait: Rgb) -> None:
@@ -198,7 +210,7 @@ def test_V2_a_grade_is_taken_out_on_request(
         images.write_png(tmp_path / side / "face.png", rgb)
     folders = [str(tmp_path / side) for side in "AB"]
     dispatch(["pair", *folders, "--out", str(tmp_path / "out"), "--grade", "remove"])
-    assert "A was graded" in capsys.readouterr().out
+    assert "one side was graded" in capsys.readouterr().out
     whole = images.read_rgb(tmp_path / "out/train/face.png")
     plain = retouch(before, 0, all_surfaces=True)
     assert np.abs(whole[:, :320].astype(int) - plain).mean() < 0.6

@@ -12,12 +12,16 @@ from PIL import Image
 from scipy import ndimage
 
 from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.cli import dispatch
+from unretouch.metrics.likeness import ruler_of
 from unretouch.pixels import images
 from unretouch.pixels.alignment import aligned, placed
 from unretouch.pixels.pair_check import ALIGN, warnings_for
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map
+from unretouch.report.pair_figures import figures_of_pair
+from unretouch.report.verdicts import memorised_verdict
 from unretouch.tasks.pair import pair_folders
 
 Rgb = NDArray[np.uint8]
@@ -130,6 +134,18 @@ def test_V2_what_a_local_warp_moved_is_left_out_of_training(
     assert (asked[elsewhere] == without[elsewhere]).mean() > 0.95
 
 
+def test_V2_what_a_local_warp_moved_is_not_judged(portrait: Rgb, after: Rgb) -> None:
+    """Who brings back all that training asks for has brought back all, for verdict and probe."""
+    a, b = pushed(after, 3), portrait
+    asked = pair_map(a, b).asked(a, b, slice(0, SIDE), slice(0, SIDE)).astype(np.float32)
+    figures = figures_of_pair("one", a, asked, b, 500.0)
+    assert figures.prediction.frame["recovered_share"] < 0.9
+    assert figures.judged_share == pytest.approx(1, abs=0.01)
+    assert memorised_verdict([figures]).word == "memorised"
+    assert figures.moved == pytest.approx(pair_map(a, b).moved.mean())
+    assert ruler_of(a, b).share(asked, b, a) == pytest.approx(figures.judged_share)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "off"),
     [
@@ -196,6 +212,38 @@ def test_V2_pair_align_writes_what_it_says(tmp_path: Path, portrait: Rgb, after:
     [again] = pair_folders(tmp_path / "combined", None, tmp_path / "again", align=True).rows
     assert again.height == SIDE - 6
     assert again.shift == pytest.approx((0, 0), abs=0.1)
+
+
+@pytest.mark.parametrize("layout", ["train/A", "A/train"])
+def test_V2_pair_align_takes_a_folder_as_training_does(
+    tmp_path: Path, portrait: Rgb, after: Rgb, layout: str
+) -> None:
+    write(tmp_path / "data" / layout, shifted(after, 3, 0))
+    write(tmp_path / "data" / layout.replace("A", "B"), portrait)
+    words = ["pair", str(tmp_path / "data"), "--align", "--out", str(tmp_path / "out")]
+    assert dispatch(words) == 0
+    assert (tmp_path / "out/train/one.png").exists()
+
+
+def test_V2_a_combined_pair_may_be_twice_as_large_as_a_picture(
+    tmp_path: Path, portrait: Rgb, after: Rgb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "combined", np.concatenate([after, portrait], axis=1))
+    monkeypatch.setattr(images, "MAX_PIXELS", portrait[..., 0].size)
+    monkeypatch.setattr(images.read, "__defaults__", (portrait[..., 0].size,))
+    report = pair_folders(tmp_path / "combined", None, tmp_path / "out", align=True)
+    assert [row.name for row in report.rows] == ["one"]
+
+
+def test_V2_the_shift_in_the_table_is_that_of_the_warning(
+    tmp_path: Path, portrait: Rgb, after: Rgb
+) -> None:
+    """In the middle of a liquified picture B lies elsewhere than it does as a whole."""
+    write(tmp_path / "A", pushed(after, 6, SIDE // 2, SIDE // 2, 180))
+    write(tmp_path / "B", portrait)
+    [row] = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out").rows
+    assert not any("shifted" in warning for warning in row.warnings)
+    assert row.shift == (0, 0)
 
 
 def test_V2_what_cannot_be_aligned_is_refused_with_numbers(portrait: Rgb, after: Rgb) -> None:

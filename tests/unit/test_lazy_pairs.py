@@ -14,7 +14,17 @@ import torch
 from PIL import Image
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.pixels.pairs import LazyPair, LoadedPairs, Pair, PictureCache, fetch, load_pairs
+from unretouch.pixels import pairs as pairs_module
+from unretouch.pixels.pairs import (
+    LazyPair,
+    LoadedPairs,
+    Pair,
+    PictureCache,
+    fetch,
+    load_pairs,
+    swapped,
+)
+from unretouch.pixels.retouched_area import pair_map
 from unretouch.runs import checkpoint
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import classic_train
@@ -100,6 +110,26 @@ def test_what_is_fetched_ahead_is_decoded_once_and_elsewhere(dataroot: Path) -> 
     assert all(name.startswith("decode") for name in where)
     fetch(pairs)  # no more than half of the room
     assert pairs[0].cache.held <= pairs[0].cache.limit  # type: ignore[attr-defined]
+
+
+def test_a_pair_the_other_way_round_is_decoded_and_measured_with_the_pair(
+    dataroot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = load(dataroot, 3).pairs[0]
+    source, target = pair.source, pair.target
+    other = swapped(pair)
+    monkeypatch.setattr(pairs_module, "read_pair", None)
+    fetch([other])
+    assert other.source is target
+    assert other.target is source
+    assert pair.cache.held == BYTES  # type: ignore[attr-defined]
+    known, again = pair_map(source, target).swapped(), pair_map(target, source)
+    for name in ("absolute", "difference", "change", "differing", "noise", "noise_of_means"):
+        np.testing.assert_allclose(getattr(known, name), getattr(again, name), atol=1e-4)
+    window = slice(8, 40)
+    for sigma in (None, 16.0):
+        found = known.asked(target, source, window, window, sigma)
+        assert np.array_equal(found, again.asked(target, source, window, window, sigma))
 
 
 def test_a_file_that_changes_or_goes_while_training_is_named(tmp_path: Path) -> None:

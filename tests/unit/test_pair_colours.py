@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +223,19 @@ def test_a_hostile_profile_is_left_alone(tmp_path: Path, before: Rgb) -> None:
         picture = images.read(tmp_path / "one.png")
         assert np.array_equal(picture.rgb, before)
         assert picture.notes == (colour.TABLES,)
+
+
+def test_a_grey_profile_is_followed(tmp_path: Path) -> None:
+    """It has one curve and no matrix, and was said to be none that can be followed."""
+    profile = bytearray(160)
+    profile[16:20], profile[20:24], profile[36:40] = b"GRAY", b"XYZ ", b"acsp"
+    profile[128:144] = struct.pack(">I4sII", 1, b"kTRC", 144, 14)
+    profile[144:158] = b"curv" + struct.pack(">IIH", 0, 1, round(1.8 * 256))
+    grey = np.arange(256, dtype=np.uint8)[None].repeat(8, 0)
+    Image.fromarray(grey).save(tmp_path / "grey.png", icc_profile=bytes(profile))
+    read = images.read(tmp_path / "grey.png")
+    assert "its colours were converted from an unnamed profile to sRGB" in read.notes
+    linear = (grey / 255) ** 1.8
+    coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(read.rgb[..., 0] - 255 * coded).max() < 0.6
+    assert (read.rgb == read.rgb[..., :1]).all()

@@ -246,7 +246,7 @@ def test_whole_shifts_are_measured(portrait: np.ndarray, dx: int, dy: int) -> No
     assert pair_check.shift(a, b) == pytest.approx((dx, dy), abs=0.05)
 
 
-@pytest.mark.parametrize(("dx", "dy"), [(0.25, 0), (0.5, -0.5), (-2.3, 7.6)])
+@pytest.mark.parametrize(("dx", "dy"), [(0.6, 0), (0.5, -0.5), (-2.3, 7.6)])
 def test_shifts_between_pixels_are_measured(portrait: np.ndarray, dx: float, dy: float) -> None:
     moved = ndimage.shift(portrait.astype(float), (dy, dx, 0), order=3).clip(0, 255)
     inside = np.s_[100:356, 100:356]

@@ -9,6 +9,7 @@ import tracemalloc
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from unretouch.api import apply as applied
 from unretouch.cli import dispatch, run
 from unretouch.model.interface import info_of_record
 from unretouch.model.load import load_network
+from unretouch.pixels.images import read_rgb
 from unretouch.pixels.pairs import LazyPair, Pair, PictureCache
 from unretouch.pixels.photo_kind import (
     Distance,
@@ -31,11 +33,10 @@ from unretouch.pixels.photo_kind import (
     kind_of,
     kind_seen,
     kinds_of,
-    strength,
 )
 from unretouch.pixels.spaces import Rgb
 from unretouch.runs.weights import save_weights
-from unretouch.settings.train import TrainSettings, save_settings
+from unretouch.settings.train import TrainSettings, save_settings, settings_from
 from unretouch.tasks.export import export
 from unretouch.training.training_pairs import MOST_KINDS, kinds_among
 
@@ -155,7 +156,7 @@ def test_X1_black_and_white_pairs_say_nothing_of_colour() -> None:
 
 
 def test_what_is_trusted_falls_with_the_distance() -> None:
-    assert [strength(Distance(number)) for number in (0, 1, 2.5, 4, 9)] == [1, 1, 0.5, 0, 0]
+    assert [Distance(number).trust for number in (0, 1, 2.5, 4, 9)] == [1, 1, 0.5, 0, 0]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 300), (300, 7)])
@@ -197,6 +198,17 @@ def test_of_many_pairs_some_are_measured_and_of_those_on_the_disk_few() -> None:
     assert kinds_among([]) == []
 
 
+def test_untouched_pictures_count_as_a_retouch_would_leave_them() -> None:
+    """Else they passed for the kind of picture that is restored, which is softer."""
+    before = person(0)
+    after = as_file(ndimage.gaussian_filter(before.astype(float), (2, 2, 0)))
+    given = Pair("pair", after, before, ())
+    own, other = kinds_among([given], [Pair("same person", before, before, ())])
+    assert (other.noise, other.sharpness) == pytest.approx((own.noise, own.sharpness))
+    assert other.size == kind_of(before).size
+    assert kind_of(before).sharpness > own.sharpness + 0.3
+
+
 # --- from training to what is told
 
 
@@ -204,11 +216,14 @@ QUICKLY = ("--device", "cpu", "--strength", "0")
 """Here it is not looked at what the network makes."""
 
 
+FAST: dict[str, Any] = {"recipe": "fast", "lambda_GAN": 0.0}
+
+
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> Path:
     """A run with untrained weights and the kinds of its pairs."""
     settings = TrainSettings(
-        dataroot="nowhere", name="run", netG="detail", size="s", preprocess="none"
+        dataroot="nowhere", name="run", netG="detail", size="s", preprocess="none", **FAST
     )
     folder = tmp_path / "checkpoints" / "run"
     folder.mkdir(parents=True)
@@ -237,6 +252,48 @@ def test_X1_apply_tells_of_each_photograph_and_counts_them(
     assert "sharpness" in far["reasons"]
     done = applied(photos, "run", out=tmp_path / "again", checkpoints_dir=checkpoints, device="cpu")
     assert [each.far for each in done] == [False, True]
+
+
+@pytest.mark.parametrize("aim", ["restore", "fit"])
+def test_X1_a_photo_far_from_the_pairs_is_changed_less_and_it_is_said(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], aim: str
+) -> None:
+    """By models for unseen portraits, where nobody chose a strength; one that is near is not."""
+    folder = checkpoints / "run"
+    config = json.loads((folder / "config.json").read_text())
+    settings = settings_from({**config["settings"], "aim": aim}, "-")
+    save_settings(folder / "config.json", settings, {})
+    network = networks.build_generator(settings)
+    torch.nn.init.constant_(network.head.bias, 0.3)  # type: ignore[union-attr, arg-type]
+    save_weights(folder / "latest_net_G.pth", network.state_dict())
+    photos = [str(tmp_path / name) for name in ("near.png", "soft.png")]
+
+    def made(**chosen: float) -> list[Rgb]:
+        done = applied(photos, "run", out=tmp_path / "out", checkpoints_dir=checkpoints, **chosen)
+        assert not any(each.already for each in done)
+        weakened.append([each.weakened for each in done])
+        return [read_rgb(each.output) for each in done]
+
+    weakened: list[list[float | None]] = []
+    near, soft = made()
+    fully = made(strength=1)
+    [[_, trust], none] = weakened
+    assert none == [None, None]
+    assert (near == fully[0]).all()
+    if aim == "fit":
+        assert (trust, (soft == fully[1]).all()) == (None, True)
+        return
+    assert trust is not None
+    assert 0 < trust < 1
+    assert (soft == made(strength=trust)[1]).all()
+    words = ["apply", "run", photos[1], "-o", str(tmp_path / "told")]
+    assert run(dispatch, [*words, "--checkpoints_dir", str(checkpoints)]) == 0
+    told = f"; so restored at {trust:.0%} strength (--strength 1: all of it)"
+    assert told in " ".join(capsys.readouterr().out.split())
+    records = (tmp_path / "told/apply.jsonl").read_text("utf-8").splitlines()
+    (far,) = [record["far"] for record in map(json.loads, records) if "far" in record]
+    assert far["strength"] == trust
+    assert far["said"]["values"]["percent"] == round(100 * trust)
 
 
 def test_a_training_leaves_the_kinds_of_its_pairs_as_the_network_sees_them(tmp_path: Path) -> None:

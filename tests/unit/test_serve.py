@@ -16,6 +16,8 @@ from PIL import Image
 
 from unretouch.base.errors import UsageError
 from unretouch.base.messages import korean
+from unretouch.pixels import images, pair_check
+from unretouch.pixels.pair_check import Doubts
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
@@ -181,10 +183,31 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
     assert simulated["width"] == 128
 
 
+@pytest.mark.parametrize(
+    ("doubts", "said"),
+    [
+        (Doubts(resized=-1.2), "A is 1.2 % smaller than B. Export both once more"),
+        (Doubts(resized=2.0), "A is 2.0 % larger than B. Export both once more"),
+        (Doubts(turned=-0.5), "B is turned by -0.5 degrees against A"),
+        (Doubts(liquified=(0.1, 3.0)), "“Fast” leaves it out"),
+        (Doubts(liquified=(0.6, 3.0)), "the correction of a lens"),
+    ],
+)
+def test_what_is_doubtful_is_said_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubts: Doubts, said: str
+) -> None:
+    monkeypatch.setattr(pair_check, "doubts", lambda *_: doubts)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    found: Any = put(tmp_path / "pair", a=grey, b=grey)
+    (doubt,) = found["doubts"]
+    assert said in doubt["message"].format(**doubt["values"])
+
+
 def test_an_untouched_photo_is_looked_at_alone(tmp_path: Path, portrait: np.ndarray) -> None:
     found = put(tmp_path / "face", untouched=portrait[20:148, 150:278])
     assert found == {"width": 128, "height": 128, "doubts": []}
     assert (tmp_path / "face" / "thumbnail_b.png").exists()
+    assert np.array_equal(images.read_rgb(tmp_path / "face/plain.png"), portrait[20:148, 150:278])
     assert not (tmp_path / "face" / "pair.png").exists()
     wall: Any = put(tmp_path / "wall", untouched=np.full((64, 64, 3), 128, np.uint8))
     assert [doubt["message"] for doubt in wall["doubts"]] == [
@@ -294,11 +317,12 @@ def test_untouched_photos_have_a_limit_of_their_own_and_are_no_pairs(tmp_path: P
             drafts.place(draft.id, at, side)
     assert len(draft.usable()) == 2
     for at, place in enumerate(draft.usable(untouched=True)):
-        (place.folder / "untouched.jpg").write_bytes(bytes([at]))
+        (place.folder / "untouched.jpg").write_bytes(b"with its place")
+        (place.folder / "plain.png").write_bytes(bytes([at]))
         (place.folder / "thumbnail_b.png").write_bytes(b"small")
     write_untouched(draft.usable(untouched=True), tmp_path / "there")
     kept = {file.name: file.read_bytes() for file in (tmp_path / "there").iterdir()}
-    assert kept == {"photo_01.jpg": bytes([0]), "photo_02.jpg": bytes([1])}
+    assert kept == {"photo_01.png": bytes([0]), "photo_02.png": bytes([1])}
 
 
 def told(run: RunDir, **more: Any) -> None:
@@ -321,6 +345,22 @@ def test_the_app_shows_a_place_of_a_large_pair_and_says_that_its_error_is_an_est
     found = Runs(tmp_path).describe(run)
     assert found["picture"] == "images/epoch001_x0_y0_face_fake_B.png"
     assert (found["estimated"], found["level_error"], found["recovered"]) == (True, 1.0, 0.5)
+    assert found["gain"] == "some"
+
+
+@pytest.mark.parametrize(
+    ("error", "identity", "word"),
+    [(0.44, 0.40, "nothing"), (0.46, 0.40, "worse"), (0.399, 0.40, "nothing"), (0.3, 0.4, "some")],
+)
+def test_the_app_calls_worse_what_all_others_call_so(
+    tmp_path: Path, error: float, identity: float, word: str
+) -> None:
+    """A tenth of next to nothing is nothing that anybody sees."""
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    pair = {"fake_B": "", "level_error": error, "identity_error": identity}
+    told(run, previews=[{"step": 1, "epoch": 1, "pairs": [pair]}])
+    assert Runs(tmp_path).describe(run)["gain"] == word
 
 
 def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:

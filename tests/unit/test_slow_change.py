@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from unretouch.pixels.retouched_area import exact_map
+from unretouch.pixels.retouched_area import exact_map, pair_map
 from unretouch.pixels.slow_change import enlarged, without_slow_change
 
 SIDE = 320
@@ -118,3 +119,18 @@ def test_a_picture_is_changed_while_the_rest_is_still_to_come() -> None:
 
     next(without_slow_change(strips(), 640, sigma=16.0))
     assert seen < 8
+
+
+def test_a_crop_of_a_lossy_pair_needs_no_look_at_the_whole() -> None:
+    source, target = (side.repeat(2, 0).repeat(2, 1) for side in sides(6, 4))
+    source = np.clip(source + np.random.default_rng(1).normal(0, 1, source.shape), 0, 255)
+    source, window = source.astype(np.uint8), slice(100, 164)
+    known = pair_map(source, target)
+    assert not known.lossless
+    elsewhere = target.copy()
+    elsewhere[600:] = 0  # nobody looks there
+    found, again = (
+        dataclasses.replace(known, _tiles={}, _slow={}).asked(source, side, window, window, 128.0)
+        for side in (target, elsewhere)
+    )
+    assert (found == again).all()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fault_harness import FAST, Place, Warm
+from PIL import Image
 
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.pixels import images
@@ -66,6 +67,19 @@ def test_pictures_of_the_pairs_are_no_untouched_ones(folder: Path, tmp_path: Pat
     assert [record["file"] for record in loaded.manifest] == ["face.png"]
     with pytest.raises(DataError, match="nothing but pictures of the pairs themselves"):
         load_untouched(tmp_path / "pairs", given)
+
+
+def test_a_side_of_a_pair_in_one_file_is_no_untouched_picture(folder: Path, tmp_path: Path) -> None:
+    """Nor is a picture of the pairs that was saved under another ending."""
+    b = images.read_rgb(folder / "sub/얼굴.png")
+    (tmp_path / "pairs/train").mkdir(parents=True)
+    both = np.concatenate([b // 2, b], axis=1)
+    images.write_png(tmp_path / "pairs/train/one.png", both)
+    Image.fromarray(b // 2).save(folder / "a_side.tiff")
+    loaded = load_untouched(folder, load_pairs(tmp_path / "pairs", "train"))
+    assert [pair.name for pair in loaded.pairs] == ["face"]
+    (warning,) = loaded.warnings
+    assert warning == "a_side, sub_얼굴: left out of --also: it is a picture of the pairs"
 
 
 def test_pictures_without_skin_are_told_in_one_line(folder: Path) -> None:

@@ -16,7 +16,7 @@ from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, mean
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.pixels import retouched_area as areas
-from unretouch.pixels.grade import colour_grade, in_colours_of
+from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
 from unretouch.pixels.spaces import GREY_LEVELS, Rgb
 
 # --- level error: how many grey levels the prediction is off
@@ -250,8 +250,9 @@ some that differ by more than the noise."""
 
 def noise_and_area(
     source: Picture, target: Picture, coded: Picture | None = None
-) -> tuple[float, Area]:
-    """Return the noise of a pair, and where above it the retouch is, bool (H, W).
+) -> tuple[float, Area, float]:
+    """Return the noise of a pair, where above it the retouch is, bool (H, W), and what share of the
+    frame was moved in places, 0 to 1.
 
     The noise is the RMS difference of a typical block, in grey levels, that is not the retoucher's
     doing; see pixels/retouched_area.py for how it is told from the retouch. Pictures are levels or
@@ -267,50 +268,94 @@ def noise_and_area(
     if file is not None:
         for row, pixels in zip(area, file, strict=True):
             row &= ~((pixels == 0) | (pixels == 255)).any(1)
-    return known.noise_level, area
+    return known.noise_level, area, 0.0 if known.moved is None else float(known.moved.mean())
 
 
 @dataclass(frozen=True)
 class Ruler:
-    """By what a pair is judged."""
+    """By what a pair is judged: verdicts and the probe share it."""
 
-    area: Area | None
-    """the part of the frame that counts; None: all of it"""
-    graded: bool
-    """whether the retouch itself counts, in the target's colours"""
+    noise: float
+    """grey levels (RMS) of difference that are not the retoucher's doing"""
+    area: Area
+    """where the retouch is; nowhere if noise, or a grade, may be all that was found"""
+    moved: float
+    """share of the frame that was moved in places, which training leaves out, too"""
+    grade: Grade | None
+    """of one side, where there is one"""
+    before: Picture
+    """the source; where there is a grade, in the target's colours"""
+
+    @property
+    def by_area(self) -> bool:
+        """Whether the retouched area decides, and not the whole frame."""
+        return judged_by_area(self.noise, self.moved, self.grade is not None)
 
     def share(self, prediction: Picture, target: Picture, source: Picture) -> Figure:
         """Return the recovered share that counts; None where there is nothing to recover."""
-        if self.area is not None and self.area.mean() <= STRAY:
+        if not self.by_area:
+            return recovered_share(prediction, target, source)
+        if not self.area.any():
             return None
-        if self.graded:
-            prediction, source = (in_colours_of(side, target) for side in (prediction, source))
-        return recovered_share(prediction, target, source, self.area)
+        if self.grade is None:
+            return recovered_share(prediction, target, source, self.area)
+        before, ours = (in_colours_of(side, target) for side in (source, prediction))
+        share = recovered_share(ours, target, before, self.area)
+        retouch = level_error(before, target, self.area) * float(self.area.mean())
+        noise = level_error(before, target) - retouch
+        idle, error = (level_error(side, target) for side in (source, prediction))
+        return judged_share(share, share_but_noise(idle, error, noise))
 
 
 def ruler_of(source: Picture, target: Picture) -> Ruler:
-    """Return by what a pair is judged: by the retouched area where two files were compressed apart
-    or one is graded, else by the frame. Raises ValueError when the shapes differ."""
+    """Return by what a pair is judged. Pictures are file space or levels, (H, W, 3). Raises
+    ValueError when the shapes differ."""
     check(source, target)
-    grade = colour_grade(source, target)
+    grade, before = colour_grade(source, target), source
     if grade is None:
-        noise, area = noise_and_area(source, target)
-        return Ruler(area if noise > NOISY else None, graded=False)
-    before = in_colours_of(source, target)
-    _, area = noise_and_area(before, target, source)
-    if area.any() and level_error(before, target, area) * area.mean() < grade.misfit:
+        noise, area, moved = noise_and_area(source, target)
+        least = 0.0
+    else:
+        before = in_colours_of(source, target)
+        noise, area, moved = noise_and_area(before, target, source)
+        least = grade.misfit
+    found = Ruler(noise, area, moved, grade, before)
+    share = float(area.mean())
+    if found.by_area and (
+        share <= STRAY or (least and level_error(before, target, area) * share < least)
+    ):
         area[:] = False
-    return Ruler(area, graded=True)
+    return found
+
+
+def judged_by_area(noise: float, moved: float, graded: bool) -> bool:
+    """Whether a pair is judged by its retouched area: its sides differ by more than the retouch,
+    so that the figures of the frame are those of noise, of a liquify that cannot be undone, or of a
+    grade."""
+    return noise > NOISY or moved > 0 or graded
+
+
+def judged_share(share: Figure, of_all: float | None) -> Figure:
+    """Return the recovered share by which a pair is judged: that of the retouch and, where one side
+    is graded, no more than what is back `of_all`, retouch and grade together."""
+    return share if share is None or of_all is None else min(share, of_all)
+
+
+def share_but_noise(idle: float, error: float, noise: float) -> float:
+    """Return the share that is back of all that can come back, by the errors over the frame of
+    doing nothing and of the prediction, and what of the former is noise; grey levels."""
+    return (idle - error) / max(idle - max(noise, 0.0), 1e-6)
 
 
 def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | None:
     """Return the mean absolute difference in the retouched area and that outside, both divided by
-    all pixels, so that they add up to the error of doing nothing; None for lossless pairs.
+    all pixels, so that they add up to the error of doing nothing; None for lossless pairs, and
+    where a part was moved.
 
     Pictures are levels or file space, (H, W, 3). Raises ValueError when the shapes differ.
     """
-    noise, area = noise_and_area(source, target)
-    if noise <= NOISY:
+    noise, area, moved = noise_and_area(source, target)
+    if noise <= NOISY or moved:
         return None
     share = float(np.mean(area))
     retouch = level_error(source, target, area) * share if share else 0.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unretouch.pixels.photo_kind import PhotoKind, kinds_of
 from unretouch.pixels.spaces import Sizing
-from unretouch.settings.train import Preprocess
+from unretouch.settings.train import AimName, Preprocess
 
 Floats = NDArray[np.float32]
 Part = tuple[slice, slice]
@@ -44,6 +44,8 @@ class ModelInfo:
     """of what kind the pictures were that it was trained on; empty where that is not known"""
     slower: float | None = None
     """see Generator"""
+    aim: AimName = "fit"
+    """what it was trained for; an older exported file does not tell"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
@@ -97,6 +99,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         margin=None if record["margin"] is None else int(record["margin"]),
         kinds=kinds_of(record.get("kinds", ())),
         slower=None if record.get("slower") is None else float(record["slower"]),
+        aim=cast(AimName, str(record.get("aim", "fit"))),
     )
 
 

@@ -169,6 +169,7 @@ def load_network(
         margin=net.margin,
         kinds=kinds,
         slower=net.slower,
+        aim=settings.aim,
     )
     return net, settings, info
 

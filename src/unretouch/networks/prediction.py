@@ -17,7 +17,7 @@ from unretouch.base.memory import give_back
 from unretouch.networks.generator import Generator
 from unretouch.pixels import spaces
 from unretouch.pixels.images import row_strips
-from unretouch.pixels.slow_change import STRIP, without_slow_change
+from unretouch.pixels.slow_change import without_slow_change
 
 PredictMode = Literal["evaluate", "running", "train"]
 
@@ -122,7 +122,7 @@ def _steadied(
     if generator.slower is None:
         return prediction
     height = len(rgb)
-    given = (prediction[rows] - rgb[rows] for rows in row_strips(height, STRIP))
+    given = (prediction[rows] - rgb[rows] for rows in row_strips(height))
     top = 0
     for change in without_slow_change(given, height, generator.slower):
         rows = slice(top, top + len(change))

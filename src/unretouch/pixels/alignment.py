@@ -104,8 +104,8 @@ def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
     if percent is not None:
         size = "larger" if percent > 0 else "smaller"
         said.append(f"A is resized: {abs(percent):.1f} % {size} than B")
-    turn = shape_of(straight)[2]
-    if abs(math.radians(turn)) * max(a.shape) / 2 >= WARNED:
+    turn = turn_warned(straight, a)
+    if turn is not None:
         said.append(f"B is turned by {turn:+.2f} degrees against A")
     if a.shape != b.shape:
         said += _borders(straight, a, b)
@@ -122,6 +122,12 @@ def percent_warned(straight: Straight, a: Rgb) -> float | None:
     height, width = a.shape[:2]
     seen = max(abs(wide - 1) * width, abs(high - 1) * height) / 2 >= WARNED
     return 100 * (2 / (wide + high) - 1) if seen else None
+
+
+def turn_warned(straight: Straight, a: Rgb) -> float | None:
+    """Return by how many degrees B is turned against A, where that can be seen at its border."""
+    turn = shape_of(straight)[2]
+    return turn if abs(math.radians(turn)) * max(a.shape) / 2 >= WARNED else None
 
 
 def shift_warned(straight: Straight, a: Rgb) -> tuple[float, float] | None:

@@ -114,11 +114,17 @@ def _name(profile: bytes) -> str:
 
 
 def parse(profile: bytes) -> Colour | None:
-    """Return the colour of an RGB profile of curves and matrix; None for any other kind."""
+    """Return the colour of an RGB profile of curves and matrix, or of a grey one of a curve; None
+    for any other kind."""
     try:
-        if profile[16:20] != b"RGB " or profile[20:24] != b"XYZ " or profile[36:40] != b"acsp":
+        if profile[20:24] != b"XYZ " or profile[36:40] != b"acsp":
             return None
         tags = _tags(profile)
+        if profile[16:20] == b"GRAY":
+            light = _curve(tags[b"kTRC"])
+            return Colour((light,) * 3, np.eye(3, dtype=np.float32)) if _rises(light) else None
+        if profile[16:20] != b"RGB ":
+            return None
         if b"A2B0" in tags:  # a table, which then takes precedence over the matrix
             return None
         columns = [_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]

@@ -64,18 +64,20 @@ class Grade:
 
     def applied(self, picture: NDArray[Any]) -> Plane:
         """Return levels or file space, (..., 3), in the colours of the other: levels, 0 to 255."""
-        levels = picture.astype(np.float32, copy=False)
-        graded = levels @ self.mixture.T
+        graded = picture.astype(np.float32, copy=False) @ self.mixture.T
         steps = np.arange(len(self.curves))
         for channel, curve in enumerate(self.curves.T):
-            graded[..., channel] += np.interp(levels[..., channel], steps, curve)
+            own = picture[..., channel]
+            graded[..., channel] += (
+                curve[own] if own.dtype == np.uint8 else np.interp(own, steps, curve)
+            )
         return np.clip(graded, 0, 255, out=graded)
 
-    def of_file(self, rgb: Rgb) -> Rgb:
-        """Return file space (H, W, 3) in the colours of the other, rounded."""
-        graded = np.empty_like(rgb)
-        for rows in row_strips(len(rgb)):
-            graded[rows] = np.rint(self.applied(rgb[rows]))
+    def of_file(self, picture: NDArray[Any]) -> Rgb:
+        """Return levels or file space, (H, W, 3), in the colours of the other: file space."""
+        graded = np.empty(picture.shape, np.uint8)
+        for rows in row_strips(len(picture)):
+            graded[rows] = np.rint(self.applied(picture[rows]))
         return graded
 
 
@@ -103,14 +105,13 @@ def colour_grade(a: NDArray[Any], b: NDArray[Any]) -> Grade | None:
     return replace(found, levels=explained, difference=difference)
 
 
-def in_colours_of(a: NDArray[Any], b: NDArray[Any]) -> Plane:
-    """Return `a` as near to the colours of `b` as a grade can take it, levels (H, W, 3). Both are
-    file space or levels, (H, W, 3) of one size."""
-    found = _fitted(_squares(a), _squares(b))
-    graded = np.empty(a.shape, np.float32)
-    for rows in row_strips(len(a)):
-        graded[rows] = found.applied(a[rows])
-    return graded
+def in_colours_of(a: NDArray[Any], b: NDArray[Any]) -> Rgb:
+    """Return `a` as near to the colours of `b` as a grade can take it, file space (H, W, 3): in
+    levels, a large picture would be four times as large.
+
+    Both are file space or levels, (H, W, 3) of one size.
+    """
+    return _fitted(_squares(a), _squares(b)).of_file(a)
 
 
 def _squares(picture: NDArray[Any]) -> Plane:

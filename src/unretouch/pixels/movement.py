@@ -163,7 +163,9 @@ def along(straight: Straight, places: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def at_scale(straight: Straight, scale: float) -> Straight:
-    """Return the same for both pictures enlarged by `scale`."""
+    """Return the same for both pictures enlarged by `scale`: STILL stays what it is."""
+    if straight is STILL:
+        return STILL
     return np.hstack([straight[:, :2], straight[:, 2:] * scale])
 
 

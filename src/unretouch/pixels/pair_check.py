@@ -19,21 +19,18 @@ from unretouch.pixels.alignment import (
     UNLIKE,
     alignable,
     percent_warned,
-    phase_shift,
     placed,
+    shift_of,
     shift_warned,
     told,
+    turn_warned,
 )
 from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.images import Picture, row_strips
 from unretouch.pixels.movement import LENSES
 from unretouch.pixels.spaces import Rgb, luma
 
-WINDOW = 1024
-"""Alignment is measured in the middle of the picture, at most so many pixels high and wide."""
 ALIGN = "unretouch pair ... --align"
-SURE = 0.2
-"""Below this height of the peak (1 is a pure shift) two pictures have too little in common."""
 SWAPPED = 1.1
 """Ratio of fine detail from which the input counts as the more detailed side."""
 ALIKE = 0.8
@@ -57,15 +54,17 @@ class Doubts:
     shift: tuple[float, float] | None = None
     """(dx, dy) in pixels by which B lies to the right of and below A"""
     resized: float | None = None
-    """per cent by which A is larger than B"""
+    """per cent by which A is larger than B; below zero it is smaller"""
+    turned: float | None = None
+    """degrees by which B is turned against A"""
     misplaced: tuple[str, ...] = ()
-    """both, and a turn, in words"""
+    """these three in words"""
     liquified: tuple[float, float] | None = None
     """share of the picture that was moved in places, and pixels by which it was at most"""
     detail_ratio: float | None = None
     """fine detail of the input over that of the answer, where the sides may be swapped"""
     grade: Grade | None = None
-    """what takes A to the colours of B, where one of them is graded"""
+    """what takes A to the colours of B, where one of them, whichever, is graded"""
 
 
 def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
@@ -92,6 +91,7 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     return Doubts(
         shift=shift_warned(lies.straight, a),
         resized=percent_warned(lies.straight, a),
+        turned=turn_warned(lies.straight, a),
         misplaced=misplaced,
         liquified=(lies.share, lies.most) if lies.moved.any() else None,
         # Where nothing lies on its like, all of the picture differs, and not the retouch alone.
@@ -146,8 +146,8 @@ def said_of(found: Doubts, direction: str) -> list[str]:
         )
     if found.grade is not None:
         said.append(
-            f"A is graded: {explained(found.grade)} levels are a colour curve, which is learnt, "
-            "too; unretouch pair --grade remove takes it out"
+            f"one side is graded: {explained(found.grade)} levels are a colour curve, which is "
+            "learnt, too; unretouch pair --grade remove brings A to the colours of B"
         )
     if found.detail_ratio is not None:
         other = "BtoA" if direction == "AtoB" else "AtoB"
@@ -215,17 +215,10 @@ def repeated(digests: list[tuple[str, str, str]]) -> list[str]:
 
 
 def shift(a: Rgb, b: Rgb) -> tuple[float, float] | None:
-    """Return (dx, dy) in pixels by which `b` lies to the right of and below `a`; None if unclear.
-
-    See alignment.phase_shift.
-    """
-    found = phase_shift(luma(_middle(a)), luma(_middle(b)))
-    return None if found is None or found[2] < SURE else found[:2]
-
-
-def _middle(rgb: Rgb) -> Rgb:
-    top, left = (max(0, (length - WINDOW) // 2) for length in rgb.shape[:2])
-    return rgb[top : top + WINDOW, left : left + WINDOW]
+    """Return (dx, dy) in pixels by which `b` lies to the right of and below `a`, (0, 0) where that
+    is nothing that counts; None if unclear. It is what warnings go by: see alignment.placed."""
+    lies = placed(a, b)
+    return None if lies is None or lies.agreement < UNLIKE else shift_of(lies.straight, a)
 
 
 def detail_ratio(source: Rgb, target: Rgb, grade: Grade | None = None) -> float:

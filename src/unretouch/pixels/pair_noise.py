@@ -75,15 +75,15 @@ def noise_by_block(
 
 
 def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32], ...]:
-    """Return of a strip, by block: the absolute, squared and mean difference, the variance of the
-    difference, how far the sides differ in their texture, and what compression and noise could
-    have done, to that variance and to the square of the mean.
+    """Return of a strip, by block: the absolute, squared and mean difference, the share of the
+    pixels that differ, the variance of the difference, how far the sides differ in their texture,
+    and what compression and noise could have done, to that variance and to the square of the mean.
 
-    The last two are (h, w, 4), in the order of USUAL.
+    The mean is (h, w, 3); the last two are (h, w, 4), in the order of USUAL.
     """
     before, after = (whole_blocks(side[rows]) for side in (source, target))
     residual = exact_difference(after, before)
-    light, difference, own = block_moments(residual)
+    change, difference, own = block_moments(residual)
     zero = np.zeros_like(difference)
     losses, of_means = [zero] * len(QUALITIES), [zero] * len(QUALITIES)
     textures, brightness = [], zero
@@ -101,7 +101,8 @@ def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32]
     return (
         block_means(np.abs(residual)).mean(2),
         difference,
-        light @ LUMA,
+        change,
+        differing(residual),
         own,
         unlike,
         np.stack([*losses, even, growing], -1),
@@ -311,6 +312,12 @@ def block_means(values: Plane) -> Plane:
     )
     means: Plane = columns.reshape(height // BLOCK, width // BLOCK, channels) / np.float32(BLOCK**2)
     return means
+
+
+def differing(residual: Plane) -> Plane:
+    """Return the share of the pixels of each block in which two pictures differ, (h, w)."""
+    red, green, blue = np.moveaxis(residual != 0, 2, 0)
+    return block_means((red | green | blue)[..., None].astype(np.float32))[..., 0]
 
 
 def block_moments(values: Plane) -> tuple[Plane, Plane, Plane]:

@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -140,12 +140,39 @@ class LazyPair(Pair):
         return self._shape
 
     @property
+    def kept_as(self) -> LazyPair:
+        """The pair whose pictures the cache keeps."""
+        return self
+
+    @property
     def source(self) -> Rgb:
         return self.cache.sides(self)[0]
 
     @property
     def target(self) -> Rgb:
         return self.cache.sides(self)[1]
+
+
+class _Swapped(LazyPair):
+    """A lazy pair the other way round: both are decoded and kept as one."""
+
+    def __init__(self, pair: LazyPair) -> None:
+        super().__init__(pair.name, pair.files, pair.shape, lambda: pair.decode()[::-1], pair.cache)
+        vars(self).update(_other=pair)
+
+    _other: LazyPair
+
+    @property
+    def kept_as(self) -> LazyPair:
+        return self._other
+
+    @property
+    def source(self) -> Rgb:
+        return self._other.target
+
+    @property
+    def target(self) -> Rgb:
+        return self._other.source
 
 
 def changed(
@@ -174,13 +201,12 @@ def swapped(pair: Pair) -> Pair:
     """Return the pair the other way round."""
     if not isinstance(pair, LazyPair):
         return dataclasses.replace(pair, source=pair.target, target=pair.source)
-    decode = pair.decode
-    return LazyPair(pair.name, pair.files, pair.shape, lambda: decode()[::-1], pair.cache)
+    return _Swapped(pair)
 
 
 def fetch(pairs: Sequence[Pair]) -> None:
     """Begin to decode, in the background, what of `pairs` is decoded lazily."""
-    lazy = [pair for pair in pairs if isinstance(pair, LazyPair)]
+    lazy = [pair.kept_as for pair in pairs if isinstance(pair, LazyPair)]
     if lazy:
         lazy[0].cache.fetch(lazy)
 
@@ -199,6 +225,8 @@ class LoadedPairs:
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
     """whether they are decoded when they are looked at, since all do not fit the cache"""
+    shown: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """what their sides show: the shape of each, by a digest of its pixels"""
 
 
 NO_PAIRS: Final = LoadedPairs([], [], [], {})
@@ -284,7 +312,9 @@ def load_pairs(
         )
         loaded.identity[files.name] = pair_check.mean_difference(a, b)
         pair = _pair(files, a, b, direction)
-        digests.append((pair.name, _digest(pair.source), _digest(pair.target)))
+        source, target = _digest(pair.source), _digest(pair.target)
+        digests.append((pair.name, source, target))
+        loaded.shown.update(dict.fromkeys((source, target), pair.source.shape))
         loaded.pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
         del pictures  # a combined picture, as large as both sides
         del a, b, pair  # while the next ones are decoded
@@ -300,15 +330,17 @@ def load_pairs(
 def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
     """Return the pictures of a folder and its subfolders as pairs whose two sides are the picture.
 
-    Files that belong to the pairs `given` are left out. The others are decoded once to be checked,
-    and again when they are looked at, one at a time. Raises ManyDataErrors naming every file that
-    is damaged, DataError when there is none.
+    Files that belong to the pairs `given` are left out, and those that show what a side of one
+    does: of a pair in one file, say. The others are decoded once to be checked, and again when they
+    are looked at, one at a time. Raises ManyDataErrors naming every file that is damaged, DataError
+    when there is none.
     """
     from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask  # late: pairs need no scipy
 
     loaded, cache = LoadedPairs([], [], [], {}, lazy=True), PictureCache(0)
     problems: list[DataError] = []
     known = {record["sha256"] for record in given.manifest}
+    shapes = set(given.shown.values())
     paths = _pictures(folder)
     names = unique_stems([path.relative_to(folder) for path in paths])
     chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
@@ -316,7 +348,8 @@ def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
     for files, pictures in _decoded(chosen, problems):
         picture, path = pictures[0], files.files[0]
         record = _record(files.name, path, folder, picture)
-        if record["sha256"] in known:
+        same = picture.rgb.shape in shapes and _digest(picture.rgb) in given.shown
+        if same or record["sha256"] in known:
             noted.append((files.name, OF_THE_PAIRS))
             continue
         noted.extend((files.name, note) for note in picture.notes)
@@ -416,7 +449,12 @@ def _most_pixels(files: PairFiles) -> int:
 
 def read_pair(files: PairFiles, direction: Direction) -> Pair:
     """Return one pair, decoded. Raises DataError."""
-    return _pair(files, *sides(files, [_read(files, path) for path in files.files]), direction)
+    return _pair(files, *sides(files, pictures_of(files)), direction)
+
+
+def pictures_of(files: PairFiles) -> list[images.Picture]:
+    """Return the pictures of a pair, decoded: one combined, or A and B. Raises DataError."""
+    return [_read(files, path) for path in files.files]
 
 
 def _pair(files: PairFiles, a: Rgb, b: Rgb, direction: Direction) -> Pair:

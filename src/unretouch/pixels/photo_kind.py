@@ -205,6 +205,7 @@ LACKING: Final = 4.0
 TOLD: Final = 0.5
 """Of a reason, beside one that is beyond 1."""
 VERY_FAR: Final = 4.0
+"""From here on nothing of what was learnt is trusted."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,11 @@ class Distance:
         return self.number > 1
 
     @property
+    def trust(self) -> float:
+        """How much of a restoration to make: 1 near the pairs, falling to 0 at VERY_FAR."""
+        return round(min(1.0, max(0.0, (VERY_FAR - self.number) / (VERY_FAR - 1))), 2)
+
+    @property
     def why(self) -> Message:
         """The reasons in words. There is at least one where it is far."""
         said, *others = (reason.message for reason in self.reasons)
@@ -240,11 +246,27 @@ class Distance:
             said = Message("{one}, {other}", {"one": said, "other": message})
         return said
 
-    def record(self) -> dict[str, Any]:
-        """Return it as JSON takes it, with the sentence for the app's page."""
-        said = _("This photo is far from the training pairs: {reasons}.", reasons=self.why)
+    def record(self, weakened: float | None = None) -> dict[str, Any]:
+        """Return it as JSON takes it, with the sentence for the app's page; `weakened` is the share
+        of the restoration that was made for that reason."""
+        if weakened is None:
+            said = _("This photo is far from the training pairs: {reasons}.", reasons=self.why)
+        elif weakened:
+            said = _(
+                "This photo is far from the training pairs: {reasons}. So it was restored at "
+                "{percent} % of the strength. Move the strength to decide yourself.",
+                reasons=self.why,
+                percent=round(100 * weakened),
+            )
+        else:
+            said = _(
+                "This photo is far from the training pairs: {reasons}. So it was left as it is. "
+                "Move the strength to restore it all the same.",
+                reasons=self.why,
+            )
         reasons = {reason.name: round(reason.number, 2) for reason in self.reasons}
-        return {"distance": round(self.number, 2), "reasons": reasons, "said": said.record()}
+        told = {"distance": round(self.number, 2), "reasons": reasons, "said": said.record()}
+        return told if weakened is None else {**told, "strength": weakened}
 
 
 def distance(kind: PhotoKind, kinds: Sequence[PhotoKind]) -> Distance:
@@ -285,8 +307,3 @@ def _lacking(kind: PhotoKind, kinds: Sequence[PhotoKind]) -> Iterator[Reason]:
         yield Reason("colour", LACKING, _("it is black and white"))
     elif not kind.skin and all(each.skin for each in kinds):
         yield Reason("skin", LACKING, _("no skin was found in it"))
-
-
-def strength(found: Distance) -> float:
-    """Return how much of a restoration to trust: 1 near the pairs, falling to 0 at VERY_FAR."""
-    return min(1.0, max(0.0, (VERY_FAR - found.number) / (VERY_FAR - 1)))

@@ -10,7 +10,7 @@ Everything is measured in strips of rows, so a large picture needs little memory
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ from unretouch.pixels.pair_noise import (
     BLOCK,
     block_means,
     block_moments,
+    differing,
     exact_difference,
     measured,
     noise_by_block,
@@ -64,12 +65,14 @@ class PairMap:
     """(h, w): mean absolute difference over R, G and B, grey levels"""
     difference: Plane
     """(h, w): mean square difference, grey levels squared"""
-    light: Plane
-    """(h, w): mean difference of luma, target - source"""
+    change: Plane
+    """(h, w, 3): mean difference, target - source"""
+    differing: Plane
+    """(h, w): share of the pixels that differ at all"""
     noise: Plane
     """(h, w): what of `difference` is to be expected where nothing was retouched"""
     noise_of_means: Plane
-    """(h, w): the same for the square of `light`"""
+    """(h, w): the same for the square of the mean difference of luma"""
     spread: float = 0.0
     """how uneven the noise is: spread of the logarithm of difference over noise, about 0.2 for
     noise of a sensor, 0.5 to 1 for that of compression"""
@@ -77,6 +80,15 @@ class PairMap:
     """(h, w): which blocks were moved by hand; None where none was"""
     _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
     _slow: dict[float, Plane] = field(default_factory=dict, repr=False)
+
+    def swapped(self) -> PairMap:
+        """Return the map of the pair the other way round: the retouch lies where it did."""
+        return replace(self, change=-self.change, _slow={})
+
+    @property
+    def light(self) -> Plane:
+        """(h, w): mean difference of luma, target - source."""
+        return np.asarray(self.change @ LUMA)
 
     @cached_property
     def noise_level(self) -> float:
@@ -107,9 +119,7 @@ class PairMap:
     @cached_property
     def asked_blocks(self) -> Plane:
         """(h, w): `absolute` where something is asked for, 0 where only noise differs."""
-        if self.exact:
-            return self.absolute if self.moved is None else self.absolute * ~self.moved
-        return self.absolute * self.blocks
+        return self.absolute if self.lossless else self.absolute * self.blocks
 
     def asked_rows(self, rows: slice) -> Plane:
         """Return `asked_blocks` for these rows of the picture, grey levels, (rows, W)."""
@@ -172,19 +182,22 @@ class PairMap:
             return answer
         retouched = self._changed(source, target, rows, columns)[..., None]
         if sigma is not None:
-            if sigma not in self._slow:
-                whole = slice(0, self.shape[1])
-                self._slow[sigma] = slow_change.slow_blocks(
-                    source, target, lambda strip: self._changed(source, target, strip, whole), sigma
-                )
-            slow = slow_change.enlarged(self._slow[sigma], rows, columns)
+            slow = slow_change.enlarged(self._slow_blocks(sigma), rows, columns)
             answer = np.rint(np.clip(answer - slow, 0, 255)).astype(np.uint8)
         return np.where(retouched, answer, own)
 
+    def _slow_blocks(self, sigma: float) -> Plane:
+        """Return what changes more slowly than `sigma` pixels, (h, w, 3): known from the blocks,
+        so that no crop has to wait for the whole picture."""
+        if sigma not in self._slow:
+            share = self.differing if self.lossless else self.blocks.astype(np.float32)
+            change = self.change if self.lossless else self.change * self.blocks[..., None]
+            self._slow[sigma] = slow_change.slow_blocks(change, share, sigma)
+        return self._slow[sigma]
+
     def _changed(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
-        if self.exact:
-            differs = (source[rows, columns] != target[rows, columns]).any(2)
-            return np.asarray(differs & ~self._moved_pixels(rows, columns))
+        if self.lossless:
+            return np.asarray((source[rows, columns] != target[rows, columns]).any(2))
         return self.mask(source, target, rows, columns)
 
     def _tile(self, source: Rgb, target: Rgb, row: int, column: int) -> Mask:
@@ -305,14 +318,14 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
     with ThreadPoolExecutor(2) as pool:  # compression releases the interpreter
         strips = row_strips(height, STRIP)
         parts = list(pool.map(lambda rows: measured(source, target, rows), strips))
-    absolute, difference, light, own, unlike, losses, losses_of_means = (
+    absolute, difference, change, differ, own, unlike, losses, losses_of_means = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     file = source if coded is None else coded
     noise = noise_by_block(file, target, losses, losses_of_means, own, unlike)
     lies = placed(source, target)
     moved = None if lies is None else lies.left_out(height, width)
-    return PairMap((height, width), absolute, difference, light, *noise, moved)
+    return PairMap((height, width), absolute, difference, change, differ, *noise, moved)
 
 
 def exact_map(source: Rgb, target: Rgb) -> PairMap:
@@ -320,9 +333,9 @@ def exact_map(source: Rgb, target: Rgb) -> PairMap:
     residual = exact_difference(*(whole_blocks(side) for side in (target, source)))
     absolute = block_means(np.abs(residual)).mean(2)
     nothing = np.zeros_like(absolute)
-    light = np.asarray(block_means(residual) @ LUMA)
+    change, difference, _ = block_moments(residual)
     return PairMap(
-        source.shape[:2], absolute, block_moments(residual)[1], light, nothing, nothing.copy()
+        source.shape[:2], absolute, difference, change, differing(residual), nothing, nothing.copy()
     )
 
 

@@ -8,7 +8,7 @@ and change the light of every other studio.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -16,11 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from unretouch.pixels.images import row_strips
-from unretouch.pixels.pair_noise import BLOCK, block_means, exact_difference, whole_blocks
-from unretouch.pixels.spaces import Mask, Plane, Rgb
+from unretouch.pixels.pair_noise import BLOCK
+from unretouch.pixels.spaces import Plane
 
-STRIP = 512
-"""Rows that are looked at together: whole blocks."""
 LEAST_AROUND = 0.05
 """Share of the surroundings that must be retouched for their mean to count in full."""
 SIGMA: Final = 64.0
@@ -29,25 +27,16 @@ OF_PREDICTIONS: Final = 1.5
 """Times SIGMA, for what is taken out of predictions: as wide as keeps what was learnt."""
 
 
-def slow_blocks(source: Rgb, target: Rgb, mask: Callable[[slice], Mask], sigma: float) -> Plane:
+def slow_blocks(change: Plane, share: Plane, sigma: float) -> Plane:
     """Return the mean change of the retouched pixels around each block, (h, w, 3) grey levels.
 
-    A Gaussian of `sigma` pixels weighs the surroundings; `mask` returns which pixels of some rows
-    were retouched, (rows, W). `source` and `target` are uint8 (H, W, 3).
+    A Gaussian of `sigma` pixels weighs the surroundings. `change` is the retouch's mean over each
+    block, (h, w, 3) grey levels, `share` that of its pixels which were retouched, (h, w).
     """
-    changes, shares = [], []
-    for rows in row_strips(len(source), STRIP):
-        retouched = mask(rows)[..., None]
-        change = exact_difference(target[rows], source[rows]) * retouched
-        both = np.concatenate([change, retouched.astype(np.float32)], 2)
-        means = block_means(whole_blocks(both, mode="constant"))
-        changes.append(means[..., :3])
-        shares.append(means[..., 3:])
-    reach = (sigma / BLOCK, sigma / BLOCK, 0)
-    change, share = (
-        ndimage.gaussian_filter(np.concatenate(parts), reach) for parts in (changes, shares)
-    )
-    return np.asarray(change / np.maximum(share, LEAST_AROUND), np.float32)
+    reach = sigma / BLOCK
+    around = ndimage.gaussian_filter(change, (reach, reach, 0))
+    share = np.maximum(ndimage.gaussian_filter(share, reach), LEAST_AROUND)
+    return np.asarray(around / share[..., None], np.float32)
 
 
 def enlarged(blocks: Plane, rows: slice, columns: slice) -> Plane:

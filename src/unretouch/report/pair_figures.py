@@ -12,13 +12,20 @@ import numpy.typing as npt
 from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
-from unretouch.metrics.likeness import NOISY, STRAY, error_sums, noise_and_area
+from unretouch.metrics.likeness import (
+    NOISY,
+    error_sums,
+    judged_by_area,
+    judged_share,
+    ruler_of,
+    share_but_noise,
+)
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, Tally, View, in_order
 from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coarse_bands
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
-from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
+from unretouch.pixels.grade import Grade, in_colours_of
 from unretouch.runs.status import PlainFigures, harm
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
@@ -108,8 +115,6 @@ class GradeShare:
     left out"""
     by_grade: float
     """share of the error of doing nothing that is gone because the colours came nearer"""
-    misfit: float
-    """grey levels over the frame below which a retouch cannot be told from the grade"""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class PairFigures:
     noise: float
     """grey levels (RMS) of difference that are not the retoucher's doing"""
     area_share: float
-    """part of the frame that was retouched, 0 to 1"""
+    """part of the frame that was retouched, 0 to 1; 0 where noise, or a grade, may be all"""
     prediction: Candidate
     identity: Candidate
     """the source itself: doing nothing"""
@@ -152,6 +157,8 @@ class PairFigures:
     grade: GradeShare | None = None
     """None where neither side is graded. Where one is, the figures of the retouched area, and
     outside of it, are those of the retouch itself: all is compared in the target's colours"""
+    moved: float = 0.0
+    """part of the frame that was moved in places, 0 to 1, which no model can undo"""
 
     @property
     def plain(self) -> PlainFigures:
@@ -170,43 +177,38 @@ class PairFigures:
         )
 
     @property
-    def noisy(self) -> bool:
-        """Whether source and target differ by more than rounding where nothing was retouched: then
-        the figures of the whole frame are those of the noise, or of a grade, and the retouched area
-        decides."""
-        return self.noise > NOISY or self.grade is not None
+    def by_area(self) -> bool:
+        """Whether the retouched area decides, and not the whole frame."""
+        return judged_by_area(self.noise, self.moved, self.grade is not None)
 
     @property
     def identity_parts(self) -> tuple[float, float] | None:
         """What of the error of doing nothing is retouch and what noise; None of lossless pairs, and
-        of graded ones, where the grade is a part, too."""
-        told = self.noise > NOISY and self.grade is None
+        where a grade, or what was moved, is a part, too."""
+        told = self.noise > NOISY and self.grade is None and not self.moved
         return (self.identity_retouch, self.identity_noise) if told else None
 
     @property
     def nothing_to_judge(self) -> bool:
         """Whether noise, or a grade, is all that there is between source and target."""
-        if self.grade is not None and self.identity_retouch < self.grade.misfit:
-            return True
-        return self.noisy and self.area_share <= STRAY
+        return self.by_area and not self.area_share
 
     @property
     def judged(self) -> Figures:
         """The prediction's figures over that part of the frame by which it is judged."""
-        return self.prediction.area if self.noisy else self.prediction.frame
+        return self.prediction.area if self.by_area else self.prediction.frame
 
     @property
     def judged_share(self) -> Figure:
-        """The recovered share by which it is judged: of the retouch itself, and no more than what
-        is back of retouch and grade together; None where there is nothing to recover."""
-        share = self.judged["recovered_share"]
-        return share if self.grade is None or share is None else min(share, self.grade.recovered)
+        """The recovered share by which it is judged; None where there is nothing to recover."""
+        of_all = None if self.grade is None else self.grade.recovered
+        return judged_share(self.judged["recovered_share"], of_all)
 
     @property
     def harm(self) -> float:
         """Grey levels by which the prediction is further off than doing nothing, in that part of
         the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
-        idle = self.identity.area if self.noisy else self.identity.frame
+        idle = self.identity.area if self.by_area else self.identity.frame
         found = beyond_noise(self, self.judged["level_error"], idle["level_error"])
         if self.grade is None:
             return found
@@ -239,14 +241,10 @@ def figures_of_pair(
     """
     check(source, prediction, target)
     give_back()
-    grade = colour_grade(source, target)
-    before, ours = source, prediction
-    if grade is None:
-        noise, area = noise_and_area(source, target)
-    else:
-        before, ours = (in_colours_of(side, target) for side in (source, prediction))
-        noise, area = noise_and_area(before, target, source)
+    ruler = ruler_of(source, target)
+    grade, area, before = ruler.grade, ruler.area, ruler.before
     give_back()
+    ours = prediction if grade is None else in_colours_of(prediction, target)
     grain = matched_grain(before, target, area, GRAIN_SEED) if area.any() else None
     give_back()
     retouch = None if grade is None else (before, ours)
@@ -264,7 +262,7 @@ def figures_of_pair(
         height=target.shape[0],
         lambda_L1=lambda_L1,
         G_L1=weighted_l1(frame.level_error or 0.0, lambda_L1),
-        noise=noise,
+        noise=ruler.noise,
         area_share=float(area.mean()),
         prediction=_candidate(found, "prediction", more),
         identity=_candidate(found, "identity", more),
@@ -280,6 +278,7 @@ def figures_of_pair(
         identity_noise=max(0.0, nothing - retouched),
         coarse=coarse_bands(ours, target, before, area),
         grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
+        moved=ruler.moved,
     )
 
 
@@ -290,9 +289,8 @@ def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeS
     gained = (alike.identity_error or 0.0) - (alike.level_error or 0.0)
     return GradeShare(
         levels=grade.levels,
-        recovered=(idle - error) / max(idle - max(noise, 0.0), 1e-6),
+        recovered=share_but_noise(idle, error, noise),
         by_grade=(idle - error - gained) / max(idle, 1e-6),
-        misfit=grade.misfit,
     )
 
 

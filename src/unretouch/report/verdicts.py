@@ -234,7 +234,7 @@ def _stands(pair: PairFigures) -> Message:
             **values,
         )
     values["share"] = number(share, 2)
-    if pair.noisy:
+    if pair.by_area:
         return _(
             "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
             "levels), recovered share {share}",

@@ -77,6 +77,13 @@ def harm(level_error: float, identity_error: float, noise: float = 0.0) -> float
     return above if above > max(LEAST_HARM, SAME * identity_error, noise) else 0.0
 
 
+def gain(level_error: float, identity_error: float) -> Literal["worse", "nothing", "some"]:
+    """Return in a word what an error is beside that of doing nothing."""
+    if harm(level_error, identity_error):
+        return "worse"
+    return "some" if identity_error - level_error > SAME * identity_error else "nothing"
+
+
 def share_of(level_error: float, identity_error: float) -> float | None:
     """Return the recovered share that two mean errors come to; None with nothing to recover."""
     return 1 - level_error / identity_error if identity_error else None

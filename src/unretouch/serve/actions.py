@@ -183,10 +183,11 @@ async def restore(request: Request) -> Response:
     run = await asyncio.to_thread(run_of, request)
     mask = request.query_params.get("mask", "everywhere")
     try:
-        strength = float(request.query_params.get("strength", "1"))
+        asked = request.query_params.get("strength")
+        strength = None if asked is None else float(asked)
     except ValueError:
         raise Refused(400, WRONG_VALUE) from None
-    if not 0 <= strength <= STRONGEST or mask not in MASKS:
+    if not 0 <= (strength or 0) <= STRONGEST or mask not in MASKS:
         raise Refused(400, WRONG_VALUE)
     if not run.weights("latest").is_file():
         raise Refused(409, NO_MODEL)
@@ -198,7 +199,8 @@ async def restore(request: Request) -> Response:
             picture = await receive_picture(request, folder, "photo", state.limits)
             words = [
                 *("apply", str(run.root), str(picture.path), "--out", str(folder / "out")),
-                *("--format", "png", "--strength", f"{strength:g}"),
+                *("--format", "png"),
+                *(() if strength is None else ("--strength", f"{strength:g}")),
                 *(() if mask == "everywhere" else ("--mask", mask)),
             ]
             await state.worker.run(request, words)

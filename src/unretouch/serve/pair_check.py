@@ -4,7 +4,8 @@
 
 PLACE holds `whole`, or `a` and `b`, or `photo` (untouched: its retouch is simulated), each with an
 ending. Written are pair.png, A left and B right, and two small pictures for the page. Or it holds
-`untouched`, a photo beside the pairs, of which a small picture is written.
+`untouched`, a photo beside the pairs, of which are written plain.png, its pixels alone, and a small
+picture.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
 from unretouch.pixels import images, pair_check
+from unretouch.pixels.movement import LENSES
 from unretouch.pixels.pair_files import PairFiles
-from unretouch.pixels.pairs import sides
+from unretouch.pixels.pairs import pictures_of, sides
 from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask
 from unretouch.pixels.spaces import at_most
 from unretouch.tasks.pair import simulated
@@ -49,10 +51,11 @@ def _looked_at(place: Path) -> dict[str, Any]:
         a, b, notes = simulated(photo, "photo")
     else:
         found = tuple(path for side in ("whole", "a", "b") if (path := _file(place, side)))
-        pictures = [images.read(path) for path in found]
+        files = PairFiles("pair", found)
+        pictures = pictures_of(files)
         if problem := _unequal([picture.rgb for picture in pictures]):
             return _problem(problem)
-        a, b = sides(PairFiles("pair", found), pictures)
+        a, b = sides(files, pictures)
         notes = pair_check.conversions(pictures)
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
@@ -71,6 +74,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
 def _photo_looked_at(place: Path, file: Path) -> dict[str, Any]:
     picture = images.read(file)
     small = at_most(picture.rgb, THUMBNAIL)
+    images.write_png(place / "plain.png", picture.rgb)
     images.write_png(place / "thumbnail_b.png", small)
     said = [_plain(note) for note in picture.notes]
     if skin_mask(small).mean() < LITTLE_SKIN:
@@ -111,27 +115,49 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         levels, difference = round(doubts.grade.levels, 1), round(doubts.grade.difference, 1)
         said.append(
             _(
-                "A is graded: {levels} of {difference} grey levels are a colour curve, which it "
-                "learns, too.",
+                "One side has a colour grade: {levels} of {difference} grey levels are a colour "
+                "curve, which it learns, too.",
                 levels=levels,
                 difference=difference,
             )
         )
     if doubts.resized is not None:
-        percent = round(doubts.resized, 1)
+        percent = round(abs(doubts.resized), 1)
         said.append(
             _(
-                "A is {percent} % larger than B. Save both at one size, or it learns to move the "
-                "picture.",
+                "A is {percent} % larger than B. Export both once more, with the same crop and "
+                "size, or it learns to move the picture.",
                 percent=percent,
+            )
+            if doubts.resized > 0
+            else _(
+                "A is {percent} % smaller than B. Export both once more, with the same crop and "
+                "size, or it learns to move the picture.",
+                percent=percent,
+            )
+        )
+    if doubts.turned is not None:
+        said.append(
+            _(
+                "B is turned by {degrees} degrees against A. Export both once more, straightened "
+                "alike, or it learns to move the picture.",
+                degrees=round(doubts.turned, 2),
             )
         )
     if doubts.liquified is not None:
         share, most = round(100 * doubts.liquified[0]), round(doubts.liquified[1], 1)
         said.append(
             _(
-                "Liquify: a part of the picture ({share} %) was moved by up to {most} pixels. That "
-                "is left out, since a network cannot undo it.",
+                "So much of the picture ({share} %) was moved, by up to {most} pixels, that it is "
+                "rather the correction of a lens. Export both with the same one.",
+                share=share,
+                most=most,
+            )
+            if doubts.liquified[0] > LENSES
+            else _(
+                "Liquify: a part of the picture ({share} %) was moved by up to {most} pixels. A "
+                "network cannot undo that. “Fast” leaves it out; the other methods learn to move "
+                "the picture.",
                 share=share,
                 most=most,
             )

@@ -24,7 +24,7 @@ from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import STOP_REASONS, State, condition_of, holder
-from unretouch.runs.status import share_of
+from unretouch.runs.status import gain, share_of
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import (
@@ -135,8 +135,10 @@ class Runs:
             budget = "epochs" if settings.minutes is None else "minutes"
         previews = status.get("previews")
         pairs = previews[-1].get("pairs", []) if previews else []
-        error = sum(pair["level_error"] for pair in pairs)
-        identity = sum(pair["identity_error"] for pair in pairs)
+        error, identity = (
+            sum(pair[name] for pair in pairs) / max(1, len(pairs))
+            for name in ("level_error", "identity_error")
+        )
         return {
             "id": run_id(run.name),
             "name": run.name,
@@ -144,8 +146,9 @@ class Runs:
             "has_weights": run.weights("latest").is_file(),
             "budget": budget,
             **{name: status.get(name) for name in ("elapsed_s", "left_s", "step", "total_steps")},
-            "level_error": error / len(pairs) if pairs else None,
+            "level_error": error if pairs else None,
             "recovered": share_of(error, identity),
+            "gain": gain(error, identity) if identity else None,
             "estimated": any(pair.get("estimated") for pair in pairs),
             "picture": _picture(pairs[0]) if pairs else None,
         }

@@ -200,11 +200,12 @@ def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
 
 
 def write_untouched(photos: Sequence[PairPlace], folder: Path) -> None:
-    """Write untouched photos as photo_01.jpg and so on, as they came. Raises DiskError."""
+    """Write untouched photos as photo_01.png and so on, where they stay: as pairs are, without what
+    a file tells of its camera and its place. Raises DiskError."""
     durable.make_folder(folder)
     for number, place in enumerate(photos, 1):
-        (file,) = place.folder.glob(f"{UNTOUCHED}.*")
-        durable.write_bytes(folder / f"photo_{number:02d}{file.suffix}", file.read_bytes())
+        data = (place.folder / "plain.png").read_bytes()
+        durable.write_bytes(folder / f"photo_{number:02d}.png", data)
 
 
 class Drafts:

@@ -48,8 +48,9 @@ class ApplySettings(WeightsSettings):
     """folder of what is made; also -o. The same command run again goes on where it stopped"""
     weights: Path | None = None
     """a weights file instead of a run: .pth (also of the classic program), .safetensors, .onnx"""
-    strength: Annotated[float, between(0, 1.5)] = 1.0
-    """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5"""
+    strength: Annotated[float, between(0, 1.5)] | None = None
+    """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5; unset, 1, and less
+    of a photograph far from the pairs of a model for unseen portraits"""
     mask: str | None = None
     """where: skin, learnt (what the training pairs changed) or a picture; unset, everywhere"""
     scale: Literal["training", "full"] = "training"

@@ -19,8 +19,8 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.alignment import aligned
-from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders
-from unretouch.pixels.pairs import sides
+from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, phase_exists
+from unretouch.pixels.pairs import pictures_of, sides
 from unretouch.pixels.photos import FITTING
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
@@ -78,8 +78,9 @@ def main(settings: PairSettings) -> int:
     else:
         a_folder, *others = settings.folders
         report = pair_folders(
-            a_folder, others[0] if others else None, out, settings.align, settings.grade == "remove"
-        )
+            a_folder, others[0] if others else None, out, settings.align,
+            settings.grade == "remove", settings.phase,
+        )  # fmt: skip
     console = Console()
     if report.rows:
         console.print(_table(report.rows))
@@ -101,20 +102,24 @@ def pair_folders(
     out: Path,
     align: bool = False,
     remove_grade: bool = False,
+    phase: str = "",
 ) -> PairingReport:
     """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
 
-    Without `b_folder`, `a_folder` holds pairs in any layout. With `align` the sides are brought
-    together first (see pixels/alignment.py), with `remove_grade` an A that is graded is brought to
-    the colours of B. Raises DataError when a folder is missing, empty or holds `out`, or no name is
-    in both; DiskError when a file cannot be written.
+    Without `b_folder`, `a_folder` holds pairs in any layout, those of `phase` if it has any of it.
+    With `align` the sides are brought together first (see pixels/alignment.py), with `remove_grade`
+    an A that is graded is brought to the colours of B. Raises DataError when a folder is missing,
+    empty or holds `out`, or no name is in both; DiskError when a file cannot be written.
     """
     folders = [folder for folder in (a_folder, b_folder) if folder is not None]
     _refuse_inside(out, *folders)
-    found = find_pairs(a_folder, "") if b_folder is None else match_folders(a_folder, b_folder)
+    if b_folder is None:
+        found = find_pairs(a_folder, phase if phase_exists(a_folder, phase) else "")
+    else:
+        found = match_folders(a_folder, b_folder)
 
     def make(files: PairFiles) -> PairRow:
-        pictures = [images.read(path) for path in files.files]
+        pictures = pictures_of(files)
         notes = pair_check.conversions(pictures)
         if align:
             together = aligned(*sides(files, pictures, of_one_size=False), files.files[0])
@@ -229,7 +234,9 @@ def _write(
     found = pair_check.doubts(a, b, "AtoB")
     lost = _lost(a, b, found) if coded else 0.0
     if remove_grade and found.grade is not None:
-        told = f"A was graded: {pair_check.explained(found.grade)} levels were a colour curve"
+        told = (
+            f"one side was graded: {pair_check.explained(found.grade)} levels were a colour curve"
+        )
         notes = [*notes, f"{told}, which is taken out: A has the colours of B now"]
         a, found = found.grade.of_file(a), replace(found, grade=None)
     difference = pair_check.mean_difference(a, b)

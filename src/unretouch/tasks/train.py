@@ -182,7 +182,7 @@ def _record_start(
     save_settings(run.config, settings, versions)
     durable.write_json(run.data_manifest, loaded.manifest)
     if settings.recipe == "fast":
-        kinds = [*kinds_among(loaded.pairs), *kinds_among(untouched.pairs)]
+        kinds = kinds_among(loaded.pairs, untouched.pairs)
         durable.write_json(run.photo_kinds, [kind.record() for kind in kinds])
     if untouched.pairs:
         durable.write_json(run.untouched_manifest, untouched.manifest)

@@ -88,6 +88,9 @@ class FastFit(Fit):
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
         self._net, self._average = self._fresh()
+        self._idle = copy.deepcopy(self._average)
+        """does nothing, as every fresh network"""
+        self.recipe = fast_recipe.mark(settings.aim)
         self._names = [pair.name for pair in pairs]
         self._given, self._untouched = pairs, untouched
         self._retoucher: tuple[Generator, Generator] | None = None
@@ -115,7 +118,7 @@ class FastFit(Fit):
         self._retoucher = self._fresh()
         self.pool_bytes = network_bytes(self._net)
         pairs = [swapped(pair) for pair in self._given]
-        maps = crops.pair_maps(pairs)
+        maps = [known.swapped() for known in self.maps]
         self._first = stages_of(
             *self._retoucher, pairs, maps, self._settings, self._device, left_out=0.0
         )
@@ -158,6 +161,14 @@ class FastFit(Fit):
     def generator(self) -> Generator:
         if not self._own:
             return self._average
+        choices = [stage.choice for stage in self._own if stage.choice is not None]
+        # Weights that a run goes on from may do harm, and nothing may have been better since.
+        if choices and choices[-1].score >= 1:
+            return self._idle
+        return self._kept
+
+    @property
+    def _kept(self) -> Generator:
         return self._net.made_of([stage.kept for stage in self._own])
 
     @property
@@ -254,7 +265,7 @@ class FastFit(Fit):
         return {"G": self.generator.state_dict()}
 
     def load_weights(self, weights: dict[str, dict[str, Tensor]], where: object) -> None:
-        for net in (self._net, self._average, self.generator):
+        for net in (self._net, self._average, *([self._kept] if self._own else [])):
             networks.load_weights(net, weights["G"], where)
         for stage in self._stages[: self._now + 1]:
             stage.begin()

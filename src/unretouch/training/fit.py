@@ -46,6 +46,8 @@ class Fit(ABC):
 
     pool_bytes = 0
     """of the earlier predictions, or of a further network, that are part of the state, at most"""
+    recipe = ""
+    """tells the recipe from that of another version; empty where it is as it has always been"""
 
     @property
     @abstractmethod

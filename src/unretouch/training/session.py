@@ -172,9 +172,17 @@ def _go_on(
     """Bring a fresh session exactly to where the state was saved."""
     saved, where = newest.checkpoint, newest.path
     fit, progress, lines = opened.fit, opened.progress, opened.lines
-    was = {"processes": 1, **saved.about}  # states of a time when there was but one
+    # States of a time when there was but one process, and one recipe for each aim.
+    was = {"processes": 1, "recipe": "", **saved.about}
     for name, now in surroundings(fit).items():
-        if was.get(name) != now:
+        if was.get(name) == now:
+            continue
+        if name == "recipe":
+            lines.append(
+                f"this version has another recipe for --aim {settings.aim} than the one that began "
+                "the run, which goes on by the new one: learnt and judged in another way"
+            )
+        else:
             lines.append(
                 f"{name} is {now} now, was {was.get(name)}: the run goes on, but not bit for bit "
                 "as it would have"
@@ -288,6 +296,7 @@ def surroundings(fit: Fit) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
         "device": next(fit.generator.parameters()).device.type,
+        "recipe": fit.recipe,
         "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
     }
 

@@ -322,8 +322,9 @@ class EarlyChoice:
         return max(1, MOST_PIXELS // side**2)
 
     def begin(self) -> None:
-        """Take the weights as they stand for the best so far. A fresh network does nothing: what
-        does worse than that is then never kept."""
+        """Take the weights as they stand for the best so far. A fresh network does nothing: then
+        none that does worse is ever kept. Those that a run goes on from may, with a score above 1.
+        """
         self.score = self._judged(self.net)
 
     def consider(self, net: Generator) -> None:

@@ -47,13 +47,35 @@ MOST_KINDS = (16, 4)
 that would have to be decoded for it."""
 
 
-def kinds_among(pairs: Sequence[Pair]) -> list[PhotoKind]:
-    """Return of what kind the sources of the pairs are, of many those of some evenly spread ones.
+def kinds_among(pairs: Sequence[Pair], untouched: Sequence[Pair] = ()) -> list[PhotoKind]:
+    """Return of what kind the pictures are that a network learns to restore, of many those of some
+    evenly spread ones: the sources of `pairs` and, for `untouched` pictures, what a retouch as that
+    of the pairs would leave of them.
 
-    `pairs` are at the scale of training.
+    All are at the scale of training.
     """
+    chosen = _spread(pairs)
+    found = [kind_of(pair.source) for pair in chosen]
+    if not (found and untouched):
+        return found
+    targets = [kind_of(pair.target) for pair in chosen]
+
+    both = list(zip(found, targets, strict=True))
+    noise = sum(b.noise - a.noise for a, b in both) / len(both)
+    sharpness = sum(b.sharpness - a.sharpness for a, b in both) / len(both)
+    for pair in _spread(untouched):
+        kind = kind_of(pair.target)
+        found.append(
+            dataclasses.replace(
+                kind, noise=kind.noise - noise, sharpness=kind.sharpness - sharpness
+            )
+        )
+    return found
+
+
+def _spread(pairs: Sequence[Pair]) -> Sequence[Pair]:
     most = MOST_KINDS[any(isinstance(pair, LazyPair) for pair in pairs)]
-    return [kind_of(pair.source) for pair in pairs[:: -(-len(pairs) // most) or 1]]
+    return pairs[:: -(-len(pairs) // most) or 1]
 
 
 def at_scale(settings: TrainSettings, pair: Pair) -> Pair:

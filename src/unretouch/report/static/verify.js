@@ -166,7 +166,11 @@
         "{retouch} the retouch. The verdicts judge the retouch itself, in the area, with all in the " +
         "colours of the answer.",
       { grade: Page.level(pair.grade.levels), retouch: Page.level(pair.identity_retouch) }));
-    } else if (pair.noisy) {
+    } else if (pair.moved) {
+      said.push(_("In {share} of the picture something was moved (liquify). A network cannot undo " +
+        "that, so the verdicts judge the area, without it.",
+      { share: Page.percent(pair.moved, 0) }));
+    } else if (pair.identity_parts) {
       said.push(_("Source and target are two separately compressed files: doing nothing costs " +
         "{value}, made up of {parts}. Compression cannot be undone, so the verdicts judge the area.",
       { value: Page.level(pair.identity_error), parts: told(pair) }));

@@ -33,11 +33,10 @@
       const value = about + Page.levels(run.level_error);
       facts.push(_("error {value}", { value }));
     }
-    if (run.recovered !== null) {
-      const value = about + Page.percent(run.recovered);
-      // Within 1 % it is the same.
-      facts.push(run.recovered < -0.01 ? _("worse than doing nothing") : run.recovered < 0.01
-        ? _("nothing gained, nothing lost") : _("{value} recovered", { value }));
+    if (run.gain === "worse") facts.push(_("worse than doing nothing"));
+    if (run.gain === "nothing") facts.push(_("nothing gained, nothing lost"));
+    if (run.gain === "some") {
+      facts.push(_("{value} recovered", { value: about + Page.percent(run.recovered) }));
     }
     const active = run.state === "running" || run.state === "starting";
     if (active && run.left_s !== null) facts.push(_("{time} left", { time: Page.duration(run.left_s) }));

@@ -7,8 +7,10 @@
   let last = 0;
   let chain = Promise.resolve();
 
+  // Untouched, it is left to the program, which makes less of a photo far from the pairs.
+  let chosen = false;
   const settings = () => ({
-    strength: Number(strength.value) / 100,
+    ...(chosen ? { strength: Number(strength.value) / 100 } : {}),
     mask: document.querySelector("input[name=mask]:checked").value,
   });
 
@@ -120,7 +122,10 @@
   }
 
   App.takeFiles("trial", (files) => { for (const file of files) new Work(file, settings()); });
-  strength.addEventListener("input", showStrength);
+  strength.addEventListener("input", () => {
+    chosen = true;
+    showStrength();
+  });
   Page.onLanguage(() => {
     App.showLimits();
     showStrength();

@@ -95,9 +95,16 @@ def _lines(done: Done) -> Iterator[str]:
         f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} levels on average"
     )
     if done.far and done.distance:
-        yield f"{done.source.name}: far from the pairs: {done.distance.why}"
+        yield f"{done.source.name}: far from the pairs: {done.distance.why}{_done_about_it(done)}"
     for note in done.notes:
         yield f"  note: {note}"
+
+
+def _done_about_it(done: Done) -> str:
+    if done.weakened is None:
+        return ""
+    how = f"restored at {done.weakened:.0%} strength" if done.weakened else "left as it is"
+    return f"; so {how} (--strength 1: all of it)"
 
 
 # --- many photographs: read ahead, write behind, go on past bad ones, do none twice
@@ -129,6 +136,9 @@ class Done:
     already: bool = False
     distance: Distance | None = None
     """from the training pairs; None where it was not measured, as by weights that know no pairs"""
+    weakened: float | None = None
+    """share of the change that was made, since it lies far from them; None where it was all, or as
+    much as was asked for"""
 
     @property
     def far(self) -> bool:
@@ -181,7 +191,7 @@ class Batch:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
             if isinstance(outcome, Done):
-                records.add(job, outcome.output, outcome.distance)
+                records.add(job, outcome.output, outcome.distance, outcome.weakened)
             yield outcome
 
 
@@ -302,7 +312,7 @@ class Worker:
         megapixels = photo.pixels.size / 3e6
         done = Done(
             job.source, output, megapixels, 0, result.mean_change, result.notes,
-            distance=result.distance,
+            distance=result.distance, weakened=result.weakened,
         )  # fmt: skip
         return _Made(result.photo, done, begun)
 

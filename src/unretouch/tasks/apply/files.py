@@ -155,12 +155,14 @@ class Records:
         path = None if output is None else self._out / output
         return path if path is not None and path.is_file() else None
 
-    def add(self, job: Job, output: Path, distance: Distance | None = None) -> None:
+    def add(
+        self, job: Job, output: Path, distance: Distance | None, weakened: float | None
+    ) -> None:
         """Note that `output` was made of the photograph, and whether that lies far from the pairs.
 
         Raises DiskError.
         """
-        far = {"far": distance.record()} if distance is not None and distance.far else {}
+        far = {"far": distance.record(weakened)} if distance is not None and distance.far else {}
         append_record(self._path, {"output": output.name, "key": self._key(job), **far})
 
     def _key(self, job: Job) -> str:
@@ -177,10 +179,11 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
     if mask not in (None, "skin", "learnt"):
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
-    # Folders hold records of earlier versions: another name here would have all done again.
+    # Folders hold records of earlier versions: another name here would have all done again. There
+    # a strength that was not given is 1.
     return _digest({
         "model": [checksum, request.runtime, request.precision],
-        "strength": request.strength,
+        "strength": {None: 1.0, 1.0: "all"}.get(request.strength, request.strength),
         "mask": mask,
         "format": None if request.format == "keep" else request.format,
         "keep_gps": request.keep_gps,

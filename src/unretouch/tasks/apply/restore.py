@@ -41,6 +41,9 @@ class Restored:
     """mean absolute change in grey levels of 255"""
     distance: Distance | None
     """from the training pairs; None where the weights do not tell of what kind those were"""
+    weakened: float | None
+    """share of the change that was made, since the photograph lies far from the pairs; None where
+    that made no difference"""
 
 
 class Restorer:
@@ -50,11 +53,13 @@ class Restorer:
         self,
         model: Model,
         *,
-        strength: float = 1.0,
+        strength: float | None = None,
         full_scale: bool = False,
         honour_profile: bool = True,
         tile: int | None = None,
     ) -> None:
+        """Without a `strength` it is 1, and less for a photograph that lies far from the pairs of a
+        model that was trained for unseen ones."""
         self._model = model
         self._strength = strength
         self._full_scale = full_scale
@@ -77,7 +82,7 @@ class Restorer:
         space = self._space(photo, notes)
         height, width = photo.pixels.shape[:2]
         size = None if self._full_scale else self._model.info.reduced(width, height)
-        source = _Source(photo, space, mask, self._strength)
+        source = _Source(photo, space, mask, 1.0 if self._strength is None else self._strength)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
             small = self._small(photo, space, size)
@@ -86,10 +91,20 @@ class Restorer:
             parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
         else:
             far = self._distance(source.window, height, width)
+        weakened = self._weakened(far)
+        if weakened is not None:
+            source = replace(source, strength=weakened)
+        if size is None:
             parts = self._tiled(source, height, width, notes)
         total = source.overwrite(parts, tell)
         mean = total * 255 / photo.full / photo.pixels.size
-        return Restored(replace(photo, notes=()), tuple(notes), mean, far)
+        return Restored(replace(photo, notes=()), tuple(notes), mean, far, weakened)
+
+    def _weakened(self, far: Distance | None) -> float | None:
+        """Return at what strength a photograph so far from the pairs is restored, where it is not
+        as usual."""
+        chosen = self._strength is not None or self._model.info.aim == "fit"
+        return None if chosen or far is None or not far.far else far.trust
 
     def _distance(self, view: View, height: int, width: int) -> Distance | None:
         """Return how far what the network sees lies from what it was trained on."""

@@ -84,8 +84,7 @@ def _share(
     if change == "crop" and 4 * amount > min(source.shape[:2]):
         return None
     before, true = (changed(picture, change, amount) for picture in (source, target))
-    if ruler.area is not None:
-        ruler = replace(ruler, area=_moved(ruler.area, change, amount))
+    ruler = replace(ruler, area=_moved(ruler.area, change, amount))
     return ruler.share(predict(before), true, before)
 
 

@@ -108,7 +108,7 @@ def _conclusions(pair: PairFigures) -> dict[str, Any]:
     return {
         "beaten": beaten(pair),
         "harmed": harmed_parts(pair),
-        "judged_by": "area" if pair.noisy else "frame",
+        "judged_by": "area" if pair.by_area else "frame",
         "retouch_shares": retouch_shares(pair),
     }
 
@@ -186,7 +186,7 @@ def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         "factor": one.factor,
         "places": one.places,
         "identity_parts": figures.identity_parts,
-        "noisy": figures.noisy,
+        "by_area": figures.by_area,
         "retouch_shares": retouch_shares(figures),
     }
 
@@ -222,7 +222,7 @@ def _memorised_table(pairs: Sequence[PairFigures]) -> Table:
     """Return the figures of likeness, whole frame and retouched area, beside doing nothing."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
-        in_area = f"{pair.judged_G_L1:.2f}" if pair.noisy else ""
+        in_area = f"{pair.judged_G_L1:.2f}" if pair.by_area else ""
         rows += [
             (pair.name, "frame", *_likeness(pair, "frame", f"{pair.G_L1:.2f}")),
             ("", f"area {pair.area_share:.0%}", *_likeness(pair, "area", in_area)),
@@ -262,6 +262,11 @@ def _told_apart(pair: PairFigures) -> str:
             f"\n{pair.name} is graded: a colour curve is {pair.grade.levels:.2f} of what doing "
             f"nothing costs, the retouch {pair.identity_retouch:.2f}; judged by its area, where "
             "all is compared in the colours of the answer."
+        )
+    if pair.moved:
+        return (
+            f"\n{pair.name} was moved in places (liquify), {pair.moved:.0%} of it, which no "
+            "model can undo; judged by its area, without that."
         )
     if pair.identity_parts is None:
         return ""
