@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError
+from unretouch.base.errors import DataError, UnretouchError
 from unretouch.pixels import colour, jpeg_parts, png_chunks
 from unretouch.pixels.exif import kind_of_tiff
 from unretouch.pixels.extras import needed_module
@@ -174,7 +174,7 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
                 hint = "Save the one wanted by itself"
                 raise DataError("holds more than one picture", path, hint)
             yield image
-    except (DataError, MemoryError):  # too little memory is no fault of the file
+    except (UnretouchError, MemoryError):  # too little memory is no fault of the file
         raise
     except UnidentifiedImageError as error:
         what, hint = unread(path)
@@ -276,13 +276,20 @@ def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, 
 
 def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     """Decode `image`, a JPEG also without the mark of its end, where nothing else is missing."""
-    try:
-        image.load()
-    except OSError:
-        if image.format not in ("JPEG", "MPO"):
-            raise
+    # Not left to the decoder: to it zeros at the end of a copy that broke off are pixels.
+    if image.format in ("JPEG", "MPO") and not _has_its_end(path):
         return _without_its_end(path), (NO_END,)
+    image.load()
     return image, ()
+
+
+def _has_its_end(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-2, io.SEEK_END)
+        if file.read() == jpeg_parts.END:
+            return True
+        told = jpeg_parts.taken_apart(file)
+    return told is None or told.ended
 
 
 NO_END = "the mark of its end is missing, and nothing of the picture"
@@ -303,7 +310,7 @@ def _without_its_end(path: Path) -> Image.Image:
         path,
         "Copy it anew from where it comes from, or save what is left of it in another program",
     )
-    if told is None or told.ended or not told.whole:
+    if told is None or not told.whole:
         raise cut
     first: Image.Image | None = None
     for filler in (b"", *jpeg_parts.FILLERS):
