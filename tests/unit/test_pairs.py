@@ -163,8 +163,8 @@ def test_an_empty_folder_is_told_with_what_lies_there_instead(tmp_path: Path) ->
     (tmp_path / "train").mkdir()
     with pytest.raises(DataError, match="has no pictures in train"):
         find_pairs(tmp_path, "train")
-    (tmp_path / "train/photo.HEIC").touch()
-    with pytest.raises(DataError, match=r"only files of the kinds \.heic"):
+    (tmp_path / "train/photo.PSD").touch()
+    with pytest.raises(DataError, match=r"only files of the kinds \.psd"):
         find_pairs(tmp_path, "train")
 
 
@@ -284,10 +284,10 @@ def test_real_pairs_are_sound(shared: Path) -> None:
 def test_pictures_of_kinds_that_are_not_read_are_told_of(tmp_path: Path) -> None:
     put(tmp_path, "train/A/one.png")
     put(tmp_path, "train/B/one.png", rgb=B)
-    (tmp_path / "train/A/phone.HEIC").write_bytes(b"x")
+    (tmp_path / "train/A/layers.PSD").write_bytes(b"x")
     (tmp_path / "train/A/notes.txt").write_text("x")
     (unread,) = load_pairs(tmp_path, "train").warnings
-    assert "phone.HEIC" in unread
+    assert "layers.PSD" in unread
     assert "notes.txt" not in unread
 
 

@@ -391,6 +391,7 @@ def test_heic_keeps_its_depth_and_outlives_the_decoder(
             return Decoded()
 
     monkeypatch.setitem(sys.modules, "pi_heif", Decoder)  # type: ignore[arg-type]
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x10ftypheic\0\0\0\0")
     photo = read_photo(tmp_path / "a.heic")
     memory[:] = 0  # the decoder takes its memory back
     np.testing.assert_array_equal(photo.pixels, pixels[..., :3])

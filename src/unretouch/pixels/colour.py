@@ -15,6 +15,8 @@ from functools import cache, cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.pixels import code_points
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -101,6 +103,20 @@ def told(profile: bytes | None) -> tuple[Colour | None, str]:
     return (replace(space, name=_name(profile)) if differs_from_srgb(space) else None), ""
 
 
+def hdr_of(profile: bytes | None) -> str:
+    """Return the name of a profile whose colours go beyond white; nothing for any other."""
+    points = _points(profile) if profile else None
+    return _name(profile) if profile and points is not None and points.hdr else ""
+
+
+def _points(profile: bytes) -> code_points.CodePoints | None:
+    """Return what the tag `cicp` of a profile says, where it has one (ICC.1:2022, 9.2.17)."""
+    try:
+        return code_points.of_cicp(_tags(profile)[b"cicp"][8:12])
+    except (KeyError, struct.error):
+        return None
+
+
 def _name(profile: bytes) -> str:
     from PIL import ImageCms
 
@@ -130,6 +146,11 @@ def parse(profile: bytes) -> Colour | None:
         columns = [_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
         with np.errstate(all="ignore"):  # what is not a finite number is refused below
             curves = tuple(_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
+            points = _points(profile)
+            if points is not None and points.hdr:  # its table says nothing of where white is
+                numbers = np.linspace(0, 1, _KNOTS + 1)
+                light = code_points.light_of(points.transfer, numbers).astype(np.float32)
+                curves = (light, light, light)
         matrix = np.linalg.inv(_SRGB_TO_XYZ) @ np.array(columns).T
         if abs(np.linalg.det(matrix)) < 1e-3 or not all(map(_rises, curves)):
             return None

@@ -16,6 +16,7 @@ second directory describes the thumbnail.
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 ORIENTATION, GPS, EXIF = 0x0112, 0x8825, 0x8769
 WIDTH, HEIGHT = 0xA002, 0xA003
+RESOLUTION, UNIT, XMP, DNG = (282, 283), 296, 700, 50706
 CAMERA_TAGS = (270, 271, 272, 305, 306, 315, 33432)
 """Description, maker, model, software, date, artist, copyright."""
 MAKER_NOTE = 0x927C
@@ -46,24 +48,129 @@ def cleaned(exif: bytes, *, keep_gps: bool = False, turned: bool = False) -> byt
     block = bytearray(exif.removeprefix(PREFIX))
     try:
         directory = _first(block)
+        directory.require_next()
         directory.set_number(ORIENTATION, 1)
         directory.unlink_next()
-        inner = directory.inner(EXIF)
-        if inner is not None and turned:
-            width, height = inner.number(WIDTH), inner.number(HEIGHT)
-            if width is not None and height is not None:
-                inner.set_number(WIDTH, height)
-                inner.set_number(HEIGHT, width)
-        gps = None if keep_gps else directory.inner(GPS)
-        if gps is not None:
-            gps.blank()
+        if not keep_gps and directory.number(GPS) is not None:
+            with suppress(struct.error, ValueError):  # broken: then nobody finds the place either
+                directory.inner(GPS).blank()  # type: ignore[union-attr]
             directory.remove(GPS)
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, ValueError):
         return None
+    if turned:
+        with suppress(struct.error, ValueError):
+            _swap_sides(directory)
     return bytes(block)
 
 
-@dataclass(frozen=True)
+def _swap_sides(directory: _Directory) -> None:
+    inner = directory.inner(EXIF)
+    if inner is None:
+        return
+    width, height = inner.number(WIDTH), inner.number(HEIGHT)
+    if width is not None and height is not None:
+        inner.set_number(WIDTH, height)
+        inner.set_number(HEIGHT, width)
+
+
+def resolution_of(exif: bytes) -> tuple[float, float] | None:
+    """Return how many pixels an inch the block says, across and down."""
+    try:
+        directory = _first(bytearray(exif.removeprefix(PREFIX)))
+        across, down = (directory.ratio(tag) for tag in RESOLUTION)
+        unit = directory.number(UNIT)
+    except (struct.error, ValueError):
+        return None
+    return inches(across, down, 2 if unit is None else unit)
+
+
+def inches(across: float | None, down: float | None, unit: int) -> tuple[float, float] | None:
+    """Return pixels an inch; None where the `unit` is neither inch (2) nor centimetre (3)."""
+    scale = {2: 1.0, 3: 2.54}.get(unit)
+    if scale is None or not (across and down):
+        return None
+    return round(across * scale, 2), round(down * scale, 2)
+
+
+def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> bytes:
+    """Return the block with so many pixels an inch, where it does not tell any; nothing in it is
+    moved but its first directory."""
+    block = exif or b"MM\0*\0\0\0\x08" + bytes(6)
+    if resolution_of(block) is not None:
+        return block
+    try:
+        first = _first(bytearray(block))
+        taken = {*RESOLUTION, UNIT}
+        kept = [e for e in first.entries() if _tag(e, first.order) not in taken]
+    except (struct.error, ValueError):
+        return block
+    block += bytes(len(block) % 2)
+    entries, values = _resolution_entries(resolution, first.order, len(block))
+    block += values
+    entries = sorted([*kept, *entries], key=lambda entry: _tag(entry, first.order))
+    place = struct.pack(first.order + "I", len(block))
+    directory = struct.pack(first.order + "H", len(entries)) + b"".join(entries) + bytes(4)
+    return block[:4] + place + block[8:] + directory
+
+
+def _resolution_entries(
+    resolution: tuple[float, float] | None, order: str, place: int
+) -> tuple[list[bytes], bytes]:
+    """Return the entries of a resolution in pixels an inch, and their values, which are to stand at
+    `place`. None stands for none: pixels as wide as high."""
+    across, down = resolution or (1, 1)
+    values = b"".join(struct.pack(order + "II", round(each * 100), 100) for each in (across, down))
+    pointers = [
+        struct.pack(order + "HHII", tag, 5, 1, place + 8 * number)
+        for number, tag in enumerate(RESOLUTION)
+    ]
+    unit = struct.pack(order + "HHIHH", UNIT, 3, 1, 1 if resolution is None else 2, 0)
+    return [*pointers, unit], values
+
+
+def is_dng(path: Path) -> bool:
+    """Return whether a file that is TIFF inside is a RAW file of the kind DNG. Raises OSError."""
+    return DNG in _numbers_of_tiff(path)
+
+
+def kind_of_tiff(path: Path) -> str:
+    """Return what numbers a TIFF file holds, for people; nothing where that cannot be told or the
+    file is none. Raises OSError."""
+    told = _numbers_of_tiff(path)
+    bits = told.get(258, 1) if told else 0
+    what = {
+        1: "whole numbers",
+        2: "signed numbers",
+        3: "floating-point numbers",
+        6: "complex numbers",
+    }
+    kind = what.get(told.get(339, 1), "numbers")
+    return f"{kind} of {bits} bits" if bits else ""
+
+
+def _numbers_of_tiff(path: Path) -> dict[int, int]:
+    """Return the first number of each entry in the first directory of a TIFF file, by its tag."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
+        if order is None or len(head) < 8:
+            return {}
+        file.seek(struct.unpack(order + "I", head[4:])[0])
+        (count,) = struct.unpack(order + "H", file.read(2).rjust(2, b"\0"))
+        directory = file.read(count * _ENTRY)
+        found = {}
+        for at in range(0, len(directory) - _ENTRY + 1, _ENTRY):
+            tag, kind, number, value = struct.unpack_from(order + "HHII", directory, at)
+            code, size = {1: ("B", 1), 3: ("H", 2)}.get(kind, ("I", 4))
+            data = directory[at + 8 : at + 12]
+            if number * size > 4:
+                file.seek(value)
+                data = file.read(size).ljust(4, b"\0")
+            (found[tag],) = struct.unpack_from(order + code, data)
+    return found
+
+
+@dataclass
 class _Directory:
     block: bytearray
     order: str
@@ -92,40 +199,79 @@ class _Directory:
         place = self._find(tag)
         if place is None:
             return
-        end = self._end() + 4  # with the offset of the next directory
+        end = self._end() + (4 if self._has_next() else 0)
         self.block[place : end - 12] = self.block[place + 12 : end]
         self.block[end - 12 : end] = bytes(12)
         struct.pack_into(self.order + "H", self.block, self.offset, self._count() - 1)
 
+    def ratio(self, tag: int) -> float | None:
+        place = self._find(tag)
+        if place is None:
+            return None
+        value = self._read("I", place + 8)
+        above, below = self._read("I", value), self._read("I", value + 4)
+        return above / below if below else None
+
+    def entries(self) -> list[bytes]:
+        return [bytes(self.block[place : place + _ENTRY]) for place in self._places()]
+
     def blank(self) -> None:
-        """Overwrite the directory and all its values with zeros."""
-        for place in self._places():
-            kind, number = self._kind(place), self._read("I", place + 4)
-            size = _SIZES.get(kind, 0) * number
-            if size > 4:
-                start = self._read("I", place + 8)
-                if start + size > len(self.block):
-                    raise ValueError("a value outside of the block")
-                self.block[start : start + size] = bytes(size)
-        end = self._end() + 4
-        self.block[self.offset : end] = bytes(end - self.offset)
+        """Overwrite the directory and all its values with zeros, as far as they are there."""
+        end = self._end() + (4 if self._has_next() else 0)
+        for start, size in self._values():
+            self._zero(start, size)
+        self._zero(self.offset, end - self.offset)
+
+    def require_next(self) -> None:
+        """Give the directory the offset of the next one, where whoever wrote the block has left
+        that out. Then the directory is moved behind the block, and nothing else."""
+        if self._has_next():
+            return
+        entries = self.entries()
+        self.block += bytes(len(self.block) % 2)
+        struct.pack_into(self.order + "I", self.block, 4, len(self.block))
+        self.offset = len(self.block)
+        self.block += struct.pack(self.order + "H", len(entries)) + b"".join(entries) + bytes(4)
 
     def unlink_next(self) -> None:
         """Blank the directory that follows, with the thumbnail it points to, and forget it."""
         following = self._read("I", self._end())
-        if following:
-            thumbnail = _Directory(self.block, self.order, following)
-            start, size = thumbnail.number(0x0201), thumbnail.number(0x0202)
-            if start is not None and size is not None and start + size <= len(self.block):
-                self.block[start : start + size] = bytes(size)
-            struct.pack_into(self.order + "I", self.block, self._end(), 0)
+        struct.pack_into(self.order + "I", self.block, self._end(), 0)
+        thumbnail = _Directory(self.block, self.order, following)
+        with suppress(struct.error, ValueError):
+            for place, length in ((0x0201, 0x0202), (0x0111, 0x0117)):
+                start, size = thumbnail.number(place), thumbnail.number(length)
+                if following and start is not None and size is not None:
+                    self._zero(start, size)
+
+    def _zero(self, start: int, size: int) -> None:
+        size = max(0, min(size, len(self.block) - start))
+        self.block[start : start + size] = bytes(size)
+
+    def _values(self) -> list[tuple[int, int]]:
+        """Return place and length of what the entries have outside of the directory."""
+        found = []
+        for place in self._places():
+            size = _SIZES.get(self._kind(place), 0) * self._read("I", place + 4)
+            if size > 4:
+                found.append((self._read("I", place + 8), size))
+            elif self._read("H", place) in (EXIF, GPS):
+                found.append((self._read("I", place + 8), 2))
+        return found
+
+    def _has_next(self) -> bool:
+        """Return whether the offset of the next directory stands behind the entries, and not the
+        end of the block or a value."""
+        end = self._end()
+        taken = any(end <= start < end + 4 for start, _ in self._values())
+        return not taken and end + 4 <= len(self.block)
 
     def _count(self) -> int:
         return int(self._read("H", self.offset))
 
     def _end(self) -> int:
         end = self.offset + 2 + 12 * self._count()
-        if end + 4 > len(self.block):
+        if end > len(self.block):
             raise ValueError("a directory outside of the block")
         return end
 
@@ -191,11 +337,17 @@ def exif_of_raw(path: Path) -> bytes | None:
         return None
 
 
-def append_exif(path: Path, exif: bytes) -> None:
-    """Put the camera data of the block `exif` into the TIFF file `path`, but for maker's notes.
+def append_exif(
+    path: Path,
+    exif: bytes | None = None,
+    resolution: tuple[float, float] | None = None,
+    xmp: bytes | None = None,
+) -> None:
+    """Let the TIFF file `path` say what the camera said, in the block `exif` but for the maker's
+    notes; so many pixels an inch, or none; and an XMP packet.
 
-    A BigTIFF stays as it is: few programs read one, fewer look for camera data there. So does a
-    picture whose camera data is broken.
+    A BigTIFF stays as it is: few programs read one, fewer look for camera data there. What is
+    broken of the camera data is left out.
     """
     with path.open("rb+") as file:
         head = file.read(8)
@@ -206,29 +358,53 @@ def append_exif(path: Path, exif: bytes) -> None:
         file.seek(first)
         (count,) = struct.unpack(order + "H", file.read(2))
         own = [file.read(_ENTRY) for _ in range(count)]
+        # Encoders say 25.4 pixels an inch, or 1, where nobody has told them any.
+        own = [entry for entry in own if _tag(entry, order) not in (*RESOLUTION, UNIT)]
         following = file.read(4)
         end = file.seek(0, 2)
         file.write(bytes(end % 2))  # directories begin at even places
         end += end % 2
-        try:
-            block = _directory(exif, head[:2], {_tag(entry, order) for entry in own}).tobytes(end)
-        except Exception:  # values that are not what their tags stand for
-            return
-        (more,) = struct.unpack(order + "H", block[:2])
-        entries = own + [block[at : at + _ENTRY] for at in range(2, 2 + more * _ENTRY, _ENTRY)]
+        pointers, values = _resolution_entries(resolution, order, end)
+        file.write(values)
+        end += len(values)
+        block, more = _camera(exif, xmp, head[:2], {_tag(entry, order) for entry in own}, end)
+        entries = own + pointers + more
         entries.sort(key=lambda entry: _tag(entry, order))
-        block += bytes(len(block) % 2)
         file.write(block)
         file.write(struct.pack(order + "H", len(entries)) + b"".join(entries) + following)
         file.seek(4)
         file.write(struct.pack(order + "I", end + len(block)))
 
 
-def _directory(exif: bytes, order: bytes, taken: set[int]) -> ImageFileDirectory_v2:
-    given = Image.Exif()
-    given.load(exif)
+def _camera(
+    exif: bytes | None, xmp: bytes | None, order: bytes, taken: set[int], end: int
+) -> tuple[bytes, list[bytes]]:
+    """Return a directory that is to stand at `end`, with all it points to, and its entries."""
+    for block in (exif, None):
+        if not (block or xmp):
+            break
+        try:
+            made = _directory(block, xmp, order, taken).tobytes(end)
+        except Exception:  # values that are not what their tags stand for
+            continue
+        (count,) = struct.unpack("<H" if order == b"II" else ">H", made[:2])
+        entries = [made[at : at + _ENTRY] for at in range(2, 2 + count * _ENTRY, _ENTRY)]
+        return made + bytes(len(made) % 2), entries
+    return b"", []
+
+
+def _directory(
+    exif: bytes | None, xmp: bytes | None, order: bytes, taken: set[int]
+) -> ImageFileDirectory_v2:
     head = {b"II": b"II*\0\0\0\0\0", b"MM": b"MM\0*\0\0\0\0"}[order]
     directory = ImageFileDirectory_v2(head)
+    if xmp:
+        directory.tagtype[XMP] = 1
+        directory[XMP] = xmp
+    if exif is None:
+        return directory
+    given = Image.Exif()
+    given.load(exif)
     for tag in CAMERA_TAGS:
         if tag in given and tag not in taken:
             directory[tag] = given[tag]

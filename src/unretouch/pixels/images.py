@@ -9,7 +9,8 @@ cutting is refused; what is converted is said in `Picture.notes`:
 |---|---|
 | RGB, grey, palette, 1 bit | the same colours as RGB |
 | a colour profile that is not sRGB | to sRGB, with a note: so networks see colours, here as in |
-| | `apply`; a profile of tables is taken for sRGB, with a note |
+| | `apply`; a profile of tables is taken for sRGB, with a note. So are colours told by cICP, gAMA |
+| | and cHRM in PNG, and by nclx in HEIC and AVIF |
 | transparency | opaque: left out; else laid over white, with a note |
 | CMYK | to sRGB by the file's own profile, with a note; without a profile refused |
 | 16 bits a channel, float, Lab, animation | refused |
@@ -28,15 +29,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError
-from unretouch.pixels import colour
+from unretouch.base.errors import DataError, UnretouchError
+from unretouch.pixels import colour, jpeg_parts, png_chunks
+from unretouch.pixels.exif import kind_of_tiff
+from unretouch.pixels.extras import needed_module
+from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
+from unretouch.pixels.heif import boxes_of
+from unretouch.pixels.metadata import profile_of
+from unretouch.pixels.spliced import Spliced
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
@@ -45,21 +52,21 @@ ROWS = 64
 """Rows of a picture that are handled at a time where a copy of all would take memory: a strip of a
 large photograph stays in the processor's cache."""
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")
-"""The decoders of Pillow that may run. Not AVIF and JPEG 2000: they hide that they cut to 8 bit."""
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")
+"""The decoders of Pillow that may run. Not JPEG 2000: it hides that it cuts to 8 bit. So does AVIF,
+but its boxes tell."""
 
 NOTICED = 0.01
 """Share of the pixels from which it is said that their colours are outside sRGB."""
 
 EXTENSIONS = {
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff",
-    ".bmp", ".ppm", ".pgm", ".pnm", ".gif",
+    ".bmp", ".ppm", ".pgm", ".pnm", ".gif", ".mpo", ".avif", *HEIC,
 }  # fmt: skip
 """Endings of file names, in small letters, that are taken for pictures."""
 
 NOT_READ = {
-    ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".psd", ".exr", ".dng", ".cr2", ".cr3",
-    ".nef", ".arw", ".raf", ".orf", ".rw2",
+    ".jp2", ".j2k", ".jxl", ".psd", ".exr", *RAW,
 }  # fmt: skip
 """Endings of pictures that are not read here; whoever passes over them says so."""
 
@@ -156,23 +163,65 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
     DataError too where the file cannot be opened, has more than `max_pixels`, or several pictures.
     """
     try:
-        file = path.open("rb")
+        kind, file = kind_of(path), path.open("rb")
     except OSError as error:
         raise cannot_be_opened(error, path) from error
     try:
-        with file, Image.open(file, formats=FORMATS) as image:
+        with file, _opened(file, kind, path) as image:
             _refuse_size(image, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 hint = "Save the one wanted by itself"
                 raise DataError("holds more than one picture", path, hint)
             yield image
-    except (DataError, MemoryError):  # too little memory is no fault of the file
+    except (UnretouchError, MemoryError):  # too little memory is no fault of the file
         raise
     except UnidentifiedImageError as error:
-        raise DataError("is not a picture", path, f"Readable are {', '.join(FORMATS)}") from error
+        what, hint = unread(path)
+        raise DataError(what, path, hint) from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
         raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+
+
+def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
+    """Open a file that the system lets us read, with what its decoder does not tell in `info`: of
+    a PNG `png`, of HEIC and AVIF `boxes`."""
+    if kind == "heic":
+        needed_module("pi_heif", "HEIC", path).register_heif_opener()
+        image = Image.open(file, formats=("HEIF",))
+    elif (png := png_chunks.taken_apart(file)) is not None:
+        image = Image.open(Spliced(file, png.parts), formats=("PNG",))  # type: ignore[arg-type]
+        image.info["png"] = png
+    else:
+        file.seek(0)
+        image = Image.open(file, formats=FORMATS)
+    if kind in ("heic", "avif"):
+        image.info["boxes"] = boxes_of(path)
+    return image
+
+
+def unread(path: Path) -> tuple[str, str]:
+    """Return what a file is that no decoder here takes, and what to do about it."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if tiff := kind_of_tiff(path):
+        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with 16 or 8 bits"
+    for name, signs in _KNOWN.items():
+        if any(head[at : at + len(sign)] == sign for at, sign in signs):
+            return f"is {name}, which is not read", "Save it as TIFF or PNG"
+    return "is not a picture", f"Readable are {', '.join(FORMATS)}, HEIC"
+
+
+_KNOWN = {
+    "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
+    "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
+    "a Photoshop file": ((0, b"8BPS"),),
+    "OpenEXR": ((0, b"\x76\x2f\x31\x01"),),
+    "Radiance HDR": ((0, b"#?RADIANCE"),),
+    "a video": ((4, b"ftypqt"), (4, b"ftypmp4"), (4, b"ftypisom")),
+    "a PDF": ((0, b"%PDF"),),
+}
+"""Kinds of pictures that people have, by bytes at a place."""
 
 
 def _refuse_size(image: Image.Image, path: Path, max_pixels: float) -> None:
@@ -187,6 +236,8 @@ def _refuse_size(image: Image.Image, path: Path, max_pixels: float) -> None:
 
 def bits_of(image: Image.Image) -> int:
     """Return the bits of a channel in the file: Pillow cuts 16-bit RGB to 8 without a word."""
+    if "boxes" in image.info:
+        return int(image.info["boxes"].bits)
     if image.mode in ("F", "I"):
         # A 16-bit portable grey map comes as mode I.
         return 16 if image.format == "PPM" else 32
@@ -212,14 +263,70 @@ def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, 
     the ICC profile its numbers belong to; and what had to be converted, for people. Raises
     DataError for colours that cannot be told.
     """
-    image.load()
+    image, notes = _loaded(image, path)
     ImageOps.exif_transpose(image, in_place=True)
-    profile = image.info.get("icc_profile") or None
+    profile, said = profile_of(image)
+    notes += said
     if image.mode == "CMYK":
-        return _cmyk_to_srgb(image, profile, path), None, ("CMYK was converted to sRGB",)
+        return _cmyk_to_srgb(image, profile, path), None, (*notes, "CMYK was converted to sRGB")
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
         raise DataError(f"is in the colour mode {image.mode}", path, "Save it as 8-bit RGB")
-    return image.convert("RGBA") if image.has_transparency_data else image, profile, ()
+    return image.convert("RGBA") if image.has_transparency_data else image, profile, notes
+
+
+def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+    """Decode `image`, a JPEG also without the mark of its end, where nothing else is missing."""
+    # Not left to the decoder: to it zeros at the end of a copy that broke off are pixels.
+    if image.format in ("JPEG", "MPO") and not _has_its_end(path):
+        return _without_its_end(path), (NO_END,)
+    image.load()
+    return image, ()
+
+
+def _has_its_end(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-2, io.SEEK_END)
+        if file.read() == jpeg_parts.END:
+            return True
+        told = jpeg_parts.taken_apart(file)
+    return told is None or told.ended
+
+
+NO_END = "the mark of its end is missing, and nothing of the picture"
+
+
+def _without_its_end(path: Path) -> Image.Image:
+    """Return the picture of a JPEG that ends too early, decoded.
+
+    Nothing is missing of it if it comes out the same whatever follows. Raises DataError else.
+    """
+    with path.open("rb") as file:
+        told = jpeg_parts.taken_apart(file)
+        file.seek(0)
+        data = file.read().rstrip(b"\0")  # a copy that broke off may be filled up with zeros
+    data += b"\0" if data.endswith(b"\xff") else b""
+    cut = DataError(
+        "is cut short: its last rows are missing",
+        path,
+        "Copy it anew from where it comes from, or save what is left of it in another program",
+    )
+    if told is None or not told.whole:
+        raise cut
+    first: Image.Image | None = None
+    for filler in (b"", *jpeg_parts.FILLERS):
+        other = Image.open(io.BytesIO(data + filler + jpeg_parts.END), formats=("JPEG",))
+        other.load()
+        if first is None:
+            first = other
+        elif any(
+            first.crop(box).tobytes() != other.crop(box).tobytes()
+            for box in (
+                (0, rows.start, first.width, rows.stop) for rows in row_strips(first.height)
+            )
+        ):
+            raise cut
+    assert first is not None
+    return first
 
 
 def rgb_of(image: Image.Image) -> NDArray[np.uint8]:

@@ -39,6 +39,10 @@ NO_PAIR = 0.15
 """The same, below which they are two pictures beyond doubt."""
 RESIDUE = 2
 """Grey levels that a grade may leave where nothing was retouched."""
+LAID_OUT = (
+    "A combined picture shows one photograph twice, A (retouched) left and B (before) right; "
+    "make such pictures of two folders: unretouch pair RETOUCHED BEFORE"
+)
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
@@ -114,8 +118,7 @@ def require_pair(found: Doubts, halves_of: Path | None) -> None:
             "its halves are not the same picture "
             f"(correlation {found.correlation:.2f}), so it is no pair",
             halves_of,
-            "A combined picture shows one photograph twice, A (retouched) left and B (before) "
-            "right; make such pictures of two folders: unretouch pair RETOUCHED BEFORE",
+            LAID_OUT,
         )
 
 

@@ -491,6 +491,7 @@ def sides(files: PairFiles, pictures: list[images.Picture], of_one_size: bool = 
         raise DataError(
             f"is {width} pixels wide, which does not halve into A and B of one size",
             files.files[0],
+            pair_check.LAID_OUT,
         )
     return whole[:, : width // 2].copy(), whole[:, width // 2 :].copy()
 

@@ -1,21 +1,20 @@
 """A photograph of any size and depth, read and written with all that must come back with it.
 
-Pillow handles what has 8 bits a channel, as for pairs (images.py); it would cut 16 without a word.
-What is deeper, or larger than Pillow can hold, goes to libvips; HEIC and RAW to their own decoders.
-Those come with the extra `[photo]`, and without it such a file is refused in one line.
+Pillow handles what has up to 8 bits a channel, as for pairs (images.py); it would cut 16 without a
+word. What is deeper, or larger than Pillow can hold, goes to libvips; HEIC and RAW to their own
+decoders. Those come with the extra `[photo]`, and without it such a file is refused in one line.
+Which of them it is, its first bytes tell (file_kind.py), and what it says beside its pixels
+metadata.py.
 
 A photograph is written beside its name first, then under it. Its EXIF block goes in byte for byte
-after `exif.cleaned`; for TIFF, which has no such block, see `exif.append_exif`.
+after `exif.cleaned`; for TIFF, which has no such block, see `exif.append_exif`. PNG files get their
+chunks from here, not from the encoder.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import shutil
-import struct
 import tempfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,16 +25,28 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, DiskError, install_hint
-from unretouch.pixels import images
+from unretouch.base.errors import DataError, DiskError
+from unretouch.pixels import colour, heif, images, png_chunks, xmp
 from unretouch.pixels.exif import (
-    ORIENTATION,
     PREFIX,
     append_exif,
     cleaned,
     exif_of_raw,
-    exif_of_tiff,
+    resolution_of,
+    with_resolution,
 )
+from unretouch.pixels.extras import needed_module
+from unretouch.pixels.file_kind import HEIC, RAW, kind_of
+from unretouch.pixels.metadata import (
+    COMMENT,
+    GAIN_MAP,
+    Metadata,
+    by_points,
+    metadata_of,
+    profile_of,
+    understood,
+)
+from unretouch.pixels.png_chunks import Chunk
 from unretouch.pixels.spaces import luma
 
 Pixels = NDArray[Any]
@@ -53,10 +64,6 @@ FITTING: dict[FormatName, set[str]] = {
 }
 """All endings of file names that are of a format."""
 
-HEIC = {".heic", ".heif", ".hif"}
-RAW = {
-    ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw",
-}  # fmt: skip
 EXTENSIONS = images.EXTENSIONS | HEIC | RAW
 
 LARGEST_IN_MEMORY = 200_000_000
@@ -64,7 +71,7 @@ LARGEST_IN_MEMORY = 200_000_000
 
 _FORMATS: dict[str, FormatName] = {
     "JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "TIFF": "tiff", "WEBP": "webp",
-    "BMP": "png", "PPM": "png", "GIF": "png",
+    "BMP": "png", "PPM": "png", "GIF": "png", "AVIF": "png",
 }  # fmt: skip
 
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
@@ -101,13 +108,21 @@ class Photo:
     """the ICC profile; None stands for sRGB"""
     exif: bytes | None = None
     """the EXIF block as it stands in the file, without the prefix `Exif\\0\\0`"""
+    xmp: bytes | None = None
+    """the XMP packet as it stands in the file"""
+    resolution: tuple[float, float] | None = None
+    """pixels an inch, across and down"""
+    colour_chunks: tuple[Chunk, ...] = ()
+    """what tells its colours in a PNG, there in place of `profile`, which says the same"""
+    texts: tuple[Chunk, ...] = ()
+    """chunks of words of a PNG, or the comment of a JPEG"""
     turned: bool = False
     """whether turning it upright made width of height"""
     jpeg: JpegCoding | None = None
     lossless: bool = False
     """of WebP: whether it was coded without loss"""
     notes: tuple[str, ...] = ()
-    """what had to be converted, for people"""
+    """what had to be converted, and what does not come back, for people"""
 
     @property
     def full(self) -> int:
@@ -123,76 +138,78 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
     needs more memory than there is, or needs the extra `photo` which is not installed; DiskError
     where `scratch` has no room.
     """
-    ending = path.suffix.lower()
     try:
-        if ending in HEIC:
+        kind = kind_of(path)
+        if kind == "heic":
             return _read_heic(path)
-        if ending in RAW:
+        if kind == "raw":
             return _read_raw(path)
         with images.opened(path) as image:
             large = image.width * image.height > LARGEST_IN_MEMORY
-            header, bits = _header(image, large), images.bits_of(image)
-            if bits == 8 and not large:
-                return _read_pillow(image, header, path)
+            told, bits = metadata_of(image, path), images.bits_of(image)
+            if bits <= 8 and not large:
+                return _read_pillow(image, told, path)
             if bits > 16 or image.mode in ("F", "I"):
                 raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
-        what = "its size" if bits == 8 else f"a picture of {bits} bits a channel"
-        folder = (scratch or Path(tempfile.gettempdir())) if large else None
-        return _read_vips(path, header, what, folder)
+            what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
+            folder = (scratch or Path(tempfile.gettempdir())) if large else None
+            return _read_vips(image, told, bits, path, what, folder)
     except OSError as error:
         raise images.cannot_be_opened(error, path) from error
     except MemoryError as error:
         raise DataError("needs more memory than there is", path, "Close other programs") from error
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What Pillow tells of a file without decoding it."""
-
-    format: FormatName
-    exif: bytes | None
-    orientation: int
-    profile: bytes | None
-
-    @property
-    def turned(self) -> bool:
-        """Whether turning it upright makes width of height."""
-        return self.orientation in (5, 6, 7, 8)
-
-
-def _header(image: Image.Image, large: bool) -> _Header:
-    # Of a PNG Pillow looks for EXIF data behind the pixels too, and decodes them: not large ones.
-    found = Image.Image.getexif(image) if large else image.getexif()
-    block: bytes | None = image.info.get("exif")
-    if not block and image.format == "TIFF":
-        block = exif_of_tiff(found)
-    return _Header(
-        format=_FORMATS[image.format or ""],
-        exif=block.removeprefix(PREFIX) if block else None,
-        orientation=found.get(ORIENTATION, 1),
-        profile=image.info.get("icc_profile") or None,
+def _with(photo: Photo, told: Metadata) -> Photo:
+    """Return `photo` with what its file says beside the pixels."""
+    return replace(
+        photo,
+        exif=told.exif,
+        xmp=told.xmp,
+        resolution=told.resolution,
+        colour_chunks=told.colour_chunks,
+        texts=told.texts,
+        turned=told.turned,
+        notes=photo.notes + told.notes,
     )
 
 
-def _read_pillow(image: Image.Image, header: _Header, path: Path) -> Photo:
-    coding = _jpeg_coding(image) if header.format == "jpeg" else None
-    lossless = header.format == "webp" and _webp_is_lossless(path)
+def _read_pillow(image: Image.Image, told: Metadata, path: Path) -> Photo:
+    name = _FORMATS[image.format or ""]
+    coding = _jpeg_coding(image) if name == "jpeg" else None
+    lossless = name == "webp" and _webp_is_lossless(path)
     grey = image.mode in ("L", "LA", "La", "1")
+    became = _became(image, name)
     upright, profile, notes = images.decoded(image, path)
     alpha = np.array(upright.getchannel("A")) if upright.mode == "RGBA" else None
-    return Photo(
+    photo = Photo(
         pixels=images.rgb_of(upright),
-        format=header.format,
+        format=name,
         ending=path.suffix,
         alpha=alpha,
         grey=grey,
         profile=profile,
-        exif=header.exif,
-        turned=header.turned,
         jpeg=coding,
         lossless=lossless,
-        notes=notes,
+        notes=notes + became,
     )
+    return _with(photo, told)
+
+
+BECOMES_PNG = " cannot be written here: it becomes PNG"
+
+
+def _became(image: Image.Image, name: FormatName) -> tuple[str, ...]:
+    """Return what of the way in which the pixels are stored cannot stay as it is."""
+    notes: tuple[str, ...] = ()
+    own = image.format or ""
+    if own not in ("MPO", name.upper()):
+        notes += (f"{own}{BECOMES_PNG}",)
+    if image.mode == "1":
+        notes += ("1 bit a pixel becomes 8",)
+    elif image.mode in ("P", "PA"):
+        notes += ("its palette becomes full colour",)
+    return notes
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:
@@ -223,18 +240,14 @@ def _webp_is_lossless(path: Path) -> bool:
         return b"VP8L" in file.read(4096)
 
 
-def _needed_module(module: str, what: str, path: Path) -> Any:
-    """Return the module of the extra `photo`, or raise DataError that `what` needs it."""
+def _read_vips(
+    opened: Image.Image, told: Metadata, bits: int, path: Path, what: str, folder: Path | None
+) -> Photo:
+    pyvips = needed_module("pyvips", what, path)
+    avif = opened.format == "AVIF"
+    profile, notes = profile_of(opened)
     try:
-        return importlib.import_module(module)
-    except (ImportError, OSError):
-        raise DataError(f"{what} needs the extra `photo`", path, install_hint("photo")) from None
-
-
-def _read_vips(path: Path, header: _Header, what: str, folder: Path | None) -> Photo:
-    pyvips = _needed_module("pyvips", what, path)
-    try:
-        image = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="warning")
+        image = _vips_image(pyvips, opened, path)
         if image.interpretation == "cmyk":
             raise DataError("is CMYK of 16 bits", path, "Save it as RGB")
         deep = image.format == "ushort"
@@ -244,17 +257,34 @@ def _read_vips(path: Path, header: _Header, what: str, folder: Path | None) -> P
         _fill(array, image, pyvips)
     except pyvips.Error as error:
         raise DataError(f"is damaged: {_last_line(error, 'unreadable')}", path) from error
+    if avif:
+        heif.fill_up(array, bits)
+        told = replace(told, orientation=1)  # libheif has turned it
     colours, alpha, grey = _apart(array)
-    return Photo(
-        pixels=_oriented(colours, header.orientation),
-        format=header.format,
+    name = _FORMATS[opened.format or ""]
+    photo = Photo(
+        pixels=_oriented(colours, told.orientation),
+        format=name,
         ending=path.suffix,
-        alpha=None if alpha is None else _oriented(alpha, header.orientation),
+        alpha=None if alpha is None else _oriented(alpha, told.orientation),
         grey=grey,
-        profile=header.profile,
-        exif=header.exif,
-        turned=header.turned,
+        profile=profile,
+        notes=notes + _became(opened, name),
     )
+    return _with(photo, told)
+
+
+def _vips_image(pyvips: Any, opened: Image.Image, path: Path) -> Any:
+    """Return the picture for libvips, of a PNG without what is no pixel."""
+    how = {"access": "sequential", "fail_on": "warning"}
+    if opened.format != "PNG":
+        return pyvips.Image.new_from_file(str(path), **how)
+    # Pillow reads no more of it: the two share the place in the file.
+    opened.fp.seek(0)  # type: ignore[attr-defined]
+    source = pyvips.SourceCustom()
+    source.on_read(opened.fp.read)  # type: ignore[attr-defined]
+    source.on_seek(opened.fp.seek)  # type: ignore[attr-defined]
+    return pyvips.Image.new_from_source(source, "", **how)
 
 
 def _last_line(error: Exception, otherwise: str) -> str:
@@ -299,35 +329,51 @@ def _fill(array: Pixels, image: Any, pyvips: Any) -> None:
 
 
 def _read_heic(path: Path) -> Photo:
-    pi_heif = _needed_module("pi_heif", "HEIC", path)
-    try:
-        image = pi_heif.open_heif(path, convert_hdr_to_8bit=False)
-        # A copy: the decoder takes its memory back with `image`.
-        array: NDArray[Any] = np.array(image)
-        info, deep = image.info, image.mode.endswith(";16")
-    except (ValueError, RuntimeError, EOFError, SyntaxError) as error:
-        raise DataError(f"is damaged or no HEIC: {error}", path) from error
-    if array.ndim == 2:
-        array = array[..., None]
-    colours, alpha, grey = _apart(array)
-    exif = info.get("exif")
+    picture, boxes = heif.read_heic(path), heif.boxes_of(path)
+    notes = ["HEIC" + BECOMES_PNG]
+    profile = picture.profile
+    points = boxes.points if profile is None else None
+    if points is not None:
+        profile, said = by_points(points, None)
+        notes += said
+    if boxes.gain_map:
+        notes.append(GAIN_MAP)
+    exif, packet = understood(picture.exif, picture.xmp, notes)
+    colours, alpha, grey = _apart(picture.channels)
     return Photo(
-        pixels=np.ascontiguousarray(colours, np.uint16 if deep else np.uint8),
+        pixels=np.ascontiguousarray(colours),
         format="png",
         ending=path.suffix,
         alpha=None if alpha is None else alpha.copy(),
         grey=grey,
-        profile=info.get("icc_profile") or None,
-        exif=exif.removeprefix(PREFIX) if exif else None,
-        notes=("HEIC cannot be written here: it becomes PNG",),
+        profile=profile,
+        exif=exif,
+        xmp=packet,
+        resolution=resolution_of(exif) if exif else None,
+        colour_chunks=(points.chunk,) if points is not None and points.hdr else (),
+        notes=tuple(notes),
     )
 
 
+RAW_NOTE = (
+    "RAW was developed to sRGB (exponent 2.2) with the camera's white balance, as bright as it was "
+    "exposed: no automatic brightening, no look of the camera, no maker's notes"
+)
+
+
 def _read_raw(path: Path) -> Photo:
-    rawpy = _needed_module("rawpy", "RAW", path)
+    rawpy = needed_module("rawpy", "RAW", path)
     try:
         with rawpy.imread(str(path)) as raw:
-            pixels = raw.postprocess(output_bps=16, use_camera_wb=True)
+            # What LibRaw does unasked depends on what is in the picture: it lets 1 % go white, and
+            # takes the brightest pixel for white. A series would come back with steps in it.
+            pixels = raw.postprocess(
+                output_bps=16,
+                use_camera_wb=True,
+                no_auto_bright=True,
+                adjust_maximum_thr=0,
+                gamma=(2.2, 0),
+            )
     except (rawpy.LibRawError, MemoryError) as error:
         raise DataError(f"is damaged or no RAW that is known: {error}", path) from error
     return Photo(
@@ -335,13 +381,51 @@ def _read_raw(path: Path) -> Photo:
         format="tiff",
         ending=path.suffix,
         exif=exif_of_raw(path),
-        notes=("RAW was developed to sRGB with the camera's white balance",),
+        notes=(RAW_NOTE,),
     )
 
 
 def as_format(photo: Photo, name: FormatName) -> Photo:
-    """Return `photo`, to be written as `name` instead of what it was."""
-    return photo if name == photo.format else replace(photo, format=name, jpeg=None)
+    """Return `photo`, to be written as `name` instead of what it was; notes tell what is lost.
+
+    For a JPEG transparency is laid over white, as it is for pairs (images.py).
+    """
+    if name == photo.format:
+        return photo
+    changed = replace(photo, format=name, jpeg=None)
+    notes: list[str] = []
+    if name == "jpeg" and photo.alpha is not None:
+        clear = _laid_over_white(photo.pixels, photo.alpha)
+        changed = replace(changed, alpha=None)
+        if clear:
+            notes.append(f"transparency ({clear:.1%} of the pixels) was laid over white")
+    if name != "png" and photo.grey and photo.colour_chunks:
+        changed = replace(changed, grey=False)  # what tells its colours is a profile for three
+    if photo.texts:
+        notes.append("the words in its chunks, or its comment, are not carried into another format")
+        changed = replace(changed, texts=())
+    if name == "jpeg" and len(photo.xmp or b"") > _LARGEST_XMP:
+        notes.append("its XMP data is too large for a JPEG and is not carried over")
+        changed = replace(changed, xmp=None)
+    if name == "jpeg" and len(photo.exif or b"") > _LARGEST_XMP:
+        notes.append("its EXIF data is too large for a JPEG and is not carried over")
+        changed = replace(changed, exif=None)
+    before = (note for note in photo.notes if not note.endswith(BECOMES_PNG))
+    return replace(changed, notes=(*before, *notes))
+
+
+_LARGEST_XMP = 65_000
+"""Bytes: a JPEG holds 64 KiB in one piece."""
+
+
+def _laid_over_white(pixels: Pixels, alpha: Pixels) -> float:
+    """Lay the pixels over white, in place; return the share of those that were not opaque."""
+    full, clear = np.iinfo(pixels.dtype).max, 0
+    for rows in images.row_strips(len(pixels)):
+        share = alpha[rows, :, None].astype(np.float32) / np.float32(full)
+        clear += int(np.count_nonzero(share < 1))
+        pixels[rows] = np.rint(full + (pixels[rows] - np.float32(full)) * share)
+    return clear / alpha.size
 
 
 def write_photo(
@@ -358,20 +442,24 @@ def write_photo(
     DataError for what the format cannot hold, DiskError.
     """
     _refuse_misfit(path, photo)
-    exif = None
+    exif = packet = None
     if photo.exif:
         exif = cleaned(photo.exif, keep_gps=keep_gps, turned=photo.turned)
+    if photo.xmp:
+        packet = xmp.cleaned(photo.xmp, keep_gps=keep_gps)
+    if photo.format == "webp" and photo.resolution:
+        exif = with_resolution(exif, photo.resolution)  # it has no other place for it
     temporary = path.with_name(path.name + durable.TEMPORARY_SUFFIX)
     try:
         temporary.unlink(missing_ok=True)
         if photo.full > 255 or photo.pixels[..., 0].size > LARGEST_IN_MEMORY:
-            _write_vips(temporary, photo, path)
+            _write_vips(temporary, photo, exif, packet, path)
         else:
-            _write_pillow(temporary, photo, exif)
-        if exif and photo.format == "png":
-            _insert_exif(temporary, exif)
-        elif exif and photo.format == "tiff":
-            append_exif(temporary, exif)
+            _write_pillow(temporary, photo, exif, packet)
+        if photo.format == "png":
+            png_chunks.rewritten(temporary, _chunks(photo, exif, packet))
+        elif photo.format == "tiff":
+            append_exif(temporary, exif, photo.resolution, packet)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         ready(temporary)
@@ -393,6 +481,10 @@ def _refuse_misfit(path: Path, photo: Photo) -> None:
             path,
             "Choose --format png or tiff",
         )
+    if photo.format != "png" and (hdr := colour.hdr_of(photo.profile)):
+        raise DataError(
+            f"is HDR ({hdr}), which {photo.format} cannot tell", path, "Choose --format png"
+        )
     if photo.full > 255 and photo.format in ("jpeg", "webp"):
         raise DataError(
             f"has 16 bits a channel, {photo.format} holds 8", path, "Choose --format png or tiff"
@@ -410,14 +502,33 @@ def _channels(photo: Photo) -> Pixels:
     return pixels
 
 
-def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
+def _chunks(photo: Photo, exif: bytes | None, packet: bytes | None) -> list[Chunk]:
+    """Return what a PNG says beside its pixels."""
+    chunks = list(photo.colour_chunks)
+    if not chunks and photo.profile:
+        chunks.append(png_chunks.icc_chunk(photo.profile))
+    if photo.resolution:
+        chunks.append(png_chunks.resolution_chunk(photo.resolution))
+    if exif:
+        chunks.append((b"eXIf", exif))
+    if packet:
+        chunks.append(png_chunks.xmp_chunk(packet))
+    return [*chunks, *photo.texts]
+
+
+def _write_pillow(path: Path, photo: Photo, exif: bytes | None, packet: bytes | None) -> None:
     channels = _channels(photo)
     image = Image.fromarray(channels[..., 0] if channels.shape[2] == 1 else channels)
     options: dict[str, Any] = {}
-    if photo.profile:
+    if photo.profile and photo.format != "png":
         options["icc_profile"] = photo.profile
-    if exif and photo.format in ("jpeg", "webp"):
-        options["exif"] = PREFIX + exif
+    if photo.format in ("jpeg", "webp"):
+        options |= {"exif": PREFIX + exif} if exif else {}
+        options |= {"xmp": packet} if packet else {}
+    if photo.format == "jpeg":
+        options |= {"dpi": photo.resolution} if photo.resolution else {}
+        comments = [data for kind, data in photo.texts if kind == COMMENT]
+        options |= {"comment": comments[0]} if comments else {}
     match photo.format:
         case "jpeg" if photo.jpeg:
             options |= {
@@ -438,8 +549,10 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None) -> None:
         image.save(file, photo.format.upper(), **options)
 
 
-def _write_vips(path: Path, photo: Photo, where: Path) -> None:
-    pyvips = _needed_module("pyvips", "a picture of its size or depth", where)
+def _write_vips(
+    path: Path, photo: Photo, exif: bytes | None, packet: bytes | None, where: Path
+) -> None:
+    pyvips = needed_module("pyvips", "a picture of its size or depth", where)
     channels = np.ascontiguousarray(_channels(photo))
     height, width, bands = channels.shape
     kind = "uchar" if channels.dtype == np.uint8 else "ushort"
@@ -448,8 +561,12 @@ def _write_vips(path: Path, photo: Photo, where: Path) -> None:
         image = pyvips.Image.new_from_memory(
             channels.data.cast("B"), width, height, bands, kind
         ).copy(interpretation=meaning)
-        if photo.profile:
-            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", photo.profile)
+        blobs = {"icc-profile-data": photo.profile}
+        if photo.format in ("jpeg", "webp"):
+            blobs |= {"exif-data": PREFIX + exif if exif else None, "xmp-data": packet}
+        for name, data in blobs.items():
+            if data:
+                image.set_type(pyvips.GValue.blob_type, name, data)
         match photo.format:
             case "png":
                 image.pngsave(str(path), compression=_PNG_LEVEL)
@@ -464,18 +581,3 @@ def _write_vips(path: Path, photo: Photo, where: Path) -> None:
                 image.webpsave(str(path), Q=95, lossless=photo.lossless)
     except pyvips.Error as error:
         raise DataError(f"cannot be written: {_last_line(error, 'no reason')}", where) from error
-
-
-def _insert_exif(path: Path, exif: bytes) -> None:
-    """Put the chunk eXIf (PNG 1.5 extensions, 3.7) behind the header of the PNG file `path`."""
-    head = 8 + 25  # signature and IHDR
-    chunk = struct.pack(">I", len(exif)) + b"eXIf" + exif
-    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
-    whole = path.with_name(path.name + durable.TEMPORARY_SUFFIX)
-    try:
-        with path.open("rb") as source, whole.open("wb") as target:
-            target.write(source.read(head) + chunk)
-            shutil.copyfileobj(source, target, 1 << 20)
-        os.replace(whole, path)
-    finally:
-        whole.unlink(missing_ok=True)

@@ -19,9 +19,9 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.alignment import aligned
+from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, phase_exists
 from unretouch.pixels.pairs import pictures_of, sides
-from unretouch.pixels.photos import FITTING
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.report.console import number, say, table
@@ -127,7 +127,7 @@ def pair_folders(
             notes.append(together.said)
         else:
             a, b = sides(files, pictures)
-        both = all(path.suffix.lower() in FITTING["jpeg"] for path in files.files)
+        both = all(kind_of(path) == "jpeg" for path in files.files)
         coded = "JPEG against JPEG" if both else "two files compressed apart"
         return _write(out, files.name, a, b, notes, remove_grade, coded)
 

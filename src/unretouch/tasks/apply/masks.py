@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from unretouch.base.errors import DataError
 from unretouch.pixels import colour
+from unretouch.pixels.images import row_strips
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
@@ -23,6 +24,9 @@ Floats = NDArray[np.float32]
 
 LOOKED_AT = 1024
 """Pixels of the longer side of the copy in which skin is looked for."""
+
+NEARLY_WHITE = 250
+"""Of 255: masks saved as JPEG, or with a soft brush, are hardly lighter."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Enlarged:
     width: int
     cubic: bool = True
     """bicubic; else linear, which never leaves the range of the plane"""
+    note: str = ""
+    """what people should know of a mask"""
 
     def window(self, rows: slice, columns: slice) -> Floats:
         """Return that part, float32 (n, m) or (n, m, C)."""
@@ -73,7 +79,8 @@ def _as_floats(plane: NDArray[Any]) -> Floats:
 def from_file(path: Path, photo: Photo) -> Enlarged:
     """Return the mask in a picture: white is restored, black stays, grey in part.
 
-    It is stretched to the photograph. Raises DataError where their proportions differ by over 1 %.
+    Colour counts by its lightness, and what is transparent is black. It is stretched to the
+    photograph. Raises DataError where their proportions differ by over 1 %.
     """
     picture = read_photo(path)
     height, width = photo.pixels.shape[:2]
@@ -82,8 +89,23 @@ def from_file(path: Path, photo: Photo) -> Enlarged:
         raise DataError(
             f"is {columns} x {rows}, which does not fit a photograph of {width} x {height}", path
         )
-    plane = np.asarray(picture.pixels[..., 1] >> (0 if picture.full == 255 else 8), np.uint8)
-    return _at_full_size(plane, photo)
+    plane = np.empty((rows, columns), np.uint8)
+    for strip in row_strips(rows):
+        light = luma(picture.pixels[strip]) / picture.full
+        if picture.alpha is not None:
+            light *= picture.alpha[strip] / np.float32(picture.full)
+        plane[strip] = np.rint(255 * light)
+    return replace(_at_full_size(plane, photo), note=_without_white(path, int(plane.max())))
+
+
+def _without_white(path: Path, lightest: int) -> str:
+    """Return what is to be said of a mask whose lightest pixel is not white."""
+    if lightest == 0:
+        return f"the mask {path.name} is black all over: nothing is restored"
+    if lightest < NEARLY_WHITE:
+        share = f"{lightest / 255:.0%}"
+        return f"the mask {path.name} has no white: at most {share} of the change is made"
+    return ""
 
 
 def of_skin(photo: Photo) -> Enlarged:

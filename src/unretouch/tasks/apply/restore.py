@@ -78,7 +78,7 @@ class Restorer:
         `mask` is float32 0..1 in the size of the photograph; where it is 0 the pixels stay as they
         are, bit for bit. `tell` is called with the share that is done. Raises NonFiniteError.
         """
-        notes = list(photo.notes)
+        notes = [*photo.notes, *([mask.note] if mask is not None and mask.note else [])]
         space = self._space(photo, notes)
         height, width = photo.pixels.shape[:2]
         size = None if self._full_scale else self._model.info.reduced(width, height)
@@ -120,7 +120,7 @@ class Restorer:
             return None
         space, said = colour.told(photo.profile)
         if space is not None:
-            said = "restored in sRGB, written in its own colour profile"
+            said = "restored in sRGB, written in its own colours"
         if said:
             notes.append(said)
         return space

@@ -1,0 +1,105 @@
+"""What a JPEG file holds beside its pixels, marker by marker (ITU-T T.81, annex B)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+END = b"\xff\xd9"
+FILLERS = (b"\x55" * 64, b"\xaa" * 64)
+"""Bytes that a decoder takes for more of the picture, if any of it is missing."""
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1"
+_IPTC = re.compile(rb"8BIM\x04\x04")
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""Within the coded pixels 0 stands behind an FF that is none, and D0 to D7 are restarts."""
+_LONE = {0x01, *range(0xD0, 0xD9)}
+"""Markers that nothing follows."""
+
+
+@dataclass(frozen=True)
+class JpegFile:
+    """A JPEG file, taken apart."""
+
+    xmp: bytes | None
+    resolution: tuple[float, float] | None
+    """pixels an inch, across and down, as JFIF says"""
+    iptc: bool
+    """whether it holds words in the way of IPTC-IIM, by way of Photoshop"""
+    more_xmp: bool
+    """whether its XMP goes on in further packets"""
+    gain_map: bool
+    """whether a picture behind it, or its own tag, makes it an HDR picture"""
+    ended: bool
+    """whether its end is marked"""
+    whole: bool
+    """whether, by the heads of its scans, each coefficient was coded to its last bit"""
+    behind: int
+    """bytes that follow its end, zeros at either side left out"""
+
+
+def taken_apart(file: BinaryIO) -> JpegFile | None:
+    """Return what is in the file; None where it is no JPEG. It is read from its beginning."""
+    file.seek(0)
+    if file.read(3) != b"\xff\xd8\xff":
+        return None
+    file.seek(0)
+    data = file.read()
+    xmp = resolution = None
+    iptc = more_xmp = gain_map = ended = False
+    progressive, left = False, dict[int, dict[int, int]]()
+    place = 2
+    while match := _MARKER.search(data, place):
+        marker, place = match[1][0], match.end()
+        if marker == 0xD9:
+            ended = True
+            break
+        if marker in _LONE:
+            continue
+        if len(data) < place + 2:
+            break
+        (length,) = struct.unpack_from(">H", data, place)
+        body = data[place + 2 : place + length]
+        place += max(2, length)
+        if marker == 0xE0 and body[:5] == b"JFIF\0" and len(body) >= 12:
+            resolution = _density(*struct.unpack_from(">BHH", body, 7))
+        elif marker == 0xE1 and body.startswith(_XMP) and xmp is None:
+            xmp = body.removeprefix(_XMP)
+        elif marker == 0xE1:
+            more_xmp |= body.startswith(_MORE_XMP)
+        elif marker == 0xE2:
+            gain_map |= body.startswith(_GAIN_MAP)
+        elif marker == 0xED:
+            iptc |= _IPTC.search(body) is not None
+        elif marker in (0xC2, 0xCA) and len(body) > 5:
+            progressive = True
+            left = {component: dict.fromkeys(range(64), 1) for component in body[6::3]}
+        elif marker == 0xDA and progressive and body:
+            _note_scan(body, left)
+    gain_map |= ended and any(
+        data.find(sign, place) >= 0 for sign in (_GAIN_MAP, b"HDRGainMap", b"hdrgm:")
+    )
+    behind = len(data[place:].strip(b"\0")) if ended else 0
+    whole = not any(bit for bits in left.values() for bit in bits.values())
+    return JpegFile(xmp, resolution, iptc, more_xmp, gain_map, ended, whole, behind)
+
+
+def _density(unit: int, across: int, down: int) -> tuple[float, float] | None:
+    scale = {1: 1.0, 2: 2.54}.get(unit)
+    if scale is None or not (across and down):
+        return None
+    return round(across * scale, 2), round(down * scale, 2)
+
+
+def _note_scan(head: bytes, left: dict[int, dict[int, int]]) -> None:
+    """Note in `left` down to which bit the coefficients of a progressive scan are coded now."""
+    count = head[0]
+    if len(head) < 2 * count + 4:
+        return
+    first, last, approximation = head[1 + 2 * count : 4 + 2 * count]
+    for component in head[1 : 1 + 2 * count : 2]:
+        for coefficient in range(first, min(63, last) + 1):
+            left.setdefault(component, {})[coefficient] = approximation & 15

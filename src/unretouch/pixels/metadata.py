@@ -1,0 +1,183 @@
+"""What a file says of its picture beside the pixels: colours, camera, resolution, words.
+
+What is found here comes back with the picture (photos.py), and what of it cannot is a note.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from unretouch.pixels import code_points, jpeg_parts, xmp
+from unretouch.pixels.code_points import CodePoints
+from unretouch.pixels.exif import (
+    EXIF,
+    MAKER_NOTE,
+    ORIENTATION,
+    PREFIX,
+    cleaned,
+    exif_of_tiff,
+    inches,
+    resolution_of,
+)
+from unretouch.pixels.heif import Boxes
+from unretouch.pixels.png_chunks import COLOURS, Chunk, PngFile
+
+COMMENT = b"COM"
+"""As the kind of a text: the comment of a JPEG."""
+GAIN_MAP = (
+    "its HDR part (a gain map) is not carried over: it comes back as screens without HDR show it"
+)
+NOT_UNDERSTOOD = "its EXIF data is damaged, so it is not carried over"
+_LITTLE = 1024
+"""Bytes behind a picture that are not worth a line."""
+_IPTC, _PHOTOSHOP, _LAYERS = 33723, 34377, 37724
+"""Tags of a TIFF."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What comes back of it."""
+
+    orientation: int = 1
+    exif: bytes | None = None
+    """the block as it stands in the file, without the prefix `Exif\\0\\0`"""
+    xmp: bytes | None = None
+    """the packet as it stands in the file"""
+    resolution: tuple[float, float] | None = None
+    """pixels an inch, across and down"""
+    colour_chunks: tuple[Chunk, ...] = ()
+    """of a PNG: all that tells its colours, word for word"""
+    texts: tuple[Chunk, ...] = ()
+    """chunks of words of a PNG, or the comment of a JPEG"""
+    notes: tuple[str, ...] = ()
+    """what does not come back, for people"""
+
+    @property
+    def turned(self) -> bool:
+        """Whether turning it upright makes width of height."""
+        return self.orientation in (5, 6, 7, 8)
+
+
+def metadata_of(image: Image.Image, path: Path) -> Metadata:
+    """Return what the opened picture `image`, of the file `path`, says. Raises OSError."""
+    # Not `image.getexif()`: of a PNG without, that decodes the pixels to look behind them.
+    found = Image.Image.getexif(image)
+    notes: list[str] = []
+    exif: bytes | None = image.info.get("exif")
+    packet: bytes | None = image.info.get("xmp")
+    texts: tuple[Chunk, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+    resolution = None
+    if image.format == "PNG":
+        png: PngFile = image.info["png"]
+        packet, texts, resolution = png.xmp, png.texts, png.resolution
+        kinds = (*COLOURS, b"iCCP")
+        chunks = tuple(chunk for chunk in png.chunks if chunk[0] in kinds)
+        notes += [f"its chunk {kind} is damaged and is left out" for kind in png.damaged]
+    elif image.format in ("JPEG", "MPO"):
+        packet, resolution = _of_jpeg(image, path, notes)
+        if comment := image.info.get("comment"):
+            texts = ((COMMENT, comment),)
+    elif image.format == "TIFF":
+        exif = exif_of_tiff(found)
+        resolution = _of_tiff(image, found, notes)
+    if "boxes" in image.info and image.info["boxes"].gain_map:
+        notes.append(GAIN_MAP)
+    exif, packet = understood(exif, packet, notes)
+    if resolution is None and exif is not None:
+        resolution = resolution_of(exif)
+    return Metadata(
+        found.get(ORIENTATION, 1), exif, packet, resolution, chunks, texts, tuple(notes)
+    )
+
+
+def understood(
+    exif: bytes | None, packet: bytes | None, notes: list[str]
+) -> tuple[bytes | None, bytes | None]:
+    """Return EXIF block and XMP packet without what cannot be read, which is put to `notes`."""
+    if exif:
+        exif = exif.removeprefix(PREFIX)
+        if cleaned(exif) is None:
+            notes.append(NOT_UNDERSTOOD)
+            exif = None
+    if packet and not xmp.is_understood(packet):
+        notes.append("its XMP data is damaged, so it is not carried over")
+        packet = None
+    return exif or None, packet or None
+
+
+def _of_jpeg(
+    image: Image.Image, path: Path, notes: list[str]
+) -> tuple[bytes | None, tuple[float, float] | None]:
+    with path.open("rb") as file:
+        jpeg = jpeg_parts.taken_apart(file)
+    if jpeg is None:
+        return None, None
+    if jpeg.gain_map or (jpeg.xmp and xmp.has_gain_map(jpeg.xmp)):
+        notes.append(GAIN_MAP)
+    elif image.format == "MPO" or jpeg.behind > _LITTLE:
+        notes.append("what follows the picture in the file, another view or a video, is left out")
+    if jpeg.iptc:
+        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+    if jpeg.more_xmp:
+        notes.append("its XMP data has more than one part, of which the first is carried over")
+    return jpeg.xmp, jpeg.resolution
+
+
+def _of_tiff(image: Image.Image, found: Image.Exif, notes: list[str]) -> tuple[float, float] | None:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if _IPTC in tags or b"8BIM\x04\x04" in bytes(tags.get(_PHOTOSHOP, b"")):
+        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+    if _LAYERS in tags:
+        notes.append("its layers are not carried over: it comes back flattened")
+    try:
+        if MAKER_NOTE in found.get_ifd(EXIF):
+            notes.append(
+                "the maker's own notes are not carried over: they are bound to their place"
+            )
+        return inches(float(tags[282]), float(tags[283]), tags.get(296, 2))
+    except Exception:  # nothing there, or values that are not what their tags stand for
+        return None
+
+
+def profile_of(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the ICC profile of an opened picture, or one that says what it says otherwise; None
+    stands for sRGB. And what is to be said of it.
+
+    In a PNG, `cICP` counts before a profile, and that before `gAMA` and `cHRM`.
+    """
+    own: bytes | None = image.info.get("icc_profile") or None
+    if "boxes" in image.info:
+        boxes: Boxes = image.info["boxes"]
+        return (own, ()) if own or boxes.points is None else by_points(boxes.points, None)
+    if image.format != "PNG":
+        return own, ()
+    png: PngFile = image.info["png"]
+    own = png.profile
+    points = code_points.of_cicp(png.first(b"cICP") or b"")
+    if points is not None:
+        return by_points(points, own)
+    if own is not None or png.first(b"sRGB") is not None:
+        return own, ()
+    try:
+        return code_points.profile_of_gamma(png.first(b"gAMA"), png.first(b"cHRM")), ()
+    except ValueError:
+        return None, ("its gAMA and cHRM say what cannot be: its numbers are taken as sRGB",)
+
+
+def by_points(points: CodePoints, otherwise: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the profile that says what the code points do, and what is to be said of it.
+
+    It is `otherwise` where they are not known.
+    """
+    if not points.known:
+        taken = "by its profile" if otherwise else "as sRGB"
+        what = f"primaries {points.primaries}, transfer {points.transfer}"
+        return otherwise, (f"its colours are of a kind not known here ({what}): taken {taken}",)
+    if points.hdr:
+        said = f"it is HDR ({points.name}): what is brighter than white is not restored"
+        return points.profile, (said,)
+    return points.profile, ()

@@ -1,0 +1,265 @@
+"""The table of docs/apply.md says what of a file comes back: each of its cells is tried here.
+
+`WRITE_TABLE=1 pytest -n 0 tests/unit/test_kept.py` writes it anew.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import picture_files as made
+import pytest
+from PIL import Image
+from test_photos import camera_exif
+
+from unretouch.pixels.code_points import CodePoints
+from unretouch.pixels.photos import Photo, as_format, read_photo, write_photo
+
+PAGE = Path(__file__).parents[2] / "docs/apply.md"
+BEGIN, END = "<!-- what comes back: begin -->\n", "<!-- what comes back: end -->\n"
+RGB = made.portrait_like()
+DEEP = RGB.astype(np.uint16) * 257
+PROFILE = CodePoints(12, 13).profile or b""
+EXIF = b"Exif\0\0" + camera_exif()
+PLACE = 0x8825
+KEPT, ASKED, SAID, NONE = "kept", "with `--keep_gps`", "a line says so", "-"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a made file holds beside its pixels."""
+
+    profile: bytes | None = None
+    colours: bool = False
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    resolution: bool = False
+    alpha: bool = False
+    words: bool = False
+
+
+Make = Callable[[Beside], bytes | None]
+"""a file with that beside its pixels; None where its format holds no such thing"""
+
+
+def jpeg(beside: Beside) -> bytes | None:
+    options = _options(beside) | ({"dpi": (300, 300)} if beside.resolution else {})
+    options |= {"comment": b"words of mine"} if beside.words else {}
+    return None if beside.alpha or beside.colours else made.encoded(RGB, "JPEG", **options)
+
+
+def png(beside: Beside, deep: bool = False) -> bytes | None:
+    pixels = DEEP if deep else RGB
+    chunks = []
+    if beside.profile:
+        chunks.append(made.chunk(b"iCCP", b"P3\0\0" + zlib.compress(PROFILE)))
+    if beside.colours:
+        chunks.append(made.chunk(b"gAMA", struct.pack(">I", 100_000)))
+    if beside.exif:
+        chunks.append(made.chunk(b"eXIf", camera_exif()))
+    if beside.xmp:
+        chunks.append(made.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + made.XMP))
+    if beside.resolution:
+        chunks.append(made.chunk(b"pHYs", struct.pack(">IIB", 11811, 11811, 1)))
+    if beside.words:
+        chunks.append(made.chunk(b"tEXt", b"Comment\0words of mine"))
+    if beside.alpha:
+        pixels = np.dstack([pixels, pixels[..., 0]])
+    return made.png(pixels, *chunks)
+
+
+def tiff(beside: Beside, deep: bool = False) -> bytes | None:
+    """Written by us: what it then holds is looked at by Pillow."""
+    if beside.words or beside.colours:
+        return None
+    pixels = DEEP if deep else RGB
+    photo = Photo(
+        pixels, "tiff", ".tif", alpha=pixels[..., 0] if beside.alpha else None,
+        profile=beside.profile, exif=camera_exif() if beside.exif else None, xmp=beside.xmp,
+        resolution=(300, 300) if beside.resolution else None,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        write_photo(Path(folder, "a.tif"), photo, keep_gps=True)
+        return Path(folder, "a.tif").read_bytes()
+
+
+def webp(beside: Beside) -> bytes | None:
+    if beside.words or beside.colours:
+        return None
+    options = _options(beside) | {"lossless": True, "exact": True}
+    pixels = np.dstack([RGB, RGB[..., 0]]) if beside.alpha else RGB
+    return made.encoded(pixels, "WEBP", **options)
+
+
+def heic(beside: Beside) -> bytes | None:
+    if beside.profile or beside.alpha or beside.words or beside.xmp:
+        return None  # nothing here can write such a file
+    data = (made.DATA / "portrait_8.heic").read_bytes()
+    return made.with_code_points(data, 12, 13) if beside.colours else data
+
+
+def avif(beside: Beside) -> bytes | None:
+    if beside.words:
+        return None
+    pixels = np.dstack([RGB, RGB[..., 0]]) if beside.alpha else RGB
+    data = made.encoded(pixels, "AVIF", **_options(beside))
+    return made.with_code_points(data, 12, 13) if beside.colours else data
+
+
+def _options(beside: Beside) -> dict[str, object]:
+    given: dict[str, object] = {}
+    if beside.profile:
+        given["icc_profile"] = beside.profile
+    if beside.exif:
+        given["exif"] = beside.exif
+    elif beside.resolution:
+        exif = Image.Exif()
+        exif[282], exif[283], exif[296] = 300.0, 300.0, 2
+        given["exif"] = exif
+    if beside.xmp:
+        given["xmp"] = beside.xmp
+    return given
+
+
+ROWS: list[tuple[str, Make, str | None]] = [
+    ("JPEG", jpeg, None),
+    ("PNG, 8 bits", png, None),
+    ("PNG, 16 bits", lambda beside: png(beside, deep=True), None),
+    ("TIFF, 8 bits", tiff, None),
+    ("TIFF, 16 bits", lambda beside: tiff(beside, deep=True), None),
+    ("WebP", webp, None),
+    ("HEIC, becomes PNG", heic, None),
+    ("AVIF, becomes PNG", avif, None),
+    ("JPEG with `--format png`", jpeg, "png"),
+    ("PNG with `--format jpeg`", png, "jpeg"),
+    ("PNG with `--format tiff`", png, "tiff"),
+    ("PNG with `--format webp`", png, "webp"),
+]
+
+
+@dataclass(frozen=True)
+class Back:
+    """What came back."""
+
+    photo: Photo
+    data: bytes
+
+    @property
+    def image(self) -> Image.Image:
+        return Image.open(io.BytesIO(self.data))
+
+    def notes(self, *words: str) -> bool:
+        return any(word in note for note in self.photo.notes for word in words)
+
+
+def profile(back: Back) -> bool:
+    return back.image.info.get("icc_profile") == PROFILE
+
+
+def colours(back: Back) -> bool:
+    told = b"gAMA" in back.data or back.image.info.get("icc_profile") == back.photo.profile
+    return back.photo.profile is not None and told
+
+
+def exif(back: Back) -> bool:
+    found = back.image.getexif()
+    return found.get(0x0110) == "Camera 1" and bool(found.get_ifd(0x8769))
+
+
+def place(back: Back) -> bool:
+    return back.image.getexif().get_ifd(PLACE).get(1) == "N"
+
+
+def packet(back: Back) -> bool:
+    return b'xmp:Rating="5"' in back.image.info.get("xmp", b"")
+
+
+def resolution(back: Back) -> bool:
+    image = back.image
+    told = image.info.get("dpi", (0,))[0] or image.getexif().get(282, 0)
+    return round(float(told)) == 300
+
+
+def transparency(back: Back) -> bool:
+    image = back.image
+    if image.mode == "RGB":  # Pillow shows three channels of a TIFF of 16 bits with four
+        return False
+    return np.array_equal(np.asarray(image.getchannel("A")), back.photo.alpha >> _shift(back))
+
+
+def _shift(back: Back) -> int:
+    return 8 if back.photo.full > 255 else 0
+
+
+def words(back: Back) -> bool:
+    return b"words of mine" in back.data
+
+
+Seen = Callable[[Back], bool]
+COLUMNS: list[tuple[str, Beside, Seen, str]] = [
+    ("colour profile", Beside(profile=PROFILE), profile, "profile"),
+    ("colours told by cICP, gAMA, cHRM or nclx", Beside(colours=True), colours, "colours"),
+    ("EXIF", Beside(exif=EXIF), exif, "EXIF"),
+    ("place in it", Beside(exif=EXIF), place, "place"),
+    ("XMP", Beside(xmp=made.XMP), packet, "XMP"),
+    ("resolution", Beside(resolution=True), resolution, "resolution"),
+    ("transparency", Beside(alpha=True), transparency, "transparency"),
+    ("comment, words", Beside(words=True), words, "words"),
+]
+
+
+def table(folder: Path) -> str:
+    """Return the table, each cell tried. Fails where something is lost without a word."""
+    lines = ["| | " + " | ".join(name for name, *_ in COLUMNS) + " |"]
+    lines.append("|---" * (len(COLUMNS) + 1) + "|")
+    for row, make, to in ROWS:
+        cells = [_cell(folder, make, to, *column) for column in COLUMNS]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(
+    folder: Path, make: Make, to: str | None, name: str, beside: Beside, seen: Seen, word: str
+) -> str:
+    data = make(beside)
+    if data is None:
+        return NONE
+    source, target = folder / "source", folder / "target"
+    source.write_bytes(data)
+    photo = read_photo(source)
+    photo = photo if to is None else as_format(photo, to)  # type: ignore[arg-type]
+    write_photo(target, photo)
+    back = Back(photo, target.read_bytes())
+    assert read_photo(target).pixels.dtype == photo.pixels.dtype
+    if name == "place in it":
+        assert not seen(back), "the place travels unasked"
+        write_photo(target, photo, keep_gps=True)
+        assert seen(Back(photo, target.read_bytes()))
+        return ASKED
+    if seen(back):
+        return KEPT
+    if name == "transparency" and read_photo(target).alpha is not None:
+        assert np.array_equal(read_photo(target).alpha, photo.alpha)
+        return KEPT
+    assert back.notes(word), f"{name} is lost without a word"
+    return SAID
+
+
+def test_the_table_of_the_document_is_what_the_program_does(tmp_path: Path) -> None:
+    pytest.importorskip("pyvips")
+    pytest.importorskip("pi_heif")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    shown, _, after = rest.partition(END)
+    made_anew = table(tmp_path)
+    if os.environ.get("WRITE_TABLE"):
+        PAGE.write_text(before + BEGIN + made_anew + END + after)
+    else:
+        assert shown == made_anew, "WRITE_TABLE=1 pytest -n 0 tests/unit/test_kept.py writes it"
