@@ -68,7 +68,7 @@ class Base(Settings):
 class Command(Base):
     """Has all that a command may have."""
 
-    run: Annotated[str | None, Word("RUN", unless="weights")] = None
+    run: Annotated[str | None, Word("RUN", unless=("weights",))] = None
     """a run"""
     photos: Annotated[tuple[Path, ...], Word("PHOTO...")] = ()
     """some photos"""
