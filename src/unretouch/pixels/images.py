@@ -294,19 +294,19 @@ def list_images(folder: Path) -> list[Path]:
     `folder` is missing, is no folder or cannot be read.
     """
 
-    def refuse(where: Path) -> None:
-        raise DataError("cannot be read", where)
+    def refuse(error: OSError) -> None:
+        raise DataError("cannot be read", error.filename or folder) from error
 
     # A pipe or a device would block the reader for ever.
     below = files_below(folder, refuse)
     return [path for path in below if path.suffix.lower() in EXTENSIONS and path.is_file()]
 
 
-def files_below(folder: Path, unreadable: Callable[[Path], None]) -> list[Path]:
+def files_below(folder: Path, unreadable: Callable[[OSError], None]) -> list[Path]:
     """Return what is below `folder` and no folder itself, in the order of its names.
 
     Links are followed, each folder entered once. Hidden files, among them the `._*` twins that
-    macOS leaves behind, are left out. `unreadable` is called with a folder that cannot be read.
+    macOS leaves behind, are left out. `unreadable` is called where a folder cannot be read.
     Raises DataError when `folder` is missing or no folder.
     """
     if not folder.is_dir():
@@ -314,10 +314,7 @@ def files_below(folder: Path, unreadable: Callable[[Path], None]) -> list[Path]:
     found: list[Path] = []
     entered: set[str] = set()
 
-    def refuse(error: OSError) -> None:
-        unreadable(Path(error.filename or folder))
-
-    for parent, subfolders, files in os.walk(folder, followlinks=True, onerror=refuse):
+    for parent, subfolders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         real = os.path.realpath(parent)
         if real in entered:
             subfolders.clear()

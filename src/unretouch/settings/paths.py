@@ -17,8 +17,8 @@ FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
 """Flags after which the shell offers folders, and files. After a word it offers files."""
 WORDS = frozenset({"folders", "photos", "run"})
 """Words without a flag that are paths, or may be."""
-READ = (FOLDERS | {"folders"}) - {"out"}
-"""Of these, what must not be a file."""
+READ = frozenset({"also", "dataroot", "folders", "heldout", "images", "like", "pairs"})
+"""Of these, folders that are read. Whoever writes into one says what stands in the way."""
 
 _QUOTES = "\"'`“”„‘’«»"
 _ARCHIVES = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz"}

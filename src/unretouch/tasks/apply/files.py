@@ -122,7 +122,11 @@ class _Search:
                 folder,
                 "Choose another folder for --out",
             )
-        files = images.files_below(folder, self.others.append)
+
+        def unreadable(error: OSError) -> None:
+            self.others.append(Path(error.filename or folder))
+
+        files = images.files_below(folder, unreadable)
         # Found in the results of another apply, a photograph would be restored twice.
         results = {path.parent for path in files if path.name == RECORDS} - {folder}
         for left in sorted(results):
@@ -137,8 +141,9 @@ class _Search:
                 continue
             self._take(path, own / shown)
         if not self.photos:
-            kinds = sorted({_kind(path) for path in self.others})
-            only = f", only {', '.join(kinds)}" if kinds else ""
+            there = sorted({_kind(path) for path in self.others})
+            there += ["results of apply"] if self.notes else []
+            only = f", only {', '.join(there)}" if there else ""
             raise DataError(f"no photographs in this folder{only}", folder)
 
     def _matching(self, word: str) -> None:
