@@ -121,13 +121,17 @@ def apply(
     as one ManyDataErrors after the others are done.
     """
     from unretouch.tasks.apply.command import Done, prepare
+    from unretouch.tasks.apply.treatment import given_like
 
     # As the call said these before it took all settings of the command.
     if settings.pop("full_scale", False):
         settings["scale"] = "full"
     if settings.get("format", "keep") is None:
         del settings["format"]
-    given = from_call(ApplySettings, {"photos": photos, "run": run, **settings})
+    given = from_call(ApplySettings, {"photos": photos, **settings})
+    if run is not None:
+        given["run"] = str(run)
+    given = given_like(given)
     restored: list[Done] = []
     problems = []
     for outcome in prepare(build(ApplySettings, given, "apply")).run():

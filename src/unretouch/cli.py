@@ -44,7 +44,7 @@ COMMANDS = (
     Command("train", "learn the way back from a folder of pairs",
             "tasks.classic_commands:train", "train:TrainOptions", reads_words=True),
     Command("apply", "restore photographs at their full size",
-            "tasks.apply.command:main", "commands:ApplySettings"),
+            "tasks.apply.command:main", "commands:ApplySettings", reads_words=True),
     Command("export", "a run as ONNX or other weights",
             "tasks.export:main", "commands:ExportSettings"),
     Command("test", "apply a run to its pairs or to new pictures",

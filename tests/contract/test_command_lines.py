@@ -294,3 +294,13 @@ def test_the_other_commands_refuse_in_one_line(
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("call", [*TRAIN_CALLS, *TEST_CALLS])
+def test_spaces_in_a_name_become_underscores_and_that_is_said(
+    call: Any, asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(["--dataroot", "d", "--name", "my first run"])
+    settings = asked.settings if call in TRAIN_CALLS else asked.request
+    assert settings.name == "my_first_run"
+    assert "note: --name 'my first run': the run is called my_first_run" in capsys.readouterr().err

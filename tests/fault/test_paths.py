@@ -28,7 +28,7 @@ from unretouch.tasks.test import write_results_page
 
 REFUSED = (
     "", ".", "..", "../x", "../../x", "a/../b", "a/./b", "a//b", "/etc/x", "/", "a/", "\\x",
-    "..\\x", "C:\\x", "C:x", "~/x", "a\0b", "a\nb", "a b", "-rf", "a/-rf", "con", "CON", "Con.txt",
+    "..\\x", "C:\\x", "C:x", "~/x", "a\0b", "a\nb", " ", "-rf", "a/-rf", "con", "CON", "Con.txt",
     "nul.a.b", "a/aux", "com1", "LPT9.x", "a.", "a..", "x" * 101, "한" * 34, "a:b", "a*b", "a?b",
     "a|b", "<img>", "a\"b", "a'b", "$HOME", "a;b", "a&b", "%2e%2e", "\u202eabc", "a\u200bb",
     "a\u200fb",
@@ -56,6 +56,13 @@ def test_P1_allowed(tmp_path: Path, name: str) -> None:
     run.prepare()
     assert run.root.is_dir()
     assert run.root.resolve().is_relative_to(tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    "name", ["my run", " my\N{NO-BREAK SPACE}run ", "my\N{IDEOGRAPHIC SPACE}run"]
+)
+def test_P1_spaces_become_underscores(tmp_path: Path, name: str) -> None:
+    assert RunDir(tmp_path, name).root == tmp_path / "my_run"
 
 
 @given(st.text(st.characters(), max_size=30) | st.from_regex(r"[a./\\~\-ㄱ가 :]{1,12}"))

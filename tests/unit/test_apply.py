@@ -290,6 +290,10 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
 def apply(runs: Path, *words: str) -> int:
     return run(dispatch, ["apply", *words, "--checkpoints_dir", str(runs), "--device", "cpu"])
 
@@ -301,11 +305,11 @@ def test_a_folder_is_restored_and_the_same_command_does_nothing_twice(
     words = ("detail", str(pictures), "-o", str(out))
     assert apply(runs, *words) == 0
     assert "3 restored" in capsys.readouterr().out
-    made = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    assert set(made) == {"a.png", "sub_a.png", "b.JPG", "apply.jsonl"}
+    times = {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in files_in(out)}
+    assert set(times) == {"a.png", "sub/a.png", "b.JPG", "apply.jsonl"}
     assert apply(runs, *words) == 0
     assert "0 restored, 3 were there from before" in capsys.readouterr().out
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == made
+    assert {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in files_in(out)} == times
     (out / "a.png").unlink()
     assert apply(runs, *words) == 0
     assert "1 restored, 2 were there from before" in capsys.readouterr().out
@@ -395,8 +399,8 @@ def test_two_processes_make_the_same_files(
         words = ("detail", str(pictures), "-o", str(tmp_path / jobs), "--jobs", jobs)
         words += ("--precision", precision)
         assert apply(runs, *words) == 0
-    for path in (tmp_path / "1").glob("*a.png"):
-        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
+    for name in ("a.png", "sub/a.png"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_patterns_and_missing_files(

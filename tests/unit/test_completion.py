@@ -16,7 +16,7 @@ import pytest
 
 from unretouch.cli import COMMANDS, dispatch, settings_of
 from unretouch.settings.fields import flags_of
-from unretouch.settings.parser import FILES, FOLDERS
+from unretouch.settings.paths import FILES, FOLDERS
 
 SHELLS = ["bash", "zsh", "tcsh", "fish"]
 

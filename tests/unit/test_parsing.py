@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unretouch.base.errors import UsageError
+from unretouch.base.errors import UnretouchError, UsageError
 from unretouch.settings.fields import Limit, Settings, Word, fields_of, flags_of, from_call, made
 from unretouch.settings.parser import build, parse, values
 from unretouch.settings.parser import read as reading_of
@@ -68,7 +69,7 @@ class Base(Settings):
 class Command(Base):
     """Has all that a command may have."""
 
-    run: Annotated[str | None, Word("RUN", unless="weights")] = None
+    run: Annotated[str | None, Word("RUN", unless=("weights",))] = None
     """a run"""
     photos: Annotated[tuple[Path, ...], Word("PHOTO...")] = ()
     """some photos"""
@@ -249,6 +250,82 @@ def test_a_reading_tells_what_was_given() -> None:
     assert given == {"no_flip": (), "name": ("a",)}
     given["dataroot"] = ("d",)
     assert build(Several, values(flags_of(Several), given), "prog").no_flip
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("~/pairs", "{home}/pairs"),
+        ("~/not yet there", "{home}/not yet there"),
+        ("'{home}/my pairs'", "{home}/my pairs"),
+        (
+            "\N{LEFT DOUBLE QUOTATION MARK}{home}/pairs\N{RIGHT DOUBLE QUOTATION MARK}",
+            "{home}/pairs",
+        ),
+        ('{home}/pairs"', "{home}/pairs"),
+        (r"{home}/my\ pairs", "{home}/my pairs"),
+        (r"{home}\pairs", "{home}/pairs"),
+        (r"~\my pairs ", "{home}/my pairs"),
+        ("{home}/'odd'", "{home}/'odd'"),
+        (r"{home}/back\slash", r"{home}/back\slash"),
+        ("new", "new"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="a backslash parts folders there")
+def test_a_path_is_understood_as_people_write_it(
+    typed: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pairs", "my pairs", "'odd'", r"back\slash"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    typed, meant = (text.replace("{home}", str(tmp_path)) for text in (typed, meant))
+    assert read("--dataroot", typed).dataroot == meant
+    assert read(f"--dataroot={typed}").dataroot == meant
+    assert parse(Command, ["first", typed], "p").photos == (Path(meant),)
+    assert from_call(Command, {"photos": typed}) == {"photos": (Path(meant),)}
+    assert read("--name", typed).name == typed, "no path"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            r"C:\Users\me\pairs",
+            r"there is no C:\Users\me\pairs. Write / between",
+        ),
+        ('C:pairs" --name x', "has a quotation mark in it. Write no backslash before the closing"),
+        ("{home}/pairs.zip", "is a file, and a folder is meant. Unpack it"),
+        (
+            "{home}/a.png",
+            "and a folder is meant. Give the folder that it lies in: {home}",
+        ),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="a backslash parts folders there")
+def test_a_path_that_cannot_be_meant_is_answered_in_one_line(
+    typed: str, said: str, tmp_path: Path
+) -> None:
+    for name in ("pairs.zip", "a.png"):
+        (tmp_path / name).write_bytes(b"")
+    typed, said = (text.replace("{home}", str(tmp_path)) for text in (typed, said))
+    with pytest.raises(UnretouchError) as caught:
+        read("--dataroot", typed)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-dash.jpg", "--old.jpg", "--share"):
+        (tmp_path / name).write_bytes(b"")
+    asked = parse(Command, ["first", "-dash.jpg", "--old.jpg", "--share", "0.5"], "p")
+    assert asked.photos == (Path("-dash.jpg"), Path("--old.jpg"))
+    assert asked.share == 0.5
+    assert parse(Command, ["a.jpg", "--weights", "-dash.jpg"], "p").weights == Path("-dash.jpg")
+    with pytest.raises(UsageError, match=r"-dish\.jpg: .*A file of that name is written \./-dish"):
+        parse(Command, ["first", "-dish.jpg"], "p")
 
 
 def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:

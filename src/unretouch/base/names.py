@@ -19,11 +19,12 @@ _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") fo
 def run_name(text: str) -> str:
     """Return `text` in NFC if it can name a run: segments of letters, digits, `._-` joined by `/`.
 
-    Letters of any script are allowed. Raises UsageError for names that would leave the root, that
-    Windows reserves, that begin with `-`, or that exceed LONGEST_NAME bytes or, in a segment,
-    LONGEST_SEGMENT.
+    Letters of any script are allowed; a space becomes `_`. Raises UsageError for names that would
+    leave the root, that Windows reserves, that begin with `-`, or that exceed LONGEST_NAME bytes
+    or, in a segment, LONGEST_SEGMENT.
     """
     name = unicodedata.normalize("NFC", text)
+    name = without_spaces(name)
     for segment in name.split("/"):
         problem = _segment_problem(segment)
         if not problem and len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
@@ -35,6 +36,12 @@ def run_name(text: str) -> str:
                 "Use letters of any script, digits, '.', '_' and '-'",
             )
     return name
+
+
+def without_spaces(text: str) -> str:
+    """Return `text` with `_` for spaces of any width, those around it left out."""
+    spaced = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
+    return spaced.strip(" ").replace(" ", "_")
 
 
 def _segment_problem(segment: str) -> str:

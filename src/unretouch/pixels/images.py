@@ -25,7 +25,7 @@ import math
 import os
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -397,30 +397,38 @@ def write_png(path: Path, rgb: NDArray[np.uint8], effort: int = 6) -> None:
 def list_images(folder: Path) -> list[Path]:
     """Return the pictures below `folder`, in the order of their names.
 
-    They are known by the ending of the name, in small or capital letters. Links are followed, each
-    folder entered once. Hidden files, among them the `._*` twins that macOS leaves behind, are left
-    out. Raises DataError when `folder` is missing, is no folder or cannot be read.
+    They are known by the ending of the name, in small or capital letters. Raises DataError when
+    `folder` is missing, is no folder or cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError("cannot be read", error.filename or folder) from error
+
+    # A pipe or a device would block the reader for ever.
+    below = files_below(folder, refuse)
+    return [path for path in below if path.suffix.lower() in EXTENSIONS and path.is_file()]
+
+
+def files_below(folder: Path, unreadable: Callable[[OSError], None]) -> list[Path]:
+    """Return what is below `folder` and no folder itself, in the order of its names.
+
+    Links are followed, each folder entered once. Hidden files, among them the `._*` twins that
+    macOS leaves behind, are left out. `unreadable` is called where a folder cannot be read.
+    Raises DataError when `folder` is missing or no folder.
     """
     if not folder.is_dir():
         raise DataError("is not a folder" if folder.exists() else "there is no such folder", folder)
     found: list[Path] = []
     entered: set[str] = set()
 
-    def refuse(error: OSError) -> None:
-        raise DataError("cannot be read", error.filename or folder) from error
-
-    for parent, subfolders, files in os.walk(folder, followlinks=True, onerror=refuse):
+    for parent, subfolders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         real = os.path.realpath(parent)
         if real in entered:
             subfolders.clear()
             continue
         entered.add(real)
         subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
-        for name in files:
-            path = Path(parent, name)
-            # A pipe or a device would block the reader for ever.
-            if path.suffix.lower() in EXTENSIONS and not _hidden(name) and path.is_file():
-                found.append(path)
+        found += [Path(parent, name) for name in files if not _hidden(name)]
     return sorted(found, key=lambda path: _in_order(path.relative_to(folder)))
 
 
@@ -443,7 +451,7 @@ def passed_over(found: Iterable[Path]) -> str:
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
 
 
 def _in_order(path: Path) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from unretouch.base.messages import _, korean
 from unretouch.pixels.pair_pictures import SCALE
 from unretouch.runs.status import FIGURES, PlainFigures
 
-PageKind = Literal["training", "results", "verify", "compare"]
+PageKind = Literal["training", "results", "verify", "compare", "before_after"]
 
 _PICTURES = (
     "page.css",
@@ -41,6 +41,7 @@ ASSETS: dict[PageKind, tuple[str, ...]] = {
     "results": (*_PICTURES, "results.js"),
     "verify": (*_PICTURES, *_CHARTS, "verify.css", "verify_charts.js", "verify.js"),
     "compare": (*_PICTURES, *_CHARTS, "compare.css", "charts.js", "compare.js"),
+    "before_after": (*_PICTURES, "before_after.css", "before_after.js"),
 }
 """What lies in the folder `assets` of a page, beside its words."""
 

@@ -97,7 +97,11 @@ def run_of(text: str, checkpoints_dir: str) -> RunDir:
     folder = Path(text)
     if (folder / "config.json").is_file() or list(folder.glob("*_net_G*.pth")):
         resolved = folder.resolve()
-        return RunDir(resolved.parent, resolved.name)
+        run = RunDir(resolved.parent, resolved.name)
+        if not run.root.exists():
+            hint = f"Rename the folder to {run.name}"
+            raise CheckpointError("has a name that no run can have", folder, hint)
+        return run
     run = RunDir(checkpoints_dir, text)
     run.require()
     return run

@@ -40,12 +40,16 @@ class WeightsSettings(Settings):
 class ApplySettings(WeightsSettings):
     """Restore photographs at their own size, depth, colours and format."""
 
-    run: Annotated[str | None, Word("RUN", unless="weights")] = None
-    """a run: its name or folder; leave it out with --weights"""
+    run: Annotated[str | None, Word("RUN", unless=("weights", "like"))] = None
+    """a run: its name or folder; leave it out with --weights and --like"""
     photos: Annotated[tuple[str, ...], Word("PHOTO...")] = ()
     """photographs, folders or patterns such as *.jpg"""
     out: Path = Path("restored")
     """folder of what is made; also -o. The same command run again goes on where it stopped"""
+    like: Path | None = None
+    """a folder of results: the run and the choices that made them; flags given win"""
+    page: bool = False
+    """make a page that compares before and after of all photographs: before_after in --out"""
     weights: Path | None = None
     """a weights file instead of a run: .pth (also of the classic program), .safetensors, .onnx"""
     strength: Annotated[float, between(0, 1.5)] | None = None
@@ -62,7 +66,7 @@ class ApplySettings(WeightsSettings):
     keep_gps: bool = False
     """keep where the photograph was taken"""
     overwrite: bool = False
-    """replace files of the same name in --out that apply did not make"""
+    """replace files of the same name in --out that apply did not make, or that were edited since"""
     jobs: Count | None = None
     """processes that share the work, each with its own memory; unset, one, with --engine ray all
     that it reaches"""

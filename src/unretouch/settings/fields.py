@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from unretouch.base.errors import UsageError
+from unretouch.settings.paths import understood
 
 Schema = TypeVar("Schema")
 
@@ -44,11 +45,11 @@ class Limit:
 class Word:
     """Marks a field that is given without a flag: `shown` stands in the usage, as RUN.
 
-    With `unless` there is no such word where the flag of that name is given.
+    There is no such word where one of the flags `unless` is given.
     """
 
     shown: str
-    unless: str = ""
+    unless: tuple[str, ...] = ()
 
 
 def between(low: float, high: float) -> Limit:
@@ -243,8 +244,14 @@ def _as_kind(flag: Flag, value: Any) -> Any:
         return None
     if flag.many:
         several = [value] if isinstance(value, str | Path) else value
-        return tuple(flag.kind(one) for one in several)
-    return flag.kind(value) if isinstance(value, str | Path) and flag.kind in (str, Path) else value
+        return tuple(_one_as_kind(flag, one) for one in several)
+    return _one_as_kind(flag, value)
+
+
+def _one_as_kind(flag: Flag, value: Any) -> Any:
+    if isinstance(value, str | Path) and flag.kind in (str, Path):
+        return flag.kind(understood(str(value), flag.name))
+    return flag.kind(value) if flag.many else value
 
 
 def nearest_hint(word: str, known: list[str]) -> str:

@@ -14,22 +14,16 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.settings.fields import Flag, Words, fields_of, made, nearest_hint
+from unretouch.settings.paths import FILES, FOLDERS, understood
 
 Schema = TypeVar("Schema")
-
-FOLDERS = frozenset({
-    "also", "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out",
-    "pairs", "results_dir",
-})  # fmt: skip
-FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
-"""Flags after which the shell offers folders, and files. After a word it offers files."""
 
 _HELP = ("-h", "--help")
 _OUT = "-o"
@@ -70,19 +64,35 @@ def read(
     no flag.
     """
     flags = [name for name, flag in fields.items() if flag.word is None]
+    takes_words = len(flags) < len(fields)
     given: Words = {}
     loose: list[str] = []
     rest = list(argv)
+
+    def name_of(word: str) -> str:
+        """The name of the flag that a word means. Raises UsageError."""
+        return _resolve(word.partition("=")[0], flags, first, elsewhere or {})
+
+    def is_file(word: str) -> bool:
+        """Whether a word that begins with a hyphen is no flag, but the name of a file."""
+        if not os.path.lexists(word):
+            return False
+        try:
+            name_of(word)
+        except UsageError:
+            return True
+        return False
+
     while rest:
         word = rest.pop(0)
         if word == "--":
             loose += rest
             break
-        if not _looks_like_flag(word):
+        if not _looks_like_flag(word) or (takes_words and is_file(word)):
             loose.append(word)
             continue
-        typed, equals, attached = word.partition("=")
-        flag = fields[_resolve(typed, flags, first, elsewhere or {})]
+        _, equals, attached = word.partition("=")
+        flag = fields[name_of(word)]
         if flag.is_switch and equals:
             raise UsageError(f"takes no value, {attached!r} was given", f"--{flag.name}")
         if flag.is_switch:
@@ -90,7 +100,7 @@ def read(
         elif equals:
             given[flag.name] = (attached,)
         else:
-            given[flag.name] = _take_values(flag, rest, several)
+            given[flag.name] = _take_values(flag, rest, several, is_file)
     return given | _without_flag(fields, given, loose)
 
 
@@ -109,6 +119,7 @@ def _resolve(
     known = [f"--{name}" for name in names]
     if typed != f"--{stem}":
         hint = f"Type --{bare}" if bare in names else nearest_hint(f"--{bare}", known)
+        hint = hint or f"A file of that name is written ./{typed}"
         raise UsageError("a flag begins with two hyphens", typed, hint)
     if bare in names:
         return bare
@@ -125,9 +136,13 @@ def _resolve(
     raise UsageError("unknown flag", typed, hint)
 
 
-def _take_values(flag: Flag, rest: list[str], several: bool) -> tuple[str, ...]:
+def _take_values(
+    flag: Flag, rest: list[str], several: bool, is_file: Callable[[str], bool]
+) -> tuple[str, ...]:
     words: list[str] = []
-    while rest and not _looks_like_flag(rest[0]) and (flag.many or several or not words):
+    while rest and (flag.many or several or not words):
+        if _looks_like_flag(rest[0]) and not is_file(rest[0]):
+            break
         words.append(rest.pop(0))
     if not words:
         raise UsageError(f"needs a value: {_described(flag)}", f"--{flag.name}")
@@ -142,7 +157,7 @@ def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) ->
     found: Words = {}
     left = loose
     for flag in takers:
-        if left and flag.word is not None and flag.word.unless not in given:
+        if left and flag.word is not None and given.keys().isdisjoint(flag.word.unless):
             count = len(left) if flag.many else 1
             found[flag.name], left = tuple(left[:count]), left[count:]
     if left:
@@ -197,7 +212,7 @@ def _from_word(flag: Flag, word: str) -> Any:
     if flag.required and not word:
         raise UsageError("is empty", where)
     try:
-        return flag.kind(word)
+        return flag.kind(understood(word, flag.name))
     except ValueError:
         raise UsageError(f"{word!r} is not {_described(flag)}", where) from None
 

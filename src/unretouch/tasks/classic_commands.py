@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UsageError
-from unretouch.base.names import run_name
+from unretouch.base.names import run_name, without_spaces
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings import test as test_settings
 from unretouch.settings.classic import full_name, gone_elsewhere, option_text, stand_in
@@ -92,6 +92,7 @@ def _read_fast(argv: list[str]) -> TrainOptions | None:
         return None
     given = filled(values(flags, words), preset("fast"))
     options = build(TrainOptions, given, PROG)
+    _tell(_about_spaces(options.name) if is_first() else [])
     return dataclasses.replace(options, name=run_name(options.name))
 
 
@@ -106,7 +107,7 @@ def read_train(argv: list[str], prog: str = "train.py") -> tuple[TrainOptions, l
     words, notes = stand_in(words, IdleTrainFlags)
     given, said = chosen(values(flags, words))
     options = build(TrainOptions, given, prog)
-    notes += said
+    notes += said + _about_spaces(options.name)
     if not options.continue_train:
         idle = [f"--{name}" for name in ("epoch", "load_iter") if name in words]
         if idle:
@@ -219,12 +220,19 @@ def read_test(argv: list[str], prog: str = "test.py") -> tuple[TestSettings, lis
     gone = gone_elsewhere(flags, TrainOptions, said)
     words = read(flags, argv, first=flags.keys() - test_settings.OURS, elsewhere=gone)
     words, notes = stand_in(words, IdleTestFlags)
-    return build(TestSettings, values(flags, words), prog), notes
+    options = build(TestSettings, values(flags, words), prog)
+    return options, notes + _about_spaces(options.name)
 
 
 def named(options: TestSettings) -> TestSettings:
     """Return the settings with the run's whole name. Raises UsageError for one that cannot be."""
     return dataclasses.replace(options, name=full_name(options), suffix="")
+
+
+def _about_spaces(name: str) -> list[str]:
+    """Return a line where `name` has spaces, which become underscores."""
+    plain = without_spaces(name)
+    return [f"--name {name!r}: the run is called {plain}"] if plain != name else []
 
 
 def _tell(notes: list[str]) -> None:

@@ -62,7 +62,7 @@ const Pairs = (() => {
       this.slider = this.node.querySelector("img-comparison-slider");
       this.tiles = this.node.querySelector(".tiles");
       this.looks = this.node.querySelector(".looks");
-      this.listenToSlider();
+      listenToSlider(this.slider);
       this.listenToLoupe();
       new ResizeObserver(() => this.look()).observe(this.tiles);
     }
@@ -299,23 +299,6 @@ const Pairs = (() => {
       this.look();
     }
 
-    // The keys of a slider are ours: those of the component move by how long a key is held.
-    listenToSlider() {
-      const now = () => this.slider.setAttribute("aria-valuenow", String(Math.round(this.slider.value)));
-      this.slider.addEventListener("slide", now);
-      this.slider.addEventListener("keydown", (event) => {
-        const { value } = this.slider;
-        const wanted = {
-          ArrowLeft: value - 2, ArrowDown: value - 2, ArrowRight: value + 2, ArrowUp: value + 2,
-          PageDown: value - 20, PageUp: value + 20, Home: 0, End: 100,
-        }[event.key];
-        if (wanted === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-        event.preventDefault();
-        this.slider.value = wanted;
-        now();
-      });
-    }
-
     listenToLoupe() {
       for (const button of this.node.querySelectorAll("[data-zoom]")) {
         button.addEventListener("click", () => this.setZoom(Number(button.dataset.zoom)));
@@ -359,6 +342,23 @@ const Pairs = (() => {
     }
   }
 
+  // The keys of a slider are ours: those of the component move by how long a key is held.
+  function listenToSlider(slider) {
+    const now = () => slider.setAttribute("aria-valuenow", String(Math.round(slider.value)));
+    slider.addEventListener("slide", now);
+    slider.addEventListener("keydown", (event) => {
+      const { value } = slider;
+      const wanted = {
+        ArrowLeft: value - 2, ArrowDown: value - 2, ArrowRight: value + 2, ArrowUp: value + 2,
+        PageDown: value - 20, PageUp: value + 20, Home: 0, End: 100,
+      }[event.key];
+      if (wanted === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      slider.value = wanted;
+      now();
+    });
+  }
+
   function offset(box, picture, place) {
     if (picture <= box) return (box - picture) / 2;
     return Math.min(0, Math.max(box - picture, box / 2 - place * picture));
@@ -369,6 +369,8 @@ const Pairs = (() => {
   });
 
   return {
+    listenToSlider,
+
     // Show one card a shot, in their order; a card that stays keeps its slider and its place.
     show(container, shots) {
       const names = new Set(shots.map((shot) => shot.name));

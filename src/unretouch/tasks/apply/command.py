@@ -10,13 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 
 from unretouch.base import durable
 from unretouch.base.errors import (
@@ -32,19 +26,40 @@ from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import FITTING, Photo, as_format, read_photo, write_photo
-from unretouch.report.console import say
+from unretouch.report.console import duration, say
+from unretouch.runs.history import Record
 from unretouch.settings.commands import ApplySettings
+from unretouch.settings.fields import fields_of
+from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import load_settings
-from unretouch.tasks.apply import masks
-from unretouch.tasks.apply.files import Job, Records, jobs_for, note_ready, output_of
+from unretouch.tasks.apply import before_after, masks
+from unretouch.tasks.apply.files import (
+    Job,
+    Made,
+    Meant,
+    NotRead,
+    Records,
+    meant,
+    note_ready,
+    output_of,
+)
 from unretouch.tasks.apply.restore import Restorer
+from unretouch.tasks.apply.treatment import given_like, treatment
+from unretouch.training.rhythm import RunClock
+
+PROG = "unretouch apply"
 
 
-def main(settings: ApplySettings) -> int:
+def main(argv: list[str]) -> int:
     """Restore photographs. Returns the exit code. Raises UnretouchError."""
+    fields = fields_of(ApplySettings)
+    show_help_if_asked(argv, ApplySettings, PROG)
+    settings = build(ApplySettings, given_like(values(fields, read(fields, argv))), PROG)
     console = Console()
     batch = prepare(settings)
     say(console, str(batch.model.info))
+    for note in batch.meant.notes:
+        say(console, f"note: {note}")
     problems = _show(batch, console)
     if problems:
         raise ManyDataErrors(problems)
@@ -52,47 +67,71 @@ def main(settings: ApplySettings) -> int:
 
 
 def _show(batch: Batch, console: Console) -> list[DataError]:
-    """Run the batch, print a line for every photograph, return what went wrong."""
-    problems: list[DataError] = []
-    made = already = far = 0
-    coded = False
+    """Run the batch, print a line for every photograph and a summary, return what went wrong."""
+    outcomes: list[Done | DataError] = []
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"),
         console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
-    with bar:
-        task = bar.add_task("photographs", total=len(batch.jobs))
-        finished = 0
+    with RunClock() as clock, bar:
+        pace = Pace([job.source for job in batch.meant.jobs], clock.seconds)
+        task = bar.add_task("photographs", total=1.0, left="")
 
-        def tell(share: float) -> None:
-            bar.update(task, completed=finished + share)
+        def tell(job: Job, share: float) -> None:
+            pace.reached(job.source, share)
+            bar.update(task, completed=pace.share, description=pace.counted, left=pace.left)
 
-        for outcome in batch.run(tell):
-            finished += 1
-            tell(0)
-            if isinstance(outcome, DataError):
-                problems.append(outcome)
-                continue
-            made, already = made + (not outcome.already), already + outcome.already
-            far += outcome.far
-            coded |= not outcome.already and outcome.output.suffix.lower() in FITTING["jpeg"]
-            for line in _lines(outcome):
-                say(console, line)
-    before = f", {already} were there from before" if already else ""
-    failed = f", {len(problems)} failed" if problems else ""
-    strange = f", {far} of them far from the pairs" if far else ""
-    say(console, f"{made} restored{strange}{before}{failed}; in {batch.request.out}")
+        try:
+            for outcome in batch.run(tell):
+                outcomes.append(outcome)
+                if isinstance(outcome, NotRead):
+                    continue
+                pace.finished += 1
+                if isinstance(outcome, Done) and outcome.already:
+                    pace.cost_nothing(outcome.source)
+                elif isinstance(outcome, Done):
+                    for line in _lines(outcome, pace):
+                        say(console, line)
+        except KeyboardInterrupt:
+            say(console, f"{_summary(outcomes)}; the same command goes on from here")
+            raise
+    say(console, f"{_summary(outcomes)}; in {batch.request.out}, {duration(clock.seconds())}")
+    done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
+    if pace.many and (far := [batch.name_of(each.output) for each in done if each.far]):
+        say(console, f"far from the pairs, to be looked at with care: {', '.join(far)}")
+    coded = any(not d.already and d.output.suffix.lower() in FITTING["jpeg"] for d in done)
     if coded and batch.request.mask is not None:
         say(console, JPEG_AND_MASK)
-    return problems
+    if batch.request.page and done:
+        treated = [before_after.Treated(d.source, d.output, d.far_record) for d in done]
+        page, problems = before_after.write(batch.request, treated)
+        outcomes += problems
+        say(console, f"page: {page}")
+    elif pace.many and done:
+        say(console, "to compare before and after: the same command with --page")
+    return [outcome for outcome in outcomes if isinstance(outcome, DataError)]
 
 
-def _lines(done: Done) -> Iterator[str]:
-    if done.already:
-        return
+def _summary(outcomes: Sequence[Done | DataError]) -> str:
+    done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
+    made = [each for each in done if not each.already]
+    failed = [each for each in outcomes if isinstance(each, DataError)]
+    unread = [each for each in failed if isinstance(each, NotRead)]
+    counts = {
+        "of them far from the pairs": sum(each.far for each in made),
+        "were there from before": len(done) - len(made),
+        "failed": len(failed) - len(unread),
+        "not read": sum(len(each.files) for each in unread),
+    }
+    told = (f"{count} {what}" for what, count in counts.items() if count)
+    return ", ".join([f"{len(made)} restored", *told])
+
+
+def _lines(done: Done, pace: Pace) -> Iterator[str]:
+    counted = f"; {', '.join(filter(None, [pace.counted, pace.left]))}" if pace.many else ""
     yield (
         f"{done.source} -> {done.output}: {done.megapixels:.1f} megapixels, "
-        f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} levels on average"
+        f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} levels on average{counted}"
     )
     if done.far and done.distance:
         yield f"{done.source.name}: far from the pairs: {done.distance.why}{_done_about_it(done)}"
@@ -107,6 +146,52 @@ def _done_about_it(done: Done) -> str:
     return f"; so {how} (--strength 1: all of it)"
 
 
+class Pace:
+    """How much of all photographs is done, and how long the rest will take, by the sizes of the
+    files. `seconds` is a clock that leaves out pauses."""
+
+    def __init__(self, photos: Sequence[Path], seconds: Callable[[], float]) -> None:
+        self.finished = 0
+        """how many are done, or were before"""
+        self._count = len(photos)
+        self._sizes = {path: path.stat().st_size if path.exists() else 0 for path in photos}
+        self._total = sum(self._sizes.values())
+        self._shares: dict[Path, float] = {}
+        self._done = 0.0
+        self._seconds = seconds
+
+    def reached(self, photo: Path, share: float) -> None:
+        """Take note that so much of a photograph is computed."""
+        self._done += self._sizes[photo] * (share - self._shares.get(photo, 0.0))
+        self._shares[photo] = share
+
+    def cost_nothing(self, photo: Path) -> None:
+        """Leave out one that was there from before."""
+        self._total -= self._sizes.pop(photo)
+
+    @property
+    def many(self) -> bool:
+        """Whether there is more than one photograph."""
+        return self._count > 1
+
+    @property
+    def share(self) -> float:
+        """What is done, 0 to 1."""
+        return self._done / self._total if self._total else 0.0
+
+    @property
+    def counted(self) -> str:
+        """How many are done, in words."""
+        return f"{self.finished} of {self._count}"
+
+    @property
+    def left(self) -> str:
+        """How long the rest will take, in words; empty where that is not known, or nothing."""
+        if not 0 < self.share < 1:
+            return ""
+        return f"about {duration(self._seconds() * (1 / self.share - 1))} left"
+
+
 # --- many photographs: read ahead, write behind, go on past bad ones, do none twice
 
 
@@ -118,7 +203,8 @@ JPEG_AND_MASK = (
 READ_AHEAD = 30_000_000
 """Pixels of a photograph beyond which the next is not read before this one is done: memory."""
 
-Tell = Callable[[float], None]
+Tell = Callable[[Job, float], None]
+"""Takes the share of a photograph that is computed."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +226,20 @@ class Done:
     """share of the change that was made, since it lies far from them; None where it was all, or as
     much as was asked for"""
 
+    noted: Record | None = None
+    """what was noted of one that was there already, if it lies far from them"""
+
     @property
     def far(self) -> bool:
         """Whether the photograph lies far from the training pairs, which people are told."""
-        return self.distance is not None and self.distance.far
+        return self.far_record is not None
+
+    @property
+    def far_record(self) -> Record | None:
+        """What is noted of a photograph that lies far from the training pairs."""
+        if self.distance is None:
+            return self.noted
+        return self.distance.record(self.weakened) if self.distance.far else None
 
 
 @dataclass(frozen=True)
@@ -151,32 +247,40 @@ class Batch:
     """What is to be done, checked as far as can be before the first photograph is read."""
 
     request: ApplySettings
-    jobs: list[Job]
+    meant: Meant
     learnt: masks.LearntMask | None
     weights: Path
     model: Model
 
-    def run(self, tell: Tell = lambda share: None) -> Iterator[Done | DataError]:
-        """Yield the outcome of each photograph as it comes: the error of one that failed.
+    def name_of(self, output: Path) -> str:
+        """Return the path of a result in the output folder, for people."""
+        return output.relative_to(self.request.out).as_posix()
+
+    def run(self, tell: Tell = lambda job, share: None) -> Iterator[Done | DataError]:
+        """Yield the outcome of each photograph as it comes: the error of one that failed. Before
+        them come the files that are not read.
 
         Raises DiskError, CheckpointError.
 
         With several processes, or another engine, each has its model, and the order is that of
-        completion. `tell` is called with the share of the present photograph, by this one only.
+        completion. `tell` is called with what is computed of the present photograph by this one
+        only, and with those that are done.
         """
         request = self.request
+        yield from self.meant.unread
         durable.make_folder(request.out)
-        records = Records(request, self.weights, self.jobs)
+        records = Records(request, self.weights, self.meant.jobs)
         todo = []
-        for job in self.jobs:
-            before = records.made(job)
+        for job in self.meant.jobs:
+            before = records.before(job)
             if before is not None:
-                yield Done(job.source, before, already=True)
+                yield Done(job.source, before[0], already=True, noted=before[1])
             else:
                 todo.append(job)
+        records.note_treatment(treatment(request))
         if not todo:
             return
-        work = Work(request, self.weights, self.learnt, records.ours, frozenset(records.inputs))
+        work = Work(request, self.weights, self.learnt, records.made, frozenset(records.inputs))
         at_once = None if request.jobs is None else min(request.jobs, len(todo))
         if request.engine != "local" or (at_once or 1) > 1:
             outcomes: Iterator[tuple[Job, Done | DataError]] = calls(
@@ -192,12 +296,13 @@ class Batch:
         for job, outcome in outcomes:
             if isinstance(outcome, Done):
                 records.add(job, outcome.output, outcome.distance, outcome.weakened)
+            tell(job, 1.0)
             yield outcome
 
 
 def prepare(request: ApplySettings) -> Batch:
     """Find photographs, weights and mask. Raises ManyDataErrors, CheckpointError, DataError."""
-    jobs = jobs_for(request.photos, request.out)
+    found = meant(request.photos, request.out, request.format)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
     weights = weights_file(
@@ -209,7 +314,7 @@ def prepare(request: ApplySettings) -> Batch:
     )
     learnt = _learn(weights.parent) if request.mask == "learnt" else None
     model = load_any(weights, device=request.device, precision=request.precision)
-    return Batch(request, jobs, learnt, weights, model)
+    return Batch(request, found, learnt, weights, model)
 
 
 def _learn(run_folder: Path) -> masks.LearntMask:
@@ -232,8 +337,7 @@ class Work:
     request: ApplySettings
     weights: Path
     learnt: masks.LearntMask | None
-    ours: frozenset[str]
-    """names in the output folder that may be replaced"""
+    made: Made
     inputs: frozenset[str]
     """real paths that must not be"""
 
@@ -271,7 +375,11 @@ class Worker:
                 ahead = None
                 if following and not _is_large(photo):
                     ahead = reading.submit(self._read, following)
-                made = self._compute(job, photo, tell) if isinstance(photo, Photo) else photo
+                made = (
+                    self._compute(job, photo, partial(tell, job))
+                    if isinstance(photo, Photo)
+                    else photo
+                )
                 del photo
                 if written is not None:
                     yield written[0], written[1].result()
@@ -286,7 +394,7 @@ class Worker:
 
     def one(self, job: Job) -> Done | DataError:
         """Return the outcome of one photograph."""
-        return next(self.run([job], lambda share: None))[1]
+        return next(self.run([job], lambda job, share: None))[1]
 
     def _read(self, job: Job) -> Photo | DataError:
         request = self._work.request
@@ -296,7 +404,7 @@ class Worker:
             return error
         return photo if request.format == "keep" else as_format(photo, request.format)
 
-    def _compute(self, job: Job, photo: Photo, tell: Tell) -> _Made | DataError:
+    def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
         begun = time.perf_counter()
         try:
             output = output_of(
@@ -304,7 +412,8 @@ class Worker:
                 photo,
                 self._work.request.out,
                 inputs=self._work.inputs,
-                ours=None if self._work.request.overwrite else self._work.ours,
+                made=self._work.made,
+                overwrite=self._work.request.overwrite,
             )
             result = self._restorer.restore(photo, self._mask(photo), tell)
         except (DataError, NonFiniteError) as error:
@@ -323,7 +432,7 @@ class Worker:
                 output,
                 made.photo,
                 keep_gps=request.keep_gps,
-                ready=lambda temporary: note_ready(request.out, output.name, temporary),
+                ready=lambda temporary: note_ready(request.out, output, temporary),
             )
         except DataError as error:
             return DataError(error.what, job.source, error.hint)

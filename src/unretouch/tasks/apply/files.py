@@ -2,106 +2,310 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from unretouch.base import names
-from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base import durable, names
+from unretouch.base.errors import DataError, ManyDataErrors, UsageError
+from unretouch.pixels import images
 from unretouch.pixels.photo_kind import Distance
-from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, Photo
-from unretouch.runs.history import append_record, read_records
+from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, RAW, Photo
+from unretouch.runs.history import Record, append_record, read_records
 from unretouch.settings.commands import ApplySettings
+
+RECORDS = "apply.jsonl"
+"""In the output folder: the treatment, and two lines for every file made."""
+PAGE = "before_after"
+"""Folder in the output folder: the page that compares."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One photograph and the name, without ending, of what is made of it."""
+    """One photograph, and the path in the output folder, without ending, of what is made of it."""
 
     source: Path
     stem: str
+    ending: str = ""
+    """that the result has if the photograph is what its name says"""
+    other_stem: str = ""
+    """where it is not, so that its result has another ending, which might be that of another"""
 
 
-def jobs_for(words: Sequence[str], out: Path) -> list[Job]:
+class NotRead(DataError):
+    """Files beside the photographs that are not read, all of one kind."""
+
+    def __init__(self, kind: str, files: Sequence[Path], hint: str = "") -> None:
+        self.files = tuple(files)
+        named = ", ".join(map(str, files))
+        super().__init__(f"not read, {kind}: {named}", hint=hint)
+
+
+@dataclass
+class Meant:
+    """What the words of a command line mean."""
+
+    jobs: list[Job]
+    unread: list[NotRead] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def meant(words: Sequence[str], out: Path, to: str = "keep") -> Meant:
     """Return the photographs that `words` mean: files, folders with all below them, patterns.
 
-    What lies in the folder `out` is left out where it was found by folder or pattern. Raises
-    ManyDataErrors naming every word that means nothing.
+    What lies in the folder `out` is left out where it was found by folder or pattern, and so are
+    the results of another apply. `to` is the format that is asked for. Raises ManyDataErrors naming
+    every word that means nothing, UsageError for an `out` that is no folder's name.
     """
+    if out.suffix.lower() in EXTENSIONS and not out.is_dir():
+        raise UsageError(
+            f"{str(out)!r} is the name of a file, and a folder is meant",
+            "--out",
+            f"Write -o {out.with_suffix('')}: the files in it keep their names",
+        )
+    folders = [Path(word) for word in words if Path(word).is_dir()]
     found: dict[str, tuple[Path, Path]] = {}
+    others: dict[str, Path] = {}
     problems: list[DataError] = []
+    notes: list[str] = []
     for word in words:
-        here = _meant(word, out)
-        if isinstance(here, DataError):
-            problems.append(here)
-            continue
-        for path, shown in here:
+        # Of several folders each keeps its own, as when they are copied.
+        here = _Search(out, in_own_folder=len(folders) > 1)
+        try:
+            here.look(word)
+        except DataError as problem:
+            problems.append(problem)
+        for path, shown in here.photos:
             found.setdefault(os.path.realpath(path), (path, shown))
+        others |= {os.path.realpath(path): path for path in here.others}
+        notes += here.notes
     if problems:
         raise ManyDataErrors(problems)
-    listed = list(found.values())
-    stems = names.unique_stems([shown for _, shown in listed])
-    return [Job(path, stem) for (path, _), stem in zip(listed, stems, strict=True)]
+    left = [path for real, path in others.items() if real not in found]
+    return Meant(_jobs(list(found.values()), to), _not_read(left), notes)
 
 
-def _meant(word: str, out: Path) -> list[tuple[Path, Path]] | DataError:
-    path = Path(word)
+class _Search:
+    """What one word means."""
+
+    def __init__(self, out: Path, in_own_folder: bool) -> None:
+        self.photos: list[tuple[Path, Path]] = []
+        """each with its path in the output folder"""
+        self.others: list[Path] = []
+        """files beside them that are none"""
+        self.notes: list[str] = []
+        self._out = os.path.realpath(out)
+        self._in_own_folder = in_own_folder
+
+    def look(self, word: str) -> None:
+        """Take note of what `word` means. Raises DataError where that is nothing."""
+        path = Path(word)
+        if path.is_dir():
+            self._below(path)
+        elif path.is_file():
+            self.photos.append((path, Path(path.name)))
+        else:
+            self._matching(word)
+
+    def _below(self, folder: Path) -> None:
+        real = os.path.realpath(folder)
+        if real == self._out:
+            raise DataError(
+                "is the folder of the photographs and that of the results, too",
+                folder,
+                "Choose another folder for --out",
+            )
+
+        def unreadable(error: OSError) -> None:
+            self.others.append(Path(error.filename or folder))
+
+        files = images.files_below(folder, unreadable)
+        # Found in the results of another apply, a photograph would be restored twice.
+        results = {path.parent for path in files if path.name == RECORDS} - {folder}
+        for left in sorted(results):
+            if not _within(os.path.realpath(left), self._out):
+                self.notes.append(f"{left} holds results of apply and is left out")
+        own = Path(folder.resolve().name) if self._in_own_folder else Path()
+        made_here = {RECORDS, PAGE}
+        for path in files:
+            shown = path.relative_to(folder)
+            inside = _within(os.path.realpath(path), self._out) and not _within(real, self._out)
+            if inside or shown.parts[0] in made_here or not results.isdisjoint(path.parents):
+                continue
+            self._take(path, own / shown)
+        if not self.photos:
+            there = sorted({_kind(path) for path in self.others})
+            there += ["results of apply"] if self.notes else []
+            only = f", only {', '.join(there)}" if there else ""
+            raise DataError(f"no photographs in this folder{only}", folder)
+
+    def _matching(self, word: str) -> None:
+        matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]
+        files = [path for path in matches if not path.is_dir()]
+        outside = [path for path in files if not _within(os.path.realpath(path), self._out)]
+        for path in outside:
+            self._take(path, Path(path.name))
+        if self.photos:
+            return
+        if files and not outside:
+            what = "means only files in the folder of the results"
+            raise DataError(what, word, "Choose another folder for --out")
+        raise DataError("there is no such file", word)
+
+    def _take(self, path: Path, shown: Path) -> None:
+        if path.suffix.lower() in EXTENSIONS and path.is_file():
+            self.photos.append((path, shown))
+        else:
+            self.others.append(path)
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+# --- what is not read
+
+
+_KINDS = {
+    ".avif": "AVIF", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000", ".jxl": "JPEG XL",
+    ".psd": "Photoshop", ".psb": "Photoshop", ".xcf": "GIMP", ".kra": "Krita",
+    ".afphoto": "Affinity", ".exr": "OpenEXR", ".svg": "drawing", ".pdf": "document",
+    ".mov": "video", ".mp4": "video", ".avi": "video", ".xmp": "settings of a RAW program",
+    ".txt": "text", ".zip": "archive",
+}  # fmt: skip
+"""What an ending stands for, where people may not know it."""
+
+
+def _kind(path: Path) -> str:
+    """Return the kind of a file that is not read, by its name."""
     if path.is_dir():
-        below = [(p, p.relative_to(path)) for p in _all_below(path) if not _within(p, out)]
-        return below or DataError("no photographs in this folder", path)
-    if path.is_file():
-        return [(path, Path(path.name))]
-    matches = sorted(Path(match) for match in glob.glob(word, recursive=True))
-    files = [p for p in matches if p.is_file() and _is_photo(p) and not _within(p, out)]
-    if files:
-        return [(p, Path(p.name)) for p in files]
-    return DataError("there is no such file", word)
+        return "a folder that cannot be opened"
+    if not path.is_file():
+        return "a link to nothing" if path.is_symlink() else "no file"
+    ending = path.suffix.lower()
+    told = _KINDS.get(ending)
+    return f"{ending} ({told})" if told else ending or "a name without ending"
 
 
-def _all_below(folder: Path) -> list[Path]:
-    found = {p for p in folder.rglob("*") if _is_photo(p) and p.is_file()}
-    hidden = {p for p in found if any(part.startswith(".") for part in p.relative_to(folder).parts)}
-    return sorted(found - hidden)
+def _not_read(files: Collection[Path]) -> list[NotRead]:
+    """Return what is said of these files, kind by kind."""
+    kinds: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        kinds[_kind(path)].append(path)
+    hint = "Save them as TIFF or PNG"
+    return [
+        NotRead(kind, same, hint if same[0].suffix.lower() in images.NOT_READ else "")
+        for kind, same in sorted(kinds.items())
+    ]
 
 
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS
+# --- where each goes
 
 
-def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+def _jobs(found: Sequence[tuple[Path, Path]], to: str) -> list[Job]:
+    """Return the photographs, each with its path in the output folder: its own, but for the ending
+    of what cannot be written, or where two would be one file, to a file system that ignores
+    capitals, too. Then the later one gets its ending behind its name and, at need, a number."""
+    crowd = Counter(_folded(shown.with_suffix("").as_posix()) for _, shown in found)
+    endings = [_ending(path.suffix, to) for path, _ in found]
+    taken: set[str] = set()
+
+    def free(shown: Path, endings: Collection[str], number: int = 0) -> str:
+        plain = stem = shown.with_suffix("").as_posix()
+        while True:
+            if number:
+                stem = f"{plain}_{shown.suffix.lstrip('.')}" + f"_{number}" * (number > 1)
+            files = {_folded(stem + ending) for ending in endings}
+            if files.isdisjoint(taken):
+                taken.update(files)
+                return stem
+            number += 1
+
+    stems = [free(shown, [end]) for (_, shown), end in zip(found, endings, strict=True)]
+    jobs = []
+    for (path, shown), stem, ending in zip(found, stems, endings, strict=True):
+        alone = crowd[_folded(shown.with_suffix("").as_posix())] == 1
+        other = stem if alone else free(shown, ENDINGS.values(), 1)
+        jobs.append(Job(path, stem, ending, other))
+    return jobs
+
+
+def _ending(ending: str, to: str) -> str:
+    """Return the ending of what is made of a photograph with this one."""
+    for name, written in ENDINGS.items():
+        if to in ("keep", name) and ending.lower() in FITTING[name]:
+            return ending
+        if to == name:
+            return written
+    return ENDINGS["tiff" if ending.lower() in RAW else "png"]
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def output_of(
-    job: Job, photo: Photo, out: Path, *, inputs: frozenset[str], ours: frozenset[str] | None
+    job: Job, photo: Photo, out: Path, *, inputs: Collection[str], made: Made, overwrite: bool
 ) -> Path:
     """Return where to write what is made of `photo`: in `out`, with its own ending if that fits.
+    Its folder is made.
 
-    Raises DataError where that is one of `inputs` (real paths), or a file there already whose name
-    is not among `ours` (None: any may be replaced).
+    Raises DataError where that is one of `inputs` (real paths), or a file that apply did not make,
+    or that was changed since, unless `overwrite`; DiskError.
     """
     fits = FITTING[photo.format]
     ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
-    path = out / (job.stem + ending)
+    stem = job.stem if ending.lower() == job.ending.lower() else job.other_stem or job.stem
+    path = _nameable(out, stem, ending)
     if os.path.realpath(path) in inputs:
         raise DataError("would be overwritten", job.source, "Choose another folder for --out")
-    if ours is not None and path.exists() and path.name not in ours:
-        raise DataError(
-            "is there already and was not made by apply", path, "Give --overwrite to replace it"
-        )
+    name = path.relative_to(out).as_posix()
+    if not overwrite and os.path.lexists(path) and name not in made.untouched:
+        if name in made.names:
+            what, hint = "was changed after apply made it", "it, or choose another folder for --out"
+        else:
+            what, hint = "is there already and was not made by apply", "it"
+        raise DataError(what, path, f"Give --overwrite to replace {hint}")
     return path
 
 
-RECORDS = "apply.jsonl"
-"""In the output folder: two lines for every file made."""
+_UNNAMEABLE = {errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ}
 
 
-def note_ready(out: Path, name: str, file: Path) -> None:
-    """Note that `file` is about to become `name` in the folder `out`. Raises DiskError."""
+def _nameable(out: Path, stem: str, ending: str) -> Path:
+    """Return the path in `out`, its folder made: a plain, short one where the disk takes no such
+    name. Raises DiskError."""
+    tail = f"-{_digest(stem)[:8]}"
+    *folders, last = (names.file_stem(part) for part in Path(stem).parts)
+    plain = out.joinpath(*folders, names.file_stem(last, tail) + ending)
+    for path in (out / (stem + ending), plain):
+        # Only trying tells. Twice: an ending may be added to the name of one that is not finished.
+        trial = path.with_name(path.name + 2 * durable.TEMPORARY_SUFFIX)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            if path is plain or error.errno not in _UNNAMEABLE:
+                raise durable.disk_error(error, path) from error
+        else:
+            break
+    return path
+
+
+# --- what was made before
+
+
+def note_ready(out: Path, path: Path, file: Path) -> None:
+    """Note that `file` is about to become `path` in the folder `out`. Raises DiskError."""
+    name = path.relative_to(out).as_posix()
     append_record(out / RECORDS, {"output": name, "ready": _identity(file)})
 
 
@@ -111,49 +315,64 @@ def _identity(file: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
+@dataclass(frozen=True)
+class Made:
+    """The files in an output folder that apply made, by their paths in it."""
+
+    names: frozenset[str] = frozenset()
+    untouched: frozenset[str] = frozenset()
+    """those that nobody changed since: they may be replaced"""
+
+
 class Records:
     """What an output folder was filled with, so that the same command does nothing twice.
 
     A file is noted before it gets its name, by size and time, and again with a key of all that made
     it: source, model and options. So one that a crash left between the two is known for ours, and
-    another of that name is not.
+    one that was changed since, or another of that name, is not.
     """
 
     def __init__(self, request: ApplySettings, weights: Path, jobs: Sequence[Job]) -> None:
         self._path = request.out / RECORDS
         self._out = request.out
         self._common = _common_key(request, weights)
-        self._by_output: dict[str, str] = {}
-        self._ready: dict[str, list[int]] = {}
+        self._noted: Record | None = None
+        by_output: dict[str, Record] = {}
+        ready: defaultdict[str, list[object]] = defaultdict(list)
         for record in read_records(self._path).records:
             try:
-                output = Path(str(record["output"])).name
-                if "ready" in record:
-                    self._ready[output] = list(record["ready"])
+                if "treatment" in record:
+                    self._noted = record["treatment"]
+                elif "ready" in record:
+                    ready[str(record["output"])].append(record["ready"])
                 else:
-                    self._by_output[output] = str(record["key"])
+                    by_output[str(record["output"])] = {**record, "key": str(record["key"])}
             except (KeyError, TypeError):
                 continue  # no record of ours
-        self._outputs = {key: output for output, key in self._by_output.items()}
+        self._by_key = {record["key"]: record for record in by_output.values()}
+        stand = {name for name, noted in ready.items() if self._identity(name) in noted}
+        self.made = Made(frozenset(by_output) | stand, frozenset(stand))
         self.inputs = {os.path.realpath(job.source) for job in jobs}
 
-    @property
-    def ours(self) -> frozenset[str]:
-        """Names of the files that apply made here."""
-        left = {name for name, identity in self._ready.items() if self._stands(name, identity)}
-        return frozenset(self._by_output) | left
-
-    def _stands(self, name: str, identity: list[int]) -> bool:
+    def _identity(self, name: str) -> object:
         try:
-            return _identity(self._out / name) == identity
-        except OSError:
-            return False
+            return _identity(self._out / name)
+        except (OSError, ValueError):
+            return None
 
-    def made(self, job: Job) -> Path | None:
-        """Return what this very command made of the photograph before, where it is still there."""
-        output = self._outputs.get(self._key(job))
-        path = None if output is None else self._out / output
-        return path if path is not None and path.is_file() else None
+    def before(self, job: Job) -> tuple[Path, Record | None] | None:
+        """Return what this very command made of the photograph before, where it is still there, and
+        what was noted if the photograph lies far from the pairs."""
+        record = self._by_key.get(self._key(job))
+        if record is None:
+            return None
+        path = self._out / str(record["output"])
+        return (path, record.get("far")) if path.is_file() else None
+
+    def note_treatment(self, treatment: Record) -> None:
+        """Note what is done to the photographs, for `--like`. Raises DiskError."""
+        if self._noted != treatment:
+            append_record(self._path, {"treatment": treatment})
 
     def add(
         self, job: Job, output: Path, distance: Distance | None, weakened: float | None
@@ -163,7 +382,8 @@ class Records:
         Raises DiskError.
         """
         far = {"far": distance.record(weakened)} if distance is not None and distance.far else {}
-        append_record(self._path, {"output": output.name, "key": self._key(job), **far})
+        name = output.relative_to(self._out).as_posix()
+        append_record(self._path, {"output": name, "key": self._key(job), **far})
 
     def _key(self, job: Job) -> str:
         about: list[object] = [job.stem, os.path.realpath(job.source)]
