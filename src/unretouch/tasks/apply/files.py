@@ -77,15 +77,23 @@ def _within(path: Path, folder: Path) -> bool:
 
 
 def output_of(
-    job: Job, photo: Photo, out: Path, *, inputs: frozenset[str], ours: frozenset[str] | None
+    job: Job,
+    photo: Photo,
+    out: Path,
+    *,
+    inputs: frozenset[str],
+    ours: frozenset[str] | None,
+    ending: str | None = None,
 ) -> Path:
-    """Return where to write what is made of `photo`: in `out`, with its own ending if that fits.
+    """Return where to write what is made of `photo`: in `out`, with its own ending if that fits,
+    or with `ending`.
 
     Raises DataError where that is one of `inputs` (real paths), or a file there already whose name
     is not among `ours` (None: any may be replaced).
     """
-    fits = FITTING[photo.format]
-    ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
+    if ending is None:
+        fits = FITTING[photo.format]
+        ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
     path = out / (job.stem + ending)
     if os.path.realpath(path) in inputs:
         raise DataError("would be overwritten", job.source, "Choose another folder for --out")
@@ -177,8 +185,11 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
     if mask not in (None, "skin", "learnt"):
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sizes = [request.fine, request.medium, request.coarse]
     # Folders hold records of earlier versions: another name here would have all done again.
     return _digest({
+        **({"layers": True} if request.layers else {}),
+        **({"sizes": sizes} if any(size != 1 for size in sizes) else {}),
         "model": [checksum, request.runtime, request.precision],
         "strength": request.strength,
         "mask": mask,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ from unretouch.pixels import colour, spaces
 from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
+from unretouch.tasks.apply.kept_changes import KeptChanges
+from unretouch.tasks.apply.layers import Layers
 from unretouch.tasks.apply.masks import Enlarged
+from unretouch.tasks.apply.texture_sizes import SIZES, weighed
 from unretouch.tiles import Span, Tiling
 
 Floats = NDArray[np.float32]
@@ -52,10 +56,15 @@ class Restorer:
         strength: float = 1.0,
         full_scale: bool = False,
         honour_profile: bool = True,
+        sizes: Sequence[float] = (1.0,) * len(SIZES),
+        kept: KeptChanges | None = None,
         tile: int | None = None,
     ) -> None:
+        """`sizes` are the strengths of fine, medium and coarse texture, beside that of all."""
         self._model = model
         self._strength = strength
+        self._sizes = sizes
+        self._kept = kept
         self._full_scale = full_scale
         self._honour_profile = honour_profile
         self._tile = tile or model.tile
@@ -66,29 +75,50 @@ class Restorer:
         photo: Photo,
         mask: Enlarged | None = None,
         tell: Callable[[float], None] = lambda share: None,
+        layers: Layers | None = None,
     ) -> Restored:
         """Return `photo` restored. Its pixels are overwritten: memory holds them once.
 
         `mask` is float32 0..1 in the size of the photograph; where it is 0 the pixels stay as they
-        are, bit for bit. `tell` is called with the share that is done. Raises NonFiniteError.
+        are, bit for bit. `tell` is called with the share that is done. `layers` takes what was
+        done to the photograph, and what would be done without the mask. Raises NonFiniteError.
         """
         notes = list(photo.notes)
         space = self._space(photo, notes)
         height, width = photo.pixels.shape[:2]
         size = None if self._full_scale else self._model.info.reduced(width, height)
-        source = _Source(photo, space, mask, self._strength)
+        place = None if self._kept is None else self._kept.place(photo)
+        source = _Source(photo, space, mask, self._strength, layers, place is not None)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
             small = self._small(photo, space, size)
             far = self._distance(lambda rows, columns: small[rows, columns], *small.shape[:2])
-            change = Enlarged(self._whole(small), height, width)
-            parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
+            said = self._once(
+                place, size[1], size[0], lambda: iter([tiles.Strip(0, self._whole(small))])
+            )
+            whole = Enlarged(np.concatenate([strip.rows for strip in said]), height, width)
+            parts = _by_rows(height, width, lambda top, bottom: whole.rows(top, bottom))
         else:
             far = self._distance(source.window, height, width)
-            parts = self._tiled(source, height, width, notes)
+            parts = self._once(
+                place, height, width, lambda: self._tiled(source, height, width, notes)
+            )
+        if any(size != 1 for size in self._sizes):
+            parts = weighed(parts, height, self._sizes)
         total = source.overwrite(parts, tell)
         mean = total * 255 / photo.full / photo.pixels.size
         return Restored(replace(photo, notes=()), tuple(notes), mean, far)
+
+    def _once(
+        self, place: Path | None, height: int, width: int, compute: Callable[[], tiles.Rows]
+    ) -> tiles.Rows:
+        """Return the change that is kept at `place`; else compute it, and keep it there."""
+        if self._kept is None or place is None:
+            return compute()
+        kept = self._kept.read(place)
+        if kept is None:
+            return self._kept.keep(place, compute(), height, width)
+        return _by_rows(height, width, lambda top, bottom: kept[top:bottom])
 
     def _distance(self, view: View, height: int, width: int) -> Distance | None:
         """Return how far what the network sees lies from what it was trained on."""
@@ -259,6 +289,9 @@ class _Source:
     space: colour.Colour | None
     mask: Enlarged | None
     strength: float
+    layers: Layers | None
+    kept: bool
+    """whether the change is for other masks, too"""
 
     def window(self, rows: slice, columns: slice) -> Floats:
         """Return float32 (h, w, 3) sRGB in 0..1: of 8 bits the very numbers that a pair read from
@@ -271,6 +304,8 @@ class _Source:
         return space.to_srgb(numbers).clip(0, 1) if space else numbers
 
     def untouched(self, rows: slice, columns: slice) -> bool:
+        if self.layers is not None or self.kept:
+            return False
         if self.strength == 0:
             return True
         if self.mask is None:
@@ -301,17 +336,24 @@ class _Source:
         source = self.photo.pixels[top:bottom]
         if self.strength != 1:
             change = change * np.float32(self.strength)
-        if self.mask is not None:
-            change = change * self.mask.rows(top, bottom)[..., None]
-        if self.space is not None:
-            srgb = self.space.to_srgb(source.astype(np.float32) / np.float32(full))
-            moved = self.space.from_srgb(srgb + change) - self.space.from_srgb(srgb)
-            change = np.where(change == 0, 0, moved)
+        mask = None if self.mask is None else self.mask.rows(top, bottom)
+        own = self._own(change if mask is None else change * mask[..., None], source)
         # The source's own numbers plus the change: where that is 0 they stay bit for bit.
-        numbers = change * np.float32(full)
-        numbers += source
+        numbers = own + source
         np.rint(numbers, out=numbers)
         np.clip(numbers, 0, full, out=numbers)
         new = numbers.astype(source.dtype)
+        if self.layers is not None:
+            unmasked = own if mask is None else self._own(change, source)
+            self.layers.add(source, unmasked, new, mask)
         numbers -= source
         return new, float(np.abs(numbers, out=numbers).sum(dtype=np.float64))
+
+    def _own(self, change: Floats, source: Pixels) -> Floats:
+        """Return a change of sRGB in 0..1 as one of the photograph's own numbers."""
+        full = np.float32(self.photo.full)
+        if self.space is not None:
+            srgb = self.space.to_srgb(source.astype(np.float32) / full)
+            moved = self.space.from_srgb(srgb + change) - self.space.from_srgb(srgb)
+            change = np.where(change == 0, 0, moved)
+        return change * full
