@@ -131,7 +131,8 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             return _read_raw(path)
         with images.opened(path) as image:
             large = image.width * image.height > LARGEST_IN_MEMORY
-            header, bits = _header(image, large), images.bits_of(image)
+            # The bits first: looking for EXIF data may decode a PNG, which then tells of 8.
+            bits, header = images.bits_of(image), _header(image, large)
             if bits == 8 and not large:
                 return _read_pillow(image, header, path)
             if bits > 16 or image.mode in ("F", "I"):
