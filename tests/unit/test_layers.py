@@ -20,7 +20,7 @@ from unretouch.pixels.spaces import Sizing, luma
 from unretouch.runs.weights import save_weights
 from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import TrainSettings, save_settings
-from unretouch.tasks.apply import kept_changes, layered_files, layers
+from unretouch.tasks.apply import kept_changes, layered_files, layers, restore
 from unretouch.tasks.apply.kept_changes import KeptChanges
 from unretouch.tasks.apply.layers import Layers, one_layer_a_step, two_layers_a_step, under_mask
 from unretouch.tasks.apply.masks import Enlarged
@@ -116,6 +116,18 @@ def test_the_mask_is_applied_once_and_can_be_painted_wider(tmp_path: Path, bits:
     assert (opened == 0).mean() > 0.6, "only where black or white cut the change"
     middling = (np.abs(photo(bits).pixels / read.full - 0.5) < 0.2).all(2)
     assert (opened[middling] == 0).all()
+
+
+def test_a_tall_photograph_is_made_into_layers_part_by_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = np.random.default_rng(5).random((300, 20)).astype(np.float32)
+    pixels = np.random.default_rng(4).integers(0, 256, (300, 20, 3)).astype(np.uint8)
+    monkeypatch.setattr(restore, "AT_ONCE", 70)
+    monkeypatch.setattr(Texture.__init__, "__defaults__", (300, 20, 12))
+    read = layered(tmp_path, Photo(pixels.copy(), "png", ".png"), mask)
+    expected = plain(Photo(pixels.copy(), "png", ".png"), mask)
+    np.testing.assert_array_equal(read.flattened(), expected)
 
 
 def test_a_grey_photograph_has_grey_layers(tmp_path: Path) -> None:

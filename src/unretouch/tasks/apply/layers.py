@@ -35,8 +35,8 @@ Numbers = NDArray[np.int64]
 NO_TRANSPARENCY = "layers are made of colours alone: the transparency is left out"
 _NAMES = ("rest", *(f"{low}-{high} px" for low, high in reversed(SIZES)))
 """Of the steps, from the bottom."""
-_ROWS, _FEW = 512, 32
-"""So many are parted by size at once, and so many of these made layers of: memory."""
+_FEW = 32
+"""Rows that are made layers of at once: memory."""
 
 
 def check_installed() -> None:
@@ -90,18 +90,12 @@ class Layers:
         ready = self._change.add(change)
         if ready is not None:
             _, held, rows = ready
-            for top in range(rows.start, rows.stop, _ROWS):
-                block = slice(top, min(rows.stop, top + _ROWS))
-                source, result, mask = self._next(block.stop - block.start)
-                sizes = by_size(held, block)
-                for first in range(0, len(source), _FEW):
-                    few = slice(first, first + _FEW)
-                    self._write(
-                        source[few],
-                        result[few],
-                        None if mask is None else mask[few],
-                        [size[few] for size in sizes],
-                    )
+            source, result, mask = self._next(rows.stop - rows.start)
+            sizes = by_size(held, rows)
+            for first in range(0, len(source), _FEW):
+                few = slice(first, first + _FEW)
+                part = None if mask is None else mask[few]
+                self._write(source[few], result[few], part, [size[few] for size in sizes])
 
     def _next(self, count: int) -> tuple[Pixels, Pixels, Floats | None]:
         """Take so many rows from those that wait."""

@@ -29,6 +29,8 @@ View = Callable[[slice, slice], Floats]
 MEASURED = 12_000_000
 """Pixels on which statistics are measured before they are fixed; of larger pictures, on every
 second, third .. tile."""
+AT_ONCE = 512
+"""Rows whose change is made at once: memory."""
 SEAM = 0.5
 """Grey levels by which tiles may differ from the whole when the overlap is chosen."""
 
@@ -332,16 +334,26 @@ class _Source:
         return total
 
     def _changed(self, change: Floats, top: int, bottom: int) -> tuple[Pixels, float]:
-        full = self.photo.full
-        source = self.photo.pixels[top:bottom]
+        mask = None if self.mask is None else self.mask.rows(top, bottom)
+        new, total = np.empty_like(self.photo.pixels[top:bottom]), 0.0
+        for first in range(0, bottom - top, AT_ONCE):
+            few = slice(first, min(bottom - top, first + AT_ONCE))
+            source = self.photo.pixels[top + few.start : top + few.stop]
+            part = None if mask is None else mask[few]
+            new[few], changed = self._rows_changed(change[few], source, part)
+            total += changed
+        return new, total
+
+    def _rows_changed(
+        self, change: Floats, source: Pixels, mask: Floats | None
+    ) -> tuple[Pixels, float]:
         if self.strength != 1:
             change = change * np.float32(self.strength)
-        mask = None if self.mask is None else self.mask.rows(top, bottom)
         own = self._own(change if mask is None else change * mask[..., None], source)
         # The source's own numbers plus the change: where that is 0 they stay bit for bit.
         numbers = own + source
         np.rint(numbers, out=numbers)
-        np.clip(numbers, 0, full, out=numbers)
+        np.clip(numbers, 0, self.photo.full, out=numbers)
         new = numbers.astype(source.dtype)
         if self.layers is not None:
             unmasked = own if mask is None else self._own(change, source)
