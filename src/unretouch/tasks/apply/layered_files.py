@@ -55,6 +55,7 @@ class Plane:
         """Raises DiskError."""
         self._folder = folder
         self._deflate = zlib.compressobj(_LEVEL)
+        self._whole = False
         try:
             self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
@@ -65,11 +66,12 @@ class Plane:
         self._put(self._deflate.compress(rows.astype(rows.dtype.newbyteorder(">")).tobytes()))
 
     def data(self) -> bytes:
-        """Return all rows, deflated, and forget them. Raises DiskError."""
-        self._put(self._deflate.flush())
-        with self._file as file:
-            file.seek(0)
-            return file.read()
+        """Return all rows, deflated; no more can be added. Raises DiskError."""
+        if not self._whole:
+            self._put(self._deflate.flush())
+            self._whole = True
+        self._file.seek(0)
+        return self._file.read()
 
     def _put(self, data: bytes) -> None:
         try:
@@ -262,12 +264,13 @@ class _Deflated:
     """A channel as psdtags writes one, deflated before."""
 
     id: int
-    data: bytes
-    """none for a channel without pixels"""
+    given: Plane | bytes = b""
+    """read when it is written, for memory; none for a channel without pixels"""
 
     def write(self, file: IO[bytes], layout: Any, compression: Any = None) -> bytes:
         """Write what is said of the channel; return what follows behind all layers."""
-        data: bytes = layout.pack("H", 2 if self.data else 0) + self.data
+        pixels = self.given.data() if isinstance(self.given, Plane) else self.given
+        data: bytes = layout.pack("H", 2 if pixels else 0) + pixels
         file.write(layout.pack("h", self.id) + layout.pack_size(len(data)))
         return data
 
@@ -290,13 +293,13 @@ def _source_data(
             name, channels, size, blendmode=mode, info=info, **{"flags": flags, **more}
         )
 
-    def divider(name: str, kind: int, mask_of_it: bytes = b"") -> Any:
-        channels = [_Deflated(channel, b"") for channel in (_OPAQUE, *colours)]
+    def divider(name: str, kind: int, mask_of_it: Plane | None = None) -> Any:
+        channels = [_Deflated(channel) for channel in (_OPAQUE, *colours)]
         setting = psdtags.PsdSectionDividerSetting(
             psdtags.PsdSectionDividerType(kind), psdtags.PsdBlendMode.NORMAL
         )
         more: dict[str, Any] = {"info": [setting], "flags": flags | psdtags.PsdLayerFlag.IRRELEVANT}
-        if mask_of_it:
+        if mask_of_it is not None:
             channels.append(_Deflated(_MASK, mask_of_it))
             more["mask"] = psdtags.PsdLayerMask(0, whole)
         return made(name, b"norm", channels, nothing, **more)
@@ -304,12 +307,12 @@ def _source_data(
     opaque = _Deflated(_OPAQUE, _opaque(flat))
     layers: list[Any] = []
     for layer in group:
-        planes = [_Deflated(n, plane.data()) for n, plane in enumerate(layer.planes)]
+        planes = [_Deflated(n, plane) for n, plane in enumerate(layer.planes)]
         if not layers:
             layers.append(made(PHOTOGRAPH, b"norm", [opaque, *planes], whole))
             layers.append(divider(_END, 3))
         layers.append(made(layer.name, _KEYS[layer.way], [opaque, *planes], whole))
-    layers.append(divider(GROUP, 1, b"" if mask is None else mask.data()))
+    layers.append(divider(GROUP, 1, mask))
     layout = psdtags.PsdFormat.LE32BIT if order == "<" else psdtags.PsdFormat.BE32BIT
     tag = psdtags.TiffImageSourceData(
         layout, psdtags.PsdLayers(psdtags.PsdKey.LAYER_16, layers), psdtags.PsdUserMask()
