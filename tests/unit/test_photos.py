@@ -252,6 +252,22 @@ def test_16_bits_without_the_extra_are_refused_in_one_line(
         read_photo(tmp_path / "a.png")
 
 
+def test_a_16_bit_png_without_exif_is_read_with_all_its_bits(tmp_path: Path) -> None:
+    pixels = noise(6, 5, bits=16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+    ]
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, data in [*parts, (b"IEND", b"")]:
+        png += (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+    (tmp_path / "a.png").write_bytes(png)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, pixels)
+
+
 def test_16_bits_do_not_become_a_jpeg_unasked(tmp_path: Path) -> None:
     photo = as_format(Photo(noise(5, 7, 3, 16), "png", ".png"), "jpeg")
     with pytest.raises(DataError, match="jpeg holds 8"):

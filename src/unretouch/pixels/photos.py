@@ -146,7 +146,8 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             return _read_raw(path)
         with images.opened(path) as image:
             large = image.width * image.height > LARGEST_IN_MEMORY
-            told, bits = metadata_of(image, path), images.bits_of(image)
+            # The bits first: looking for EXIF data may decode a PNG, which then tells of 8.
+            bits, told = images.bits_of(image), metadata_of(image, path)
             if bits <= 8 and not large:
                 return _read_pillow(image, told, path)
             if bits > 16 or image.mode in ("F", "I"):

@@ -55,16 +55,27 @@ class ApplySettings(WeightsSettings):
     strength: Annotated[float, between(0, 1.5)] | None = None
     """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5; unset, 1, and less
     of a photograph far from the pairs of a model for unseen portraits"""
+    fine: Annotated[float, between(0, 1.5)] = 1.0
+    """how much of its texture of 2 to 4 pixels, beside --strength"""
+    medium: Annotated[float, between(0, 1.5)] = 1.0
+    """how much of its texture of 4 to 8 pixels"""
+    coarse: Annotated[float, between(0, 1.5)] = 1.0
+    """how much of its texture of 8 to 16 pixels"""
     mask: str | None = None
     """where: skin, learnt (what the training pairs changed) or a picture; unset, everywhere"""
     scale: Literal["training", "full"] = "training"
     """at which size the network sees a photograph, where it was trained on reduced ones"""
     format: Literal["keep", "jpeg", "png", "tiff", "webp"] = "keep"
     """of the files that are written"""
+    layers: bool = False
+    """write a PSD, or a TIFF of 16 bits, with a layer for each size of texture (an extra)"""
     profile: Literal["honour", "ignore"] = "honour"
     """ignore takes the numbers of a photograph in another colour space as they are"""
     keep_gps: bool = False
     """keep where the photograph was taken"""
+    keep_changes: Path | None = None
+    """folder for what the network said last, up to 2 GB: then other strengths, sizes, masks or
+    layers of the same photograph take no time to compute"""
     overwrite: bool = False
     """replace files of the same name in --out that apply did not make, or that were edited since"""
     jobs: Count | None = None
@@ -87,6 +98,9 @@ class ApplySettings(WeightsSettings):
             raise UsageError("no photograph was given", prog, hint)
         if (self.run is None) == (self.weights is None):
             raise UsageError("one of both is needed", "run, weights")
+        if self.layers and self.format != "keep":
+            hint = "Layers are written as PSD, those of 16 bits as TIFF: leave out --format"
+            raise UsageError("cannot have layers", f"--format {self.format}", hint)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from unretouch.settings.commands import ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import load_settings
-from unretouch.tasks.apply import before_after, masks
+from unretouch.tasks.apply import before_after, layers, masks
 from unretouch.tasks.apply.files import (
     Job,
     Made,
@@ -43,6 +43,8 @@ from unretouch.tasks.apply.files import (
     note_ready,
     output_of,
 )
+from unretouch.tasks.apply.kept_changes import KeptChanges
+from unretouch.tasks.apply.layers import Layers
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.treatment import given_like, treatment
 from unretouch.training.rhythm import RunClock
@@ -302,6 +304,8 @@ class Batch:
 
 def prepare(request: ApplySettings) -> Batch:
     """Find photographs, weights and mask. Raises ManyDataErrors, CheckpointError, DataError."""
+    if request.layers:
+        layers.check_installed()
     found = meant(request.photos, request.out, request.format)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
@@ -349,6 +353,7 @@ class _Made:
     photo: Photo
     done: Done
     begun: float
+    layers: Layers | None
 
 
 class Worker:
@@ -357,11 +362,14 @@ class Worker:
     def __init__(self, work: Work, model: Model) -> None:
         self._work = work
         request = work.request
+        folder = request.keep_changes
         self._restorer = Restorer(
             model,
             strength=request.strength,
             full_scale=request.scale == "full",
             honour_profile=request.profile == "honour",
+            sizes=(request.fine, request.medium, request.coarse),
+            kept=None if folder is None else KeptChanges(folder, request, work.weights),
         )
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | DataError]]:
@@ -402,20 +410,26 @@ class Worker:
             photo = read_photo(job.source, request.out)
         except DataError as error:
             return error
+        if request.layers and photo.alpha is not None:
+            return replace(photo, alpha=None, notes=(*photo.notes, layers.NO_TRANSPARENCY))
         return photo if request.format == "keep" else as_format(photo, request.format)
 
     def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
         begun = time.perf_counter()
+        request, made = self._work.request, None
         try:
             output = output_of(
                 job,
                 photo,
-                self._work.request.out,
+                request.out,
                 inputs=self._work.inputs,
                 made=self._work.made,
-                overwrite=self._work.request.overwrite,
+                overwrite=request.overwrite,
+                ending=layers.ending_of(photo) if request.layers else None,
             )
-            result = self._restorer.restore(photo, self._mask(photo), tell)
+            if request.layers:
+                made = Layers(photo, request.mask is not None, request.out)
+            result = self._restorer.restore(photo, self._mask(photo), tell, made)
         except (DataError, NonFiniteError) as error:
             return DataError(error.what, error.where or job.source, error.hint)
         megapixels = photo.pixels.size / 3e6
@@ -423,12 +437,13 @@ class Worker:
             job.source, output, megapixels, 0, result.mean_change, result.notes,
             distance=result.distance, weakened=result.weakened,
         )  # fmt: skip
-        return _Made(result.photo, done, begun)
+        return _Made(result.photo, done, begun, made)
 
     def _write(self, job: Job, made: _Made) -> Done | DataError:
         request, output = self._work.request, made.done.output
         try:
-            write_photo(
+            write = write_photo if made.layers is None else made.layers.write
+            write(
                 output,
                 made.photo,
                 keep_gps=request.keep_gps,

@@ -252,16 +252,24 @@ def _folded(text: str) -> str:
 
 
 def output_of(
-    job: Job, photo: Photo, out: Path, *, inputs: Collection[str], made: Made, overwrite: bool
+    job: Job,
+    photo: Photo,
+    out: Path,
+    *,
+    inputs: Collection[str],
+    made: Made,
+    overwrite: bool,
+    ending: str | None = None,
 ) -> Path:
-    """Return where to write what is made of `photo`: in `out`, with its own ending if that fits.
-    Its folder is made.
+    """Return where to write what is made of `photo`: in `out`, with its own ending if that fits, or
+    with `ending`. Its folder is made.
 
     Raises DataError where that is one of `inputs` (real paths), or a file that apply did not make,
     or that was changed since, unless `overwrite`; DiskError.
     """
-    fits = FITTING[photo.format]
-    ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
+    if ending is None:
+        fits = FITTING[photo.format]
+        ending = photo.ending if photo.ending.lower() in fits else ENDINGS[photo.format]
     stem = job.stem if ending.lower() == job.ending.lower() else job.other_stem or job.stem
     path = _nameable(out, stem, ending)
     if os.path.realpath(path) in inputs:
@@ -399,9 +407,12 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
     if mask not in (None, "skin", "learnt"):
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sizes = [request.fine, request.medium, request.coarse]
     # Folders hold records of earlier versions: another name here would have all done again. There
     # a strength that was not given is 1.
     return _digest({
+        **({"layers": True} if request.layers else {}),
+        **({"sizes": sizes} if any(size != 1 for size in sizes) else {}),
         "model": [checksum, request.runtime, request.precision],
         "strength": {None: 1.0, 1.0: "all"}.get(request.strength, request.strength),
         "mask": mask,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
 from unretouch.pixels.slow_change import without_slow_change
+from unretouch.tasks.apply.kept_changes import KeptChanges
+from unretouch.tasks.apply.layers import Layers
 from unretouch.tasks.apply.masks import Enlarged
+from unretouch.tasks.apply.texture_sizes import SIZES, weighed
 from unretouch.tiles import Span, Tiling
 
 Floats = NDArray[np.float32]
@@ -26,6 +30,8 @@ View = Callable[[slice, slice], Floats]
 MEASURED = 12_000_000
 """Pixels on which statistics are measured before they are fixed; of larger pictures, on every
 second, third .. tile."""
+AT_ONCE = 512
+"""Rows whose change is made at once: memory."""
 SEAM = 0.5
 """Grey levels by which tiles may differ from the whole when the overlap is chosen."""
 
@@ -56,12 +62,17 @@ class Restorer:
         strength: float | None = None,
         full_scale: bool = False,
         honour_profile: bool = True,
+        sizes: Sequence[float] = (1.0,) * len(SIZES),
+        kept: KeptChanges | None = None,
         tile: int | None = None,
     ) -> None:
         """Without a `strength` it is 1, and less for a photograph that lies far from the pairs of a
-        model that was trained for unseen ones."""
+        model that was trained for unseen ones. `sizes` are the strengths of fine, medium and coarse
+        texture, beside that of all."""
         self._model = model
         self._strength = strength
+        self._sizes = sizes
+        self._kept = kept
         self._full_scale = full_scale
         self._honour_profile = honour_profile
         self._tile = tile or model.tile
@@ -72,30 +83,41 @@ class Restorer:
         photo: Photo,
         mask: Enlarged | None = None,
         tell: Callable[[float], None] = lambda share: None,
+        layers: Layers | None = None,
     ) -> Restored:
         """Return `photo` restored. Its pixels are overwritten: memory holds them once.
 
         `mask` is float32 0..1 in the size of the photograph; where it is 0 the pixels stay as they
-        are, bit for bit. `tell` is called with the share that is done. Raises NonFiniteError.
+        are, bit for bit. `tell` is called with the share that is done. `layers` takes what was
+        done to the photograph, and what would be done without the mask. Raises NonFiniteError.
         """
         notes = [*photo.notes, *([mask.note] if mask is not None and mask.note else [])]
         space = self._space(photo, notes)
         height, width = photo.pixels.shape[:2]
         size = None if self._full_scale else self._model.info.reduced(width, height)
-        source = _Source(photo, space, mask, 1.0 if self._strength is None else self._strength)
+        place = None if self._kept is None else self._kept.place(photo)
+        strength = 1.0 if self._strength is None else self._strength
+        source = _Source(photo, space, mask, strength, layers, place is not None)
         if size is not None:
             notes.append(self._about_scale(size, width, height))
             small = self._small(photo, space, size)
             far = self._distance(lambda rows, columns: small[rows, columns], *small.shape[:2])
-            change = Enlarged(self._whole(small), height, width)
-            parts = _by_rows(height, width, lambda top, bottom: change.rows(top, bottom))
+            said = self._once(
+                place, size[1], size[0], lambda: iter([tiles.Strip(0, self._whole(small))])
+            )
+            whole = Enlarged(np.concatenate([strip.rows for strip in said]), height, width)
+            parts = _by_rows(height, width, lambda top, bottom: whole.rows(top, bottom))
         else:
             far = self._distance(source.window, height, width)
         weakened = self._weakened(far)
         if weakened is not None:
             source = replace(source, strength=weakened)
         if size is None:
-            parts = self._tiled(source, height, width, notes)
+            parts = self._once(
+                place, height, width, lambda: self._tiled(source, height, width, notes)
+            )
+        if any(size != 1 for size in self._sizes):
+            parts = weighed(parts, height, self._sizes)
         total = source.overwrite(parts, tell)
         mean = total * 255 / photo.full / photo.pixels.size
         return Restored(replace(photo, notes=()), tuple(notes), mean, far, weakened)
@@ -105,6 +127,17 @@ class Restorer:
         as usual."""
         chosen = self._strength is not None or self._model.info.aim == "fit"
         return None if chosen or far is None or not far.far else far.trust
+
+    def _once(
+        self, place: Path | None, height: int, width: int, compute: Callable[[], tiles.Rows]
+    ) -> tiles.Rows:
+        """Return the change that is kept at `place`; else compute it, and keep it there."""
+        if self._kept is None or place is None:
+            return compute()
+        kept = self._kept.read(place)
+        if kept is None:
+            return self._kept.keep(place, compute(), height, width)
+        return _by_rows(height, width, lambda top, bottom: kept[top:bottom])
 
     def _distance(self, view: View, height: int, width: int) -> Distance | None:
         """Return how far what the network sees lies from what it was trained on."""
@@ -286,6 +319,9 @@ class _Source:
     space: colour.Colour | None
     mask: Enlarged | None
     strength: float
+    layers: Layers | None
+    kept: bool
+    """whether the change is for other masks, too"""
 
     def window(self, rows: slice, columns: slice) -> Floats:
         """Return float32 (h, w, 3) sRGB in 0..1: of 8 bits the very numbers that a pair read from
@@ -298,6 +334,8 @@ class _Source:
         return space.to_srgb(numbers).clip(0, 1) if space else numbers
 
     def untouched(self, rows: slice, columns: slice) -> bool:
+        if self.layers is not None or self.kept:
+            return False
         if self.strength == 0:
             return True
         if self.mask is None:
@@ -324,21 +362,38 @@ class _Source:
         return total
 
     def _changed(self, change: Floats, top: int, bottom: int) -> tuple[Pixels, float]:
-        full = self.photo.full
-        source = self.photo.pixels[top:bottom]
+        mask = None if self.mask is None else self.mask.rows(top, bottom)
+        new, total = np.empty_like(self.photo.pixels[top:bottom]), 0.0
+        for first in range(0, bottom - top, AT_ONCE):
+            few = slice(first, min(bottom - top, first + AT_ONCE))
+            source = self.photo.pixels[top + few.start : top + few.stop]
+            part = None if mask is None else mask[few]
+            new[few], changed = self._rows_changed(change[few], source, part)
+            total += changed
+        return new, total
+
+    def _rows_changed(
+        self, change: Floats, source: Pixels, mask: Floats | None
+    ) -> tuple[Pixels, float]:
         if self.strength != 1:
             change = change * np.float32(self.strength)
-        if self.mask is not None:
-            change = change * self.mask.rows(top, bottom)[..., None]
-        if self.space is not None:
-            srgb = self.space.to_srgb(source.astype(np.float32) / np.float32(full))
-            moved = self.space.from_srgb(srgb + change) - self.space.from_srgb(srgb)
-            change = np.where(change == 0, 0, moved)
+        own = self._own(change if mask is None else change * mask[..., None], source)
         # The source's own numbers plus the change: where that is 0 they stay bit for bit.
-        numbers = change * np.float32(full)
-        numbers += source
+        numbers = own + source
         np.rint(numbers, out=numbers)
-        np.clip(numbers, 0, full, out=numbers)
+        np.clip(numbers, 0, self.photo.full, out=numbers)
         new = numbers.astype(source.dtype)
+        if self.layers is not None:
+            unmasked = own if mask is None else self._own(change, source)
+            self.layers.add(source, unmasked, new, mask)
         numbers -= source
         return new, float(np.abs(numbers, out=numbers).sum(dtype=np.float64))
+
+    def _own(self, change: Floats, source: Pixels) -> Floats:
+        """Return a change of sRGB in 0..1 as one of the photograph's own numbers."""
+        full = np.float32(self.photo.full)
+        if self.space is not None:
+            srgb = self.space.to_srgb(source.astype(np.float32) / full)
+            moved = self.space.from_srgb(srgb + change) - self.space.from_srgb(srgb)
+            change = np.where(change == 0, 0, moved)
+        return change * full

@@ -15,7 +15,8 @@ from unretouch.settings.fields import fields_of, from_call
 from unretouch.tasks.apply.files import RECORDS
 
 OF_ONE_CALL = frozenset({
-    "checkpoints_dir", "device", "engine", "jobs", "like", "out", "overwrite", "page", "photos",
+    "checkpoints_dir", "device", "engine", "jobs", "keep_changes", "like", "out", "overwrite",
+    "page", "photos",
 })  # fmt: skip
 """Settings that are no part of a treatment; the folder of runs is in that of the run."""
 
