@@ -302,6 +302,11 @@ class IdleTrainFlags(IdleFlags):
 class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags):
     """Train on pairs of pictures as pix2pix does. All classic flags are understood."""
 
+    BASICS = (
+        "dataroot", "name", "minutes", "aim", "also", "continue_train", "preset", "size",
+        "direction", "device",
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         super().__post_init__()
         first, last = self.epoch_count, self.n_epochs + self.n_epochs_decay
