@@ -146,11 +146,13 @@
       [best(figure), "best"],
     ];
     const body = rows(data.likeness, cells);
-    const weighted = row("first", "G_L1",
-      [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
-    const meaning = explained(_("The same error as the training log shows it: times lambda_L1 = " +
-      "{lambda}.", { lambda: pair.lambda_L1 }), 5);
-    body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
+    if (data.weighted) {
+      const weighted = row("first", "G_L1",
+        [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
+      const meaning = explained(_("The same error as the training log shows it: times lambda_L1 = " +
+        "{lambda}.", { lambda: pair.lambda_L1 }), 5);
+      body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
+    }
     const nothing = _("Doing nothing");
     const headings = [_("Figure"), _("Frame"), nothing, _("Area"), nothing, _("Best")];
     fill("likeness", headings, body);
