@@ -25,7 +25,8 @@ def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
     RunDisplay(console, web=None).show(status)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == (
-        "step 90  error 1.200 levels (doing nothing there 1.600)  G_L1 5.000  1 min 30 s left\n"
+        "step 90: 1 min 30 s left, 25.0% recovered, off by 1.200 grey levels, doing nothing by "
+        "1.600, G_L1 5.000\n"
     )
 
 

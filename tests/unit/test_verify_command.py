@@ -92,7 +92,7 @@ def test_a_run_gets_its_report_and_page(run: RunDir, capsys: pytest.CaptureFixtu
         assert f"training_anna_{kind}.png" in page
     told = capsys.readouterr().out
     assert "Did it memorise?" in told
-    assert "Nothing is known about unseen portraits" in told
+    assert "There are no held-out pairs to tell" in told
     assert "verify/index.html" in told.replace("\\", "/")
 
 

@@ -269,7 +269,7 @@ def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
         return ()
     return (
         _(
-            "{pair} has a colour grade: a curve of colours brings back {grade} of the difference. "
+            "{pair} has a colour grade: its curve alone brings back {grade} of the difference. "
             "Of the retouch itself {share} is recovered.",
             pair=pair.name,
             grade=percent(pair.grade.by_grade, 0),
@@ -461,21 +461,23 @@ def unseen_verdict(
 
 def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, ...]:
     """Return the mean, in points of a hundred beside the training pairs', and the worst pair."""
-    told = {"mean": percent(mean)}
+    told: dict[str, object] = {"mean": _gain(mean)}
     if gap is not None:
         told["gap"] = f"{100 * abs(gap):.0f}"
     if gap is None:
-        average = _("On average {mean} is recovered.", **told)
+        average = _("On average {mean}.", **told)
     elif gap >= 0:
-        average = _(
-            "On average {mean} is recovered, {gap} points less than on the training pairs.", **told
-        )
+        average = _("On average {mean}, {gap} points less than on the training pairs.", **told)
     else:
-        average = _(
-            "On average {mean} is recovered, {gap} points more than on the training pairs.", **told
-        )
-    share = percent(_share(worst))
-    return average, _("The worst is {pair}: {share}.", pair=worst.name, share=share)
+        average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
+    share = _share(worst) or 0.0
+    return average, _("The worst is {pair}: {share}.", pair=worst.name, share=_gain(share))
+
+
+def _gain(share: float) -> Message:
+    if share < -SAME:
+        return _("{share} worse than doing nothing", share=percent(-share))
+    return _("{share} recovered", share=percent(share))
 
 
 def self_test_verdict(

@@ -176,7 +176,9 @@ const Reasons = {
     const elapsed = Page.duration(status.elapsed_s);
     Page.setText("elapsed", running ? _("{time} so far", { time: elapsed }) : "");
 
-    document.getElementById("progress").value = share();
+    const progress = document.getElementById("progress");
+    if (status.state === "starting") progress.removeAttribute("value"); // it moves
+    else progress.value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
     // Out of how many is a plan, which is void once the time is up.
     Page.setText("step", counted(status.step, status.state === "finished" ? null : status.total_steps));

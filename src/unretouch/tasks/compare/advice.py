@@ -28,7 +28,6 @@ RIGHT_LAMBDAS = (400, 500)
 """What the guide raises lambda_L1 to."""
 LOW_LAMBDA = 200
 """What the guide lowers it to."""
-_OF_LAMBDA = ("compare_smooth", "compare_noisy", "compare_misplaced", "compare_harmful")
 
 FALLING = 0.05
 """Fall, as a share, from which on more training is advised."""
@@ -238,12 +237,6 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
         lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", now=now, to=str(LOW_LAMBDA))
         flags = f"--lambda_L1 {LOW_LAMBDA}"
         return Advice(action, flags, Sentence("compare_lower", lower), because)
-    if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
-        no_adversary = _(
-            "lambda_L1 changes nothing here: without an adversary (lambda_GAN 0) it has nothing "
-            "to weigh against."
-        )
-        because = [*because, Sentence("compare_no_adversary", no_adversary)]
     if settings.minutes is not None:
         flags = f"--minutes {2 * settings.minutes:g}"
         more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))
