@@ -20,7 +20,7 @@ from unretouch.report.pair_figures import PairFigures, figures_of_pair, worst_an
 from unretouch.report.verdicts import CrossRuns, ProbePoint, Verification
 from unretouch.tasks.verify.finished_pictures import finished_pictures
 from unretouch.tasks.verify.measuring import simulated_pair
-from unretouch.tasks.verify.report import SCHEMA, mean_figures, detail_tables, report
+from unretouch.tasks.verify.report import SCHEMA, detail_tables, mean_figures, report
 
 Rgb = np.ndarray
 
