@@ -1,7 +1,7 @@
 """Record a session at a terminal of 80 columns: `python benchmarks/terminal.py`.
 
 Three pairs of the astronaut's portrait (NASA, public domain), their retouch simulated, are learnt
-for two minutes, judged, and a photograph is restored. Every line is real output; of the progress
+for five minutes, judged, and a photograph is restored. Every line is real output; of the progress
 bar one look is kept.
 """
 
@@ -24,19 +24,30 @@ from skimage.data import astronaut
 from unretouch.pixels.images import write_png
 from unretouch.pixels.retouch import retouch
 
-COLUMNS, ROWS = 80, 40
+COLUMNS, ROWS, SIDE = 80, 40, 128
 BAR = "━"
+WAITING = re.compile("[\u2800-\u28ff] ")
+"""What turns while one waits."""
 _BEGINNING = "A session at a terminal of 80 columns"
 _ABOUT = (
-    "As it was printed, by `python benchmarks/terminal.py`: three pairs of 256 pixels, learnt for "
-    "two minutes on one core."
+    "As it was printed, by `python benchmarks/terminal.py`: three small pairs, learnt on one core."
 )
 
 
 def commands(minutes: float) -> tuple[tuple[str, ...], ...]:
     """Return the words of each command of the session."""
     return (
-        ("train", "--dataroot", "pairs", "--name", "first", "--minutes", f"{minutes:g}"),
+        (
+            "train",
+            "--dataroot",
+            "pairs",
+            "--name",
+            "first",
+            "--size",
+            "s",
+            "--minutes",
+            f"{minutes:g}",
+        ),
         ("verify", "first"),
         ("apply", "first", "photo.png", "-o", "restored"),
     )
@@ -47,8 +58,8 @@ def make_pairs(folder: Path) -> None:
     photo = astronaut()
     after = retouch(photo, seed=0, all_surfaces=True)
     (folder / "pairs" / "train").mkdir(parents=True)
-    for name, (top, left) in {"face": (0, 96), "patch": (256, 96), "flag": (128, 0)}.items():
-        area = np.s_[top : top + 256, left : left + 256]
+    for name, (top, left) in {"face": (60, 170), "patch": (300, 120), "flag": (128, 0)}.items():
+        area = np.s_[top : top + SIDE, left : left + SIDE]
         combined = np.concatenate([after[area], photo[area]], axis=1)
         write_png(folder / "pairs" / "train" / f"{name}.png", combined)
     write_png(folder / "photo.png", np.ascontiguousarray(after[0:320, 60:380]))
@@ -83,15 +94,16 @@ def settled(printed: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", cleared)
     lines: list[str] = []
     looks: list[str] = []
+    place = 0
     for line in plain.replace("\r\n", "\n").split("\n"):
         *drawn, last = line.split("\r")
-        looks += [look for look in drawn if BAR in look]
-        if BAR in last:
-            looks.append(last)
-        else:
+        found = [look for look in (*drawn, last) if BAR in look]
+        if found and not looks:
+            place = len(lines)
+        looks += found
+        if BAR not in last and not WAITING.match(last):
             lines.append(last.rstrip())
     if looks:
-        place = next((n for n, line in enumerate(lines) if line.startswith("done")), len(lines))
         lines.insert(place, looks[len(looks) // 2].rstrip())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
@@ -99,7 +111,7 @@ def settled(printed: str) -> str:
 def main() -> None:
     """Write the document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--minutes", type=float, default=5.0)
     default = Path(__file__).parents[1] / "docs" / "terminal.md"
     parser.add_argument("--out", type=Path, default=default)
     options = parser.parse_args()

@@ -50,7 +50,8 @@ def test_the_bar_keeps_twenty_columns_of_eighty() -> None:
     for look in looks:
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", look)
         assert "1 min 30 s left" in plain
-        assert len(re.findall("[━╸╺]", plain)) >= 20
+        # What is not done yet is drawn in colour only, here as blanks.
+        assert len(plain.split("123456 ")[1].split("1 min")[0]) > 20
 
 
 def test_nothing_gained_is_not_said_with_a_minus() -> None:

@@ -77,7 +77,7 @@ def short_verdicts(
     if pairs:
         questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
         judged = Verification(pairs) if trained_on else Verification((), pairs)
-        lines = [verdict_line(judged.verdicts[question]) for question in questions]
+        lines = [Text(), *(verdict_line(judged.verdicts[question]) for question in questions)]
     if pairs and in_parts:
         side = max(max(pair.height, pair.width) for pair in pairs)
         told = f"Judged by the {side} px of each pair where it was retouched most"
