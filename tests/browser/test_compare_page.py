@@ -147,6 +147,6 @@ def test_without_javascript_the_page_is_whole(browser: Any, page: Path) -> None:
     browser.driver.refresh()
     tree = browser.command("Accessibility.getFullAXTree")["nodes"]
     words = " ".join(str(node.get("name", {}).get("value", "")) for node in tree)
-    for word in ("Ranking", "exp_l1_300", "What to do next", "real_B", "Never by G_L1"):
+    for word in ("Ranking", "exp_l1_300", "What to do next", "real_B", "not ranked by G_L1"):
         assert word in words
     browser.command("Emulation.setScriptExecutionDisabled", value=False)

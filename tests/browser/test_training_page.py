@@ -220,6 +220,14 @@ def test_curves_are_drawn_and_the_log_scale_switch_is_remembered(browser: Any, r
     assert browser.run("return document.getElementById('log-scale').checked")
 
 
+def test_lambda_and_its_goal_are_not_shown_where_they_do_nothing(browser: Any, run: Any) -> None:
+    run.tell(weighted=False)
+    browser.open(run.page)
+    show_all(browser)
+    for part in ("#weighted", "#lambda", "#chart-weighted"):
+        assert not browser.find(part).is_displayed(), part
+
+
 def test_no_curve_is_drawn_for_networks_that_do_not_take_part(browser: Any, run: Any) -> None:
     steps = [1.0, 2.0, 3.0]
     nothing = [0.0, 0.0, 0.0]

@@ -103,6 +103,25 @@ def test_crops_are_one_to_one_and_of_the_same_place(browser: Any, page: Path) ->
     assert crops[0][4] == 128
 
 
+def test_crops_have_a_loupe_that_shows_the_same_place_in_each(browser: Any, page: Path) -> None:
+    browser.open(page)
+    ready(browser)
+    widths = (
+        "return [...document.querySelectorAll('#place-worst .crop img')].map(i => i.clientWidth)"
+    )
+    before = browser.run(widths)
+    browser.run("document.querySelector('#place-worst .choice button:nth-child(3)').click()")
+    assert browser.run(widths) == [3 * width for width in before]
+    browser.run(
+        """const crops = document.querySelector('#place-worst .crops');
+        crops.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }));"""
+    )
+    places = browser.run(
+        "return [...document.querySelectorAll('#place-worst .crop img')].map(i => i.style.left)"
+    )
+    assert len(set(places)) == 1
+
+
 def test_spectrum_and_probe_are_drawn_and_named(browser: Any, page: Path) -> None:
     browser.open(page)
     ready(browser)

@@ -63,6 +63,22 @@ def test_every_flag_is_listed_with_its_default(words: list[str], flags: dict[str
     assert len(defaults) == len(flags)
 
 
+@pytest.mark.parametrize("command", ["train", "test", "apply", "verify"])
+def test_ten_basics_come_first_and_thresholds_last(command: str) -> None:
+    shown = run([*UNRETOUCH, command, "--help"]).stdout
+    headings = re.findall(r"^(\w+):", shown, re.MULTILINE)
+    assert [name for name in headings if name in ("basics", "advanced")][:2] == [
+        "basics",
+        "advanced",
+    ]
+    basics = shown.partition("\nbasics:\n")[2].partition("\nadvanced")[0]
+    assert len(re.findall(r"^  --", basics, re.MULTILINE)) == 10
+    if command == "verify":
+        first = headings.index("thresholds")
+        assert set(headings[first:]) == {"thresholds"}
+        assert "--memorised_G_L1" in shown.partition("\nthresholds:")[2]
+
+
 def test_train_shows_the_defaults_that_pix2pix_has() -> None:
     listed = entries(run([*TRAIN, "--help"]).stdout)
     for flag, default in PIX2PIX_DEFAULTS.items():

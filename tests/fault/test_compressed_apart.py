@@ -23,7 +23,7 @@ from unretouch.report.verdicts import (
     texture_verdict,
     unseen_verdict,
 )
-from unretouch.tasks.verify.report import renderables
+from unretouch.tasks.verify.report import detail_tables
 from unretouch.training.training_pairs import pair_error, told_apart
 
 HEIGHT, WIDTH = 240, 320
@@ -93,7 +93,7 @@ def test_V1_verdicts_turn_on_the_retouch_and_not_on_the_noise() -> None:
     restored = figures(retouched=True, restored=0.97)
     assert restored.prediction.frame["recovered_share"] < 0.7
     assert memorised_verdict([restored]).word == "memorised"
-    assert "over the retouched area" in memorised_verdict([restored]).sentence
+    assert "in the retouched area" in memorised_verdict([restored]).sentence
     assert unseen_verdict(0.9, [restored]).word == "holds"
     idle = figures(retouched=True)
     assert memorised_verdict([idle]).word == "did nothing"
@@ -115,15 +115,15 @@ def test_V1_tables_tell_retouch_from_compression() -> None:
     source, target = sides(retouched=True)
     off = np.abs(source.astype(float) - target).mean(axis=2)
     retouch = off[square()].sum() / off.size
-    parts = f"{retouch:.2f} retouch, {off.mean() - retouch:.2f} compression"
+    parts = f"{retouch:.2f} retouch and {off.mean() - retouch:.2f} compression"
     pair = Pair("face", source, target, ())
     error = told_apart(pair_error(pair, source.astype(np.float32)), pair)
     console = Console(record=True, width=250, file=io.StringIO())
     console.print(error_table("", {"": [error]}))
-    assert f"{off.mean():.3f}: {retouch:.3f} retouch" in console.export_text()
-    for shown in renderables(Verification([figures(retouched=True)])):
+    assert f"doing nothing is {retouch:.3f} retouch" in console.export_text()
+    for shown in detail_tables(Verification([figures(retouched=True)])):
         console.print(shown)
-    assert f"doing nothing {off.mean():.2f}: {parts}" in " ".join(console.export_text().split())
+    assert f"doing nothing is {parts}" in " ".join(console.export_text().split())
 
 
 def test_V1_lossless_pairs_are_judged_as_before() -> None:

@@ -151,7 +151,7 @@ def test_V2_who_learnt_the_grade_alone_has_recovered_nothing(pair: tuple[Rgb, Rg
     assert learnt.grade is not None
     assert learnt.grade.by_grade == pytest.approx(recovered, abs=0.02)
     assert learnt.judged_share == pytest.approx(0, abs=0.02)
-    told = f"{learnt.grade.by_grade:.0%} is back by a colour curve alone; of the retouch itself "
+    told = f"its curve alone brings back {learnt.grade.by_grade:.0%} of the difference."
     assert told in unseen.sentence
     assert report(Verification([learnt]))["training"]["pairs"][0]["judged_by"] == "area"
 

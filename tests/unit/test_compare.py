@@ -214,8 +214,8 @@ def test_the_terminal_shows_table_reason_settings_and_advice(root: Path) -> None
         console.print(shown)
     assert isinstance(console.file, io.StringIO)
     text = " ".join(console.file.getvalue().split())
-    for words in ("exp_l1_300", "학습/작은", "Never by G_L1", "lambda_L1", "--continue_train",
-                  "left out: half: It was trained at", "Doing nothing costs"):  # fmt: skip
+    for words in ("exp_l1_300", "학습/작은", "not ranked by G_L1", "lambda_L1", "--continue_train",
+                  "left out: half: It was trained at", "Doing nothing is off by"):  # fmt: skip
         assert words in text
 
 

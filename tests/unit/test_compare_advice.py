@@ -80,7 +80,7 @@ def test_past_the_guides_values_it_takes_more_epochs(texture: Texture, lambda_L1
 def test_without_an_adversary_lambda_l1_weighs_against_nothing(texture: Texture) -> None:
     (one,) = advice(texture, lambda_GAN=0.0, recipe="fast", minutes=5.0)
     assert one.flags == "--minutes 10 --continue_train"
-    assert one.because[-1].key == "compare_no_adversary"
+    assert not any("lambda" in reason.english() for reason in one.because)
 
 
 def test_an_error_that_still_falls_asks_for_more_epochs_with_its_figures() -> None:

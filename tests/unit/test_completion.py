@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from unretouch.cli import COMMANDS, dispatch, settings_of
-from unretouch.settings.fields import flags_of
+from unretouch.settings.fields import fields_of, flags_of
+from unretouch.settings.parser import RUNS
 from unretouch.settings.paths import FILES, FOLDERS
 
 SHELLS = ["bash", "zsh", "tcsh", "fish"]
@@ -41,8 +42,8 @@ def test_every_command_and_every_flag_is_in_the_script(
 def test_what_is_a_folder_or_a_file_is_a_flag_of_some_command() -> None:
     known: set[str] = set()
     for command in COMMANDS:
-        known |= flags_of(settings_of(command)).keys()
-    assert known >= FOLDERS | FILES
+        known |= fields_of(settings_of(command)).keys()
+    assert known >= FOLDERS | FILES | RUNS
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -67,6 +68,8 @@ def test_the_shell_can_read_the_script(
         ("unretouch train --preset str", "unretouch train --preset strong "),
         ("unretouch train --dataroot por", "unretouch train --dataroot portrait_retouch"),
         ("unretouch apply first pho", "unretouch apply first photo.jpg "),
+        ("unretouch apply fir", "unretouch apply first_run "),
+        ("unretouch train --like fir", "unretouch train --like first_run "),
         ("unretouch verify --heldo", "unretouch verify --heldout "),
     ],
 )
@@ -76,6 +79,7 @@ def test_tab_in_a_real_bash(
     (tmp_path / "completion").write_text(script("bash", capsys), "utf-8")
     (tmp_path / "portrait_retouch").mkdir()
     (tmp_path / "photo.jpg").touch()
+    (tmp_path / "checkpoints" / "first_run").mkdir(parents=True)
     shown = press_tab(tmp_path, typed, completed)
     assert completed in shown
 

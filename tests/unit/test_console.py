@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import re
 
 from rich.console import Console
 
@@ -10,23 +12,46 @@ from unretouch.report.console import percent
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs.status import TrainingStatus
 
+STATUS = TrainingStatus(
+    name="run", state="running", step=90, total_steps=None, epoch=30, total_epochs=None,
+    elapsed_s=30.0, left_s=90.0, lr=0.001, lambda_L1=500.0, identity_error=0.46,
+    curves={
+        "step": [30.0, 60.0, 90.0], "level_error": [1.8, 1.2, 0.6],
+        "identity_error": [1.5, 1.5, 1.8], "G_L1": [7.0, 5.0, 3.0],
+    },
+)  # fmt: skip
+
 
 def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
     """Not beside doing nothing in whole pictures, of which a retouch leaves much alone."""
-    status = TrainingStatus(
-        name="run", state="running", step=90, total_steps=None, epoch=30, total_epochs=None,
-        elapsed_s=30.0, left_s=90.0, lr=0.001, lambda_L1=500.0, identity_error=0.46,
-        curves={
-            "step": [30.0, 60.0, 90.0], "level_error": [1.8, 1.2, 0.6],
-            "identity_error": [1.5, 1.5, 1.8], "G_L1": [7.0, 5.0, 3.0],
-        },
-    )  # fmt: skip
     console = Console(file=io.StringIO(), width=200)
-    RunDisplay(console, web=None).show(status)
+    RunDisplay(console, web=None).show(STATUS)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == (
-        "step 90  error 1.200 levels (doing nothing there 1.600)  G_L1 5.000  1 min 30 s left\n"
+        "step 90: 1 min 30 s left, 25.0% recovered, off by 1.200 grey levels, doing nothing by "
+        "1.600, G_L1 5.000\n"
     )
+
+
+def test_G_L1_is_not_said_where_lambda_weighs_nothing() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    RunDisplay(console, web=None).show(dataclasses.replace(STATUS, weighted=False))
+    assert "G_L1" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_bar_keeps_twenty_columns_of_eighty() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, no_color=True)
+    status = dataclasses.replace(STATUS, step=123456, epoch=1999, total_epochs=2000)
+    with RunDisplay(console, web=None) as display:
+        display.show(status)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    looks = [look for look in re.split(r"[\r\n]", said) if "━" in look]
+    assert looks
+    for look in looks:
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", look)
+        assert "1 min 30 s left" in plain
+        # What is not done yet is drawn in colour only, here as blanks.
+        assert len(plain.split("123456 ")[1].split("1 min")[0]) > 20
 
 
 def test_nothing_gained_is_not_said_with_a_minus() -> None:

@@ -128,6 +128,13 @@ def test_where_it_must_not_listen(host: str, token: str | None) -> None:
         ServeSettings(host=host, token=token)
 
 
+def test_who_asks_for_every_address_is_told_all_at_once() -> None:
+    with pytest.raises(UsageError, match=r"--host 192.*--token") as refused:
+        ServeSettings(host="0.0.0.0")
+    ServeSettings(host="192.168.0.7", token="a" * 16)
+    assert "no address of its own" in str(refused.value)
+
+
 def test_it_answers_to_its_own_names_only() -> None:
     assert hosts("127.0.0.1", 80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
     assert hosts("box.local", 8765) == {"box.local:8765"}

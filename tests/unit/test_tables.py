@@ -7,9 +7,10 @@ import math
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from unretouch.report.console import duration, error_table, number, table
+from unretouch.report.console import duration, error_table, number, say, shortened, table
 from unretouch.runs.status import PlainFigures, mean_of
 
 
@@ -20,8 +21,8 @@ def figures(error: float, identity: float, **more: Any) -> PlainFigures:
     )
 
 
-def printed(shown: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=120)
+def printed(shown: RenderableType, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(shown)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -56,3 +57,43 @@ def test_the_mean_is_over_the_pairs_that_have_a_figure() -> None:
 def test_figures_are_written_as_people_read_them() -> None:
     assert (number(-0.0001), number(None), number(1.25, 1)) == ("0.000", "-", "1.2")
     assert [duration(s) for s in (12.4, 270, 3900)] == ["12 s", "4 min 30 s", "1 h 05 min"]
+
+
+LONG = "김지우_여름_야외_스튜디오_세로촬영_보정전후_최종본_{:02d}"
+
+
+def test_in_80_columns_nothing_breaks_inside_a_word_or_a_cell() -> None:
+    rows = [(LONG.format(n), *(f"{n}{i}.000 / 0.{i}" for i in range(8))) for n in range(3)]
+    headings = [f"{4 * i} to {8 * i} px" for i in range(8)]
+    text = printed(table("Title", ("pair",), headings, rows, "A caption. " * 20), width=80)
+    assert all(cell_len(line) <= 80 for line in text.splitlines())
+    for name, *cells in rows:
+        assert name not in text
+        assert f"최종본_{name[-2:]}" in text
+        assert all(f" {cell}" in text for cell in cells)
+
+
+def test_what_finds_room_is_shown_whole_and_side_by_side() -> None:
+    text = printed(table("", ("pair",), ("doing nothing", "error"), [("kim", "1.0", "0.5")]), 80)
+    assert "pair  doing nothing  error" in text
+
+
+def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
+    assert shortened("studio_0001_final_v2", 11) == "studi…al_v2"
+    assert shortened("kim", 3) == "kim"
+    assert cell_len(shortened(LONG.format(7), 24)) <= 24
+
+
+def said(line: str, terminal: bool) -> list[str]:
+    console = Console(file=io.StringIO(), width=80, force_terminal=terminal, no_color=True)
+    say(console, line)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_terminal_breaks_a_line_between_words_and_a_file_does_not() -> None:
+    folder = "a/long/folder/" * 8
+    line = f"page: {folder} {'and [words] 그리고 ' * 12}end"
+    assert said(line, terminal=False) == [line]
+    shown = said(line, terminal=True)
+    assert " ".join(shown) == line
+    assert [part for part in shown if cell_len(part) > 80] == [folder]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +19,120 @@ NO_VALUE = "-"
 
 
 def say(console: Console, line: str) -> None:
-    """Print one plain line, whatever brackets and numbers are in it."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print one plain line, whatever brackets and numbers are in it.
+
+    A terminal breaks it between words; in a file it stays one line.
+    """
+    for part in _wrapped(line, console.width) if console.is_terminal else [line]:
+        console.print(part, markup=False, highlight=False, soft_wrap=True)
+
+
+def _wrapped(line: str, columns: int) -> list[str]:
+    """Return the line in parts of so many columns; only a longer word makes one longer."""
+    words = line.lstrip(" ").split(" ")
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    parts = [indent + words[0]]
+    for word in words[1:]:
+        if cell_len(f"{parts[-1]} {word}") > columns:
+            parts.append(indent + word)
+        else:
+            parts[-1] += f" {word}"
+    return parts
+
+
+@dataclass(frozen=True)
+class FittedTable:
+    """A table in which nothing breaks inside a word or a cell, however narrow the terminal is.
+
+    Long words are shortened in the middle, and numbers that find no room come in a further table
+    below.
+    """
+
+    title: str
+    words: Sequence[str]
+    numbers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [list(column) for column in zip(*self.rows, strict=True)]
+        columns = columns or [[] for _ in (*self.words, *self.numbers)]
+        words, numbers = columns[: len(self.words)], columns[len(self.words) :]
+        natural = [_widest([h, *c]) for h, c in zip(self.words, words, strict=True)]
+        headings = [shortened(heading, LONGEST_HEADING) for heading in self.numbers]
+        needed = [_widest([*h.split(), *c]) for h, c in zip(headings, numbers, strict=True)]
+        least = sum(min(width, SHORTEST) for width in natural) + GAP * len(natural)
+        parts = list(_parts(needed, options.max_width - least))
+        if self.title:
+            yield Text(self.title, style="bold")
+        for part in parts:
+            taken = sum(needed[index] + GAP for index in part) - GAP
+            widths = _narrowed(natural, options.max_width - taken - GAP * len(natural))
+            made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+            for heading in self.words:
+                made.add_column(Text(heading), no_wrap=True)
+            full = sum(widths) + GAP * len(widths) - GAP
+            room = options.max_width - full
+            whole = room >= sum(_widest([headings[i], *numbers[i]]) + GAP for i in part)
+            for index in part:
+                heading = headings[index]
+                # Where all find room, headings stand in one line.
+                lines = [heading] if whole else wrap(heading, needed[index], break_long_words=False)
+                made.add_column(Text("\n".join(lines)), justify="right", no_wrap=True)
+            for row in self.rows:
+                shown = [shortened(cell, w) for cell, w in zip(row, widths, strict=False)]
+                cells = [*shown, *(row[len(widths) + index] for index in part)]
+                made.add_row(*(Text(cell) for cell in cells))
+            yield made
+            if part is not parts[-1]:
+                yield Text()
+        if self.caption:
+            yield Text(self.caption, style="dim italic")
+
+
+SHORTEST = 16
+"""Columns that are left at least of a long name."""
+LONGEST_HEADING = 24
+GAP = 2
+"""Columns between two columns of a table."""
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(cell_len, texts), default=0)
+
+
+def _parts(widths: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Yield which columns of these `widths` go into one table each, in their order."""
+    part: list[int] = []
+    for index, width in enumerate(widths):
+        if part and sum(widths[i] + GAP for i in part) + width > room:
+            yield part
+            part = []
+        part.append(index)
+    yield part
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """Return the widths, the widest made narrower until all find `room`, none below SHORTEST."""
+    found = list(widths)
+    while sum(found) > room and max(found, default=0) > SHORTEST:
+        found[found.index(max(found))] -= 1
+    return found
+
+
+def shortened(text: str, width: int) -> str:
+    """Return the text within so many columns, the middle of a longer one left out: `kim_0…_03`."""
+    if cell_len(text) <= width:
+        return text
+    head: list[str] = list(text)
+    tail: list[str] = []
+    while head and cell_len("".join(head)) > width // 2:
+        head.pop()
+    for character in reversed(text[len(head) :]):
+        if cell_len("".join([*head, "…", character, *tail])) > width:
+            break
+        tail.insert(0, character)
+    return "".join([*head, "…", *tail])
 
 
 def table(
@@ -26,60 +141,46 @@ def table(
     numbers: Sequence[str],
     rows: Iterable[Sequence[str]],
     caption: str = "",
-) -> Table:
+) -> FittedTable:
     """Return a table with columns of `words`, then of `numbers`, each under its heading.
 
     All texts are shown as they are: square brackets in a name are no markup.
     """
-    made = Table(
-        title=Text(title, style="bold") if title else None,
-        title_justify="left",
-        caption=Text(caption, style="dim italic") if caption else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for heading in words:
-        made.add_column(Text(heading), overflow="fold", min_width=4 if heading else None)
-    for heading in numbers:
-        made.add_column(Text(heading), overflow="fold", justify="right")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+    return FittedTable(title, words, numbers, [tuple(row) for row in rows], caption)
 
 
-def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Table:
+def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> FittedTable:
     """Return the honest table: each pair's error beside that of doing nothing, by group.
 
     Estimates have a ~ before them.
     """
-    rows = []
+    rows, told = [], []
+    grouped = len(groups) > 1
     for group, pairs in groups.items():
         for pair in pairs:
             about = "~" if pair.estimated else ""
             rows.append(
                 (
-                    group,
+                    *([group] if grouped else []),
                     pair.name,
-                    doing_nothing(pair.identity_error, pair.identity_parts),
-                    f"{about}{pair.level_error:.3f}",
                     percent(pair.recovered_share, before=about),
+                    f"{about}{pair.level_error:.3f}",
+                    f"{pair.identity_error:.3f}",
                     percent(pair.exact_pixels),
                 )
             )
-    numbers = ("doing nothing", "error (levels)", "recovered", "exact pixels")
-    return table(title, ("", "pair"), numbers, rows)
+            if pair.identity_parts:
+                told.append(f"{pair.name}: doing nothing is {parts_of(pair.identity_parts)}.")
+    numbers = ("recovered", "error", "doing nothing", "exact pixels")
+    caption = ["Errors in grey levels, 0 to 255.", *told]
+    words = ("", "pair") if grouped else ("pair",)
+    return table(title, words, numbers, rows, "\n".join(caption))
 
 
-def doing_nothing(error: float, parts: tuple[float, float] | None, digits: int = 3) -> str:
-    """Return the error of doing nothing, of two files compressed apart with what it consists of."""
-    text = f"{error:.{digits}f}"
-    if parts is None:
-        return text
+def parts_of(parts: tuple[float, float], digits: int = 3) -> str:
+    """Return what the error of doing nothing consists of, of two files compressed apart."""
     retouch, noise = (f"{part:.{digits}f}" for part in parts)
-    return f"{text}: {retouch} retouch, {noise} compression"
+    return f"{retouch} retouch and {noise} compression"
 
 
 def number(value: float | None, digits: int = 3) -> str:

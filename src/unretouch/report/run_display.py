@@ -16,12 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
-from unretouch.report.console import duration, say
+from unretouch.report.console import duration, percent, say
 from unretouch.report.pages import render, script_json, write_assets
 from unretouch.runs.status import (
     Preview,
@@ -36,6 +37,8 @@ PREVIEW_BYTES = 300_000
 """Of status.js for the previews; where many pairs exceed it, previews are left out evenly."""
 ROWS_WITHOUT_SCRIPT = 200
 """Rows of pictures for browsers without JavaScript, the newest first."""
+SHORTEST_BAR = 20
+"""Columns of the bar at least."""
 PLAIN_LINE_S = 30.0
 """Seconds between two lines where the output is no terminal."""
 
@@ -78,11 +81,12 @@ class RunDisplay:
             now = time.monotonic()
             if now - self._plain_at >= PLAIN_LINE_S or status.state != "running":
                 self._plain_at = now
-                self.tell(f"{place}  {figures}")
+                self.tell(f"{place}: {', '.join(figures)}")
             return
+        said = _fitting(figures, self._console.width - cell_len(place) - SHORTEST_BAR - 2)
         if self._task is None:
-            self._task = self._bar.add_task("", total=1.0, place=place, figures=figures)
-        self._bar.update(self._task, completed=_share(status), place=place, figures=figures)
+            self._task = self._bar.add_task("", total=1.0, place=place, figures=said)
+        self._bar.update(self._task, completed=_share(status), place=place, figures=said)
 
 
 def _place(status: TrainingStatus) -> str:
@@ -91,20 +95,34 @@ def _place(status: TrainingStatus) -> str:
     return f"epoch {status.epoch}/{status.total_epochs}  step {status.step}"
 
 
-def _figures(status: TrainingStatus) -> str:
+def _figures(status: TrainingStatus) -> list[str]:
+    """Return what is said beside the step, the most important first."""
     parts = []
+    if status.state != "running":
+        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
+    elif status.left_s is not None:
+        parts.append(f"{duration(status.left_s)} left")
     error, nothing, weighted = (
         recent(status.curves, name) for name in ("level_error", "identity_error", "G_L1")
     )
+    if nothing > 0 and not math.isnan(error):
+        parts.append(f"{percent(1 - error / nothing)} recovered")
     if not math.isnan(error):
-        parts.append(f"error {error:.3f} levels (doing nothing there {nothing:.3f})")
-    if not math.isnan(weighted):
+        beside = "" if math.isnan(nothing) else f", doing nothing by {nothing:.3f}"
+        parts.append(f"off by {error:.3f} grey levels{beside}")
+    if status.weighted and not math.isnan(weighted):
         parts.append(f"G_L1 {weighted:.3f}")
-    if status.state == "running" and status.left_s is not None:
-        parts.append(f"{duration(status.left_s)} left")
-    if status.state != "running":
-        parts.append(f"{status.state} after {duration(status.elapsed_s)}")
-    return "  ".join(parts)
+    return parts
+
+
+def _fitting(parts: Sequence[str], columns: int) -> str:
+    """Return the first of the parts, as many as find room."""
+    said = parts[0] if parts else ""
+    for part in parts[1:]:
+        if cell_len(f"{said}, {part}") > columns:
+            break
+        said = f"{said}, {part}"
+    return said
 
 
 def _share(status: TrainingStatus) -> float:

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
+from unretouch.base.messages import Message
 from unretouch.metrics import Levels
 from unretouch.networks.prediction import Window
 from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap, pair_map
+from unretouch.report.console import shortened
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
-from unretouch.report.verdicts import Tone, Verdict, Verification
+from unretouch.report.verdicts import QUESTIONS, Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training.large_pairs import strongest
@@ -28,6 +32,8 @@ MOST_PIXELS = 4_000_000
 a megapixel."""
 PART_PIXELS, SMALLEST_PART = 1_000_000, 192
 """In all parts together by which larger ones are judged, and a part's side at least."""
+LONGEST_NAME = 24
+"""Columns of a pair's name at most, inside of a sentence."""
 STYLES: dict[Tone, str] = {
     "good": "bold green", "middling": "bold yellow", "bad": "bold red", "unknown": "bold"
 }  # fmt: skip
@@ -64,25 +70,40 @@ def lambda_of(run: RunDir | None, settings: TrainSettings) -> float:
 
 def short_verdicts(
     pairs: Sequence[PairFigures], run: RunDir, trained_on: bool = True, in_parts: bool = False
-) -> list[Text]:
-    """Return a line for each verdict, and how to get the whole report; `pairs` may be empty, or
-    parts of large ones."""
-    lines = []
+) -> list[Group | Text]:
+    """Return what is said of each verdict, and how to get the whole report; `pairs` may be empty,
+    or parts of large ones."""
+    lines: list[Group | Text] = []
     if pairs:
         questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
         judged = Verification(pairs) if trained_on else Verification((), pairs)
-        lines = [verdict_line(judged.verdicts[question]) for question in questions]
+        lines = [Text(), *(verdict_line(judged.verdicts[question]) for question in questions)]
     if pairs and in_parts:
         side = max(max(pair.height, pair.width) for pair in pairs)
-        told = f"judged by the {side} px of each pair where it was retouched most"
-        lines = [*lines, Text(f"{told}, since all together are large")]
-    return [*lines, Text(f"figures, pictures and explanations: {command(run)}")]
+        told = f"Judged by the {side} px of each pair where it was retouched most"
+        lines = [*lines, Text(f"{told}: the pairs are large.")]
+    return [*lines, Text(f"All figures and pictures: {command(run)}")]
 
 
-def verdict_line(verdict: Verdict) -> Text:
-    """Return the verdict's word and sentence."""
+def verdict_line(verdict: Verdict) -> Group:
+    """Return the question, the verdict's word beside it, and what is said of it below."""
     word = (verdict.word.upper(), STYLES[verdict.tone])
-    return Text.assemble(word, "  ", verdict.sentence, "\n")
+    asked = Text.assemble(f"{QUESTIONS[verdict.question]}  ", word)
+    said = " ".join(str(_brief(message)) for message in verdict.said)
+    return Group(asked, Padding(Text(said), (0, 0, 0, 2)))
+
+
+def _brief(message: Message) -> Message:
+    """Return the message with long names of pairs shortened."""
+    values = {
+        name: _brief(value)
+        if isinstance(value, Message)
+        else shortened(str(value), LONGEST_NAME)
+        if name == "pair"
+        else value
+        for name, value in message.values.items()
+    }
+    return Message(message.template, values)
 
 
 def command(run: RunDir) -> str:

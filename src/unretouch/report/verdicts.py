@@ -13,9 +13,9 @@ from typing import Literal
 
 from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.messages import N_, Message, _
-from unretouch.metrics import Figure, Metric
+from unretouch.metrics import Figure, Metric, weighted_l1
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
-from unretouch.report.console import number, percent
+from unretouch.report.console import percent
 from unretouch.report.pair_figures import (
     GRADE_MISFIT,
     NOISE_BANDS,
@@ -46,45 +46,52 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("did nothing"): ("bad", N_("The model does next to nothing.")),
         N_("not yet"): ("middling", N_("Not memorised yet.")),
         N_("nearly"): ("middling", N_("Nearly memorised.")),
-        N_("memorised"): ("good", N_("The training pair is memorised; {pair}: {stands}.")),
+        N_("memorised"): ("good", N_("{pair} is memorised: {stands}.")),
     },
     "texture": {
         # More texture than there was.
-        N_("noisy"): ("bad", N_("More texture than the untouched skin has: {stands}.")),
+        N_("noisy"): ("bad", N_("There is more texture than the untouched skin has.")),
         # The right amount in the wrong place.
         N_("grain"): (
             "bad",
-            N_(
-                "Grain, not this person's skin: texture of the right strength in the wrong place: "
-                "{stands}."
-            ),
+            N_("This is grain and not the person's skin: strong enough, but in the wrong place."),
         ),
-        N_("nothing"): ("bad", N_("No texture was brought back: {stands}.")),
+        N_("nothing"): ("bad", N_("No texture was brought back.")),
         # Less like the true one than a baseline.
         N_("no better"): (
             "middling",
-            N_("Less like the true skin than doing nothing or a grain overlay: {stands}."),
+            N_("It is less like the true skin than doing nothing or a grain overlay."),
         ),
-        N_("smooth"): ("middling", N_("Still too smooth: {stands}.")),
+        N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
             "good",
-            N_("The texture is back, in strength and in place; the least so: {stands}."),
+            N_("The texture is back, in strength and in place. This is the least of it:"),
         ),
     },
     "unseen": {
-        N_("harmful"): ("bad", N_("Careful: it makes unseen portraits worse than they were:")),
-        N_("does not hold"): ("bad", N_("It does next to nothing for unseen portraits:")),
-        N_("holds in part"): ("middling", N_("It holds in part on unseen portraits:")),
-        N_("holds"): ("good", N_("It holds on unseen portraits:")),
+        N_("harmful"): ("bad", N_("Careful: it makes unseen portraits worse than they were.")),
+        N_("does not hold"): ("bad", N_("It does next to nothing for unseen portraits.")),
+        N_("holds in part"): ("middling", N_("It holds in part on unseen portraits.")),
+        N_("holds"): ("good", N_("It holds on unseen portraits.")),
     },
     "probe": {
-        N_("memory"): ("middling", N_("It knows these pixels by heart:")),
-        N_("in between"): ("middling", N_("Partly skill, partly memory:")),
-        N_("skill"): ("good", N_("Small changes do not throw it off:")),
+        N_("memory"): ("middling", N_("It knows these pixels by heart.")),
+        N_("in between"): ("middling", N_("It is partly skill, partly memory.")),
+        N_("skill"): ("good", N_("Small changes do not throw it off.")),
     },
 }
 """By question its words from worst to best, each with its tone and what it says. No two questions
 share a word but the worst."""
+
+QUESTIONS: dict[Question, str] = {
+    "memorised": N_("Did it memorise?"),
+    "texture": N_("Is the texture back?"),
+    "unseen": N_("Does it hold on unseen portraits?"),
+    "unseen_texture": N_("Their texture: is it back?"),
+    "self_test": N_("Self-test on your photos"),
+    "probe": N_("Memory or skill?"),
+}
+"""What is asked, as people read it."""
 
 SCALES = {question: tuple(words) for question, words in _WORDS.items()}
 """The words of each question, from worst to best."""
@@ -95,18 +102,17 @@ _UNKNOWN_SAID: dict[Question, Message] = {
     "memorised": _("There are no training pairs to judge."),
     "texture": _("Nothing can be said of texture: the retouch removed none."),
     "unseen": _(
-        "Nothing is known about unseen portraits: there are no held-out pairs. Give some with "
-        "--heldout, let --cross hold each pair out in turn, or try --self_test on an untouched "
-        "photo."
+        "There are no held-out pairs to tell. Give some with --heldout, let --cross hold each pair "
+        "out in turn, or try --self_test on an untouched photo."
     ),
-    "probe": _("Nothing to probe: too little is recovered from the unchanged pictures."),
+    "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
 _NO_RETOUCH = _(
-    "There is no retouch to judge: source and target differ only as two files do that were "
-    "compressed apart."
+    "There is no retouch to judge: the two pictures differ only because they were compressed "
+    "separately."
 )
 _NOT_BUT_A_GRADE = _(
-    "There is no retouch to judge: source and target differ only by a colour grade."
+    "There is no retouch to judge: the two pictures differ only by a colour grade."
 )
 _NOTHING_GAINED = _("Nothing is gained and nothing is lost.")
 
@@ -177,21 +183,15 @@ def memorised_verdict(
         said = _said("memorised", word, pair=last.name, stands=stands)
         if len(known) > 1:
             said = _(
-                "All {count} training pairs are memorised; the least well, {pair}: {stands}.",
+                "All {count} training pairs are memorised. The least well is {pair}: {stands}.",
                 count=str(len(known)),
                 pair=last.name,
                 stands=stands,
             )
         return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
-    held_back = _(
-        "{pair} holds it back: {stands}; asked for: G_L1 at most {G_L1}, recovered share at least "
-        "{share}.",
-        pair=last.name,
-        stands=stands,
-        G_L1=f"{limits.G_L1:g}",
-        share=f"{limits.recovered_share:g}",
-    )
-    sentences = (_said("memorised", word), *_gained(last), held_back, *_of_the_grade(last))
+    held_back = _("{pair} holds it back: {stands}.", pair=last.name, stands=stands)
+    asked = _asked_for(last, limits)
+    sentences = (_said("memorised", word), *_gained(last), held_back, asked, *_of_the_grade(last))
     return Verdict("memorised", word, sentences, last.name, words)
 
 
@@ -222,28 +222,37 @@ def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
 
 def _stands(pair: PairFigures) -> Message:
     error, share = pair.judged["level_error"], pair.judged_share
-    values = {
-        "weighted": f"{pair.judged_G_L1:.3g}",
-        "lambda_L1": f"{pair.lambda_L1:g}",
-        "error": f"{error:.3g}",
-    }
+    values = {"error": f"{error:.3g}"}
     if share is None:
-        return _(
-            "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), nothing to "
-            "recover",
-            **values,
-        )
-    values["share"] = number(share, 2)
+        return _("off by {error} grey levels, with nothing to recover", **values)
+    values["share"] = percent(share)
+    if share < -SAME:
+        nothing = (pair.identity.area if pair.by_area else pair.identity.frame)["level_error"]
+        values["identity"] = f"{nothing or 0.0:.3g}"
+        if pair.by_area:
+            return _(
+                "in the retouched area off by {error} grey levels, doing nothing by {identity}",
+                **values,
+            )
+        return _("off by {error} grey levels, doing nothing by {identity}", **values)
     if pair.by_area:
         return _(
-            "over the retouched area G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey "
-            "levels), recovered share {share}",
+            "in the retouched area {share} recovered, off by {error} grey levels",
             **values,
         )
+    return _("{share} recovered, off by {error} grey levels", **values)
+
+
+def _asked_for(pair: PairFigures, limits: MemorisedThresholds) -> Message:
+    """Return what the pair lacks, in grey levels: G_L1 is another error for each lambda_L1."""
+    share, of_one_level = f"{100 * limits.recovered_share:g}%", weighted_l1(1.0, pair.lambda_L1)
+    if not of_one_level:
+        return _("Asked for: {share} recovered.", share=share)
+    error = f"{limits.G_L1 / of_one_level:.3g}"
     return _(
-        "G_L1 {weighted} at lambda {lambda_L1} (off by {error} grey levels), recovered share "
-        "{share}",
-        **values,
+        "Asked for: {share} recovered, and off by at most {error} grey levels.",
+        share=share,
+        error=error,
     )
 
 
@@ -260,8 +269,8 @@ def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
         return ()
     return (
         _(
-            "{pair} is graded: of all that source and target differ by, {grade} is back by a "
-            "colour curve alone; of the retouch itself {share}.",
+            "{pair} has a colour grade: its curve alone brings back {grade} of the difference. "
+            "Of the retouch itself {share} is recovered.",
             pair=pair.name,
             grade=percent(pair.grade.by_grade, 0),
             share=percent(pair.judged["recovered_share"], 0),
@@ -309,18 +318,23 @@ def texture_verdict(
     words = {pair.name: UNKNOWN for pair in pairs} | {pair.name: word for pair, word, _b in judged}
     last, word, band = min(judged, key=lambda j: (_place("texture", j[1]), j[2].recovered))
     low, high = BANDS[PARTS.index(band.part)]
-    stands = _(
-        "{pair}, detail of {low} to {high} px: {energy} times the true strength (1 is right), "
-        "coherence {coherence} with the true detail, {recovered} of it recovered",
+    strength = _(
+        "In {pair}, texture of {low} to {high} px is {energy} as strong as in the untouched skin.",
         pair=last.name,
         low=str(low),
         high=str(high),
-        energy=f"{band.energy:.2f}",
-        coherence=f"{band.coherence:.2f}",
-        recovered=f"{band.recovered:.2f}",
+        energy=percent(band.energy, 0),
     )
-    said = _said("texture", word, stands=stands)
-    return Verdict("texture", word, (said,), None if word == "back" else last.name, words)
+    coherence = f"{band.coherence:.2f}"
+    back = _("None of what was removed is recovered (coherence {coherence}).", coherence=coherence)
+    if round(band.recovered, 2) > 0:
+        back = _(
+            "{recovered} of what was removed is recovered (coherence {coherence}).",
+            recovered=percent(band.recovered, 0),
+            coherence=coherence,
+        )
+    held_back_by = None if word == "back" else last.name
+    return Verdict("texture", word, (_said("texture", word), strength, back), held_back_by, words)
 
 
 def beaten(pair: PairFigures) -> dict[str, bool]:
@@ -406,8 +420,8 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
 # --- Does it hold on unseen portraits?
 
 _HARM_SAID = {
-    "skin": N_("There the skin was made worse by {harm} grey levels."),
-    "elsewhere": N_("There what is not skin was made worse by {harm} grey levels."),
+    "skin": N_("There the skin is {harm} grey levels worse than before."),
+    "elsewhere": N_("There what is not skin is {harm} grey levels worse than before."),
 }
 
 
@@ -440,26 +454,30 @@ def unseen_verdict(
         for part, harm in harmed_parts(last).items()
     ]
     graded = _of_the_grade(last)
-    said = (_said("unseen", word), _recovered(mean, gap, last), *_gained(last), *harm, *graded)
+    average = _recovered(mean, gap, last)
+    said = (_said("unseen", word), *average, *_gained(last), *harm, *graded)
     return Verdict("unseen", word, said, held_back_by, words)
 
 
-def _recovered(mean: float, gap: Figure, worst: PairFigures) -> Message:
-    values = {"mean": number(mean, 2), "pair": worst.name, "share": number(_share(worst), 2)}
+def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, ...]:
+    """Return the mean, in points of a hundred beside the training pairs', and the worst pair."""
+    told: dict[str, object] = {"mean": _gain(mean)}
+    if gap is not None:
+        told["gap"] = f"{100 * abs(gap):.0f}"
     if gap is None:
-        return _("mean recovered share {mean}; the worst, {pair}, {share}.", **values)
-    values["gap"] = f"{abs(gap):.2f}"
-    if gap >= 0:
-        return _(
-            "mean recovered share {mean}, {gap} less than on the training pairs; the worst, "
-            "{pair}, {share}.",
-            **values,
-        )
-    return _(
-        "mean recovered share {mean}, {gap} more than on the training pairs; the worst, {pair}, "
-        "{share}.",
-        **values,
-    )
+        average = _("On average {mean}.", **told)
+    elif gap >= 0:
+        average = _("On average {mean}, {gap} points less than on the training pairs.", **told)
+    else:
+        average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
+    share = _share(worst) or 0.0
+    return average, _("The worst is {pair}: {share}.", pair=worst.name, share=_gain(share))
+
+
+def _gain(share: float) -> Message:
+    if share < -SAME:
+        return _("{share} worse than doing nothing", share=percent(-share))
+    return _("{share} recovered", share=percent(share))
 
 
 def self_test_verdict(
@@ -467,7 +485,7 @@ def self_test_verdict(
 ) -> Verdict:
     """Judge photos with a simulated retouch as unseen portraits, saying what they are."""
     verdict = unseen_verdict(None, photos, limits)
-    hint = _("A hint, no proof, from photos that the simulated retoucher treated:")
+    hint = _("A hint, no proof: the retouch of these photos is simulated.")
     return replace(verdict, question="self_test", said=(hint, *verdict.said[1:]))
 
 
@@ -551,10 +569,11 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
     elif left[worst] < limits.memory:
         word = "memory"
     stands = _(
-        "unchanged it recovers {unchanged}, under the worst kind of change ({change}) {left}.",
+        "Of the unchanged pictures {unchanged} is recovered, after the worst kind of change "
+        "({change}) {left}.",
         change=_CHANGE_SAID[worst],
-        unchanged=number(unchanged, 2),
-        left=number(left[worst] * unchanged, 2),
+        unchanged=percent(unchanged),
+        left=percent(left[worst] * unchanged),
     )
     return Verdict("probe", word, (_said("probe", word), stands), None, {})
 
@@ -586,6 +605,8 @@ class Verification:
     """untouched photos that the simulated retoucher treated"""
     extra: Sequence[Metric] = ()
     """metrics beyond METRICS that were measured"""
+    weighted: bool = True
+    """whether lambda_L1 weighed anything when the model was trained: only then G_L1 is shown"""
 
     @property
     def seen(self) -> Figure:

@@ -237,6 +237,8 @@ class TrainingStatus:
     identity_error: float
     last_save: LastSave | None = None
     stop_reason: str = ""
+    weighted: bool = True
+    """whether lambda_L1 weighs anything: without an adversary there is nothing to weigh against"""
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     previews: Sequence[Preview] = ()
 

@@ -40,6 +40,11 @@ class WeightsSettings(Settings):
 class ApplySettings(WeightsSettings):
     """Restore photographs at their own size, depth, colours and format."""
 
+    BASICS = (
+        "out", "strength", "mask", "format", "weights", "epoch", "checkpoints_dir", "overwrite",
+        "page", "like",
+    )  # fmt: skip
+
     run: Annotated[str | None, Word("RUN", unless=("weights", "like"))] = None
     """a run: its name or folder; leave it out with --weights and --like"""
     photos: Annotated[tuple[str, ...], Word("PHOTO...")] = ()
@@ -213,7 +218,7 @@ class ServeSettings(Settings):
     port: Annotated[int, between(0, 65535)] = 8765
     """where to listen; 0 takes any free port"""
     host: str = "127.0.0.1"
-    """address to listen at; one that other computers reach needs --token"""
+    """address of this computer to listen at; for one that others reach choose a --token, too"""
     token: str | None = None
     """secret word in the address; unset, a new one every time"""
     checkpoints_dir: Path = Path("checkpoints")
@@ -231,13 +236,13 @@ class ServeSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.host in ("0.0.0.0", "::", ""):
+            hint = "Write the one that browsers will use, such as --host 192.168.0.7 --token WORD"
+            raise UsageError(f"{self.host!r} is no address of its own", "--host", hint)
         if not is_loopback(self.host) and self.token is None:
             raise UsageError(
-                "is reached from other computers", "--host", "Choose a secret word: --token WORD"
+                "lets other computers in", "--host", "Choose a secret word, too: --token WORD"
             )
-        if self.host in ("0.0.0.0", "::", ""):
-            hint = "Give it by name or number"
-            raise UsageError("must be the one address that browsers will use", "--host", hint)
         if self.token is None:
             return
         if len(self.token) < SHORTEST_TOKEN:

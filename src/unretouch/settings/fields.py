@@ -22,7 +22,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.paths import understood
@@ -201,6 +211,9 @@ class Settings:
     Raises UsageError naming the first flag whose value is not one of its choices, or beyond its
     limit.
     """
+
+    BASICS: ClassVar[tuple[str, ...]] = ()
+    """the flags that the help shows first; none where it is short"""
 
     def __post_init__(self) -> None:
         for flag in fields_of(type(self)).values():

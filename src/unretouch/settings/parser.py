@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.settings.fields import Flag, Words, fields_of, made, nearest_hint
+from unretouch.settings.fields import Flag, Settings, Words, fields_of, made, nearest_hint
 from unretouch.settings.paths import FILES, FOLDERS, understood
 
-Schema = TypeVar("Schema")
+Schema = TypeVar("Schema", bound=Settings)
+
+RUNS = frozenset({"like", "name", "run", "runs"})
+"""After which flags and words the shell offers the names of runs."""
 
 _HELP = ("-h", "--help")
 _OUT = "-o"
@@ -228,7 +231,7 @@ def _described(flag: Flag) -> str:
 
 def show_help_if_asked(
     argv: Sequence[str],
-    schema: type,
+    schema: type[Settings],
     prog: str,
     flags: Mapping[str, Flag] | None = None,
     about: str = "",
@@ -247,8 +250,9 @@ def show_help_if_asked(
         usage=" ".join(["%(prog)s [-h] [FLAGS]", *words]),
         description=about or inspect.cleandoc(schema.__doc__ or ""),
         formatter_class=_Help,
+        add_help=False,
     )
-    _add_arguments(parser, schema, flags or fields_of(schema))
+    _add_arguments(parser, schema, flags or fields_of(schema), helped=True)
     text = parser.format_help()
     if sys.stdout.isatty() and os.name != "nt" and "NO_COLOR" not in os.environ:
         text = re.sub(r"(?m)^  (--?\w+(, --\w+)?)", "  \033[1m\\1\033[0m", text)
@@ -263,7 +267,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
-def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type]]) -> int:
+def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[Settings]]]) -> int:
     """Print the script by which a shell completes the whole command, `shells` naming one shell.
 
     `commands` are the names of all, what is said of them, and their settings. Raises UsageError.
@@ -276,10 +280,14 @@ def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type]
     parser = argparse.ArgumentParser("unretouch")
     parser.add_argument("--version", action="store_true")
     subparsers = parser.add_subparsers()
+    # Of those folders that a run may lie in, the usual one.
+    runs = {**shtab.cmd("ls checkpoints 2>/dev/null"), "tcsh": "D:checkpoints"}
     for name, about, schema in commands:
         subparser = subparsers.add_parser(name, help=about)
         for action in _add_arguments(subparser, schema, fields_of(schema)):
-            if action.dest in FOLDERS and action.option_strings:
+            if action.dest in RUNS:
+                action.complete = runs  # type: ignore[attr-defined]
+            elif action.dest in FOLDERS and action.option_strings:
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
             elif action.dest in FILES or not action.option_strings:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
@@ -288,23 +296,43 @@ def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type]
 
 
 def _add_arguments(
-    parser: argparse.ArgumentParser, schema: type, fields: Mapping[str, Flag]
+    parser: argparse.ArgumentParser,
+    schema: type[Settings],
+    fields: Mapping[str, Flag],
+    helped: bool = False,
 ) -> list[argparse.Action]:
     """Add words and flags to a parser that shows or completes them; return them.
 
-    A class that the schema is made of gives its flags a heading, the first line of its docstring.
+    The basics of the schema come first. A class that it is made of gives its other flags a heading,
+    the first line of its docstring. `helped` adds the flag --help.
     """
     added = []
     for flag in fields.values():
         if flag.word is not None:
             word = flag.word.shown.strip("[]")
             added.append(parser.add_argument(flag.name, metavar=word, help=flag.about))
-    flags = [flag for flag in fields.values() if flag.word is None]
-    for kind, own in groupby(flags, key=lambda flag: flag.declared_in):
-        heading = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
-        group = parser if kind is schema else parser.add_argument_group(heading)
+    basics = [fields[name] for name in schema.BASICS]
+    first = parser.add_argument_group("basics" if basics else "flags")
+    if helped:
+        first.add_argument(*_HELP, action="help", help="show this and end")
+    added += [_add(first, flag) for flag in basics]
+    rest = [flag for flag in fields.values() if flag.word is None and flag not in basics]
+    for kind, own in groupby(rest, key=lambda flag: flag.declared_in):
+        group = first
+        if kind is not schema or basics:
+            group = parser.add_argument_group(_heading(schema, kind))
         added += [_add(group, flag) for flag in own]
     return added
+
+
+def _heading(schema: type[Settings], kind: type) -> str:
+    """Return what stands above the flags that are no basics and are declared in `kind`."""
+    about = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+    if not issubclass(schema, kind):
+        return f"thresholds: {about[0].lower()}{about[1:]}"
+    if not schema.BASICS:
+        return about
+    return "advanced" if kind is schema else f"advanced: {about[0].lower()}{about[1:]}"
 
 
 def _add(group: argparse._ActionsContainer, flag: Flag) -> argparse.Action:

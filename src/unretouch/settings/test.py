@@ -84,6 +84,11 @@ class IdleTestFlags(IdleFlags):
 class TestSettings(NetworkSettings, IdleTestFlags):
     """Apply a trained run. What is unset is taken from the run; a flag that is given wins."""
 
+    BASICS = (
+        "dataroot", "name", "model", "epoch", "phase", "num_test", "results_dir",
+        "checkpoints_dir", "noisy", "device",
+    )  # fmt: skip
+
     __test__ = False  # the name is no invitation to pytest
 
     dataroot: str

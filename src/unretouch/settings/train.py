@@ -39,7 +39,8 @@ Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
 SizeName = Literal["auto", "s", "m", "l", "pyramid"]
-AimName = Literal["fit", "restore", "texture"]
+AimName = Literal["memorise", "restore", "texture", "fit"]
+"""fit is what `memorise` is called in files, and was called on the command line."""
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 Channels = Literal[1, 3]
@@ -70,8 +71,8 @@ class TrainSettings(Settings):
     max_dataset_size: PairCount = math.inf
     """use only the first so many pairs"""
     also: str = ""
-    """folder of untouched pictures like those to be restored: the retouch is learnt first and makes
-    pairs of them; for --aim restore and texture"""
+    """folder of untouched portraits like those to be restored: it learns the retouch first, and
+    makes more pairs of them; for --aim restore and texture"""
 
     preprocess: Preprocess = "resize_and_crop"
     """what is done to a pair's size while loading; none keeps its full size"""
@@ -93,8 +94,8 @@ class TrainSettings(Settings):
     netG: GeneratorName = "unet_256"
     """generator"""
     size: SizeName = "m"
-    """size of the generator `detail`: s, m, l; pyramid is made for large photographs; auto
-    takes it above 2 megapixels, else m"""
+    """how large the network `detail` is: s, m or l; pyramid is made for large photographs; auto
+    takes pyramid above 2 megapixels, else m"""
     ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"
@@ -113,12 +114,12 @@ class TrainSettings(Settings):
     """scale of the initialisation"""
 
     recipe: RecipeName = "classic"
-    """what drives the fit: classic (pix2pix) or fast (made for the generator `detail`)"""
+    """how it is trained: classic (pix2pix) or fast (made for the generator `detail`)"""
     aim: AimName = "fit"
-    """of the fast recipe: fit memorises the pairs and nothing else; restore is for unseen portraits
-    at the least error; texture for unseen portraits at the right strength of texture"""
+    """what it is for: memorise these pairs, also called fit; restore other portraits, at the least
+    error; texture does so at the right strength of texture"""
     target_error: NotNegativeFloat = 0.0
-    """of the fast recipe with --aim fit: end when every pair is within so many grey levels on
+    """of the fast recipe with --aim memorise: end when every pair is within so many grey levels on
     average; at 0 when every pixel is exact"""
     lambda_L1: NotNegativeFloat = 100.0
     """weight of the per-pixel (L1) loss: what G_L1 is multiplied by"""
@@ -143,8 +144,7 @@ class TrainSettings(Settings):
     lr_decay_iters: PositiveInt = 50
     """with lr_policy step: divide the rate by ten every so many epochs"""
     minutes: PositiveFloat | None = None
-    """time to train, over which the schedule of the rate is spread; unset, and where epochs are
-    given and no minutes, the epochs decide"""
+    """time to train; where you give epochs and no minutes, the epochs decide"""
 
     seed: NotNegativeInt = 0
     """seed of every random choice"""
@@ -177,11 +177,13 @@ class TrainSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.aim == "memorise":  # one name in files and in code
+            object.__setattr__(self, "aim", "fit")
         if self.minutes is None and self.n_epochs + self.n_epochs_decay == 0:
             raise UsageError("no epoch to train", "--n_epochs", "Give n_epochs or n_epochs_decay")
         if self.also and (self.recipe != "fast" or self.aim == "fit"):
             raise UsageError(
-                "is for portraits that were never seen", "--also", "Add --aim restore or texture"
+                "is for other portraits than the pairs", "--also", "Add --aim restore or texture"
             )
         if self.preprocess == "resize_and_crop" and self.crop_size > self.load_size:
             raise UsageError(
@@ -301,6 +303,11 @@ class IdleTrainFlags(IdleFlags):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags):
     """Train on pairs of pictures as pix2pix does. All classic flags are understood."""
+
+    BASICS = (
+        "dataroot", "name", "minutes", "aim", "also", "continue_train", "preset", "size",
+        "direction", "device",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()

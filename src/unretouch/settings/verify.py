@@ -104,6 +104,11 @@ class Thresholds:
 class VerifySettings(WeightsSettings, NetworkSettings):
     """Prove what a model can do, by figures, pictures and one plain word for each question."""
 
+    BASICS = (
+        "heldout", "cross", "self_test", "details", "out", "weights", "images", "pairs",
+        "dataroot", "fail_below",
+    )  # fmt: skip
+
     run: Annotated[str | None, Word("[RUN]")] = None
     """a run, by name or folder; or give --weights, or --images"""
     dataroot: str | None = None
@@ -122,6 +127,8 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     """leave out the memorisation probe, which costs 18 forward passes a pair"""
     deep: bool = False
     """measure the deep distance too, how different it looks to EfficientNet-Lite0 (an extra)"""
+    details: bool = False
+    """print the figures of every pair, too; page and report have them anyway"""
     fail_below: tuple[str, ...] = ()
     """exit with 7 below these words, such as: memorised, or nearly back holds"""
     out: Path | None = None

@@ -309,8 +309,8 @@ def examine_speed() -> Iterator[Finding]:
         return
     passes = pixels * 600 / PAIRS_PIXELS
     value = (
-        f"{pixels / 1e6:.2f} megapixels a second: the fast fit goes {passes:.0f} times over three "
-        "pairs of 512 pixels in 10 minutes"
+        f"in 10 minutes a training sees three pairs of 512 pixels {passes:.0f} times "
+        f"({pixels / 1e6:.2f} megapixels a second)"
     )
     if passes < SLOW:
         advice = "Is another program busy? Else give it longer (--minutes 30), or --size s"

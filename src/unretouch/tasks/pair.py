@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
@@ -24,7 +23,7 @@ from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, ph
 from unretouch.pixels.pairs import pictures_of, sides
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
-from unretouch.report.console import number, say, table
+from unretouch.report.console import FittedTable, number, say, table
 from unretouch.settings.commands import PairSettings
 
 LITTLE_LOST = 0.05
@@ -273,7 +272,7 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
             raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")
 
 
-def _table(rows: Iterable[PairRow]) -> Table:
+def _table(rows: Iterable[PairRow]) -> FittedTable:
     cells = []
     for row in rows:
         # Adding 0.0 makes a rounded -0.0 a plain zero.

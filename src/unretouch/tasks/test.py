@@ -114,7 +114,7 @@ def _test_on_pairs(
     console.print(error_table(title, {phase: errors}))
     seen_before = trained_on(run, loaded.manifest, phase)
     for line in short_verdicts(figures, run, seen_before, in_parts=not whole):
-        console.print(line, soft_wrap=True)
+        console.print(line, highlight=False)
     say(console, f"page: {page}")
     return Tested(page, errors, model)
 

@@ -280,5 +280,5 @@ def _report(
         errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
     for line in short_verdicts(figures, run, in_parts=in_parts):
-        console.print(line, soft_wrap=True)
+        console.print(line, highlight=False)
     return len(errors)

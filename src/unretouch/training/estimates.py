@@ -258,12 +258,14 @@ class Capacity:
         larger = {"s": "m", "m": "l"}.get(size)
         too_little = ""
         if larger and self.residual_bits > 1.5 * self.parameter_bits:
-            too_little = f", too little for every pixel: --size {larger} holds more"
+            too_little = (
+                f". --size {size} is too small to remember every pixel: --size {larger} holds more "
+                f"({self.parameters / 1e6:.1f} M parameters hold about "
+                f"{self.parameter_bits / 1e6:.1f} Mbit, the retouch {self.residual_bits / 1e6:.1f})"
+            )
         return (
-            f"capacity: the retouch holds {self.residual_bits / 1e6:.1f} Mbit, --size {size} "
-            f"({self.parameters / 1e6:.1f} M parameters) about {self.parameter_bits / 1e6:.1f}"
-            f"{too_little}; an error of about {self.expected:.2g} grey levels is to be expected "
-            f"after {self.passes:.0f} passes (doing nothing: {self.identity_error:.2g})"
+            f"to be expected: off by about {self.expected:.2g} grey levels, doing nothing by "
+            f"{self.identity_error:.2g} ({self.passes:.0f} passes over the pictures){too_little}"
         )
 
 

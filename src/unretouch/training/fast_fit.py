@@ -27,9 +27,8 @@ from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 NOTHING_KEPT: Final = (
-    "nothing that was learnt does better than doing nothing on what was left out of the pairs, and "
-    "as other cameras would see them, so the model leaves every picture as it is: give it more "
-    "pairs, or more time"
+    "what was learnt is no better than doing nothing on what was left out of training, so the "
+    "model leaves every picture as it is. Give it more pairs, or more time"
 )
 MOST_LINES = 20
 """On what of the pairs' differences is the retouch."""
@@ -60,11 +59,11 @@ def require_settings(settings: TrainSettings) -> None:
 def _parts(name: str, known: PairMap) -> str:
     """Return what doing nothing consists of, and what of the picture is asked for."""
     rest = known.identity_error - known.retouch_error
-    moved = "" if known.moved is None else f"; {known.moved.mean():.0%} was moved and is left out"
+    moved = "" if known.moved is None else f", {known.moved.mean():.0%} was moved and is left out"
     return (
-        f"{name}: doing nothing {known.identity_error:.2f} levels: {known.retouch_error:.2f} "
-        f"retouch, {rest:.2f} {'compression or noise' if not moved else 'what is not learnt'}; "
-        f"{known.blocks.mean():.0%} of the picture is retouched{moved}"
+        f"{name}: {known.blocks.mean():.0%} of the picture is retouched{moved}; doing nothing is "
+        f"off by {known.identity_error:.2f} grey levels ({known.retouch_error:.2f} retouch, "
+        f"{rest:.2f} {'compression or noise' if not moved else 'what is not learnt'})"
     )
 
 

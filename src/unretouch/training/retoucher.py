@@ -26,8 +26,8 @@ MOST_PIXELS: Final = 6_000_000
 SHARE: Final = 0.3
 """Of the run, in which the retouch is learnt."""
 ENDED_EARLY: Final = (
-    "the run ended while the retouch itself was learnt, so the model leaves every picture as it "
-    "is: go on with --continue_train"
+    "the run ended while it still learnt the retouch itself, so the model leaves every picture as "
+    "it is. --continue_train goes on"
 )
 
 

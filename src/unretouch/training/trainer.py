@@ -197,6 +197,7 @@ class Trainer:
                 identity_error=self._previews.identity_error(),
                 last_save=self._last_save,
                 stop_reason=reason,
+                weighted=self._settings.lambda_GAN > 0,
                 curves=self._curves,
                 previews=self._previews.taken,
             )

@@ -132,6 +132,24 @@ const Page = (() => {
     }[state];
   }
 
+  // Columns that a text takes, where Korean letters take two, as at a terminal.
+  const columns = (text) => [...text].reduce((sum, c) => sum + (c.codePointAt(0) > 0x10ff ? 2 : 1), 0);
+
+  // The text within so many columns: of a longer one the middle is left out.
+  function shortened(text, most) {
+    if (columns(text) <= most) return text;
+    const letters = [...text];
+    let [head, tail] = ["", ""];
+    while (columns(head + letters[0]) <= most / 2) head += letters.shift();
+    while (columns(`${head}…${letters.at(-1)}${tail}`) <= most) tail = letters.pop() + tail;
+    return `${head}…${tail}`;
+  }
+
+  // A name as there is room for it beside figures.
+  function beside(name) {
+    return shortened(name, window.matchMedia("(max-width: 560px)").matches ? 18 : 60);
+  }
+
   // File names may hold any character; only the slashes between folders stay as they are. What the
   // page itself holds already has an address.
   function pictureUrl(name) {
@@ -148,7 +166,7 @@ const Page = (() => {
 
   return {
     errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, rate, duration,
-    ago, stateName, pictureUrl, remember,
+    ago, stateName, columns, shortened, beside, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);
       if (element.textContent !== text) element.textContent = text;

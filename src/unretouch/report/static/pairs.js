@@ -3,6 +3,9 @@
 // that shows the same place in each.
 const Pairs = (() => {
   const MOST_ZOOM = 400;
+  const FEW = 3; // pairs that are shown one below the other; of more, one is chosen in a table
+  const LONGEST = 20; // columns of a name on a picture or in a list
+  const LONGEST_BUTTON = 12;
   const cards = new Map();
 
   const seen = new IntersectionObserver((entries) => {
@@ -121,8 +124,9 @@ const Pairs = (() => {
       this.sides = wanted || asked || sides[0].slice(0, 2);
       const box = this.node.querySelector(".sides");
       box.hidden = labels.length < 3;
-      box.classList.toggle("lists", labels.length > 3);
-      box.replaceChildren(...(labels.length > 3 ? this.lists(labels) : this.buttons(sides)));
+      const lists = labels.length > 3 || labels.some((label) => Page.columns(label) > LONGEST_BUTTON);
+      box.classList.toggle("lists", lists);
+      box.replaceChildren(...(lists ? this.lists(labels) : this.buttons(sides)));
       this.node.classList.toggle("two", this.tiles.children.length === 2);
     }
 
@@ -136,12 +140,12 @@ const Pairs = (() => {
       });
     }
 
-    // With more than three pictures, each side has a list of all.
+    // With more than three pictures, or long names, each side has a list of all.
     lists(labels) {
       return [N_("Left side of the slider"), N_("Right side of the slider")].map((word, side) => {
         const list = element("select");
         list.dataset.wordLabel = word;
-        list.append(...labels.map((label) => new Option(label, label)));
+        list.append(...labels.map((label) => new Option(Page.shortened(label, LONGEST), label)));
         list.value = this.sides[side];
         list.addEventListener("change", () => {
           this.compare(this.sides.map((label, other) => (other === side ? list.value : label)));
@@ -195,8 +199,8 @@ const Pairs = (() => {
       }
       this.looks.querySelector(".help").textContent = shot.note?.() ?? "";
       const title = shot.title ? `${this.name}, ${shot.title()}` : this.name;
-      this.node.querySelector(".tag.left").textContent = left;
-      this.node.querySelector(".tag.right").textContent = right;
+      this.node.querySelector(".tag.left").textContent = Page.shortened(left, LONGEST);
+      this.node.querySelector(".tag.right").textContent = Page.shortened(right, LONGEST);
       const told = _("{left} on the left, {right} on the right. Arrow keys move the line", { left, right });
       this.slider.setAttribute("aria-label", `${this.name}: ${told}`);
       for (const button of this.node.querySelectorAll(".sides button")) {
@@ -224,11 +228,10 @@ const Pairs = (() => {
 
     figures(shot) {
       if (shot.level_error === null || shot.level_error === undefined) return [];
-      const about = shot.estimated ? "≈ " : "";
       const rows = [
-        [_("Error"), about + Page.levels(shot.level_error)],
+        [_("Error"), about(shot) + Page.levels(shot.level_error)],
         [_("Doing nothing"), Page.level(shot.identity_error)],
-        [_("Recovered"), about + Page.percent(shot.recovered_share)],
+        [_("Recovered"), about(shot) + Page.percent(shot.recovered_share)],
       ];
       if (shot.estimated) {
         rows.push([
@@ -364,34 +367,150 @@ const Pairs = (() => {
     return Math.min(0, Math.max(box - picture, box / 2 - place * picture));
   }
 
+  // Of many pairs one is chosen in a table: in one that the page has, with a row a pair, or in ours.
+  class Picker {
+    constructor(container, table) {
+      this.container = container;
+      this.table = table;
+      if (table) return;
+      this.help = element("p", "help");
+      this.box = element("div", "scroll picks");
+      this.box.tabIndex = 0;
+      this.box.setAttribute("role", "group");
+      this.own = element("table", "summary-table");
+      this.box.append(this.own);
+      container.before(this.help, this.box);
+    }
+
+    // Return the shots that are to be shown now.
+    choose(shots) {
+      this.shots = shots;
+      const many = shots.length > FEW;
+      if (!this.table) this.help.hidden = this.box.hidden = !many;
+      if (!many) return shots;
+      if (!shots.some((shot) => shot.name === this.chosen)) this.chosen = shots[0].name;
+      this.draw();
+      return shots.filter((shot) => shot.name === this.chosen);
+    }
+
+    draw() {
+      if (this.table) this.upgrade();
+      else this.fill();
+      this.buttons().forEach((button, index) => {
+        button.setAttribute("aria-pressed", String(this.shots[index].name === this.chosen));
+      });
+    }
+
+    buttons() {
+      return [...(this.table || this.own).querySelectorAll("tbody .pick")];
+    }
+
+    button(index) {
+      const { name } = this.shots[index];
+      const button = element("button", "pick", Page.beside(name));
+      button.type = "button";
+      button.title = name;
+      button.addEventListener("click", () => {
+        this.chosen = this.shots[index].name;
+        showAll(this.container, this.choose(this.shots));
+      });
+      return button;
+    }
+
+    upgrade() {
+      if (this.buttons().length) return;
+      [...this.table.tBodies[0].rows].forEach((row, index) => {
+        row.cells[0].replaceChildren(this.button(index));
+      });
+    }
+
+    fill() {
+      this.help.textContent = _("Choose a pair: the pictures below are its own.");
+      this.box.setAttribute("aria-label", _("All pairs"));
+      const columns = this.columns();
+      const heading = (text) => {
+        const cell = element("th", "", text);
+        cell.scope = "col";
+        return cell;
+      };
+      const titles = [_("Pair"), ...columns.map((column) => column.title)].map(heading);
+      const names = this.shots.map((shot) => shot.name);
+      if (String(names) !== String(this.names)) {
+        this.names = names;
+        const top = element("thead");
+        const body = element("tbody");
+        top.append(element("tr"));
+        body.append(...names.map((_name, index) => {
+          const row = element("tr");
+          const first = element("th");
+          first.scope = "row";
+          first.append(this.button(index));
+          row.append(first, ...columns.map(() => element("td")));
+          return row;
+        }));
+        this.own.replaceChildren(top, body);
+      }
+      this.own.tHead.rows[0].replaceChildren(...titles);
+      this.shots.forEach((shot, index) => {
+        const cells = this.own.tBodies[0].rows[index].querySelectorAll("td");
+        columns.forEach((column, at) => { cells[at].textContent = column.of(shot); });
+      });
+    }
+
+    // What the table tells of a pair: its figures, or those of each run.
+    columns() {
+      const [first] = this.shots;
+      if (first.notes) {
+        return Object.keys(first.notes).map((label) => (
+          { title: Page.shortened(label, LONGEST), of: (shot) => shot.notes[label] }));
+      }
+      if (first.level_error === null || first.level_error === undefined) return [];
+      return [
+        { title: _("Error"), of: (shot) => about(shot) + Page.level(shot.level_error) },
+        { title: _("Doing nothing"), of: (shot) => Page.level(shot.identity_error) },
+        { title: _("Recovered"), of: (shot) => about(shot) + Page.percent(shot.recovered_share) },
+      ];
+    }
+  }
+
+  const about = (shot) => (shot.estimated ? "≈ " : "");
+  let picker = null;
+
   Page.onLanguage(() => {
+    if (picker?.shots?.length > FEW) picker.draw();
     for (const card of cards.values()) card.describe();
   });
+
+  // Show one card a shot, in their order; a card that stays keeps its slider and its place.
+  function showAll(container, shots) {
+    const names = new Set(shots.map((shot) => shot.name));
+    for (const [name, card] of cards) {
+      if (names.has(name)) continue;
+      seen.unobserve(card.node);
+      card.node.remove();
+      cards.delete(name);
+    }
+    for (const shot of shots) {
+      let card = cards.get(shot.name);
+      if (!card) {
+        card = new Card(shot.name);
+        cards.set(shot.name, card);
+        container.append(card.node);
+        card.show(shot);
+        seen.observe(card.node);
+      } else {
+        card.show(shot);
+      }
+    }
+  }
 
   return {
     listenToSlider,
 
-    // Show one card a shot, in their order; a card that stays keeps its slider and its place.
-    show(container, shots) {
-      const names = new Set(shots.map((shot) => shot.name));
-      for (const [name, card] of cards) {
-        if (names.has(name)) continue;
-        seen.unobserve(card.node);
-        card.node.remove();
-        cards.delete(name);
-      }
-      for (const shot of shots) {
-        let card = cards.get(shot.name);
-        if (!card) {
-          card = new Card(shot.name);
-          cards.set(shot.name, card);
-          container.append(card.node);
-          card.show(shot);
-          seen.observe(card.node);
-        } else {
-          card.show(shot);
-        }
-      }
+    // Show the shots; of many, the one that is chosen in `table`, or in a table above.
+    show(container, shots, table) {
+      picker ||= new Picker(container, table);
+      showAll(container, picker.choose(shots));
     },
   };
 })();

@@ -176,11 +176,17 @@ const Reasons = {
     const elapsed = Page.duration(status.elapsed_s);
     Page.setText("elapsed", running ? _("{time} so far", { time: elapsed }) : "");
 
-    document.getElementById("progress").value = share();
+    const progress = document.getElementById("progress");
+    if (status.state === "starting") progress.removeAttribute("value"); // it moves
+    else progress.value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
     // Out of how many is a plan, which is void once the time is up.
     Page.setText("step", counted(status.step, status.state === "finished" ? null : status.total_steps));
     Page.setText("epoch", counted(status.epoch, status.total_epochs));
+    // Without an adversary lambda_L1 has nothing to weigh against, and neither figure says anything.
+    for (const id of ["weighted", "lambda"]) {
+      document.getElementById(id).parentElement.hidden = status.weighted === false;
+    }
     Page.setText("weighted", Page.level(status.curves.G_L1?.at(-1)));
     Page.setText("lr", Page.rate(status.lr));
     Page.setText("lambda", String(status.lambda_L1));
@@ -229,6 +235,7 @@ const Reasons = {
     },
     weighted() {
       const steps = column("step");
+      if (status.weighted === false) return { x: [0, 1], help: "", series: [] };
       return {
         x: steps,
         help: _("Contains lambda_L1 = {lambda}: 1.0 here is {levels} grey levels. Do not compare " +

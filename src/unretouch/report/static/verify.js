@@ -146,11 +146,13 @@
       [best(figure), "best"],
     ];
     const body = rows(data.likeness, cells);
-    const weighted = row("first", "G_L1",
-      [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
-    const meaning = explained(_("The same error as the training log shows it: times lambda_L1 = " +
-      "{lambda}.", { lambda: pair.lambda_L1 }), 5);
-    body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
+    if (data.weighted) {
+      const weighted = row("first", "G_L1",
+        [[Page.number(pair.G_L1, 2), "ours"], ["", ""], ["", ""], ["", ""], ["0", "best"]]);
+      const meaning = explained(_("The same error as the training log shows it: times lambda_L1 = " +
+        "{lambda}.", { lambda: pair.lambda_L1 }), 5);
+      body.splice(data.likeness[0].parts.length + 1, 0, weighted, meaning);
+    }
     const nothing = _("Doing nothing");
     const headings = [_("Figure"), _("Frame"), nothing, _("Area"), nothing, _("Best")];
     fill("likeness", headings, body);
@@ -245,15 +247,21 @@
       ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error: cut.error }
       : { ...pair.pictures, error: pair.error_map };
     const crops = element("div", "crops");
+    crops.tabIndex = 0;
+    crops.setAttribute("role", "group");
+    // Where the loupe looks, in pixels of the picture; at 100 % it shows the whole place.
+    const [left, top] = cut ? [0, 0] : [place.left, place.top];
+    const middle = place.side / 2;
+    const at = { x: left + middle, y: top + middle, zoom: 1 };
+    const zooms = element("div", "choice");
     crops.append(...Object.entries(files).map(([label, file]) => {
       const figure = element("figure", "crop");
       const view = element("div");
       view.style.width = view.style.height = `${place.side}px`;
       const image = element("img");
+      image.addEventListener("load", look);
       image.src = Page.pictureUrl(file);
       image.alt = `${pair.name}, ${_(LABELS[label])}`;
-      image.style.left = cut ? "0" : `${-place.left}px`;
-      image.style.top = cut ? "0" : `${-place.top}px`;
       view.append(image);
       const caption = element("figcaption");
       if (label !== "error") caption.append(element("strong", "", label), " ");
@@ -264,7 +272,78 @@
     const value = Page.levels(place.level_error);
     const title = name === "worst" ? _("The worst place: off by {value}", { value })
       : _("A typical place: off by {value}", { value });
-    byId(`place-${name}`).replaceChildren(element("h3", "", title), crops);
+    crops.setAttribute("aria-label", `${title}. ${_(
+      "Click a place to enlarge it in every picture; drag or use the arrow keys to move, + and − to " +
+      "zoom, 0 for the whole",
+    )}`);
+    zooms.setAttribute("role", "group");
+    zooms.setAttribute("aria-label", _("Loupe"));
+    zooms.append(...[1, 2, 3, 4].map((zoom) => {
+      const button = element("button", "", `${100 * zoom}%`);
+      button.type = "button";
+      button.addEventListener("click", () => aim(at.x, at.y, zoom));
+      return button;
+    }));
+    listen();
+    look();
+    byId(`place-${name}`).replaceChildren(element("h3", "", title), zooms, crops);
+
+    function aim(x, y, zoom) {
+      at.zoom = Math.min(4, Math.max(1, zoom));
+      const reach = middle - middle / at.zoom; // from the middle of the place
+      at.x = left + middle + Math.min(reach, Math.max(-reach, x - left - middle));
+      at.y = top + middle + Math.min(reach, Math.max(-reach, y - top - middle));
+      look();
+    }
+
+    function look() {
+      for (const image of crops.querySelectorAll("img")) {
+        if (!image.naturalWidth) continue;
+        image.style.width = `${image.naturalWidth * at.zoom}px`;
+        image.style.left = `${middle - at.x * at.zoom}px`;
+        image.style.top = `${middle - at.y * at.zoom}px`;
+      }
+      zooms.childNodes.forEach((button, index) => {
+        button.setAttribute("aria-pressed", String(index + 1 === at.zoom));
+      });
+      crops.classList.toggle("zoomed", at.zoom > 1);
+    }
+
+    function listen() {
+      let drag = null;
+      crops.addEventListener("pointerdown", (event) => {
+        const view = event.target.closest(".crop div");
+        if (!view || event.button !== 0) return;
+        event.preventDefault(); // else the browser drags the picture
+        crops.focus({ preventScroll: true });
+        if (at.zoom > 1) {
+          view.setPointerCapture(event.pointerId);
+          drag = { x: event.clientX, y: event.clientY };
+          return;
+        }
+        const box = view.getBoundingClientRect();
+        aim(left + event.clientX - box.left, top + event.clientY - box.top, 4);
+      });
+      crops.addEventListener("pointermove", (event) => {
+        if (!drag) return;
+        aim(at.x - (event.clientX - drag.x) / at.zoom, at.y - (event.clientY - drag.y) / at.zoom, at.zoom);
+        drag = { x: event.clientX, y: event.clientY };
+      });
+      for (const end of ["pointerup", "pointercancel"]) crops.addEventListener(end, () => { drag = null; });
+      crops.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const step = 20 / at.zoom;
+        const act = {
+          ArrowLeft: () => aim(at.x - step, at.y, at.zoom), ArrowRight: () => aim(at.x + step, at.y, at.zoom),
+          ArrowUp: () => aim(at.x, at.y - step, at.zoom), ArrowDown: () => aim(at.x, at.y + step, at.zoom),
+          "+": () => aim(at.x, at.y, at.zoom + 1), "=": () => aim(at.x, at.y, at.zoom + 1),
+          "-": () => aim(at.x, at.y, at.zoom - 1), 0: () => aim(at.x, at.y, 1),
+        }[event.key];
+        if (!act || (event.key.startsWith("Arrow") && at.zoom === 1)) return;
+        event.preventDefault();
+        act();
+      });
+    }
   }
 
   function reduced(pair) {
@@ -361,7 +440,11 @@
     showProbe();
   }
 
-  picks.forEach((pick, index) => pick.addEventListener("click", () => { chosen = index; show(); }));
+  picks.forEach((pick, index) => {
+    pick.title = data.pairs[index].name;
+    pick.textContent = Page.beside(pick.title);
+    pick.addEventListener("click", () => { chosen = index; show(); });
+  });
   Page.onLanguage(showAll);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAll);
   Page.start();

@@ -133,7 +133,7 @@ def _lines(done: Done, pace: Pace) -> Iterator[str]:
     counted = f"; {', '.join(filter(None, [pace.counted, pace.left]))}" if pace.many else ""
     yield (
         f"{done.source} -> {done.output}: {done.megapixels:.1f} megapixels, "
-        f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} levels on average{counted}"
+        f"{done.seconds:.1f} s, changed by {done.mean_change:.2f} grey levels on average{counted}"
     )
     if done.far and done.distance:
         yield f"{done.source.name}: far from the pairs: {done.distance.why}{_done_about_it(done)}"
@@ -198,8 +198,8 @@ class Pace:
 
 
 JPEG_AND_MASK = (
-    "note: a JPEG is coded anew, so pixels outside the mask, where nothing was changed, may differ "
-    "by a little; --format png keeps them bit for bit"
+    "note: a JPEG is compressed again, so pixels outside the mask may differ by a little; "
+    "--format png keeps them bit for bit"
 )
 """Said of a run with a mask."""
 READ_AHEAD = 30_000_000

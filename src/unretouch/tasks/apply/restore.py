@@ -227,8 +227,8 @@ class Restorer:
         if self._model.info.per_picture:
             self._fix_statistics(view, height, width)
             notes.append(
-                "this generator normalises by the whole picture; as that is too large for one "
-                "piece, its statistics were measured first and then fixed"
+                "too large for one piece: restored in parts, by statistics of the whole that were "
+                "measured first"
             )
         if self._overlap is None:
             self._overlap = self._measured_overlap(view, height, width)

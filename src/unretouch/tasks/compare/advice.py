@@ -28,7 +28,6 @@ RIGHT_LAMBDAS = (400, 500)
 """What the guide raises lambda_L1 to."""
 LOW_LAMBDA = 200
 """What the guide lowers it to."""
-_OF_LAMBDA = ("compare_smooth", "compare_noisy", "compare_misplaced", "compare_harmful")
 
 FALLING = 0.05
 """Fall, as a share, from which on more training is advised."""
@@ -187,21 +186,20 @@ def _from_figures(
     values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
     if energy > _TEXTURE.highest_energy:
         noisy = _(
-            "{pair}: the texture has {energy} times the strength of the true one (1 is right).",
+            "{pair}: the texture is {energy} times as strong as the true one (1 is right).",
             **values,
         )
         return "lower_lambda", [Sentence("compare_noisy", noisy)]
     if energy < _TEXTURE.lowest_energy:
         smooth = _(
-            "{pair}: the texture has only {energy} times the strength of the true one (1 is "
-            "right).",
+            "{pair}: the texture is only {energy} times as strong as the true one (1 is right).",
             **values,
         )
         return "raise_lambda", [Sentence("compare_smooth", smooth)]
     if coherence < _TEXTURE.coherence:
         misplaced = _(
-            "{pair}: texture of the right strength ({energy}) in the wrong place: it agrees with "
-            "the true one by {coherence} (1 is every pore in its place).",
+            "{pair}: the texture is as strong as the true one ({energy}), but in the wrong place "
+            "({coherence}; 1 is every pore in its place).",
             **values,
         )
         return "raise_lambda", [Sentence("compare_misplaced", misplaced)]
@@ -239,12 +237,6 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
         lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", now=now, to=str(LOW_LAMBDA))
         flags = f"--lambda_L1 {LOW_LAMBDA}"
         return Advice(action, flags, Sentence("compare_lower", lower), because)
-    if settings.lambda_GAN == 0 and any(r.key in _OF_LAMBDA for r in because):
-        no_adversary = _(
-            "Raising or lowering lambda_L1 changes nothing here: without an adversary "
-            "(lambda_GAN 0) it has nothing to weigh against."
-        )
-        because = [*because, Sentence("compare_no_adversary", no_adversary)]
     if settings.minutes is not None:
         flags = f"--minutes {2 * settings.minutes:g}"
         more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))

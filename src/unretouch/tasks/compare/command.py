@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from unretouch import __version__
@@ -20,7 +19,7 @@ from unretouch.base.errors import ExitCode
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import NO_VALUE, duration, number, percent, say, table
+from unretouch.report.console import NO_VALUE, FittedTable, duration, number, percent, say, table
 from unretouch.report.pages import write_page
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.settings.commands import CompareSettings
@@ -45,17 +44,18 @@ def main(settings: CompareSettings, console: Console | None = None) -> int:
 def renderables(comparison: Comparison) -> Iterator[RenderableType]:
     """Yield what to print on a rich console, in order."""
     yield ranking_table(comparison)
-    yield Text(comparison.why_not_weighted().english() + "\n")
+    yield Text(comparison.why_not_weighted().english() + "\n" if comparison.weighted else "")
     settings = differing_settings([one.record for one in comparison.runs])
     if settings:
         yield settings_table(settings)
+        yield Text()
     yield advice_text(comparison)
     for one in comparison.left_out:
         yield Text(f"left out: {one.name}: {one.reason.english()}")
     yield Text(comparison.take().english(), style="bold")
 
 
-def ranking_table(comparison: Comparison) -> Table:
+def ranking_table(comparison: Comparison) -> FittedTable:
     """Return the runs, best first."""
     rows = [
         (
@@ -71,17 +71,17 @@ def ranking_table(comparison: Comparison) -> Table:
         for one in comparison.runs
     ]
     return table(
-        f"Doing nothing costs {comparison.identity_error:.3f} grey levels",
+        f"Doing nothing is off by {comparison.identity_error:.3f} grey levels",
         ("", "run"),
-        ("error", "recovered", "texture", "strength", "in place", "time"),
+        ("error", "recovered", "texture back", "strength", "in place", "time"),
         rows,
-        "By the sum of the places in error, recovered and texture. Strength: the texture's "
-        "beside the true one (1 is right); in place: its agreement with the true one; texture: "
-        "the share of it that is back.",
+        "Best first, by the places in error, recovered and texture back, added up. Strength of the "
+        "texture: 1 is right, less is smooth, more is noise. In place: 1 is every pore where it "
+        "was, 0 is grain.",
     )
 
 
-def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> Table:
+def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     """Return what differs in the settings, a setting a row."""
     rows = [
         (name, *(setting_text(value, NO_VALUE) for value in row.values()))
@@ -139,6 +139,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         {"identity": whole, "colours": COLOURS, "curves": curves, "pairs": shown},
         record=record,
         best=record["runs"][0],
+        weighted=comparison.weighted,
         marks=_marks(record["runs"]),
         pairs=shown,
         duration=duration,

@@ -97,6 +97,11 @@ class Comparison:
         return self.runs[0]
 
     @property
+    def weighted(self) -> bool:
+        """Whether lambda_L1 weighs anything in any of the runs."""
+        return any(one.record.settings.lambda_GAN > 0 for one in self.runs)
+
+    @property
     def identity_error(self) -> float:
         """Mean error of doing nothing, in grey levels."""
         return self.best.score.mean.identity_error
@@ -126,8 +131,8 @@ class Comparison:
         lambdas = sorted({c.record.settings.lambda_L1 for c in self.runs} - {0.0}) or [100.0]
         worth = ", ".join(f"{1 / weighted_l1(1.0, value):.3g} ({value:g})" for value in lambdas)
         why = _(
-            "Never by G_L1: it contains lambda_L1, so the same number means another error in each "
-            "run. In grey levels, G_L1 1.0 is worth (by lambda_L1): {worth}.",
+            "Runs are not ranked by G_L1: it contains lambda_L1, so the same number is another "
+            "error in each run. G_L1 1.0 in grey levels (lambda_L1 in brackets): {worth}.",
             worth=worth,
         )
         return Sentence("compare_not_weighted", why)
@@ -280,7 +285,7 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
         notes.append(Sentence(f"compare_{record.state}", ended))
     if tendency is None:
         short = _(
-            "Too few log lines ({lines}) to tell whether the error was still falling.",
+            "Whether the error was still falling cannot be told from {lines} log lines.",
             lines=str(len(record.curve["step"])),
         )
         notes.append(Sentence("compare_short_log", short))

@@ -38,8 +38,13 @@ from unretouch.tasks.verify.measuring import (
     remove_old_pictures,
     simulated_pair,
 )
-from unretouch.tasks.verify.probe import AMOUNTS, probe_points
-from unretouch.tasks.verify.report import renderables, report, write_verify_page
+from unretouch.tasks.verify.probe import probe_points
+from unretouch.tasks.verify.report import (
+    detail_tables,
+    report,
+    verdict_lines,
+    write_verify_page,
+)
 from unretouch.training.stopping import StoppedNow
 from unretouch.training.training_pairs import cache_bytes
 
@@ -91,7 +96,7 @@ def _verify_pictures(request: VerifySettings, console: Console) -> Verified:
     facts = {"pictures": str(request.images), "lambda_L1": f"{weight:g}"}
     training = [one.figures for one in shown]
     verification = Verification(training, thresholds=request.thresholds, extra=extra)
-    return _tell(console, folder, title, facts, subject, verification, shown)
+    return _tell(console, request, folder, title, facts, subject, verification, shown)
 
 
 def _verify_model(request: VerifySettings, console: Console) -> Verified:
@@ -108,7 +113,7 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
     for warning in (*loaded.warnings, *(strangers.warnings if strangers else ())):
         say(console, f"note: {warning}")
     if subject.run and not trained_on(subject.run, loaded.manifest, settings.phase):
-        say(console, "note: these are not the pairs it was trained on: read `memorised` so")
+        say(console, "note: it was not trained on these pairs: read what is said of memorising so")
     if strangers:
         _refuse_seen(loaded, strangers, request.heldout)
     photos = _photos(request.self_test)
@@ -136,6 +141,7 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
         thresholds=request.thresholds,
         cross=cross,
         extra=extra,
+        weighted=settings.lambda_GAN > 0,
     )
     facts = {
         "epoch": request.epoch,
@@ -145,6 +151,8 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
     }
     if request.weights:
         del facts["epoch"]
+    if not verification.weighted:
+        del facts["lambda_L1"]
     told = {
         "run": subject.run.name if subject.run else None,
         "weights": str(subject.weights),
@@ -153,7 +161,7 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
         "netG": settings.netG,
         "lambda_L1": subject.lambda_L1,
     }
-    return _tell(console, folder, subject.name, facts, told, verification, shown)
+    return _tell(console, request, folder, subject.name, facts, told, verification, shown)
 
 
 def _with_data(request: VerifySettings, settings: TrainSettings) -> TrainSettings:
@@ -161,7 +169,7 @@ def _with_data(request: VerifySettings, settings: TrainSettings) -> TrainSetting
     dataroot = request.dataroot or settings.dataroot
     if not dataroot:
         raise UsageError(
-            "nothing tells which pairs it was trained on", "--dataroot", "Give their folder"
+            "it is not known which pairs it was trained on", "--dataroot", "Give their folder"
         )
     phase = settings.phase if request.phase is None else request.phase
     return dataclasses.replace(settings, dataroot=dataroot, phase=phase)
@@ -199,11 +207,9 @@ def _measured(
 ) -> list[Shown]:
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request
-    told = "measuring"
-    if not request.no_probe:
-        passes = sum(len(amounts) for amounts in AMOUNTS.values())
-        told += f", {passes} forward passes a pair for the probe; --no_probe leaves them out"
-    with console.status(told):
+    told = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    faster = "" if request.no_probe else " (faster with --no_probe)"
+    with console.status(f"measuring {told}{faster}"):
         if request.engine == "local" and (request.jobs or 1) == 1:
             return [measuring.of(subject, group, pair) for group, pair in pairs]
         jobs = [(group, PairFiles(pair.name, pair.files)) for group, pair in pairs]
@@ -214,6 +220,7 @@ def _measured(
 
 def _tell(
     console: Console,
+    request: VerifySettings,
     folder: Path,
     title: str,
     facts: dict[str, str],
@@ -221,13 +228,15 @@ def _tell(
     verification: Verification,
     shown: Sequence[Shown],
 ) -> Verified:
-    """Write page and report, remove the pictures of an earlier one, and print the tables."""
+    """Write page and report, remove the pictures of an earlier one, and print the verdicts."""
     page = write_verify_page(folder, title, facts, verification, shown)
     path = folder / "report.json"
     durable.write_json(path, report(verification, subject))
     remove_old_pictures(folder, shown)
-    for table in renderables(verification):
-        console.print(table)
-    say(console, f"report: {path}")
+    for table in detail_tables(verification) if request.details else ():
+        console.print(table, highlight=False)
     say(console, f"page: {page}")
+    say(console, f"report: {path}")
+    for lines in verdict_lines(verification):
+        console.print(lines, highlight=False)
     return Verified(verification, path, page)

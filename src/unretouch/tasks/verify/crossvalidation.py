@@ -38,8 +38,8 @@ def leave_one_out(
         raise DataError("needs at least two training pairs, one to hold out", "--cross")
     for index, heldout in enumerate(pairs):
         tell(
-            f"leave-one-out {index + 1} of {len(pairs)}: training without {heldout.name}, "
-            f"{minutes_each:.2g} minutes"
+            f"{index + 1} of {len(pairs)}: training {minutes_each:.2g} minutes without "
+            f"{heldout.name}"
         )
         others = [pair for pair in pairs if pair is not heldout]
         with tempfile.TemporaryDirectory(prefix="unretouch-cross-") as folder:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from unretouch import __version__
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.metrics.table import METRICS
-from unretouch.report.console import NO_VALUE, doing_nothing, number, percent, table
+from unretouch.report.console import NO_VALUE, FittedTable, number, parts_of, percent, table
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import (
     PLAIN,
@@ -29,6 +28,7 @@ from unretouch.report.pair_figures import (
 )
 from unretouch.report.short_verdicts import verdict_line
 from unretouch.report.verdicts import (
+    QUESTIONS,
     CrossRuns,
     ProbePoint,
     Verdict,
@@ -143,6 +143,7 @@ def write_verify_page(
         "pairs": pairs,
         "probe": [asdict(point) for point in verification.probe],
         "cross": asdict(cross) if cross else None,
+        "weighted": verification.weighted,
         "likeness": [_shown_metric(METRICS[name]) for name in PLAIN],
         "texture": [
             *(_shown_metric(METRICS[name]) for name in TEXTURE),
@@ -156,8 +157,10 @@ def write_verify_page(
         title=title,
         facts=facts,
         verdicts=verdicts.values(),
+        questions=QUESTIONS,
         pairs=pairs,
         probed=bool(verification.probe),
+        weighted=verification.weighted,
     )
 
 
@@ -191,66 +194,72 @@ def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     }
 
 
-# --- at a terminal: a table and a verdict for each question
+# --- at a terminal: verdicts, and before them, where they are asked for, the tables
 
 
-def renderables(verification: Verification) -> list[RenderableType]:
-    """Return what to print on a rich console, in order."""
-    verdicts, extra = verification.verdicts, verification.extra
+def verdict_lines(verification: Verification) -> list[RenderableType]:
+    """Return each question with its verdict."""
+    return [verdict_line(verdict) for verdict in verification.verdicts.values()]
+
+
+def detail_tables(verification: Verification) -> list[RenderableType]:
+    """Return the figures behind the verdicts, in order."""
+    extra = verification.extra
     shown: list[RenderableType] = []
     if pairs := verification.training:
-        shown += [_memorised_table(pairs), verdict_line(verdicts["memorised"])]
-        shown += [_texture_table("Is the texture back?", pairs), verdict_line(verdicts["texture"])]
+        shown += [_memorised_table(pairs, verification.weighted), Text()]
+        shown += [_texture_table(QUESTIONS["texture"], pairs), Text()]
         shown += _beyond_texture("Larger than pores: light and form", pairs, extra)
     if pairs := verification.heldout:
-        title = "Does it hold on unseen portraits?"
-        shown += [_unseen_table(title, pairs, _origin(verification.cross))]
-    shown += [verdict_line(verdicts["unseen"])]
-    if pairs:
-        shown += [_texture_table("The texture of unseen portraits", pairs)]
-        shown += [verdict_line(verdicts["unseen_texture"])]
+        title = QUESTIONS["unseen"]
+        shown += [_unseen_table(title, pairs, _origin(verification.cross)), Text()]
+        shown += [_texture_table("The texture of unseen portraits", pairs), Text()]
         shown += _beyond_texture("Larger than pores on unseen portraits", pairs, extra)
-    if verification.self_test:
-        shown += [_unseen_table("Self-test: with a simulated retouch", verification.self_test)]
-        shown += [verdict_line(verdicts["self_test"])]
+    if photos := verification.self_test:
+        shown += [_unseen_table("Self-test: with a simulated retouch", photos), Text()]
     if verification.probe:
-        shown += [_probe_table(verification.probe), verdict_line(verdicts["probe"])]
+        shown += [_probe_table(verification.probe), Text()]
     return shown
 
 
-def _memorised_table(pairs: Sequence[PairFigures]) -> Table:
-    """Return the figures of likeness, whole frame and retouched area, beside doing nothing."""
+def _memorised_table(pairs: Sequence[PairFigures], weighted: bool) -> FittedTable:
+    """Return the figures of likeness, whole frame and retouched area, beside doing nothing; G_L1
+    where it is `weighted` by anything."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
-        in_area = f"{pair.judged_G_L1:.2f}" if pair.by_area else ""
+        frame, area = _likeness(pair, "frame"), _likeness(pair, "area")
+        outside = ["", number(pair.added_outside), *[""] * 6]
+        if weighted:
+            frame = (*frame, f"{pair.G_L1:.2f}")
+            area = (*area, f"{pair.judged_G_L1:.2f}" if pair.by_area else "")
+            outside.append("")
         rows += [
-            (pair.name, "frame", *_likeness(pair, "frame", f"{pair.G_L1:.2f}")),
-            ("", f"area {pair.area_share:.0%}", *_likeness(pair, "area", in_area)),
-            ("", "added outside", "", number(pair.added_outside), *[""] * 8),
+            (pair.name, "frame", *frame),
+            ("", f"area {pair.area_share:.0%}", *area),
+            ("", "outside", *outside),
         ]
+    numbers = ("recovered", "error", "doing nothing", "exact", "95%", "max", "PSNR", "SSIM")
     return table(
-        "Did it memorise?",
+        QUESTIONS["memorised"],
         ("pair", "where"),
-        ("idle", "error", "95%", "99%", "max", "G_L1", "share", "exact", "PSNR", "SSIM"),
+        (*numbers, "G_L1") if weighted else numbers,
         rows,
-        "Errors in grey levels of 255; idle: that of doing nothing; share: the recovered one; "
-        "area: what was retouched; added outside: what was changed where nothing should be."
+        "Errors in grey levels, 0 to 255. Area: what was retouched. Outside: what was changed "
+        "where nothing should be. 95%: so much of the picture is off by less."
         + "".join(_told_apart(pair) for pair in pairs),
     )
 
 
-def _likeness(pair: PairFigures, part: str, weighted: str) -> tuple[str, ...]:
+def _likeness(pair: PairFigures, part: str) -> tuple[str, ...]:
     ours = getattr(pair.prediction, part)
     nothing = getattr(pair.identity, part)["level_error"]
     return (
-        number(nothing, 2),
+        percent(ours["recovered_share"]),
         number(ours["level_error"]),
-        number(ours["level_error_p95"], 1),
-        number(ours["level_error_p99"], 1),
-        number(ours["level_error_max"], 1),
-        weighted,
-        number(ours["recovered_share"], 2),
+        number(nothing),
         percent(ours["exact_pixels"]),
+        number(ours["level_error_p95"], 1),
+        number(ours["level_error_max"], 1),
         number(ours["psnr"], 1),
         number(ours["ssim"], 4),
     )
@@ -259,9 +268,9 @@ def _likeness(pair: PairFigures, part: str, weighted: str) -> tuple[str, ...]:
 def _told_apart(pair: PairFigures) -> str:
     if pair.grade is not None:
         return (
-            f"\n{pair.name} is graded: a colour curve is {pair.grade.levels:.2f} of what doing "
-            f"nothing costs, the retouch {pair.identity_retouch:.2f}; judged by its area, where "
-            "all is compared in the colours of the answer."
+            f"\n{pair.name} has a colour grade: of the error of doing nothing "
+            f"{pair.grade.levels:.2f} is a colour curve, {pair.identity_retouch:.2f} the retouch. "
+            "It is judged by its area, in the colours of the answer."
         )
     if pair.moved:
         return (
@@ -270,34 +279,37 @@ def _told_apart(pair: PairFigures) -> str:
         )
     if pair.identity_parts is None:
         return ""
-    told = doing_nothing(sum(pair.identity_parts), pair.identity_parts, 2)
-    return f"\n{pair.name} is two files compressed apart: doing nothing {told}; judged by its area."
+    told = parts_of(pair.identity_parts, 2)
+    return (
+        f"\n{pair.name} is two files compressed separately: doing nothing is {told}. It is judged "
+        "by its area."
+    )
 
 
-def _texture_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+def _texture_table(title: str, pairs: Sequence[PairFigures]) -> FittedTable:
     """Return energy and coherence by octave band beside doing nothing and grain overlay."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
         rows += [
-            (pair.name, "prediction", *_texture(pair.prediction)),
-            ("", "idle", *_texture(pair.identity)),
+            (pair.name, "generated", *_texture(pair.prediction)),
+            ("", "doing nothing", *_texture(pair.identity)),
             ("", "grain", *_texture(pair.grain)),
         ]
     return table(
         title,
-        ("pair", "answer"),
+        ("pair", "picture"),
         (*(f"{low}-{high} px" for low, high in BANDS), "SSIM"),
         rows,
-        "By size of detail: energy beside the true skin's (1 is right, less is smooth, more is "
-        "noise) / coherence with the removed detail (1: pores in their place, 0: grain); SSIM: of "
-        "the detail alone; idle: doing nothing; grain: a grain overlay of matched energy.",
+        "By size of texture: strength (1 is right, less is smooth, more is noise) / coherence "
+        "(1: every pore in its place, 0: grain). SSIM is that of the texture alone. Grain is a "
+        "grain overlay of the right strength.",
     )
 
 
 def _texture(candidate: Candidate) -> tuple[str, ...]:
     area = candidate.area
     by_size = (
-        f"{number(area[f'band_energy_{part}'], 2)} / {number(area[f'detail_coherence_{part}'], 2)}"
+        f"{number(area[f'band_energy_{part}'], 2)}/{number(area[f'detail_coherence_{part}'], 2)}"
         for part in PARTS
     )
     return (*by_size, number(area["detail_ssim"], 2))
@@ -314,19 +326,19 @@ def _beyond_texture(
         (key,) = metric.keys
         answers = [(pair.name, pair.prediction, pair.identity, pair.grain) for pair in pairs]
         rows = [(name, *(number(one.area[key]) for one in ours)) for name, *ours in answers]
-        shown += [table(key, ("pair",), ("prediction", "idle", "grain"), rows)]
+        shown += [table(key, ("pair",), ("generated", "doing nothing", "grain"), rows)]
         shown += [Text(f"{metric.explanation}\n")]
     return shown
 
 
-def _coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
+def _coarse_table(title: str, pairs: Sequence[PairFigures]) -> FittedTable:
     """Return of each coarse band its share of the retouch, and how much of it was recovered."""
     bands = max((pair.coarse for pair in pairs), key=len)
     rows = []
     for pair in pairs:
         shares = retouch_shares(pair)
         cells = [
-            f"{number(band.recovered, 2)} / {percent(shares[f'{band.low}_{band.high}'], 0)}"
+            f"{percent(band.recovered, 0)} / {percent(shares[f'{band.low}_{band.high}'], 0)}"
             for band in pair.coarse
         ]
         cells += [NO_VALUE] * (len(bands) - len(cells))
@@ -337,11 +349,11 @@ def _coarse_table(title: str, pairs: Sequence[PairFigures]) -> Table:
         ("pair",),
         (*(f"{band.low}-{band.high} px" for band in bands), "all finer"),
         rows,
-        "By size, in the retouched area: recovered energy / share of the retouch's energy.",
+        "By size, in the retouched area: how much is recovered / its part of the retouch.",
     )
 
 
-def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") -> Table:
+def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") -> FittedTable:
     """Return the held-out pairs' errors over frame, skin and the rest."""
     rows = []
     for pair in pairs:
@@ -350,16 +362,16 @@ def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") ->
         name = pair.name
         for where, part in (("frame", frame), ("skin", pair.skin), ("elsewhere", pair.elsewhere)):
             if part is not None:
-                errors = (number(part.identity_error), number(part.level_error))
-                share, of_frame = number(part.recovered_share, 2), percent(part.share_of_frame, 0)
-                rows.append((name, where, *errors, share, of_frame))
+                errors = (number(part.level_error), number(part.identity_error))
+                of_frame = percent(part.share_of_frame, 0)
+                rows.append((name, where, percent(part.recovered_share), *errors, of_frame))
                 name = ""
     return table(
         title,
         ("pair", "where"),
-        ("idle", "error", "recovered", "of the frame"),
+        ("recovered", "error", "doing nothing", "of the frame"),
         rows,
-        f"Errors in grey levels of 255; idle: the error of doing nothing.{origin}",
+        f"Errors in grey levels, 0 to 255.{origin}",
     )
 
 
@@ -367,16 +379,16 @@ def _origin(cross: CrossRuns | None) -> str:
     if cross is None:
         return ""
     return (
-        f" Each pair was judged by a run that never saw it ({cross.runs} runs of "
-        f"{cross.minutes_each:.2g} minutes, which recover {number(cross.own_share, 2)} of their "
-        "own pairs)."
+        f" Each pair was judged by a run that never saw it: {cross.runs} runs of "
+        f"{cross.minutes_each:.2g} minutes, which recover {percent(cross.own_share)} of their "
+        "own pairs."
     )
 
 
-def _probe_table(points: Sequence[ProbePoint]) -> Table:
-    """Return the recovered share under each change."""
+def _probe_table(points: Sequence[ProbePoint]) -> FittedTable:
+    """Return how much is recovered under each change."""
     rows = []
     for point in points:
         by = f"{point.amount:+d} {point.unit}" if point.unit else ""
-        rows.append((point.change, by, number(point.recovered_share, 2)))
-    return table("Memory or skill?", ("change", "by"), ("recovered",), rows)
+        rows.append((point.change, by, percent(point.recovered_share)))
+    return table(QUESTIONS["probe"], ("change", "by"), ("recovered",), rows)
