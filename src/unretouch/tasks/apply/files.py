@@ -16,8 +16,9 @@ from pathlib import Path
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.pixels import images
+from unretouch.pixels.file_kind import RAW
 from unretouch.pixels.photo_kind import Distance
-from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, RAW, Photo
+from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, Photo
 from unretouch.runs.history import Record, append_record, read_records
 from unretouch.settings.commands import ApplySettings
 
