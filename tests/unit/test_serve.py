@@ -193,8 +193,8 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
 @pytest.mark.parametrize(
     ("doubts", "said"),
     [
-        (Doubts(resized=-1.2), "A is 1.2 % smaller than B. Export both once more"),
-        (Doubts(resized=2.0), "A is 2.0 % larger than B. Export both once more"),
+        (Doubts(resized=-1.2), "A is smaller than B by 1.2 %. Export both once more"),
+        (Doubts(resized=2.0), "A is larger than B by 2.0 %. Export both once more"),
         (Doubts(turned=-0.5), "B is turned by -0.5 degrees against A"),
         (Doubts(liquified=(0.1, 3.0)), "“Fast” leaves it out"),
         (Doubts(liquified=(0.6, 3.0)), "the correction of a lens"),

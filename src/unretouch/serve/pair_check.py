@@ -125,13 +125,13 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         percent = round(abs(doubts.resized), 1)
         said.append(
             _(
-                "A is {percent} % larger than B. Export both once more, with the same crop and "
+                "A is larger than B by {percent} %. Export both once more, with the same crop and "
                 "size, or it learns to move the picture.",
                 percent=percent,
             )
             if doubts.resized > 0
             else _(
-                "A is {percent} % smaller than B. Export both once more, with the same crop and "
+                "A is smaller than B by {percent} %. Export both once more, with the same crop and "
                 "size, or it learns to move the picture.",
                 percent=percent,
             )
