@@ -190,7 +190,7 @@ def test_fixed_statistics_are_those_of_the_whole(runs: Path, name: str) -> None:
 def test_a_large_picture_through_batch_norm_says_that_statistics_were_fixed(runs: Path) -> None:
     model = model_of(runs, "resnet")
     notes = Restorer(model, tile=20_000).restore(photo(200, 220)).notes
-    assert any("statistics were measured first and then fixed" in note for note in notes)
+    assert any("restored in parts, by statistics of the whole" in note for note in notes)
 
 
 # --- scale -------------------------------------------------------------------------------------

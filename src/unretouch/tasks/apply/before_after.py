@@ -73,7 +73,7 @@ def write(request: ApplySettings, treated: Sequence[Treated]) -> tuple[Path, lis
     for old in (folder / PICTURES).glob("*.jpg"):
         if old.name not in wanted:
             durable.remove(old)
-    facts = {"strength": f"{request.strength:g}"}
+    facts = {} if request.strength is None else {"strength": f"{request.strength:g}"}
     if request.mask is not None:
         facts["mask"] = Path(request.mask).name
     title = Path(request.run or request.weights or "").name
