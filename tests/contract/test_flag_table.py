@@ -46,7 +46,7 @@ TRAIN_FLAGS = {
     "init_type": (INITS, "normal"),
     "init_gain": ("float", 0.02),
     "recipe": ("classic|fast", "classic"),
-    "aim": ("fit|restore|texture", "fit"),
+    "aim": ("memorise|restore|texture|fit", "fit"),
     "target_error": ("float", 0.0),
     "lambda_L1": ("float", 100.0),
     "lambda_GAN": ("float", 1.0),

@@ -111,7 +111,8 @@ def test_a_folder_without_pictures_is_refused_before_the_pairs_are_read(
     said = done.out.strip().splitlines()
     assert (done.code, len(said)) == (3, 1), done.out
     assert str(also) in said[0]
-    assert said[0].endswith("Name a folder of untouched pictures for --also")
+    advice = "Give the folder that it lies in" if made == "a file" else "Name a folder of untouched"
+    assert advice in said[0]
     assert not place.root.exists()
 
 
