@@ -36,7 +36,7 @@ NOT_RUN = {
     r"unretouch .*--devices 2|(torchrun|srun) .*": "several processes; tests/scale runs them",
     r"pybabel .*": "tests/unit/test_messages.py does so, and compares",
     r"python benchmarks/.*": "takes minutes on a quiet machine",
-    r"(\w+=\d )?(prek|pre-commit|ruff|mypy|pytest|\.ci/run).*": "the checks themselves; CI runs them",
+    r"(\w+=\d )?(prek|pre-commit|ruff|mypy|pytest|\.ci/run).*": "the checks; CI runs them",
 }
 """What is not run, as whole commands, and why."""
 

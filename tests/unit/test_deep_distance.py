@@ -213,7 +213,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
 def test_it_is_in_report_page_and_table_where_asked_for(
     stages: EarlyStages, pictures: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert dispatch([*pictures, "--deep"]) == 0
+    assert dispatch([*pictures, "--deep", "--details"]) == 0
     written = json.loads(Path("verify/report.json").read_text("utf-8"))
     assert written["schema"] == 1
     (pair,) = written["training"]["pairs"]

@@ -19,8 +19,8 @@ from unretouch.tasks.doctor import Finding
 
 TOPICS = [
     "python", "unretouch", "torch", "pillow", "packages", "extra [photo]", "extra [export]",
-    "extra [scale]", "extra [deep]", "extra [ray]", "device", "bf16", "cores", "memory", "folder",
-    "disk",
+    "extra [layers]", "extra [scale]", "extra [deep]", "extra [ray]", "device", "bf16", "cores",
+    "memory", "folder", "disk",
 ]  # fmt: skip
 
 

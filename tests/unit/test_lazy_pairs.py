@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -223,7 +224,8 @@ def test_a_run_by_the_command_line_is_the_same_but_shows_a_sample(
     _, said = capsys.readouterr().out.split(
         "more than --cache_gb holds: decoded as they are needed"
     )
-    assert said.count("trained on") == SHOWN
+    rows = said.partition("exact pixels")[2].partition("Errors in grey levels")[0]
+    assert len(re.findall(r"^\d{3} ", rows, re.MULTILINE)) == SHOWN
     assert f"measured on {SHOWN} of the {SHOWN + 3} pairs" in said
 
 

@@ -19,7 +19,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import fft
 
 from unretouch.base.messages import N_
@@ -123,6 +122,10 @@ def _spectrum(
 
 
 def _inverse(spectrum: npt.NDArray[np.complex64], shape: tuple[int, int]) -> Layer:
+    try:
+        import torch  # late: `apply` may be where it is not installed
+    except ImportError:
+        return np.asarray(fft.irfft2(spectrum, shape), np.float32)
     # Twice as fast as scipy's.
     layer: Layer = torch.fft.irfft2(torch.from_numpy(spectrum), s=shape).numpy()
     return layer

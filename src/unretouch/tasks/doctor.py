@@ -33,6 +33,7 @@ SCHEMA = 1
 EXTRAS = {
     "photo": "16 bits a channel, HEIC, RAW, pictures over 200 megapixels",
     "export": "ONNX and safetensors",
+    "layers": "layered files for Photoshop, Affinity, Krita and GIMP",
     "scale": "one run over several GPUs, processes or machines",
     "deep": "the deep distance of verify",
     "ray": "sweeps and photographs over all GPUs or a cluster",
