@@ -90,13 +90,13 @@ def test_a_made_pair_leads_back_to_the_untouched_picture() -> None:
         assert each.source.shape == each.target.shape
 
 
-def test_made_pairs_are_at_most_half_of_what_is_seen() -> None:
+def test_made_pairs_are_about_a_third_of_what_is_seen() -> None:
     maps = crops.pair_maps([pair()])
     much = [Pair(f"made_{n}", picture(n) // 2, picture(n), ()) for n in range(10)]
     maps += crops.pair_maps(much)
     table = crops.crop_table([pair(), *much], maps, 64, 8, made=len(much))
     places, _ = crops.drawn(table, 0, 0, 2000)
-    assert 0.45 < float(np.mean(places[:, 0] > 0)) < 0.6
+    assert 0.25 < float(np.mean(places[:, 0] > 0)) < 0.4
 
 
 @functools.cache

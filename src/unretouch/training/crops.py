@@ -37,8 +37,8 @@ LEFT_OUT_BLOCK = 64
 """Pixels a side of a block that is left out: twice the longest period that texture is judged by."""
 EVENLY = 1 / 6
 """Of the weight of all crops, spread evenly beside it, so that untouched areas are seen too."""
-MADE_SHARE = 0.5
-"""Of the crops, at most, that show pairs which the program made itself."""
+MADE_SHARE = 0.25
+"""Of the crops that are drawn where the retouch is, at most, for pairs which the program made."""
 MOST_PLACES = 40_000
 """In a picture: the grid of places is coarser in larger ones."""
 AHEAD = 4

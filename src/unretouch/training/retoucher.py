@@ -23,7 +23,7 @@ LEAST_SIDE: Final = 128
 """Pixels of the shorter side below which a picture would make the crops of all training smaller."""
 MOST_PIXELS: Final = 6_000_000
 """Of all windows together: retouching them takes seconds on two cores."""
-SHARE: Final = 0.3
+SHARE: Final = 0.25
 """Of the run, in which the retouch is learnt."""
 ENDED_EARLY: Final = (
     "the run ended while it still learnt the retouch itself, so the model leaves every picture as "
