@@ -57,9 +57,9 @@ def without_slow_change(
     """Yield the change of a picture of `height` rows, (rows, W, 3) each from the top down, without
     its slow part: that which a network guessed, since it was never asked for it.
 
-    Pixels that change by a grey `level` or more count in full and are moved by the mean around
-    them; what does not change stays as it is. The same whatever the strips, but for rounding. They
-    are held back until enough is known below them.
+    Pixels that change by a grey `level` or more are moved by the mean of the change around them, of
+    all pixels: many small spots are no change of light. What does not change stays as it is. The
+    same whatever the strips, but for rounding; they are held back until enough is known below them.
     """
     reach = math.ceil(3 * sigma / BLOCK)
     waiting: list[Plane] = []
@@ -68,7 +68,7 @@ def without_slow_change(
     for strip in strips:
         if sums is None:
             sums = np.zeros((-(-height // BLOCK), -(-strip.shape[1] // BLOCK), 4), np.float32)
-        _add(sums, strip, known, level)
+        _add(sums, strip, known)
         known += len(strip)
         waiting.append(strip)
         while waiting and (known == height or known >= top + len(waiting[0]) + (reach + 2) * BLOCK):
@@ -85,19 +85,19 @@ def without_slow_change(
             yield ready
 
 
-def _add(sums: Plane, strip: Plane, top: int, level: float) -> None:
-    """Add the rows of a strip that begins at row `top` to the sums of change and weight of the
-    blocks, (h, w, 4)."""
+def _add(sums: Plane, strip: Plane, top: int) -> None:
+    """Add the rows of a strip that begins at row `top` to the sums of the change and the numbers of
+    pixels of the blocks, (h, w, 4)."""
     columns = np.arange(0, strip.shape[1], BLOCK)
+    widths = np.diff(columns, append=strip.shape[1])
     for index in range(top // BLOCK, -(-(top + len(strip)) // BLOCK)):
         part = strip[max(0, index * BLOCK - top) : (index + 1) * BLOCK - top]
-        weight = _weight(part, level)
-        sums[index, :, :3] += np.add.reduceat((part * weight).sum(0), columns)
-        sums[index, :, 3:] += np.add.reduceat(weight.sum(0), columns)
+        sums[index, :, :3] += np.add.reduceat(part.sum(0), columns)
+        sums[index, :, 3] += len(part) * widths
 
 
 def _weight(change: Plane, level: float) -> Plane:
-    """Return how much each pixel of a change counts, (rows, W, 1) from 0 to 1."""
+    """Return by how much of it each pixel of a change is moved, (rows, W, 1) from 0 to 1."""
     size = np.abs(change)
     most = np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2])
     most *= np.float32(1 / level)
@@ -113,4 +113,4 @@ def _around(sums: Plane, rows: slice, sigma: float) -> tuple[int, Plane]:
         sums[first : rows.stop // BLOCK + reach + 1],
         (sigma / BLOCK, sigma / BLOCK, 0), truncate=3, mode="constant",
     )  # fmt: skip
-    return first, found[..., :3] / np.maximum(found[..., 3:], LEAST_AROUND * BLOCK**2)
+    return first, found[..., :3] / found[..., 3:]
