@@ -286,6 +286,8 @@ def test_the_folder_keeps_the_last_and_stays_within_its_limit(
     one = 40 * 50 * 3 * 4
     monkeypatch.setattr(kept_changes, "LIMIT", int(2.5 * one))
     kept = kept_in(tmp_path / "kept")
+    of_someone_else = tmp_path / "kept" / "numbers.npy"
+    np.save(of_someone_else, np.zeros(3 * one))
     photos = []
     for number in range(3):
         given = photo()
@@ -294,6 +296,7 @@ def test_the_folder_keeps_the_last_and_stays_within_its_limit(
         Restorer(Texture(), kept=kept).restore(given)
     there = [kept.read(kept.place(Photo(p, "png", ".png"))) is not None for p in photos]
     assert there == [False, True, True]
+    assert of_someone_else.exists()
     monkeypatch.setattr(kept_changes, "LIMIT", one - 1)
     Restorer(Texture(), kept=kept_in(tmp_path / "other")).restore(photo())
     assert not list((tmp_path / "other").iterdir())

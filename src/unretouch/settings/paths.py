@@ -10,8 +10,8 @@ from pathlib import Path
 from unretouch.base.errors import DataError, UsageError
 
 FOLDERS = frozenset({
-    "also", "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "like", "out",
-    "pairs", "results_dir",
+    "also", "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "keep_changes",
+    "like", "out", "pairs", "results_dir",
 })  # fmt: skip
 FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
 """Flags after which the shell offers folders, and files. After a word it offers files."""

@@ -25,7 +25,8 @@ Floats = NDArray[np.float32]
 
 LIMIT = 2_000_000_000
 """Bytes that a folder holds at most: six photographs of 24 megapixels. The oldest go first."""
-_ENDING = ".npy"
+_ENDING = ".unretouch_change"
+"""Of arrays as numpy writes them; of nobody else, since old ones are removed."""
 
 
 class KeptChanges:
