@@ -130,8 +130,6 @@ def strips(
             yield Strip(down.first, rows[:done])
 
 
-def whole(
-    height: int, width: int, tiling: Tiling, compute: Callable[[Span, Span], Floats]
-) -> Floats:
+def whole(parts: Rows) -> Floats:
     """Return all strips as one array, float32 (H, W, C)."""
-    return np.concatenate([strip.rows for strip in strips(height, width, tiling, compute)])
+    return np.concatenate([strip.rows for strip in parts])

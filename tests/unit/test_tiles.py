@@ -44,7 +44,7 @@ def test_a_function_of_the_pixel_alone_comes_back(
     height: int, width: int, tiling: Tiling, seed: int
 ) -> None:
     picture = np.random.default_rng(seed).random((height, width, 3), np.float32)
-    result = whole(height, width, tiling, lambda r, c: picture[r.seen, c.seen] * 2)
+    result = whole(strips(height, width, tiling, lambda r, c: picture[r.seen, c.seen] * 2))
     np.testing.assert_allclose(result, picture * 2, atol=1e-6)
 
 
@@ -61,7 +61,9 @@ def test_no_seam_where_the_outer_part_of_the_overlap_reaches_far_enough(
         kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.float32)
         return ndimage.convolve(window[..., 0], kernel, mode="constant")[..., None]
 
-    tiled = whole(height, width, Tiling(core, overlap), lambda r, c: local(picture[r.seen, c.seen]))
+    tiled = whole(
+        strips(height, width, Tiling(core, overlap), lambda r, c: local(picture[r.seen, c.seen]))
+    )
     np.testing.assert_allclose(tiled, local(picture), rtol=1e-4)
 
 
@@ -73,7 +75,7 @@ def test_a_step_between_tiles_becomes_a_ramp() -> None:
         value = float(columns.start > 0)
         return np.full((rows.stop - rows.start, columns.stop - columns.start, 1), value, np.float32)
 
-    row = whole(10, 80, tiling, constant)[0, :, 0]
+    row = whole(strips(10, 80, tiling, constant))[0, :, 0]
     assert np.abs(np.diff(row)).max() == pytest.approx(1 / (2 * tiling.ramp), abs=1e-6)
 
 

@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from unretouch.pixels.exif import inches
+
 END = b"\xff\xd9"
 FILLERS = (b"\x55" * 64, b"\xaa" * 64)
 """Bytes that a decoder takes for more of the picture, if any of it is missing."""
@@ -65,7 +67,8 @@ def taken_apart(file: BinaryIO) -> JpegFile | None:
         body = data[place + 2 : place + length]
         place += max(2, length)
         if marker == 0xE0 and body[:5] == b"JFIF\0" and len(body) >= 12:
-            resolution = _density(*struct.unpack_from(">BHH", body, 7))
+            unit, across, down = struct.unpack_from(">BHH", body, 7)
+            resolution = inches(across, down, unit + 1)  # JFIF counts 1 inch, 2 centimetre
         elif marker == 0xE1 and body.startswith(_XMP) and xmp is None:
             xmp = body.removeprefix(_XMP)
         elif marker == 0xE1:
@@ -85,13 +88,6 @@ def taken_apart(file: BinaryIO) -> JpegFile | None:
     behind = len(data[place:].strip(b"\0")) if ended else 0
     whole = not any(bit for bits in left.values() for bit in bits.values())
     return JpegFile(xmp, resolution, iptc, more_xmp, gain_map, ended, whole, behind)
-
-
-def _density(unit: int, across: int, down: int) -> tuple[float, float] | None:
-    scale = {1: 1.0, 2: 2.54}.get(unit)
-    if scale is None or not (across and down):
-        return None
-    return round(across * scale, 2), round(down * scale, 2)
 
 
 def _note_scan(head: bytes, left: dict[int, dict[int, int]]) -> None:

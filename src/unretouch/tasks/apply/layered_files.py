@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
-from unretouch.pixels.exif import cleaned
+from unretouch.pixels.exif import cleaned, resolution_of
 from unretouch.pixels.photos import Photo, Pixels, as_format, write_photo
 from unretouch.pixels.spaces import luma
 
@@ -218,25 +217,13 @@ def _resources(flat: Photo, keep_gps: bool) -> Any:
     exif = cleaned(flat.exif, keep_gps=keep_gps, turned=flat.turned) if flat.exif else None
     if exif:
         found[Resource.EXIF_DATA_1] = exif
-        resolution = _resolution(exif)
+        resolution = resolution_of(exif)
         if resolution is not None:
             across, down = (round(65536 * inch) for inch in resolution)
             found[Resource.RESOLUTION_INFO] = ResoulutionInfo(across, 1, 1, down, 1, 1).tobytes()
     return ImageResources([
         (key, ImageResource(key=key, data=data)) for key, data in found.items()
     ])  # fmt: skip
-
-
-def _resolution(exif: bytes) -> tuple[float, float] | None:
-    """Return pixels an inch, across and down, of an EXIF block that says so."""
-    found = Image.Exif()
-    try:
-        found.load(exif)
-        across, down = float(found[282]), float(found[283])
-        unit = {2: 1.0, 3: 2.54}[found.get(296, 2)]
-    except Exception:  # parsers raise nearly everything on what is no EXIF
-        return None
-    return (across * unit, down * unit) if min(across, down) > 0 else None
 
 
 def write_tiff(

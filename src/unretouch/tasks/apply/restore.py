@@ -105,7 +105,7 @@ class Restorer:
             said = self._once(
                 place, size[1], size[0], lambda: iter([tiles.Strip(0, self._whole(small))])
             )
-            whole = Enlarged(np.concatenate([strip.rows for strip in said]), height, width)
+            whole = Enlarged(tiles.whole(said), height, width)
             parts = _by_rows(height, width, lambda top, bottom: whole.rows(top, bottom))
         else:
             far = self._distance(source.window, height, width)
@@ -187,7 +187,7 @@ class Restorer:
 
         tiling = self._tiling(view, height, width, [])
         parts = tiles.strips(height, width, tiling, lambda *tile: self._tile_change(view, *tile))
-        return np.concatenate([strip.rows for strip in self._steadied(parts, height)])
+        return tiles.whole(self._steadied(parts, height))
 
     def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
         def change(down: Span, across: Span) -> Floats:
