@@ -77,3 +77,14 @@ def portrait_like(height: int = 24, width: int = 32, channels: int = 3) -> NDArr
     noise = np.random.default_rng(0).integers(0, 9, (height, width, channels))
     rgb = np.stack(planes, axis=2) + noise
     return np.asarray(rgb.clip(0, 255), np.uint8)
+
+
+_UNIT = tuple(part for a in range(3) for b in range(3) for part in (10_000 * (a == b), 10_000))
+DNG_TAGS = [
+    (50706, "B", 4, (1, 4, 0, 0), True), (50707, "B", 4, (1, 1, 0, 0), True),
+    (33421, "H", 2, (2, 2), True), (33422, "B", 4, (0, 1, 1, 2), True),
+    (50708, "s", 0, "Camera", True), (50721, "2i", 9, _UNIT, True),
+    (50778, "H", 1, 21, True), (50717, "I", 1, 16383, True),
+    (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
+]  # fmt: skip
+"""Of a mosaic that tifffile writes: a RAW file of a camera whose colours are XYZ."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from picture_files import DNG_TAGS
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 
 from unretouch.base.errors import DataError, DiskError
@@ -365,16 +366,7 @@ def test_a_raw_photograph_becomes_16_bit_srgb(tmp_path: Path) -> None:
     import tifffile
 
     mosaic = np.random.default_rng(0).integers(500, 4500, (64, 96), np.uint16)
-    unit = tuple(10_000 * (a == b) for a in range(3) for b in range(3))
-    matrix = tuple(part for value in unit for part in (value, 10_000))
-    tags = [
-        (50706, "B", 4, (1, 4, 0, 0), True), (50707, "B", 4, (1, 1, 0, 0), True),
-        (33421, "H", 2, (2, 2), True), (33422, "B", 4, (0, 1, 1, 2), True),
-        (50708, "s", 0, "Camera", True), (50721, "2i", 9, matrix, True),
-        (50778, "H", 1, 21, True), (50717, "I", 1, 16383, True),
-        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
-    ]  # fmt: skip
-    tifffile.imwrite(tmp_path / "a.dng", mosaic, photometric=32803, extratags=tags)
+    tifffile.imwrite(tmp_path / "a.dng", mosaic, photometric=32803, extratags=DNG_TAGS)
     append_exif(tmp_path / "a.dng", camera_exif())
     photo = read_photo(tmp_path / "a.dng")
     assert photo.pixels.shape == (64, 96, 3)
