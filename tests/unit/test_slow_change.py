@@ -55,6 +55,22 @@ def test_a_change_smaller_than_the_size_stays() -> None:
     assert answer[100:110, 40:50].astype(int).mean() > 120 + 12
 
 
+def freckles(share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Skin without its freckles, and with them: 2 x 2 pixels, 10 levels darker, over `share`."""
+    spots = np.random.default_rng(2).random((SIDE // 2, SIDE // 2)) < share
+    change = np.where(spots.repeat(2, 0).repeat(2, 1)[..., None], -10, 0).repeat(3, 2)
+    source = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    return source, (source + change).astype(np.uint8)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2])
+def test_many_spots_of_one_sign_are_asked_for(share: float) -> None:
+    source, target = freckles(share)
+    answer = exact_map(source, target).asked(source, target, WHOLE, WHOLE, 96)
+    found = answer.astype(np.float32) - source
+    assert found[target < source].mean() < -10 * (1 - 1.3 * share)
+
+
 def test_any_window_of_the_picture_is_asked_alike() -> None:
     source, target = sides(6, 4)
     known = exact_map(source, target)
@@ -105,10 +121,9 @@ def test_a_spot_comes_back_in_full() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2])
 def test_many_spots_of_one_sign_are_no_change_of_light(share: float) -> None:
-    spots = np.random.default_rng(2).random((SIDE // 2, SIDE // 2)) < share
-    change = np.where(spots.repeat(2, 0).repeat(2, 1)[..., None], -10, 0).repeat(3, 2)
-    found = steadied(change.astype(np.float32), sigma=96)
-    assert found[change < 0].mean() < -10 * (1 - 1.3 * share)
+    source, target = freckles(share)
+    change = target.astype(np.float32) - source
+    assert steadied(change, sigma=96)[change < 0].mean() < -10 * (1 - 1.3 * share)
 
 
 @pytest.mark.parametrize("side", [32, 200])

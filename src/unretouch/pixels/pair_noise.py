@@ -75,9 +75,9 @@ def noise_by_block(
 
 
 def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32], ...]:
-    """Return of a strip, by block: the absolute, squared and mean difference, the share of the
-    pixels that differ, the variance of the difference, how far the sides differ in their texture,
-    and what compression and noise could have done, to that variance and to the square of the mean.
+    """Return of a strip, by block: the absolute, squared and mean difference, the variance of
+    the difference, how far the sides differ in their texture, and what compression and noise could
+    have done, to that variance and to the square of the mean.
 
     The mean is (h, w, 3); the last two are (h, w, 4), in the order of USUAL.
     """
@@ -102,7 +102,6 @@ def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32]
         block_means(np.abs(residual)).mean(2),
         difference,
         change,
-        differing(residual),
         own,
         unlike,
         np.stack([*losses, even, growing], -1),
@@ -312,12 +311,6 @@ def block_means(values: Plane) -> Plane:
     )
     means: Plane = columns.reshape(height // BLOCK, width // BLOCK, channels) / np.float32(BLOCK**2)
     return means
-
-
-def differing(residual: Plane) -> Plane:
-    """Return the share of the pixels of each block in which two pictures differ, (h, w)."""
-    red, green, blue = np.moveaxis(residual != 0, 2, 0)
-    return block_means((red | green | blue)[..., None].astype(np.float32))[..., 0]
 
 
 def block_moments(values: Plane) -> tuple[Plane, Plane, Plane]:

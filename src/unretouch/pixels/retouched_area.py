@@ -24,7 +24,6 @@ from unretouch.pixels.pair_noise import (
     BLOCK,
     block_means,
     block_moments,
-    differing,
     exact_difference,
     measured,
     noise_by_block,
@@ -67,8 +66,6 @@ class PairMap:
     """(h, w): mean square difference, grey levels squared"""
     change: Plane
     """(h, w, 3): mean difference, target - source"""
-    differing: Plane
-    """(h, w): share of the pixels that differ at all"""
     noise: Plane
     """(h, w): what of `difference` is to be expected where nothing was retouched"""
     noise_of_means: Plane
@@ -190,9 +187,8 @@ class PairMap:
         """Return what changes more slowly than `sigma` pixels, (h, w, 3): known from the blocks,
         so that no crop has to wait for the whole picture."""
         if sigma not in self._slow:
-            share = self.differing if self.lossless else self.blocks.astype(np.float32)
             change = self.change if self.lossless else self.change * self.blocks[..., None]
-            self._slow[sigma] = slow_change.slow_blocks(change, share, sigma)
+            self._slow[sigma] = slow_change.slow_blocks(change, sigma)
         return self._slow[sigma]
 
     def _changed(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
@@ -318,14 +314,14 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
     with ThreadPoolExecutor(2) as pool:  # compression releases the interpreter
         strips = row_strips(height, STRIP)
         parts = list(pool.map(lambda rows: measured(source, target, rows), strips))
-    absolute, difference, change, differ, own, unlike, losses, losses_of_means = (
+    absolute, difference, change, own, unlike, losses, losses_of_means = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     file = source if coded is None else coded
     noise = noise_by_block(file, target, losses, losses_of_means, own, unlike)
     lies = placed(source, target)
     moved = None if lies is None else lies.left_out(height, width)
-    return PairMap((height, width), absolute, difference, change, differ, *noise, moved)
+    return PairMap((height, width), absolute, difference, change, *noise, moved)
 
 
 def exact_map(source: Rgb, target: Rgb) -> PairMap:
@@ -334,9 +330,7 @@ def exact_map(source: Rgb, target: Rgb) -> PairMap:
     absolute = block_means(np.abs(residual)).mean(2)
     nothing = np.zeros_like(absolute)
     change, difference, _ = block_moments(residual)
-    return PairMap(
-        source.shape[:2], absolute, difference, change, differing(residual), nothing, nothing.copy()
-    )
+    return PairMap(source.shape[:2], absolute, difference, change, nothing, nothing.copy())
 
 
 def retouched_area(source: Rgb, target: Rgb, known: PairMap | None = None) -> Mask:

@@ -19,24 +19,21 @@ from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.spaces import Plane
 
-LEAST_AROUND = 0.05
-"""Share of the surroundings that must be retouched for their mean to count in full."""
 SIGMA: Final = 64.0
 """Pixels: the Gaussian of what a network that sees some 70 pixels around each is not asked for."""
 OF_PREDICTIONS: Final = 1.5
 """Times SIGMA, for what is taken out of predictions: as wide as keeps what was learnt."""
 
 
-def slow_blocks(change: Plane, share: Plane, sigma: float) -> Plane:
-    """Return the mean change of the retouched pixels around each block, (h, w, 3) grey levels.
+def slow_blocks(change: Plane, sigma: float) -> Plane:
+    """Return the mean change around each block, of all pixels, (h, w, 3) grey levels.
 
-    A Gaussian of `sigma` pixels weighs the surroundings. `change` is the retouch's mean over each
-    block, (h, w, 3) grey levels, `share` that of its pixels which were retouched, (h, w).
+    `change` is that of each block, (h, w, 3) grey levels; a Gaussian of `sigma` pixels weighs the
+    surroundings. Many small spots of one sign are no change of light: their mean counts by the
+    share of the skin that they cover.
     """
-    reach = sigma / BLOCK
-    around = ndimage.gaussian_filter(change, (reach, reach, 0))
-    share = np.maximum(ndimage.gaussian_filter(share, reach), LEAST_AROUND)
-    return np.asarray(around / share[..., None], np.float32)
+    known = np.ones((*change.shape[:2], 1), np.float32)
+    return _mean_around(np.concatenate([change, known], 2), sigma)
 
 
 def enlarged(blocks: Plane, rows: slice, columns: slice) -> Plane:
@@ -109,8 +106,12 @@ def _around(sums: Plane, rows: slice, sigma: float) -> tuple[int, Plane]:
     the first row of blocks."""
     reach = math.ceil(3 * sigma / BLOCK) + 1
     first = max(0, rows.start // BLOCK - reach)
-    found = ndimage.gaussian_filter(
-        sums[first : rows.stop // BLOCK + reach + 1],
-        (sigma / BLOCK, sigma / BLOCK, 0), truncate=3, mode="constant",
-    )  # fmt: skip
-    return first, found[..., :3] / found[..., 3:]
+    return first, _mean_around(sums[first : rows.stop // BLOCK + reach + 1], sigma)
+
+
+def _mean_around(sums: Plane, sigma: float) -> Plane:
+    """Return the mean around each block, (h, w, 3), from the sums and numbers of its pixels,
+    (h, w, 4): what lies beyond the picture counts for nothing."""
+    reach = sigma / BLOCK
+    found = ndimage.gaussian_filter(sums, (reach, reach, 0), truncate=3, mode="constant")
+    return np.asarray(found[..., :3] / found[..., 3:], np.float32)
