@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import short_runs
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from unretouch.model.load import load_model
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels.pairs import Pair
 from unretouch.runs import checkpoint
 from unretouch.runs.folder import RunDir
+from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import session
 from unretouch.training.fast_fit import FastFit
@@ -165,3 +169,37 @@ def test_X1_another_recipe_than_that_of_the_state_is_told(aim: AimName, tmp_path
         lines = session.open_run(run, settings, going_on, [], [noise()], HERE).lines
         told = any("another recipe for --aim restore" in line for line in lines)
         assert told == (aim == "restore" and not recipe)
+
+
+def slow_change_of(folder: Path) -> tuple[float | None, float]:
+    """What a run tells of itself, and how far a network that makes all lighter moves a picture."""
+    model = load_model(folder / "latest_net_G.pth", device="cpu")
+    grey = np.full((64, 64, 3), 120, np.uint8)
+    return model.info.slower, float(np.abs(model.predict(grey) - grey).mean())
+
+
+@pytest.mark.parametrize("aim", ["fit", "restore"])
+def test_X1_a_run_tells_what_slow_change_is_taken_out_of_its_predictions(
+    tmp_path: Path, aim: AimName
+) -> None:
+    """Runs of 0.1.0 do not, and predict as they did."""
+    short_runs.write_pairs(tmp_path / "pairs")
+    short_runs.train(
+        tmp_path, "run", netG="detail", size="s", recipe="fast", lambda_GAN=0.0, norm="batch",
+        aim=aim,
+    )  # fmt: skip
+    folder = tmp_path / "checkpoints" / "run"
+    lighter = load_weights(folder / "latest_net_G.pth")
+    lighter["head.bias"] += 0.3
+    save_weights(folder / "latest_net_G.pth", lighter)
+    slower, moved = slow_change_of(folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["slower"]
+    (folder / "config.json").write_text(json.dumps(config))
+    before, moved_before = slow_change_of(folder)
+    assert (before, moved_before > 1) == (None, True)
+    if aim == "fit":
+        assert (slower, moved) == (None, moved_before)
+    else:
+        assert slower == 96
+        assert moved < 0.01

@@ -110,6 +110,7 @@ class FastFit(Fit):
         """Return a network of the settings, and one for its averaged weights."""
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         net = networks.build_generator(self._settings).to(self._device)
+        net.slower = fast_recipe.slower_of(self._settings.aim, net)
         return net, copy.deepcopy(net).requires_grad_(False).eval()
 
     def _begin_with_the_retouch(self) -> None:

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from unretouch.losses import GREY_LEVEL, huber, local_band_energy
-from unretouch.pixels.slow_change import SIGMA
+from unretouch.networks import Generator
+from unretouch.networks.pyramid import FACTOR
+from unretouch.pixels.slow_change import OF_PREDICTIONS, SIGMA
 from unretouch.settings.train import AimName
 from unretouch.training.optimisers import Muon, Optimiser
 
@@ -76,6 +78,14 @@ def mark(aim: AimName) -> str:
     empty for `fit`, whose recipe has not changed."""
     known = "" if aim == "fit" else repr(RECIPES[aim])
     return known and blake2b(known.encode(), digest_size=8).hexdigest()
+
+
+def slower_of(aim: AimName, net: Generator) -> float | None:
+    """Return the sigma in pixels of the slow change that is taken out of what `net` predicts,
+    trained for an aim: see Generator."""
+    asked = RECIPES[aim].slower
+    seen = FACTOR if net.looks_first else 1
+    return None if asked is None else seen * OF_PREDICTIONS * asked
 
 
 SPARSE = 0.25
