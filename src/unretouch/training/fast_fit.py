@@ -23,6 +23,7 @@ from unretouch.training import cameras, crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
 from unretouch.training.estimates import capacity, network_bytes
 from unretouch.training.fit import Fit, Update
+from unretouch.training.recipe_mark import mark
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
@@ -89,7 +90,7 @@ class FastFit(Fit):
         self._net, self._average = self._fresh()
         self._idle = copy.deepcopy(self._average)
         """does nothing, as every fresh network"""
-        self.recipe = fast_recipe.mark(settings.aim)
+        self.recipe = mark(settings.aim, bool(untouched))
         self._names = [pair.name for pair in pairs]
         self._given, self._untouched = pairs, untouched
         self._retoucher: tuple[Generator, Generator] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import torch
@@ -71,13 +70,6 @@ RECIPES: Final[dict[AimName, FastRecipe]] = {
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
 them, in large crops: few of their pixels lack their surroundings. The others are for portraits that
 were never seen, which needs many different crops rather than large ones."""
-
-
-def mark(aim: AimName) -> str:
-    """Return what tells the recipe of an aim from that of other versions, for a run that goes on;
-    empty for `fit`, whose recipe has not changed."""
-    known = "" if aim == "fit" else repr(RECIPES[aim])
-    return known and blake2b(known.encode(), digest_size=8).hexdigest()
 
 
 def slower_of(aim: AimName, net: Generator) -> float | None:
