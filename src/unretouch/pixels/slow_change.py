@@ -77,23 +77,24 @@ class SlowChange:
     def __init__(self, height: int, width: int, sigma: float, level: float = 1.0) -> None:
         """A grey `level` is so much in the unit of the changes."""
         self._sigma, self._level, self._cell = sigma, level, cell_of(sigma)
-        cells = (-(-side // self._cell) for side in (height, width))
+        cells = (-(-side // self._cell) + 2 for side in (height, width))
         self._sums = np.zeros((*cells, 4), np.float32)
-        """(h, w, 4): of the change of the pixels of each cell, and how many they are"""
+        """(h, w, 4): of the change of the pixels of each cell, and how many they are; with cells
+        beyond the borders, where the mean around goes on as within"""
 
     def add(self, change: Plane, top: int, left: int = 0, size: int = 1) -> None:
         """Make known the change of the rows from `top` and the columns from `left` on, where a cell
         begins. A number of it may stand for `size` x `size` pixels.
         """
         side, area = self._cell // size, size**2
-        first, starts = left // self._cell, np.arange(0, change.shape[1], side)
+        first, starts = left // self._cell + 1, np.arange(0, change.shape[1], side)
         across = slice(first, first + len(starts))
         widths = np.diff(starts, append=change.shape[1])
         top //= size
         for index in range(top // side, -(-(top + len(change)) // side)):
             part = change[max(0, index * side - top) : (index + 1) * side - top]
-            self._sums[index, across, :3] += area * np.add.reduceat(part.sum(0), starts)
-            self._sums[index, across, 3] += area * len(part) * widths
+            self._sums[index + 1, across, :3] += area * np.add.reduceat(part.sum(0), starts)
+            self._sums[index + 1, across, 3] += area * len(part) * widths
 
     def take_out(self, change: Plane, top: int, left: int = 0) -> None:
         """Overwrite the change of a window by what is left of it.
@@ -102,24 +103,23 @@ class SlowChange:
         of all pixels: many small spots are no change of light. What does not change stays as it is.
         """
         first, around = self._around(top, top + len(change))
-        columns = slice(left, left + change.shape[1])
+        top, left = top - first, left + self._cell
         for rows in row_strips(len(change), 8 * BLOCK):
-            part, below = change[rows], top - first * self._cell
-            moved = enlarged(
-                around, slice(below + rows.start, below + rows.stop), columns, self._cell
-            )
+            part, down = change[rows], slice(top + rows.start, top + rows.stop)
+            columns = slice(left, left + change.shape[1])
+            moved = enlarged(around, down, columns, self._cell)
             moved *= _weight(part, self._level)
             part -= moved
 
     def _around(self, top: int, bottom: int) -> tuple[int, Plane]:
         """Return the mean change around the cells of some rows and those next to them, (h, w, 3),
-        and the first row of cells."""
+        and the row of pixels where they begin."""
         reach = math.ceil(3 * self._sigma / self._cell) + 1
-        first = max(0, top // self._cell - reach)
-        sums = self._sums[first : bottom // self._cell + reach + 1]
+        first = max(0, top // self._cell + 1 - reach)
+        sums = self._sums[first : bottom // self._cell + reach + 2]
         around = self._sigma / self._cell
         found = ndimage.gaussian_filter(sums, (around, around, 0), truncate=3, mode="constant")
-        return first, found[..., :3] / found[..., 3:]
+        return (first - 1) * self._cell, found[..., :3] / found[..., 3:]
 
 
 def without_slow_change(
