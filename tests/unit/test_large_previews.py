@@ -259,6 +259,46 @@ def test_a_window_is_predicted_as_in_the_whole(place: tuple[int, int, int, int])
     np.testing.assert_allclose(alone, window.of(predict_picture(net, pair.source)), atol=2e-3)
 
 
+def lighter(net: Detail) -> Detail:
+    """The same network, which guesses that all is lighter, by more where it is light."""
+    with torch.no_grad():
+        net.head.bias += 0.2  # type: ignore[operator]
+    return net
+
+
+@pytest.mark.parametrize("place", [(0, 0, 50, 70), (220, 301, 83, 99)])
+def test_a_window_lacks_the_slow_change_that_the_whole_lacks(
+    place: tuple[int, int, int, int],
+) -> None:
+    pair, net, window = made_pair(303, 400), lighter(tiny()), Window(*place)
+    net.slower = 24.0
+    found, whole = PartPredictor(net, pair.source).at(window), predict_picture(net, pair.source)
+    np.testing.assert_allclose(found, window.of(whole), atol=2e-3)
+    net.slower = None
+    assert np.abs(found - PartPredictor(net, pair.source).at(window)).mean() > 1
+
+
+def test_figures_are_those_of_the_prediction_as_a_user_gets_it(
+    tmp_path: Path, small_scale: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An estimate from tiles, and what was measured of the whole; shown is the same."""
+    monkeypatch.setattr(large_pairs, "STEADIED_PIXELS", 100_000)
+    pair, net = made_pair(403, 617), lighter(tiny())
+    net.slower = 24.0
+    taken = begun(tmp_path, [pair])
+    prediction, error = evaluated(net, pair)
+    for last, tolerance in ((False, 0.25), (True, 1e-4)):
+        shown = take(taken, 5, net, last=last).pairs[0]
+        assert shown.estimated != last
+        assert shown.level_error == pytest.approx(error.level_error, rel=tolerance)
+        for place in shown.places:
+            window = Window(place.top, place.left, place.height, place.width)
+            wanted = np.rint(window.of(prediction))
+            assert np.abs(read(taken, place.fake_B) - wanted).max() <= 1
+    net.slower = None
+    assert evaluated(net, pair)[1].level_error > 1.1 * error.level_error
+
+
 def test_only_a_detail_before_its_first_update_does_nothing() -> None:
     assert tiny(trained=False).does_nothing()
     assert not tiny().does_nothing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -236,11 +237,11 @@ def test_fine_texture_can_be_left_out() -> None:
 # --- kept changes
 
 
-def kept_in(folder: Path, **settings: object) -> KeptChanges:
+def kept_in(folder: Path, info: ModelInfo = Texture.info, **settings: object) -> KeptChanges:
     weights = folder.parent / "weights.pth"
     weights.write_bytes(b"weights")
     request = ApplySettings(run="x", photos=("y",), **settings)  # type: ignore[arg-type]
-    return KeptChanges(folder, request, weights)
+    return KeptChanges(folder, request, weights, info)
 
 
 def test_other_strengths_masks_and_layers_cost_no_forward_pass(tmp_path: Path) -> None:
@@ -266,6 +267,10 @@ def test_other_strengths_masks_and_layers_cost_no_forward_pass(tmp_path: Path) -
     asked = model.asked
     Restorer(model, kept=kept_in(tmp_path / "kept", scale="full")).restore(photo())
     assert model.asked > asked
+    asked = model.asked
+    steady = replace(Texture.info, slower=96.0)
+    Restorer(model, kept=kept_in(tmp_path / "kept", steady)).restore(photo())
+    assert model.asked > asked, "what is taken out of predictions is another"
 
 
 def test_a_reduced_photograph_is_kept_small(tmp_path: Path) -> None:

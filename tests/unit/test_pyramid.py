@@ -99,6 +99,19 @@ def test_M3_tiles_and_windows_of_a_pyramid(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.abs(whole - rgb).mean() > 0.1
 
 
+def test_a_part_lacks_the_slow_change_of_the_large_changes() -> None:
+    """A network that has looked at the whole need not see it again for what is slow."""
+    net, rgb, window = small(gate=1), picture(701, 903), Window(320, 64, 90, 100)
+    nn.init.constant_(net.coarse.head.bias.view(4, 4)[:3], 0.3)
+    nn.init.zeros_(net.fine.head.weight)
+    net.slower = 768.0
+    parts = PartPredictor(net, rgb)
+    found, seen = parts.at(window), parts.seen
+    assert seen == parts.looked_at(window)
+    np.testing.assert_allclose(found, window.of(predict_picture(net, rgb)), atol=0.05)
+    assert np.abs(found - parts.unsteadied_at(window)).mean() > 0.5
+
+
 def test_a_part_of_a_guide_is_that_of_the_enlarged_one() -> None:
     cells = torch.rand(1, 4, 9, 12)
     whole = pyramid.enlarged(cells)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from unretouch.pixels.retouched_area import exact_map, pair_map
-from unretouch.pixels.slow_change import enlarged, without_slow_change
+from unretouch.pixels.slow_change import cell_of, enlarged, without_slow_change
 
 SIDE = 320
 WHOLE = slice(0, SIDE)
@@ -130,6 +131,20 @@ def test_many_spots_of_one_sign_are_no_change_of_light(share: float) -> None:
 def test_a_picture_smaller_than_the_size_keeps_no_guessed_light(side: int) -> None:
     light = np.full((side, side, 3), 3, np.float32)
     assert abs(steadied(light, sigma=768)).max() < 1e-4
+
+
+def test_a_wide_mean_is_taken_on_few_cells_and_is_nearly_that_of_all_blocks() -> None:
+    """A pyramid's takes 768 pixels on either side: of blocks of 8 it would take seconds."""
+    sigma, side = 768.0, 1536
+    change = np.zeros((side, side, 3), np.float32)
+    change[: side // 3, side // 2 :] = 4
+    found = change - steadied(change, sigma=sigma)
+    assert cell_of(sigma) == 64
+    blocks = change.reshape(side // 8, 8, side // 8, 8, 3).mean((1, 3))
+    sums = np.dstack([blocks, np.ones((side // 8, side // 8))])
+    sums = ndimage.gaussian_filter(sums, (sigma / 8, sigma / 8, 0), truncate=3, mode="constant")
+    wanted = enlarged((sums[..., :3] / sums[..., 3:]).astype(np.float32), *2 * [slice(0, side)])
+    np.testing.assert_allclose(found[change > 0], wanted[change > 0], atol=0.003 * 4)
 
 
 @pytest.mark.parametrize("cuts", [(100,), (8, 16, 313), tuple(range(1, SIDE, 7))])

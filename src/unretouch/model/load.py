@@ -23,6 +23,7 @@ from unretouch.settings.train import (
     PrecisionName,
     TrainSettings,
     load_settings,
+    load_slower,
     settings_from,
 )
 
@@ -147,18 +148,21 @@ def load_network(
         weights = load_weights(path)
     beside, aspect = path.parent / "config.json", None
     kinds: tuple[PhotoKind, ...] = ()
+    slower: float | None = None
     if record is not None:
         settings = settings_from(record["settings"], path)
         known = info_of_record(record["model"], str(path))
-        aspect, kinds = known.trained_aspect, known.kinds
+        aspect, kinds, slower = known.trained_aspect, known.kinds, known.slower
     elif beside.exists():
-        settings, aspect = load_settings(beside), trained_aspect(path.parent / "data.json")
+        settings, slower = load_settings(beside), load_slower(beside)
+        aspect = trained_aspect(path.parent / "data.json")
         kinds = trained_kinds(path.parent / "photo_kinds.json")
     else:
         settings = recognised(weights, path, as_in_test=flags is not None)
     settings = dataclasses.replace(settings, **_given(flags or {}))
     net = networks.build_generator(settings)
     networks.load_weights(net, weights, path)
+    net.slower = slower
     info = ModelInfo(
         generator=str(networks.describe_weights(weights) or settings.netG),
         origin=str(path),
@@ -168,7 +172,7 @@ def load_network(
         trained_aspect=aspect,
         margin=net.margin,
         kinds=kinds,
-        slower=net.slower,
+        slower=slower,
         aim=settings.aim,
     )
     return net, settings, info

@@ -17,10 +17,9 @@ from unretouch.base.errors import CheckpointError
 from unretouch.networks.classic import PatchDiscriminator, PixelDiscriminator
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.networks.prediction import predict, predict_picture
-from unretouch.networks.pyramid import DETAIL, FACTOR
+from unretouch.networks.pyramid import DETAIL
 from unretouch.networks.resnet import RESNET_6, RESNET_9
 from unretouch.networks.unet import UNET_128, UNET_256
-from unretouch.pixels.slow_change import OF_PREDICTIONS, SIGMA
 from unretouch.settings.train import DiscriminatorName, GeneratorName, TrainSettings
 
 __all__ = [
@@ -56,11 +55,7 @@ _SHOWN = 3
 
 def build_generator(settings: TrainSettings) -> Generator:
     """Return the generator of the settings with fresh weights, drawn from torch's random state."""
-    net = GENERATORS[settings.netG].build(settings)
-    if settings.recipe == "fast" and settings.aim != "fit":
-        seen = FACTOR if net.looks_first else 1
-        net.slower = seen * OF_PREDICTIONS * SIGMA
-    return net
+    return GENERATORS[settings.netG].build(settings)
 
 
 def build_discriminator(settings: TrainSettings) -> nn.Module:

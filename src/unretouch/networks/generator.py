@@ -38,6 +38,10 @@ class Generator(nn.Module):
     """(h, w): which cells of `size_multiple` pixels of the picture looked at it may change; where
     it may not, the prediction is the source. None: all."""
 
+    large_change: NDArray[np.float32] | None = None
+    """(h, w, 3): by how many grey levels each of those cells changes as a whole, about. None: it
+    has not looked at the whole of a picture."""
+
     @property
     def is_local(self) -> bool:
         """Whether a pixel of the prediction depends on its surroundings alone, up to the margin."""

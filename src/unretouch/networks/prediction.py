@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from unretouch.base.memory import give_back
 from unretouch.networks.generator import Generator
 from unretouch.pixels import spaces
 from unretouch.pixels.images import row_strips
-from unretouch.pixels.slow_change import without_slow_change
+from unretouch.pixels.slow_change import SlowChange, cell_of, reach_of
 
 PredictMode = Literal["evaluate", "running", "train"]
 
@@ -104,31 +104,42 @@ def predict_picture(
         return _predicted(generator, rgb, mode)
     shape = height, width = rgb.shape[:2]
     parts = PartPredictor(generator, rgb)
-    whole = height * width <= WHOLE
-    if whole:  # not extended further than in tiles
-        return _steadied(generator, rgb, parts.at(Window(0, 0, height, width)))
-    give_back()
-    prediction = np.empty((height, width, 3), np.float32)
-    for window in windows(shape, tile_side(generator)):
-        prediction[window.slices] = parts.at(window)
-    give_back()
-    return _steadied(generator, rgb, prediction)
-
-
-def _steadied(
-    generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return `prediction` (levels), overwritten, without the slow change that was not asked for."""
-    if generator.slower is None:
-        return prediction
-    height = len(rgb)
-    given = (prediction[rows] - rgb[rows] for rows in row_strips(height))
-    top = 0
-    for change in without_slow_change(given, height, generator.slower):
-        rows = slice(top, top + len(change))
-        np.clip(rgb[rows] + change, 0, 255, out=prediction[rows])
-        top = rows.stop
+    if height * width <= WHOLE:  # not extended further than in tiles
+        prediction = parts.unsteadied_at(Window(0, 0, height, width))
+    else:
+        give_back()
+        prediction = np.empty((height, width, 3), np.float32)
+        for window in windows(shape, tile_side(generator)):
+            prediction[window.slices] = parts.unsteadied_at(window)
+        give_back()
+    _steady(generator, rgb, prediction)
     return prediction
+
+
+def _steady(generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np.float32]) -> None:
+    """Overwrite the `prediction` of a whole picture (levels) by one without the slow change that
+    was not asked for."""
+    if generator.slower is None:
+        return
+    height, width = rgb.shape[:2]
+    slow = SlowChange(height, width, generator.slower)
+    for rows in row_strips(len(rgb)):
+        slow.add(prediction[rows] - rgb[rows], rows.start)
+    for rows in row_strips(len(rgb)):
+        _take_out(slow, rgb[rows], prediction[rows], rows.start)
+
+
+def _take_out(
+    slow: SlowChange,
+    source: NDArray[np.uint8],
+    prediction: NDArray[np.float32],
+    top: int,
+    left: int = 0,
+) -> None:
+    """Overwrite the prediction of a window by one without its slow change."""
+    change = prediction - source
+    slow.take_out(change, top, left)
+    np.clip(source + change, 0, 255, out=prediction)
 
 
 def _predicted(
@@ -187,6 +198,20 @@ def windows(shape: tuple[int, int], side: int) -> Iterator[Window]:
             yield Window(top, left, min(side, shape[0] - top), min(side, shape[1] - left))
 
 
+def _widened(window: Window, by: int, cell: int, shape: tuple[int, int]) -> Window:
+    """Return the window with `by` pixels more on each side, of a picture of `shape` (H, W); it
+    begins and ends with a cell, or the picture."""
+    spans = []
+    for start, length, end in (
+        (window.top, window.height, shape[0]),
+        (window.left, window.width, shape[1]),
+    ):
+        low = max(0, start - by) // cell * cell
+        spans.append((low, min(end, -(-(start + length + by) // cell) * cell) - low))
+    (top, height), (left, width) = spans
+    return Window(top, left, height, width)
+
+
 def surroundings(generator: Generator, window: Window, shape: tuple[int, int]) -> Window:
     """Return the window of a picture of `shape` (H, W) that a prediction of `window` depends on.
 
@@ -194,17 +219,7 @@ def surroundings(generator: Generator, window: Window, shape: tuple[int, int]) -
     generator must be local.
     """
     assert generator.margin is not None
-    multiple, margin = generator.size_multiple, generator.margin
-    spans = []
-    for start, length, end in (
-        (window.top, window.height, shape[0]),
-        (window.left, window.width, shape[1]),
-    ):
-        low = max(0, start - margin) // multiple * multiple
-        high = -(-(start + length + margin) // multiple) * multiple
-        spans.append((low, min(end, high) - low))
-    (top, height), (left, width) = spans
-    return Window(top, left, height, width)
+    return _widened(window, generator.margin, generator.size_multiple, shape)
 
 
 class PartPredictor:
@@ -216,7 +231,9 @@ class PartPredictor:
 
     def __init__(self, generator: Generator, rgb: NDArray[np.uint8]) -> None:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
-        self._rgb = rgb
+        self._rgb, self._slower = rgb, generator.slower
+        self.seen = 0
+        """pixels that the network was given so far"""
         self._generator = generator.look(
             len(rgb), lambda rows: spaces.to_network(rgb[rows], generator.input_nc)
         )
@@ -227,7 +244,20 @@ class PartPredictor:
         return self._generator.open_cells
 
     def at(self, window: Window) -> NDArray[np.float32]:
-        """Return the prediction at `window`, as levels (h, w, 3), like that of the whole."""
+        """Return the prediction at `window`, as levels (h, w, 3), like that of the whole.
+
+        What slow change is taken out depends on far more of the picture: a network that looked at
+        the whole of it is taken at its word for the rest, others see it for that.
+        """
+        prediction = self.unsteadied_at(window)
+        if self._slower is not None:
+            around, slow = self._slow_change(window, self._slower)
+            inner = window.within(around)
+            _take_out(slow, window.of(self._rgb), prediction, inner.top, inner.left)
+        return prediction
+
+    def unsteadied_at(self, window: Window) -> NDArray[np.float32]:
+        """Return the same with the slow change that the network guessed."""
         parts = self._parts(window)
         if parts == [window]:
             return self._predicted(window)
@@ -237,12 +267,27 @@ class PartPredictor:
         return prediction
 
     def looked_at(self, window: Window) -> int:
-        """Return how many pixels the network sees for the prediction at `window`."""
+        """Return how many pixels the network sees for `unsteadied_at`."""
         return self._seen(self._parts(window))
 
     def may_change(self, window: Window) -> NDArray[np.bool_]:
         """Return which pixels of `window` are not known to stay as they are, (h, w)."""
         return self._generator.may_change(window.top, window.left, window.height, window.width)
+
+    def _slow_change(self, window: Window, sigma: float) -> tuple[Window, SlowChange]:
+        """Return what changes slowly at `window`, and the window around where that is known."""
+        around = _widened(window, reach_of(sigma), cell_of(sigma), self._rgb.shape[:2])
+        slow = SlowChange(around.height, around.width, sigma)
+        large = self._generator.large_change
+        if large is None:
+            side = tile_side(self._generator) // cell_of(sigma) * cell_of(sigma)
+            for part in windows((around.height, around.width), side):
+                here = replace(part, top=around.top + part.top, left=around.left + part.left)
+                change = self.unsteadied_at(here) - here.of(self._rgb)
+                slow.add(change, part.top, part.left)
+        else:
+            slow.add(around.in_cells(self._cell).of(large), 0, size=self._cell)
+        return around, slow
 
     @property
     def _cell(self) -> int:
@@ -255,6 +300,7 @@ class PartPredictor:
         around = self._around(window)
         source = np.ascontiguousarray(around.of(self._rgb))
         inner = window.within(around)
+        self.seen += around.pixels
         part = self._generator.part_at(around.top, around.left, inner.slices)
         return np.ascontiguousarray(inner.of(_predicted(part, source)))
 

@@ -28,6 +28,7 @@ from unretouch.networks.detail import (
 )
 from unretouch.networks.generator import Generator, GeneratorKind, Part, WeightsDescription
 from unretouch.networks.prediction import padded
+from unretouch.pixels.spaces import GREY_LEVELS
 from unretouch.settings.train import SizeName, TrainSettings
 
 FACTOR: Final = 8
@@ -171,6 +172,8 @@ class Guided(Generator):
         self.fine, self.margin = pyramid.fine, pyramid.fine.margin
         self.input_nc, self.output_nc = pyramid.input_nc, pyramid.output_nc
         self.open_cells = open_cells(of_whole)[0].cpu().numpy()
+        large = of_whole[0, :-1].expand(3, -1, -1).permute(1, 2, 0)
+        self.large_change = (GREY_LEVELS * large).float().cpu().numpy()
         self._guide, self._corner = of_whole, (0, 0)
         self._wanted: Part | None = None
 

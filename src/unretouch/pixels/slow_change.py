@@ -33,14 +33,14 @@ def slow_blocks(change: Plane, sigma: float) -> Plane:
     share of the skin that they cover.
     """
     known = np.ones((*change.shape[:2], 1), np.float32)
-    return _mean_around(np.concatenate([change, known], 2), sigma)
+    return _mean_around(np.concatenate([change, known], 2), sigma / BLOCK)
 
 
-def enlarged(blocks: Plane, rows: slice, columns: slice) -> Plane:
-    """Return the part of `blocks`, (h, w, 3), for a window of the picture, (rows, columns, 3):
-    linear between the centres of blocks."""
+def enlarged(blocks: Plane, rows: slice, columns: slice, cell: int = BLOCK) -> Plane:
+    """Return the part of `blocks`, (h, w, 3), of `cell` pixels a side, for a window of the picture,
+    (rows, columns, 3): linear between their centres."""
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    box = tuple(side / BLOCK for side in (columns.start, rows.start, columns.stop, rows.stop))
+    box = tuple(side / cell for side in (columns.start, rows.start, columns.stop, rows.stop))
     found = np.empty((*size[::-1], blocks.shape[2]), np.float32)
     for channel in range(blocks.shape[2]):
         plane = Image.fromarray(np.ascontiguousarray(blocks[..., channel]))
@@ -48,49 +48,97 @@ def enlarged(blocks: Plane, rows: slice, columns: slice) -> Plane:
     return found
 
 
+FINE: Final = 12
+"""Cells to a sigma, at least: the mean around is then linear between their centres to within 0.3 %
+of the largest."""
+
+
+def cell_of(sigma: float) -> int:
+    """Return the pixels a side of the cells by which changes slower than `sigma` are known."""
+    return BLOCK * max(1, int(sigma / (FINE * BLOCK)))
+
+
+def reach_of(sigma: float) -> int:
+    """Return how many pixels around one the change must be known to steady it: whole cells."""
+    cell = cell_of(sigma)
+    return (math.ceil(3 * sigma / cell) + 2) * cell
+
+
+class SlowChange:
+    """The slow part of the change of a picture, or of a part of one that begins at a cell: that
+    which a network guessed, since it was never asked for it.
+
+    Rows and columns are counted from there; changes are (rows, columns, 3).
+    """
+
+    def __init__(self, height: int, width: int, sigma: float, level: float = 1.0) -> None:
+        """A grey `level` is so much in the unit of the changes."""
+        self._sigma, self._level, self._cell = sigma, level, cell_of(sigma)
+        cells = (-(-side // self._cell) + 2 for side in (height, width))
+        self._sums = np.zeros((*cells, 4), np.float32)
+        """(h, w, 4): of the change of the pixels of each cell, and how many they are; with cells
+        beyond the borders, where the mean around goes on as within"""
+
+    def add(self, change: Plane, top: int, left: int = 0, size: int = 1) -> None:
+        """Make known the change of the rows from `top` and the columns from `left` on, where a cell
+        begins. A number of it may stand for `size` x `size` pixels.
+        """
+        side, area = self._cell // size, size**2
+        first, starts = left // self._cell + 1, np.arange(0, change.shape[1], side)
+        across = slice(first, first + len(starts))
+        widths = np.diff(starts, append=change.shape[1])
+        top //= size
+        for index in range(top // side, -(-(top + len(change)) // side)):
+            part = change[max(0, index * side - top) : (index + 1) * side - top]
+            self._sums[index + 1, across, :3] += area * np.add.reduceat(part.sum(0), starts)
+            self._sums[index + 1, across, 3] += area * len(part) * widths
+
+    def take_out(self, change: Plane, top: int, left: int = 0) -> None:
+        """Overwrite the change of a window by what is left of it.
+
+        Pixels that change by a grey level or more are moved by the mean of the change around them,
+        of all pixels: many small spots are no change of light. What does not change stays as it is.
+        """
+        first, around = self._around(top, top + len(change))
+        top, left = top - first, left + self._cell
+        for rows in row_strips(len(change), 8 * BLOCK):
+            part, down = change[rows], slice(top + rows.start, top + rows.stop)
+            columns = slice(left, left + change.shape[1])
+            moved = enlarged(around, down, columns, self._cell)
+            moved *= _weight(part, self._level)
+            part -= moved
+
+    def _around(self, top: int, bottom: int) -> tuple[int, Plane]:
+        """Return the mean change around the cells of some rows and those next to them, (h, w, 3),
+        and the row of pixels where they begin."""
+        reach = math.ceil(3 * self._sigma / self._cell) + 1
+        first = max(0, top // self._cell + 1 - reach)
+        sums = self._sums[first : bottom // self._cell + reach + 2]
+        return (first - 1) * self._cell, _mean_around(sums, self._sigma / self._cell)
+
+
 def without_slow_change(
     strips: Iterable[Plane], height: int, sigma: float, level: float = 1.0
 ) -> Iterator[Plane]:
     """Yield the change of a picture of `height` rows, (rows, W, 3) each from the top down, without
-    its slow part: that which a network guessed, since it was never asked for it.
+    its slow part: see SlowChange.
 
-    Pixels that change by a grey `level` or more are moved by the mean of the change around them, of
-    all pixels: many small spots are no change of light. What does not change stays as it is. The
-    same whatever the strips, but for rounding; they are held back until enough is known below them.
+    The same whatever the strips, but for rounding; they are held back until enough is known below
+    them.
     """
-    reach = math.ceil(3 * sigma / BLOCK)
+    slow: SlowChange | None = None
     waiting: list[Plane] = []
-    sums: Plane | None = None
     known = top = 0
     for strip in strips:
-        if sums is None:
-            sums = np.zeros((-(-height // BLOCK), -(-strip.shape[1] // BLOCK), 4), np.float32)
-        _add(sums, strip, known)
+        slow = slow or SlowChange(height, strip.shape[1], sigma, level)
+        slow.add(strip, known)
         known += len(strip)
         waiting.append(strip)
-        while waiting and (known == height or known >= top + len(waiting[0]) + (reach + 2) * BLOCK):
+        while waiting and (known == height or known >= top + len(waiting[0]) + reach_of(sigma)):
             ready = waiting.pop(0)
-            first, blocks = _around(sums, slice(top, top + len(ready)), sigma)
-            for rows in row_strips(len(ready), 8 * BLOCK):
-                part, below = ready[rows], top - first * BLOCK
-                moved = enlarged(
-                    blocks, slice(below + rows.start, below + rows.stop), slice(0, part.shape[1])
-                )
-                moved *= _weight(part, level)
-                part -= moved
+            slow.take_out(ready, top)
             top += len(ready)
             yield ready
-
-
-def _add(sums: Plane, strip: Plane, top: int) -> None:
-    """Add the rows of a strip that begins at row `top` to the sums of the change and the numbers of
-    pixels of the blocks, (h, w, 4)."""
-    columns = np.arange(0, strip.shape[1], BLOCK)
-    widths = np.diff(columns, append=strip.shape[1])
-    for index in range(top // BLOCK, -(-(top + len(strip)) // BLOCK)):
-        part = strip[max(0, index * BLOCK - top) : (index + 1) * BLOCK - top]
-        sums[index, :, :3] += np.add.reduceat(part.sum(0), columns)
-        sums[index, :, 3] += len(part) * widths
 
 
 def _weight(change: Plane, level: float) -> Plane:
@@ -101,17 +149,8 @@ def _weight(change: Plane, level: float) -> Plane:
     return np.minimum(most, 1, out=most)[..., None]
 
 
-def _around(sums: Plane, rows: slice, sigma: float) -> tuple[int, Plane]:
-    """Return the mean change around the blocks of some rows and those next to them, (h, w, 3), and
-    the first row of blocks."""
-    reach = math.ceil(3 * sigma / BLOCK) + 1
-    first = max(0, rows.start // BLOCK - reach)
-    return first, _mean_around(sums[first : rows.stop // BLOCK + reach + 1], sigma)
-
-
 def _mean_around(sums: Plane, sigma: float) -> Plane:
-    """Return the mean around each block, (h, w, 3), from the sums and numbers of its pixels,
-    (h, w, 4): what lies beyond the picture counts for nothing."""
-    reach = sigma / BLOCK
-    found = ndimage.gaussian_filter(sums, (reach, reach, 0), truncate=3, mode="constant")
+    """Return the mean around each cell, (h, w, 3), from the sums and numbers of its pixels,
+    (h, w, 4), with `sigma` in cells: what lies beyond the picture counts for nothing."""
+    found = ndimage.gaussian_filter(sums, (sigma, sigma, 0), truncate=3, mode="constant")
     return np.asarray(found[..., :3] / found[..., 3:], np.float32)

@@ -230,10 +230,16 @@ def settings_from(values: Mapping[str, Any], where: object) -> TrainSettings:
         raise CheckpointError(f"cannot be read: {error}", where) from error
 
 
-def save_settings(path: Path, settings: TrainSettings, versions: Mapping[str, str]) -> None:
-    """Write `settings`, with the versions that trained, to `path` as config.json."""
+def save_settings(
+    path: Path,
+    settings: TrainSettings,
+    versions: Mapping[str, str],
+    slower: float | None = None,
+) -> None:
+    """Write `settings`, with the versions that trained, to `path` as config.json; `slower` as
+    load_slower returns it."""
     record = {"schema": 1, "settings": settings.to_dict(), "versions": dict(versions)}
-    durable.write_json(path, record)
+    durable.write_json(path, {**record, "slower": slower})
 
 
 def load_settings(path: Path) -> TrainSettings:
@@ -246,6 +252,16 @@ def load_settings(path: Path) -> TrainSettings:
             )
         return settings_from(record["settings"], path)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"cannot be read: {error}", path) from error
+
+
+def load_slower(path: Path) -> float | None:
+    """Return of what `save_settings` wrote the sigma in pixels of the slow change that is taken out
+    of predictions. None: nothing is, as in all runs of 0.1.0. Raises CheckpointError."""
+    try:
+        slower = json.loads(path.read_text("utf-8")).get("slower")
+        return None if slower is None else float(slower)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"cannot be read: {error}", path) from error
 
 

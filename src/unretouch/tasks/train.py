@@ -179,7 +179,7 @@ def _record_start(
         "numpy": numpy.__version__,
         "python": platform.python_version(),
     }
-    save_settings(run.config, settings, versions)
+    save_settings(run.config, settings, versions, opened.fit.generator.slower)
     durable.write_json(run.data_manifest, loaded.manifest)
     if settings.recipe == "fast":
         kinds = kinds_among(loaded.pairs, untouched.pairs)

@@ -23,6 +23,7 @@ from unretouch.training import cameras, crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
 from unretouch.training.estimates import capacity, network_bytes
 from unretouch.training.fit import Fit, Update
+from unretouch.training.recipe_mark import mark
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
@@ -89,7 +90,7 @@ class FastFit(Fit):
         self._net, self._average = self._fresh()
         self._idle = copy.deepcopy(self._average)
         """does nothing, as every fresh network"""
-        self.recipe = fast_recipe.mark(settings.aim)
+        self.recipe = mark(settings.aim, bool(untouched))
         self._names = [pair.name for pair in pairs]
         self._given, self._untouched = pairs, untouched
         self._retoucher: tuple[Generator, Generator] | None = None
@@ -110,6 +111,7 @@ class FastFit(Fit):
         """Return a network of the settings, and one for its averaged weights."""
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         net = networks.build_generator(self._settings).to(self._device)
+        net.slower = fast_recipe.slower_of(self._settings.aim, net)
         return net, copy.deepcopy(net).requires_grad_(False).eval()
 
     def _begin_with_the_retouch(self) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from unretouch.losses import GREY_LEVEL, huber, local_band_energy
-from unretouch.pixels.slow_change import SIGMA
+from unretouch.networks import Generator
+from unretouch.networks.pyramid import FACTOR
+from unretouch.pixels.slow_change import OF_PREDICTIONS, SIGMA
 from unretouch.settings.train import AimName
 from unretouch.training.optimisers import Muon, Optimiser
 
@@ -71,11 +72,12 @@ them, in large crops: few of their pixels lack their surroundings. The others ar
 were never seen, which needs many different crops rather than large ones."""
 
 
-def mark(aim: AimName) -> str:
-    """Return what tells the recipe of an aim from that of other versions, for a run that goes on;
-    empty for `fit`, whose recipe has not changed."""
-    known = "" if aim == "fit" else repr(RECIPES[aim])
-    return known and blake2b(known.encode(), digest_size=8).hexdigest()
+def slower_of(aim: AimName, net: Generator) -> float | None:
+    """Return the sigma in pixels of the slow change that is taken out of what `net` predicts,
+    trained for an aim: see Generator."""
+    asked = RECIPES[aim].slower
+    seen = FACTOR if net.looks_first else 1
+    return None if asked is None else seen * OF_PREDICTIONS * asked
 
 
 SPARSE = 0.25

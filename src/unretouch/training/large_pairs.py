@@ -4,8 +4,8 @@ A picture of 24 megapixels takes minutes to predict, so while a run trains only 
 are: where the retouch is strongest, and others drawn in proportion to it, from which the error of
 the whole is estimated. They are drawn once, by the seed, so that two previews differ by what was
 learnt between them and not by where one looked. Before the first update the prediction is the
-source, so all is known without the network; at the end the whole is predicted, part by part, where
-time allows.
+source, so all is known without the network; at the end the whole is predicted, where time
+allows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from unretouch.base import seeding
 from unretouch.metrics import exact_pixels
 from unretouch.networks.generator import Generator
-from unretouch.networks.prediction import PartPredictor, Window, windows
+from unretouch.networks.prediction import PartPredictor, Window, predict_picture, windows
 from unretouch.pixels import spaces
 from unretouch.pixels.images import reduced
 from unretouch.pixels.pairs import Pair
@@ -32,6 +32,9 @@ from unretouch.runs.status import PlaceKind, PlainFigures, share_of
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""
+STEADIED_PIXELS = 4_000_000
+"""The same where what is taken out of a prediction depends on hundreds of pixels around, which a
+network has to see: a dozen tiles would take longer than a whole picture of so many."""
 LONG_SIDE = 1024
 """Pixels of a reduced picture at most."""
 TILE = 320
@@ -41,15 +44,16 @@ FLOOR = 0.25
 STRIP_ROWS = 256
 """Rows that are worked on at a time."""
 CORE = 768
-"""Pixels a side, about, of what is predicted at a time of a whole picture."""
+"""Pixels a side, about, of what is measured at a time of a whole picture."""
 
 Rgb = NDArray[np.uint8]
 Reduced = NDArray[np.float32]
 
 
-def is_large(pair: Pair) -> bool:
+def is_large(pair: Pair, generator: Generator) -> bool:
     """Whether the pair is too large to be predicted whole while a run trains."""
-    return math.prod(pair.shape) > LARGE_PIXELS
+    looks_around = generator.slower is not None and not generator.looks_first
+    return math.prod(pair.shape) > (STEADIED_PIXELS if looks_around else LARGE_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -295,8 +299,8 @@ class LargePair:
         began = time.monotonic()
         predictions = [parts.at(tile.window) for tile in self._tiles]
         took = time.monotonic() - began
-        if looked_at := sum(parts.looked_at(tile.window) for tile in self._tiles):
-            self._seconds_a_pixel = took / looked_at
+        if parts.seen:
+            self._seconds_a_pixel = took / parts.seen
         left = sum(parts.looked_at(window) for window in self._windows())
         self.whole_s = self._seconds_a_pixel * left
         places = [
@@ -332,34 +336,38 @@ class LargePair:
         return (known + estimated_error(errors, identities, probabilities, identity)) / pixels
 
     def whole(self, generator: Generator, tiles: Look) -> Look:
-        """Return exact figures and the whole prediction, part by part.
+        """Return exact figures and the whole prediction.
 
-        Where the retouch is strongest it looks as in `tiles`, taken at the same step.
+        Shown where the retouch is strongest is what `tiles`, taken at the same step, shows.
         """
         factor, shape = self.seen.factor, self.pair.shape
         total = equal = 0.0
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
-        parts = PartPredictor(generator, self.pair.source)
+        whole = predict_picture(generator, self.pair.source)
         for window in self._windows():
-            prediction, answer = parts.at(window), self._answer(window)
+            prediction, answer = window.of(whole), self._answer(window)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
             here = window.in_cells(factor)
             here.of(cells)[:] = reduced(errors, factor)
             here.of(picture)[:] = reduced(spaces.levels_to_file(prediction), factor)
-        places = [place for place in tiles.places if place.kind == "strongest"]
+        places = [
+            self._place("strongest", place.window, place.window.of(whole))
+            for place in tiles.places
+            if place.kind == "strongest"
+        ]
         elsewhere = cells.copy()
         for place in places:
             place.window.in_cells(factor).of(elsewhere)[:] = 0
         worst = strongest(elsewhere, factor, shape)
-        places.append(self._place("worst", worst, parts.at(worst)))
+        places.append(self._place("worst", worst, worst.of(whole)))
         pixels = shape[0] * shape[1]
         error = self._error(total / pixels, equal / pixels)
         return Look(error, places, prediction=picture, errors=cells)
 
     def _windows(self) -> Iterator[Window]:
-        """Yield the parts in which the whole is predicted."""
+        """Yield the parts in which the whole is measured."""
         factor = self.seen.factor
         return windows(self.pair.shape, max(1, CORE // factor) * factor)
 

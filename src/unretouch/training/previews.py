@@ -71,7 +71,7 @@ def shown_pairs(pairs: Sequence[Pair], seed: int, lazy: bool) -> list[Pair]:
 
 def shown_in_parts(pair: Pair, fit: Fit) -> bool:
     """Whether a pair is too large to be predicted whole while a run trains, and need not be."""
-    return is_large(pair) and fit.generator.is_local
+    return is_large(pair, fit.generator) and fit.generator.is_local
 
 
 class Previews:

@@ -61,7 +61,7 @@ def retouched(pictures: Sequence[Pair], retoucher: Generator, least: int) -> lis
         rgb = picture.target
         predictor = PartPredictor(retoucher, rgb)
         for count, window in enumerate(_with_most_skin(rgb, each)):
-            levels = np.rint(np.clip(predictor.at(window), 0, 255)).astype(np.uint8)
+            levels = np.rint(np.clip(predictor.unsteadied_at(window), 0, 255)).astype(np.uint8)
             own = np.ascontiguousarray(window.of(rgb))
             made.append(Pair(f"{picture.name}_{count}", levels, own, picture.files))
     return made

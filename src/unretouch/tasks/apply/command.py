@@ -369,7 +369,7 @@ class Worker:
             full_scale=request.scale == "full",
             honour_profile=request.profile == "honour",
             sizes=(request.fine, request.medium, request.coarse),
-            kept=None if folder is None else KeptChanges(folder, request, work.weights),
+            kept=None if folder is None else KeptChanges(folder, request, work.weights, model.info),
         )
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> Iterator[tuple[Job, Done | DataError]]:

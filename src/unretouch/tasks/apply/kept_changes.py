@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base import durable
+from unretouch.model.interface import ModelInfo
 from unretouch.pixels.photos import Photo
 from unretouch.settings.commands import ApplySettings
 from unretouch.tiles import Rows
@@ -32,12 +33,16 @@ _ENDING = ".unretouch_change"
 class KeptChanges:
     """The folder, for one model and one way to use it."""
 
-    def __init__(self, folder: Path, request: ApplySettings, weights: Path) -> None:
+    def __init__(
+        self, folder: Path, request: ApplySettings, weights: Path, info: ModelInfo
+    ) -> None:
+        """`info` tells what else decides what the weights make of a photograph: the size at which
+        they see it, say, or what is taken out of it."""
         durable.make_folder(folder)
         self._folder = folder
         checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
         how = (request.runtime, request.device, request.precision, request.scale, request.profile)
-        self._model = json.dumps([checksum, *how])
+        self._model = json.dumps([checksum, *how, info.record()])
 
     def place(self, photo: Photo) -> Path:
         """Return where the change of this photograph is kept, or would be."""

@@ -1,0 +1,33 @@
+"""What tells the recipe of a run from that of another version, for a run that goes on."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+from unretouch import losses
+from unretouch.pixels import retouched_area, slow_change
+from unretouch.settings.train import AimName
+from unretouch.training import cameras, crops, fast_recipe, retoucher, stages
+
+_DECIDE: Final = (losses, retouched_area, slow_change, cameras, crops, fast_recipe, stages)
+"""Modules whose constants decide what is learnt."""
+OF_MEMORY: Final = frozenset({"AHEAD", "MOST_GUIDES", "MOST_TILES", "STRIP", "TILE"})
+"""Constants that do not: how much is held at a time."""
+
+
+def mark(aim: AimName, also: bool = False) -> str:
+    """Return a digest of all numbers that decide what is learnt for an aim, with `also` those of
+    made pairs, too; empty for `fit`, whose recipe has not changed since 0.1.0."""
+    if aim == "fit":
+        return ""
+    modules = (*_DECIDE, retoucher) if also else _DECIDE
+    numbers = [
+        (module.__name__, name, value)
+        for module in modules
+        for name, value in sorted(vars(module).items())
+        if name.isupper() and name not in OF_MEMORY and isinstance(value, int | float | tuple)
+    ]
+    recipes = [fast_recipe.recipe_for(aim, share) for share in (0.0, 1.0)]
+    recipes += [fast_recipe.coarse_recipe(recipe) for recipe in recipes]
+    return blake2b(repr((numbers, recipes)).encode(), digest_size=8).hexdigest()
