@@ -362,6 +362,36 @@ def test_a_jpeg_without_its_end_is_read_where_nothing_else_is_missing(
                 through(tmp_path, data[:-cut] + tail, "a.jpg")
 
 
+CODED = {
+    "plain": {}, "progressive": {"progressive": True}, "own tables": {"optimize": True},
+    "restarts": {"restart_marker_blocks": 3}, "restarts, progressive":
+    {"restart_marker_rows": 1, "progressive": True}, "finest": {"quality": 100, "subsampling": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("coded", CODED)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_cut_in_the_middle_is_not_whole_by_a_mark_of_the_end(
+    coded: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Image.fromarray(made.portrait_like(90, 70)).convert(mode)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **CODED[coded])  # type: ignore[arg-type]
+    data = file.getvalue()
+    path, pixels = tmp_path / "a.jpg", data.rindex(b"\xff\xda")
+    for large in (images._LARGE, 0):
+        monkeypatch.setattr(images, "_LARGE", large)
+        images._has_its_end.cache_clear()
+        for whole in (data, data + b"behind it", data[:-2] + b"\xff\xff" + data[-2:]):
+            path.write_bytes(whole)
+            with images.opened(path) as image:
+                assert images.decoded(image, path)[0].size == (70, 90)
+        for share in (0.2, 0.5, 0.8):
+            path.write_bytes(data[: pixels + int(share * (len(data) - pixels))] + b"\xff\xd9")
+            with pytest.raises(DataError, match="is cut short"), images.opened(path) as image:
+                images.decoded(image, path)
+
+
 def gain_map(how: str) -> bytes:
     first, second = made.encoded(RGB, "JPEG"), made.encoded(RGB[:8, :8], "JPEG")
     if how == "xmp":
