@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from unretouch.pixels.exif import inches
+from unretouch.pixels.iptc import IN_JPEG
 
 END = b"\xff\xd9"
 FILLERS = (bytes(n * n % 251 for n in range(1024)), b"\xaa" * 64)
@@ -16,7 +17,6 @@ since few are a code in every file."""
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1"
-_IPTC = re.compile(rb"8BIM\x04\x04")
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 """Within the coded pixels 0 stands behind an FF that is none, and D0 to D7 are restarts."""
 _RESTART = re.compile(rb"\xff+[\xd0-\xd7]")
@@ -32,8 +32,8 @@ class JpegFile:
     xmp: bytes | None
     resolution: tuple[float, float] | None
     """pixels an inch, across and down, as JFIF says"""
-    iptc: bool
-    """whether it holds words in the way of IPTC-IIM, by way of Photoshop"""
+    resources: bytes
+    """of Photoshop"""
     more_xmp: bool
     """whether its XMP goes on in further packets"""
     gain_map: bool
@@ -61,9 +61,10 @@ def taken_apart(file: BinaryIO) -> JpegFile | None:
     file.seek(0)
     data = file.read()
     xmp = resolution = None
-    iptc = more_xmp = gain_map = ended = progressive = arithmetic = False
+    more_xmp = gain_map = ended = progressive = arithmetic = False
     left = dict[int, dict[int, int]]()
-    frame, scan, interval, missing = b"", b"", 0, 0
+    resources = frame = scan = b""
+    interval = missing = 0
     place, end = 2, len(data)
     while match := _MARKER.search(data, place):
         if scan and interval:
@@ -90,7 +91,7 @@ def taken_apart(file: BinaryIO) -> JpegFile | None:
         elif marker == 0xE2:
             gain_map |= body.startswith(_GAIN_MAP)
         elif marker == 0xED:
-            iptc |= _IPTC.search(body) is not None
+            resources += body.removeprefix(IN_JPEG) if body.startswith(IN_JPEG) else b""
         elif marker in _FRAMES and len(body) > 5:
             frame, progressive, arithmetic = body, marker in (0xC2, 0xCA), marker >= 0xC9
             left = {component: dict.fromkeys(range(64), 1) for component in body[6::3]}
@@ -105,7 +106,7 @@ def taken_apart(file: BinaryIO) -> JpegFile | None:
     behind = len(data[place:].strip(b"\0")) if ended else 0
     whole = not any(bit for bits in left.values() for bit in bits.values())
     return JpegFile(
-        xmp, resolution, iptc, more_xmp, gain_map, ended, end, whole, not missing,
+        xmp, resolution, resources, more_xmp, gain_map, ended, end, whole, not missing,
         progressive, arithmetic, behind,
     )  # fmt: skip
 

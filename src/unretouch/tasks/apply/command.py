@@ -410,8 +410,8 @@ class Worker:
             photo = read_photo(job.source, request.out)
         except DataError as error:
             return error
-        if request.layers and photo.alpha is not None:
-            return replace(photo, alpha=None, notes=(*photo.notes, layers.NO_TRANSPARENCY))
+        if request.layers:
+            return layers.fitting(photo)
         return photo if request.format == "keep" else as_format(photo, request.format)
 
     def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
