@@ -134,6 +134,17 @@ def is_grey(profile: bytes) -> bool:
     return profile[16:20] == b"GRAY"
 
 
+def of_three(profile: bytes) -> bytes | None:
+    """Return the profile for three equal channels that shows what the one for grey does; None where
+    that is damaged."""
+    try:
+        curve = _tags(profile)[b"kTRC"]
+        _curve(curve)
+        return code_points.icc(code_points.SRGB, curve, _name(profile))
+    except (KeyError, struct.error, ValueError, IndexError):
+        return None
+
+
 def parse(profile: bytes) -> Colour | None:
     """Return the colour of an RGB profile of curves and matrix, or of a grey one of a curve; None
     for any other kind."""

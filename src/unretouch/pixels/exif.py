@@ -158,6 +158,11 @@ def kind_of_tiff(path: Path) -> str:
         6: "complex numbers",
     }
     kind = what.get(told.get(339, 1), "numbers")
+    if bits in (8, 16) and kind == what[1]:  # so it is not for them
+        model = {5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}.get(
+            told.get(262, 2), "colours"
+        )
+        kind = f"{model} in {told.get(277, 1)} channels"
     return f"{kind} of {bits} bits" if bits else ""
 
 

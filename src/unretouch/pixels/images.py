@@ -171,7 +171,7 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         with file, _opened(file, kind, path) as image:
             _refuse_size(image, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            if image.format != "MPO" and _pictures_in(image) > 1:
                 hint = "Save the one wanted by itself"
                 raise DataError("holds more than one picture", path, hint)
             yield image
@@ -182,6 +182,18 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         raise DataError(what, path, hint) from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
         raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+
+
+def _pictures_in(image: Image.Image) -> int:
+    """Return how many pictures are in the file; reduced copies, as TIFF files hold, are none."""
+    count = getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or count == 1:
+        return count
+    whole = 0
+    for index in reversed(range(count)):
+        image.seek(index)
+        whole += not image.tag_v2.get(254, 0) & 1  # type: ignore[attr-defined]
+    return whole
 
 
 def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
@@ -206,7 +218,7 @@ def unread(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         head = file.read(64)
     if tiff := kind_of_tiff(path):
-        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with 16 or 8 bits"
+        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
             return f"is {name}, which is not read", "Save it as TIFF or PNG"

@@ -38,7 +38,7 @@ PATHS = "its paths of Photoshop are not carried over"
 NOT_UNDERSTOOD = "its EXIF data is damaged, so it is not carried over"
 _LITTLE = 1024
 """Bytes behind a picture that are not worth a line."""
-_PHOTOSHOP, _LAYERS = 34377, 37724
+_EXTRA, _PHOTOSHOP, _LAYERS = 338, 34377, 37724
 """Tags of a TIFF."""
 
 
@@ -92,8 +92,12 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
     elif image.format == "TIFF":
         exif = exif_of_tiff(found)
         datasets, resolution = _of_tiff(image, found, notes)
-    if "boxes" in image.info and image.info["boxes"].gain_map:
-        notes.append(GAIN_MAP)
+    elif image.format == "BMP":
+        resolution = _of_bmp(image)
+    elif image.format == "GIF" and (comment := image.info.get("comment")):
+        texts = ((b"tEXt", b"Comment\0" + comment),)
+    if "boxes" in image.info:
+        notes += beside(image.info["boxes"])
     exif, packet = understood(exif, packet, notes)
     if resolution is None and exif is not None:
         resolution = resolution_of(exif)
@@ -103,6 +107,17 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
     return Metadata(
         found.get(ORIENTATION, 1), exif, packet, datasets, resolution, chunks, texts, tuple(notes)
     )
+
+
+def beside(boxes: Boxes) -> list[str]:
+    """Return what is to be said of further pictures in a HEIC or AVIF file."""
+    notes = [GAIN_MAP] if boxes.gain_map else []
+    return notes + (["what belongs to the picture, as one of depth, is left out"] * boxes.more)
+
+
+def _of_bmp(image: Image.Image) -> tuple[float, float] | None:
+    across, down = image.info.get("dpi", (0, 0))
+    return (round(across, 2), round(down, 2)) if across and down else None
 
 
 def understood(
@@ -146,6 +161,9 @@ def _of_tiff(
     datasets = _bytes_of(tags, IPTC) or iptc.of_resources(resources)
     if iptc.has_paths(resources):
         notes.append(PATHS)
+    lost = len(tags.get(_EXTRA, ())) - image.has_transparency_data
+    if lost > 0:
+        notes.append(f"channels beside its colours ({lost}), as saved selections, are left out")
     if _LAYERS in tags:
         notes.append("its layers are not carried over: it comes back flattened")
     try:

@@ -42,9 +42,9 @@ from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, kind_of
 from unretouch.pixels.metadata import (
     COMMENT,
-    GAIN_MAP,
     MAKERS_NOTES,
     Metadata,
+    beside,
     by_points,
     metadata_of,
     profile_of,
@@ -156,6 +156,9 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             bits, told = images.bits_of(image), metadata_of(image, path)
             if bits <= 8 and not large:
                 return _read_pillow(image, told, path)
+            if image.format == "PPM":
+                what = f"is a portable map of {bits} bits, which is not read"
+                raise DataError(what, path, "Save it as TIFF or PNG")
             if bits > 16 or image.mode in ("F", "I"):
                 raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
             what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
@@ -269,6 +272,8 @@ def _read_vips(
     if avif:
         heif.fill_up(array, bits)
         told = replace(told, orientation=1)  # libheif has turned it
+    if opened.format == "TIFF" and not opened.has_transparency_data:
+        array = array[..., : 1 if array.shape[2] < 3 else 3]  # others are no transparency
     colours, alpha, grey = _apart(array)
     name = _FORMATS[opened.format or ""]
     photo = Photo(
@@ -345,8 +350,7 @@ def _read_heic(path: Path) -> Photo:
     if points is not None:
         profile, said = by_points(points, None)
         notes += said
-    if boxes.gain_map:
-        notes.append(GAIN_MAP)
+    notes += beside(boxes)
     exif, packet = understood(picture.exif, picture.xmp, notes)
     colours, alpha, grey = _apart(picture.channels)
     return Photo(
@@ -366,7 +370,8 @@ def _read_heic(path: Path) -> Photo:
 
 RAW_NOTE = (
     "RAW was developed to sRGB (exponent 2.2) with the camera's white balance, as bright as it was "
-    "exposed: no automatic brightening, no look of the camera, no maker's notes"
+    "exposed: no automatic brightening, no look of the camera, no maker's notes, no "
+    "settings of RAW programs"
 )
 
 
@@ -408,8 +413,12 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
         changed = replace(changed, alpha=None)
         if clear:
             notes.append(f"transparency ({clear:.1%} of the pixels) was laid over white")
-    if photo.grey and photo.profile and not colour.is_grey(photo.profile):
+    if photo.profile and photo.grey and not colour.is_grey(photo.profile):
         changed = replace(changed, grey=False)  # what tells its colours is a profile for three
+    elif photo.profile and name == "webp" and colour.is_grey(photo.profile):
+        changed = replace(changed, grey=False, profile=colour.of_three(photo.profile))
+        if changed.profile is None:
+            notes.append("its colour profile is for grey and damaged, so it is not carried over")
     if name == "tiff" and photo.exif and has_makers_notes(photo.exif):
         notes.append(MAKERS_NOTES)
     if photo.texts:
@@ -484,7 +493,7 @@ def write_photo(
     whole colours. `ready` is called with the finished file before it gets its name. Raises
     DataError for what the format cannot hold, DiskError.
     """
-    _refuse_misfit(path, photo)
+    refuse_misfit(path, photo)
     said = said_of(photo, keep_gps=keep_gps)
     if photo.format == "webp" and photo.resolution:  # it has no other place for it
         said = replace(said, exif=with_resolution(said.exif, photo.resolution))
@@ -511,7 +520,8 @@ def write_photo(
             durable.remove(temporary)
 
 
-def _refuse_misfit(path: Path, photo: Photo) -> None:
+def refuse_misfit(path: Path, photo: Photo) -> None:
+    """Raise DataError for a photograph that its format cannot hold."""
     height, width = photo.pixels.shape[:2]
     limit = _LARGEST_SIDE.get(photo.format)
     if limit is not None and max(height, width) > limit:
