@@ -248,6 +248,15 @@ def test_a_later_command_does_not_replace_what_came_of_another_photograph(
     assert (out / "IMG.jpg").read_bytes() != first
 
 
+def test_what_comes_to_nothing_makes_no_folder_of_results_of_the_photographs(
+    checkpoints: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = photos / "IMG (1).jpg"
+    assert apply(checkpoints, "first", str(photo), "-o", str(photos)) == 3
+    assert "would be overwritten" in capsys.readouterr().err
+    assert not (photos / files.RECORDS).exists()
+
+
 @pytest.mark.parametrize("where", ["read_photo", "write_photo", "Restorer.restore"])
 def test_an_error_nobody_foresaw_costs_one_photograph(
     checkpoints: Path,
@@ -329,7 +338,8 @@ def test_like_repeats_a_treatment_and_flags_given_win(
     assert run(dispatch, [*words, "-o", third, "--strength", "1", "--format", "png"]) == 0
     result = [Path(folder, "IMG (1).jpg") for folder in (first, second)]
     assert result[0].read_bytes() == result[1].read_bytes()
-    noted = json.loads(Path(third, files.RECORDS).read_text("utf-8").splitlines()[0])["treatment"]
+    lines = Path(third, files.RECORDS).read_text("utf-8").splitlines()
+    (noted,) = (json.loads(line)["treatment"] for line in lines if "treatment" in line)
     assert (noted["strength"], noted["format"]) == (1.0, "png")
     assert noted["run"] == str(checkpoints / "first")
     assert run(dispatch, ["apply", photo, "--like", str(photos)]) == 3

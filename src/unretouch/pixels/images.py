@@ -217,6 +217,8 @@ def unread(path: Path) -> tuple[str, str]:
     """Return what a file is that no decoder here takes, and what to do about it."""
     with path.open("rb") as file:
         head = file.read(64)
+    if not head:
+        return "is empty", "Copy it anew from where it comes from"
     if tiff := kind_of_tiff(path):
         return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
     for name, signs in _KNOWN.items():

@@ -291,7 +291,9 @@ class Batch:
                 yield Done(job.source, before[0], already=True, noted=before[1])
             else:
                 todo.append(job)
-        records.note_treatment(treatment(request))
+        # Only once there is a result: a folder with records is taken for one of results.
+        if len(todo) < len(self.meant.jobs):
+            records.note_treatment(treatment(request))
         if not todo:
             return
         work = Work(request, self.weights, self.learnt, records.made, frozenset(records.inputs))
@@ -309,6 +311,7 @@ class Batch:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
             if isinstance(outcome, Done):
+                records.note_treatment(treatment(request))
                 records.add(job, outcome.output, outcome.distance, outcome.weakened)
             tell(job, 1.0)
             yield outcome

@@ -429,6 +429,7 @@ class Records:
         """Note what is done to the photographs, for `--like`. Raises DiskError."""
         if self._noted != treatment:
             append_record(self._path, {"treatment": treatment})
+            self._noted = treatment
 
     def add(
         self, job: Job, output: Path, distance: Distance | None, weakened: float | None
