@@ -209,6 +209,95 @@ def test_a_file_for_a_folder_of_results_is_answered(tmp_path: Path) -> None:
         meant([str(save(tmp_path / "in.jpg"))], tmp_path / "a.jpg")
 
 
+# --- nothing of anybody is lost
+
+
+@pytest.mark.parametrize("layered", [False, True])
+def test_two_photographs_of_one_name_make_two_files_and_it_is_said(
+    tmp_path: Path, layered: bool
+) -> None:
+    one, two = (save(tmp_path / side / "IMG.jpg", seed=seed) for seed, side in enumerate("ab"))
+    save(tmp_path / "a" / "IMG.png", seed=3)
+    found = meant([str(one), str(two)], tmp_path / "out", layered=layered)
+    assert [job.stem for job in found.jobs] == ["IMG", "IMG_jpg"]
+    ending = ".psd" if layered else ".jpg"
+    assert found.notes == [
+        f"not to replace what is made of another photograph of that name: {two} as IMG_jpg{ending}"
+    ]
+    found = meant([str(tmp_path / "a")], tmp_path / "out", "png", layered=layered)
+    assert {job.stem for job in found.jobs} == {"IMG", "IMG_png"}
+
+
+def test_a_later_command_does_not_replace_what_came_of_another_photograph(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (save(tmp_path / side / "IMG.jpg", seed=seed) for seed, side in enumerate("ab"))
+    out = tmp_path / "out"
+    assert apply(checkpoints, "first", str(one), "-o", str(out)) == 0
+    first = (out / "IMG.jpg").read_bytes()
+    for _ in range(2):
+        assert apply(checkpoints, "first", str(two), "-o", str(out)) == 0
+        assert "another photograph of that name" in capsys.readouterr().out
+        assert made_in(out) == {"IMG.jpg", "IMG_jpg.jpg"}
+        assert (out / "IMG.jpg").read_bytes() == first
+    # The same photograph, moved, is no other one.
+    one.rename(tmp_path / "IMG.jpg")
+    words = ("first", str(tmp_path / "IMG.jpg"), "-o", str(out), "--strength", "0.5")
+    assert apply(checkpoints, *words) == 0
+    assert made_in(out) == {"IMG.jpg", "IMG_jpg.jpg"}
+    assert (out / "IMG.jpg").read_bytes() != first
+
+
+def test_what_comes_to_nothing_makes_no_folder_of_results_of_the_photographs(
+    checkpoints: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = photos / "IMG (1).jpg"
+    assert apply(checkpoints, "first", str(photo), "-o", str(photos)) == 3
+    assert "would be overwritten" in capsys.readouterr().err
+    assert not (photos / files.RECORDS).exists()
+
+
+@pytest.mark.parametrize("where", ["read_photo", "write_photo", "Restorer.restore"])
+def test_an_error_nobody_foresaw_costs_one_photograph(
+    checkpoints: Path,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+) -> None:
+    *owner, name = where.split(".")
+    place = getattr(command, owner[0]) if owner else command
+    right, calls = getattr(place, name), []
+
+    def fails_once(*given: object, **named: object) -> object:
+        calls.append(given)
+        if len(calls) == 1:
+            raise ValueError("EXIF data is\ntoo long")
+        return right(*given, **named)
+
+    monkeypatch.setattr(place, name, fails_once)
+    out = photos.with_name("out")
+    assert apply(checkpoints, "first", str(photos), "-o", str(out)) == 3
+    shown = capsys.readouterr()
+    assert "2 restored, 1 failed" in shown.out
+    (line,) = shown.err.splitlines()
+    assert str(photos / "IMG (1).jpg") in line
+    assert "(ValueError: EXIF data is too long)" in line
+    assert len(made_in(out)) == 2
+
+
+def test_a_subfolder_that_cannot_be_written_costs_its_own_photographs(
+    checkpoints: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos.with_name("out")
+    out.mkdir()
+    (out / "day 2").write_text("a file stands here")
+    assert apply(checkpoints, "first", str(photos), "-o", str(out)) == 3
+    shown = capsys.readouterr()
+    assert "1 restored, 2 failed" in shown.out
+    assert shown.err.count("cannot be written") == 2
+
+
 # --- what was made before
 
 
@@ -249,7 +338,8 @@ def test_like_repeats_a_treatment_and_flags_given_win(
     assert run(dispatch, [*words, "-o", third, "--strength", "1", "--format", "png"]) == 0
     result = [Path(folder, "IMG (1).jpg") for folder in (first, second)]
     assert result[0].read_bytes() == result[1].read_bytes()
-    noted = json.loads(Path(third, files.RECORDS).read_text("utf-8").splitlines()[0])["treatment"]
+    lines = Path(third, files.RECORDS).read_text("utf-8").splitlines()
+    (noted,) = (json.loads(line)["treatment"] for line in lines if "treatment" in line)
     assert (noted["strength"], noted["format"]) == (1.0, "png")
     assert noted["run"] == str(checkpoints / "first")
     assert run(dispatch, ["apply", photo, "--like", str(photos)]) == 3

@@ -14,7 +14,7 @@ from PIL import Image, JpegImagePlugin
 from test_photos import camera_exif
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.pixels import code_points, colour, images, xmp
+from unretouch.pixels import code_points, colour, heif, images, xmp
 from unretouch.pixels.code_points import CodePoints
 from unretouch.pixels.exif import cleaned
 from unretouch.pixels.metadata import GAIN_MAP
@@ -329,6 +329,109 @@ def test_xmp_comes_back_without_the_place(kind: str, tmp_path: Path) -> None:
     assert b"Seoul" in (tmp_path / "new").read_bytes()
 
 
+WORDS = {270: "설명: 손", 315: "김작가", 33432: "© 나"}
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("told", ["JPEG", "PNG", "TIFF"])
+def test_words_of_any_script_stay_in_a_tiff(told: str, deep: bool, tmp_path: Path) -> None:
+    import tifffile
+
+    pixels = RGB.astype(np.uint16) * 257 if deep else RGB
+    exif = Image.Exif()
+    for tag, text in WORDS.items():
+        exif[tag] = text.encode()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "손".encode("utf-16-le")
+    data = made.png(pixels, made.chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))
+    if told == "JPEG":
+        data = made.encoded(RGB, "JPEG", exif=exif.tobytes())
+    elif told == "TIFF":
+        (tmp_path / "t").write_bytes(data)
+        data = through(tmp_path, data, to="tiff")[1]
+    _, new = through(tmp_path, data, to="tiff")
+    (tmp_path / "new.tif").write_bytes(new)
+    with tifffile.TiffFile(tmp_path / "new.tif") as file:
+        tags = file.pages[0].tags  # type: ignore[union-attr]
+        for tag, text in WORDS.items():
+            assert tags[tag].value == text
+    assert exif.get_ifd(0x8769)[0x9286] in new
+    back, _ = through(tmp_path, new, to="jpeg") if not deep else through(tmp_path, new)
+    assert "김작가".encode() in (back.exif or b"")
+
+
+def large_exif() -> bytes:
+    """A block that no JPEG holds in one piece, and of which much is no maker's business."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[315] = "Maker", "Camera 1", "김작가".encode()
+    exif.get_ifd(0x8769)[0x829A] = 0.005
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0" + b"w" * 70_000
+    exif.get_ifd(0x8769)[0x927C] = b"m" * 40_000
+    block: bytes = exif.tobytes()
+    return block.removeprefix(b"Exif\0\0")
+
+
+def in_segments(block: bytes) -> bytes:
+    """A JPEG that says it in more than one piece, as some programs write it."""
+    data = made.encoded(RGB, "JPEG")
+    pieces = [b"Exif\0\0" + block[at : at + 65_000] for at in range(0, len(block), 65_000)]
+    segments = [b"\xff\xe1" + struct.pack(">H", len(p) + 2) + p for p in pieces]
+    return data[:2] + b"".join(segments) + data[2:]
+
+
+@pytest.mark.parametrize("told", ["JPEG", "PNG"])
+def test_exif_too_large_for_a_jpeg_is_cut_to_what_fits_and_said(told: str, tmp_path: Path) -> None:
+    png = made.png(RGB, made.chunk(b"eXIf", large_exif()))
+    data = in_segments(large_exif()) if told == "JPEG" else png
+    photo, new = through(tmp_path, data, to="jpeg")
+    assert [note for note in photo.notes if "longest parts are left out" in note]
+    with Image.open(io.BytesIO(new)) as image:
+        found = image.getexif()
+        assert found[0x0110] == "Camera 1"
+        assert found[315].encode("latin-1") == "김작가".encode()
+        assert found.get_ifd(0x8769)[0x829A] == 0.005
+        assert 0x9286 not in found.get_ifd(0x8769)
+    if told == "PNG":
+        photo, new = through(tmp_path, data)
+        assert photo.notes == ()
+        assert b"w" * 70_000 in new
+
+
+def iim() -> bytes:
+    sets = ((5, "제목"), (25, "서울"), (80, "김작가"), (90, "Seoul"), (120, "설명"))
+    coded = ((number, text.encode()) for number, text in sets)
+    return b"".join(b"\x1c\x02" + struct.pack(">BH", n, len(t)) + t for n, t in coded)
+
+
+def jpeg_with_iptc(*more: tuple[int, bytes]) -> bytes:
+    data = made.encoded(RGB, "JPEG")
+    body = b"Photoshop 3.0\0"
+    for number, part in ((0x0404, iim()), *more):
+        body += b"8BIM" + struct.pack(">HHI", number, 0, len(part)) + part + bytes(len(part) % 2)
+    return data[:2] + b"\xff\xed" + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def test_iptc_comes_back_without_the_place(tmp_path: Path) -> None:
+    data = jpeg_with_iptc()
+    for to in ("jpeg", "png", "tiff"):
+        photo, _ = through(tmp_path, data, to=to)
+        assert photo.iptc == iim()
+        back = read_photo(tmp_path / "new").iptc or b""
+        assert "김작가".encode() in back
+        assert b"Seoul" not in back
+        write_photo(tmp_path / "new", photo, keep_gps=True)
+        assert read_photo(tmp_path / "new").iptc == iim()
+    photo, _ = through(tmp_path, data, to="webp")
+    assert "its IPTC-IIM data is not carried over; EXIF and XMP are" in photo.notes
+    deep = made.png(RGB.astype(np.uint16) * 257)
+    (tmp_path / "a").write_bytes(deep)
+    photo = as_format(read_photo(tmp_path / "a"), "tiff")
+    write_photo(tmp_path / "new", type(photo)(**{**photo.__dict__, "iptc": iim()}), keep_gps=True)
+    assert read_photo(tmp_path / "new").iptc == iim()
+    assert through(tmp_path, jpeg_with_iptc((2000, b"path")))[0].notes == (
+        "its paths of Photoshop are not carried over",
+    )
+
+
 def test_xmp_that_hides_a_place_or_is_none_is_not_carried_over() -> None:
     assert xmp.cleaned(b"<x") is None
     assert xmp.cleaned(b"\xff\xfe<\0x\0") is None
@@ -360,6 +463,36 @@ def test_a_jpeg_without_its_end_is_read_where_nothing_else_is_missing(
         for tail in (b"", bytes(4096)):
             with pytest.raises(DataError, match=r"is cut short.*Copy it anew"):
                 through(tmp_path, data[:-cut] + tail, "a.jpg")
+
+
+CODED = {
+    "plain": {}, "progressive": {"progressive": True}, "own tables": {"optimize": True},
+    "restarts": {"restart_marker_blocks": 3}, "restarts, progressive":
+    {"restart_marker_rows": 1, "progressive": True}, "finest": {"quality": 100, "subsampling": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("coded", CODED)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_cut_in_the_middle_is_not_whole_by_a_mark_of_the_end(
+    coded: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Image.fromarray(made.portrait_like(90, 70)).convert(mode)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **CODED[coded])  # type: ignore[arg-type]
+    data = file.getvalue()
+    path, pixels = tmp_path / "a.jpg", data.rindex(b"\xff\xda")
+    for large in (images._LARGE, 0):
+        monkeypatch.setattr(images, "_LARGE", large)
+        images._has_its_end.cache_clear()
+        for whole in (data, data + b"behind it", data[:-2] + b"\xff\xff" + data[-2:]):
+            path.write_bytes(whole)
+            with images.opened(path) as image:
+                assert images.decoded(image, path)[0].size == (70, 90)
+        for share in (0.2, 0.5, 0.8):
+            path.write_bytes(data[: pixels + int(share * (len(data) - pixels))] + b"\xff\xd9")
+            with pytest.raises(DataError, match="is cut short"), images.opened(path) as image:
+                images.decoded(image, path)
 
 
 def gain_map(how: str) -> bytes:
@@ -409,6 +542,95 @@ def test_a_jpeg_keeps_its_comment_and_coding(tmp_path: Path) -> None:
         assert JpegImagePlugin.get_sampling(image) == 1
     assert photo.notes == ()
     assert "not carried" in through(tmp_path, data, to="png")[0].notes[0]
+
+
+# --- grey, and channels that are no transparency
+
+
+def grey_profile() -> bytes:
+    """A profile of one curve, for one channel."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, 563) + bytes(2)
+    head = bytearray(128)
+    head[12:24] = b"mntrGRAYXYZ "
+    head[36:40] = b"acsp"
+    body = struct.pack(">I4sII", 1, b"kTRC", 144, len(curve)) + curve
+    head[:4] = struct.pack(">I", 128 + len(body))
+    return bytes(head) + body
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("to", ["png", "jpeg", "tiff", "webp"])
+def test_a_grey_profile_belongs_to_grey_pixels(to: str, deep: bool, tmp_path: Path) -> None:
+    if deep and to in ("jpeg", "webp"):
+        return
+    pixels = RGB[..., :1].astype(np.uint16) * 257 if deep else RGB[..., :1]
+    data = made.png(pixels, made.chunk(b"iCCP", b"g\0\0" + zlib.compress(grey_profile())))
+    photo, _ = through(tmp_path, data, to=to)
+    back = read_photo(tmp_path / "new")
+    assert colour.is_grey(back.profile or b"") == back.grey == (to != "webp")
+    spaces = [colour.parse(given or b"") for given in (grey_profile(), back.profile)]
+    looks = [space and space.to_srgb(np.full((1, 1, 3), 0.5, np.float32)) for space in spaces]
+    np.testing.assert_allclose(*looks, atol=2e-3)
+    assert photo.notes == ()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_saved_selection_is_no_transparency_and_its_loss_is_said(
+    deep: bool, tmp_path: Path
+) -> None:
+    import tifffile
+
+    pixels = RGB.astype(np.uint16) * 257 if deep else RGB
+    four = np.dstack([pixels, pixels[..., 0]])
+    path = tmp_path / "s.tif"
+    tifffile.imwrite(path, four, photometric="rgb", extrasamples=["unspecified"], metadata=None)
+    photo, _ = through(tmp_path, path.read_bytes())
+    assert photo.alpha is None
+    assert "channels beside its colours (1), as saved selections, are left out" in photo.notes
+    tifffile.imwrite(path, four, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+    photo, _ = through(tmp_path, path.read_bytes())
+    np.testing.assert_array_equal(photo.alpha, four[..., 3])
+    assert photo.notes == ()
+
+
+def test_a_tiff_with_a_small_copy_of_itself_is_one_picture(tmp_path: Path) -> None:
+    import tifffile
+
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        file.write(RGB, photometric="rgb", metadata=None)
+        file.write(RGB[::4, ::4], photometric="rgb", metadata=None, subfiletype=1)
+    np.testing.assert_array_equal(read_photo(tmp_path / "t.tif").pixels, RGB)
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        for _ in range(2):
+            file.write(RGB, photometric="rgb", metadata=None)
+    with pytest.raises(DataError, match="more than one picture"):
+        read_photo(tmp_path / "t.tif")
+
+
+def test_what_formats_without_much_say_comes_back_too(tmp_path: Path) -> None:
+    photo, new = through(tmp_path, made.encoded(RGB, "BMP", dpi=(300, 300)))
+    assert read_photo(tmp_path / "new").resolution == photo.resolution == (300, 300)
+    file = io.BytesIO()
+    Image.fromarray(RGB).quantize(16).save(file, "GIF", comment=b"words of mine")
+    _, new = through(tmp_path, file.getvalue())
+    assert (b"tEXt", b"Comment\0words of mine") in made.chunks_of(new)
+    head = b"P6 32 24 65535\n" + bytes(24 * 32 * 6)
+    with pytest.raises(DataError, match=r"portable map of 16 bits.*Save it as TIFF"):
+        through(tmp_path, head)
+
+
+def test_a_picture_of_depth_in_a_heic_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    data = (made.DATA / "portrait_8.heic").read_bytes()
+    assert not heif.boxes_of(made.DATA / "portrait_8.heic").more
+    kind = b"auxC\0\0\0\0urn:mpeg:hevc:2015:auxid:2\0"
+    place = data.index(b"meta") - 4
+    size = struct.unpack_from(">I", data, place)[0]
+    box = struct.pack(">I", len(kind) + 4) + kind
+    (tmp_path / "d.heic").write_bytes(
+        data[:place] + struct.pack(">I", size + len(box)) + data[place + 4 : place + size] + box
+    )
+    assert heif.boxes_of(tmp_path / "d.heic").more
 
 
 # --- transparency, depth, kinds that are not read

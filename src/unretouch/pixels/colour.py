@@ -129,6 +129,22 @@ def _name(profile: bytes) -> str:
     return " ".join("".join(c for c in name if c.isprintable()).split())[:60] or Colour.name
 
 
+def is_grey(profile: bytes) -> bool:
+    """Return whether the profile is one for pictures of one channel."""
+    return profile[16:20] == b"GRAY"
+
+
+def of_three(profile: bytes) -> bytes | None:
+    """Return the profile for three equal channels that shows what the one for grey does; None where
+    that is damaged."""
+    try:
+        curve = _tags(profile)[b"kTRC"]
+        _curve(curve)
+        return code_points.icc(code_points.SRGB, curve, _name(profile))
+    except (KeyError, struct.error, ValueError, IndexError):
+        return None
+
+
 def parse(profile: bytes) -> Colour | None:
     """Return the colour of an RGB profile of curves and matrix, or of a grey one of a curve; None
     for any other kind."""
@@ -136,7 +152,7 @@ def parse(profile: bytes) -> Colour | None:
         if profile[20:24] != b"XYZ " or profile[36:40] != b"acsp":
             return None
         tags = _tags(profile)
-        if profile[16:20] == b"GRAY":
+        if is_grey(profile):
             light = _curve(tags[b"kTRC"])
             return Colour((light,) * 3, np.eye(3, dtype=np.float32)) if _rises(light) else None
         if profile[16:20] != b"RGB ":

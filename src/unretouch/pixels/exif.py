@@ -16,21 +16,26 @@ second directory describes the thumbnail.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 ORIENTATION, GPS, EXIF = 0x0112, 0x8825, 0x8769
 WIDTH, HEIGHT = 0xA002, 0xA003
-RESOLUTION, UNIT, XMP, DNG = (282, 283), 296, 700, 50706
-CAMERA_TAGS = (270, 271, 272, 305, 306, 315, 33432)
-"""Description, maker, model, software, date, artist, copyright."""
-MAKER_NOTE = 0x927C
-"""Counts its offsets from where it stood, so that it would be broken anywhere else in a TIFF."""
+RESOLUTION, UNIT, XMP, IPTC, DNG = (282, 283), 296, 700, 33723, 50706
+CAMERA_TAGS = (
+    269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096),
+)  # fmt: skip
+"""Name of the document, description, maker, model, name of the page, software, date, artist,
+computer, rating (two), copyright, and the five in which Windows has words."""
+MAKER_NOTE, INTEROPERABILITY = 0x927C, 0xA005
+"""Bound to where they stood, so that they would be broken anywhere else."""
 _ENTRY = 12
 """Bytes of an entry."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -71,6 +76,14 @@ def _swap_sides(directory: _Directory) -> None:
     if width is not None and height is not None:
         inner.set_number(WIDTH, height)
         inner.set_number(HEIGHT, width)
+
+
+def has_makers_notes(exif: bytes) -> bool:
+    """Return whether the block holds notes of the maker of the camera."""
+    with suppress(struct.error, ValueError):
+        inner = _first(bytearray(exif.removeprefix(PREFIX))).inner(EXIF)
+        return inner is not None and inner.number(MAKER_NOTE) is not None
+    return False
 
 
 def resolution_of(exif: bytes) -> tuple[float, float] | None:
@@ -145,6 +158,11 @@ def kind_of_tiff(path: Path) -> str:
         6: "complex numbers",
     }
     kind = what.get(told.get(339, 1), "numbers")
+    if bits in (8, 16) and kind == what[1]:  # so it is not for them
+        model = {5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}.get(
+            told.get(262, 2), "colours"
+        )
+        kind = f"{model} in {told.get(277, 1)} channels"
     return f"{kind} of {bits} bits" if bits else ""
 
 
@@ -295,15 +313,16 @@ def _first(block: bytearray) -> _Directory:
     return _Directory(block, order, struct.unpack_from(order + "I", block, 4)[0])
 
 
-def exif_of_tiff(found: Image.Exif) -> bytes | None:
+def exif_of_tiff(found: Image.Exif, left_out: Collection[int] = ()) -> bytes | None:
     """Return what the directories of a TIFF say about the camera as an EXIF block, those of its own
-    layout left out; None where they say nothing."""
+    layout and the tags `left_out` not among it; None where they say nothing."""
     kept = Image.Exif()
     for tag in (*CAMERA_TAGS, ORIENTATION):
-        if tag in found:
-            kept[tag] = found[tag]
+        if tag in found and tag not in left_out:
+            kept[tag] = _as_it_stood(found[tag])
     for directory in (EXIF, GPS):
-        kept.get_ifd(directory).update(_inner(found, directory))
+        inner = _inner(found, directory)
+        kept.get_ifd(directory).update({t: v for t, v in inner.items() if t not in left_out})
     if not dict(kept) and not any(kept.get_ifd(directory) for directory in (EXIF, GPS)):
         return None
     try:
@@ -319,7 +338,48 @@ def _inner(found: Image.Exif, directory: int) -> dict[int, Any]:
         entries = dict(found.get_ifd(directory))
     except Exception:  # parsers raise nearly everything on hostile bytes
         return {}
-    return {tag: value for tag, value in entries.items() if tag != MAKER_NOTE}
+    bound = (MAKER_NOTE, INTEROPERABILITY)
+    return {tag: _as_it_stood(value) for tag, value in entries.items() if tag not in bound}
+
+
+class _Words(str):
+    """Words that are written with the bytes they were read from: Pillow takes each for a letter,
+    and writes what is not ASCII as a question mark."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
+        return str.encode(self, "latin-1", "replace")
+
+
+def _as_it_stood(value: Any) -> Any:
+    return _Words(value) if isinstance(value, str) else value
+
+
+def shortened(exif: bytes, largest: int) -> bytes | None:
+    """Return the block with what is understood of it, without the maker's notes, the thumbnail and,
+    at need, its longest values, so that it has at most `largest` bytes; None where nothing is left.
+    """
+    found = Image.Exif()
+    try:
+        found.load(exif)
+    except Exception:  # parsers raise nearly everything on hostile bytes
+        return None
+    left_out: set[int] = set()
+    while True:
+        block = exif_of_tiff(found, left_out)
+        if block is None or len(block) <= largest:
+            return block and block.removeprefix(PREFIX)
+        values = {tag: found[tag] for tag in CAMERA_TAGS if tag in found}
+        values |= _inner(found, EXIF) | _inner(found, GPS)
+        sizes = {t: _size(value) for t, value in values.items() if t not in left_out}
+        if not sizes:
+            return None
+        left_out.add(max(sizes, key=lambda tag: sizes[tag]))
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes) else 8 * len(np.atleast_1d(value))
 
 
 def exif_of_raw(path: Path) -> bytes | None:
@@ -342,9 +402,10 @@ def append_exif(
     exif: bytes | None = None,
     resolution: tuple[float, float] | None = None,
     xmp: bytes | None = None,
+    iptc: bytes | None = None,
 ) -> None:
     """Let the TIFF file `path` say what the camera said, in the block `exif` but for the maker's
-    notes; so many pixels an inch, or none; and an XMP packet.
+    notes; so many pixels an inch, or none; an XMP packet; and datasets of IPTC-IIM.
 
     A BigTIFF stays as it is: few programs read one, fewer look for camera data there. What is
     broken of the camera data is left out.
@@ -367,7 +428,8 @@ def append_exif(
         pointers, values = _resolution_entries(resolution, order, end)
         file.write(values)
         end += len(values)
-        block, more = _camera(exif, xmp, head[:2], {_tag(entry, order) for entry in own}, end)
+        taken = {_tag(entry, order) for entry in own}
+        block, more = _camera(exif, {XMP: xmp, IPTC: iptc}, head[:2], taken, end)
         entries = own + pointers + more
         entries.sort(key=lambda entry: _tag(entry, order))
         file.write(block)
@@ -377,14 +439,14 @@ def append_exif(
 
 
 def _camera(
-    exif: bytes | None, xmp: bytes | None, order: bytes, taken: set[int], end: int
+    exif: bytes | None, blocks: dict[int, bytes | None], order: bytes, taken: set[int], end: int
 ) -> tuple[bytes, list[bytes]]:
     """Return a directory that is to stand at `end`, with all it points to, and its entries."""
     for block in (exif, None):
-        if not (block or xmp):
+        if not (block or any(blocks.values())):
             break
         try:
-            made = _directory(block, xmp, order, taken).tobytes(end)
+            made = _directory(block, blocks, order, taken).tobytes(end)
         except Exception:  # values that are not what their tags stand for
             continue
         (count,) = struct.unpack("<H" if order == b"II" else ">H", made[:2])
@@ -394,20 +456,21 @@ def _camera(
 
 
 def _directory(
-    exif: bytes | None, xmp: bytes | None, order: bytes, taken: set[int]
+    exif: bytes | None, blocks: dict[int, bytes | None], order: bytes, taken: set[int]
 ) -> ImageFileDirectory_v2:
     head = {b"II": b"II*\0\0\0\0\0", b"MM": b"MM\0*\0\0\0\0"}[order]
     directory = ImageFileDirectory_v2(head)
-    if xmp:
-        directory.tagtype[XMP] = 1
-        directory[XMP] = xmp
+    for tag, data in blocks.items():
+        if data:
+            directory.tagtype[tag] = 1
+            directory[tag] = data
     if exif is None:
         return directory
     given = Image.Exif()
     given.load(exif)
     for tag in CAMERA_TAGS:
         if tag in given and tag not in taken:
-            directory[tag] = given[tag]
+            directory[tag] = _as_it_stood(given[tag])
     for tag in (EXIF, GPS):
         if inner := _inner(given, tag):
             directory[tag] = inner

@@ -7,6 +7,7 @@ says in code points.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _AVIF = (b"avif", b"avis")
 _LARGEST = 64 << 20
 """Bytes of the box `meta` beyond which it is no such thing."""
 _GAIN_MAPS = (b"hdrgainmap", b"tmap")
+_AUXILIARY = re.compile(rb"auxC.{4}([^\0]+)\0", re.DOTALL)
+_KNOWN_AUXILIARY = re.compile(rb"auxid:1$|alpha|hdrgainmap")
+"""Transparency, which comes along, and gain maps."""
 
 Box = tuple[bytes, bytes]
 
@@ -41,6 +45,8 @@ class Boxes:
     """of a channel"""
     gain_map: bool = False
     """whether a further picture makes it an HDR picture"""
+    more: bool = False
+    """whether there are others that belong to it, such as one of depth"""
 
     @property
     def kind(self) -> Literal["avif", "heic", ""]:
@@ -99,7 +105,8 @@ def _told(brands: tuple[bytes, ...], meta: bytes) -> Boxes:
         elif kind == b"pixi" and len(data) > 5:
             bits = max(data[5 : 5 + data[4]], default=8)
     gain_map = any(sign in meta for sign in _GAIN_MAPS)
-    return Boxes(brands, points, bits, gain_map)
+    others = (kind for kind in _AUXILIARY.findall(meta) if not _KNOWN_AUXILIARY.search(kind))
+    return Boxes(brands, points, bits, gain_map, any(others))
 
 
 def _of_main(meta: dict[bytes, bytes]) -> list[Box]:

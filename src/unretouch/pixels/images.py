@@ -25,9 +25,10 @@ import math
 import os
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -170,7 +171,7 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         with file, _opened(file, kind, path) as image:
             _refuse_size(image, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            if image.format != "MPO" and _pictures_in(image) > 1:
                 hint = "Save the one wanted by itself"
                 raise DataError("holds more than one picture", path, hint)
             yield image
@@ -181,6 +182,18 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         raise DataError(what, path, hint) from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
         raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+
+
+def _pictures_in(image: Image.Image) -> int:
+    """Return how many pictures are in the file; reduced copies, as TIFF files hold, are none."""
+    count = getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or count == 1:
+        return count
+    whole = 0
+    for index in reversed(range(count)):
+        image.seek(index)
+        whole += not image.tag_v2.get(254, 0) & 1  # type: ignore[attr-defined]
+    return whole
 
 
 def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
@@ -204,8 +217,10 @@ def unread(path: Path) -> tuple[str, str]:
     """Return what a file is that no decoder here takes, and what to do about it."""
     with path.open("rb") as file:
         head = file.read(64)
+    if not head:
+        return "is empty", "Copy it anew from where it comes from"
     if tiff := kind_of_tiff(path):
-        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with 16 or 8 bits"
+        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
             return f"is {name}, which is not read", "Save it as TIFF or PNG"
@@ -276,57 +291,86 @@ def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, 
 
 def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     """Decode `image`, a JPEG also without the mark of its end, where nothing else is missing."""
-    # Not left to the decoder: to it zeros at the end of a copy that broke off are pixels.
-    if image.format in ("JPEG", "MPO") and not _has_its_end(path):
-        return _without_its_end(path), (NO_END,)
+    if image.format in ("JPEG", "MPO"):
+        stat = path.stat()
+        # Not left to the decoder: to it zeros at the end of a copy that broke off are pixels, and
+        # what is missing before a mark of the end is grey.
+        if not _has_its_end(path, stat.st_size, stat.st_mtime_ns):
+            return _without_its_end(path), (NO_END,)
     image.load()
     return image, ()
-
-
-def _has_its_end(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-2, io.SEEK_END)
-        if file.read() == jpeg_parts.END:
-            return True
-        told = jpeg_parts.taken_apart(file)
-    return told is None or told.ended
 
 
 NO_END = "the mark of its end is missing, and nothing of the picture"
 
 
+@lru_cache(maxsize=4096)
+def _has_its_end(path: Path, size: int, changed: int) -> bool:
+    """Return whether the end of a JPEG is marked. Raises DataError where it is, and some of the
+    picture before it is missing; `size` and `changed` are those of the file, not to ask twice."""
+    with path.open("rb") as file:
+        told = jpeg_parts.taken_apart(file)
+        file.seek(0)
+        data = file.read(told.end) if told is not None else b""
+    if told is None or not told.ended:
+        return told is None
+    # Nothing is missing of what comes out the same whatever follows.
+    reduced = not told.progressive and size > _LARGE
+    same = told.arithmetic or _same(data, jpeg_parts.FILLERS[:1], reduced=reduced)
+    if not same or not told.restarts or not (told.whole or told.progressive):
+        raise _cut_short(path)
+    return True
+
+
+_LARGE = 2_000_000
+"""Bytes of a JPEG beyond which decoding it again would take noticeable time."""
+
+
+def _cut_short(path: Path) -> DataError:
+    return DataError(
+        "is cut short: its last rows are missing",
+        path,
+        "Copy it anew from where it comes from, or save what is left of it in another program",
+    )
+
+
+def _same(data: bytes, fillers: Sequence[bytes], *, reduced: bool = False) -> bool:
+    """Return whether a JPEG that ends with `data` is the same picture whatever follows.
+
+    `reduced` compares means of 8 x 8 pixels only, in a fraction of the time; of a progressive one
+    they are known long before its end.
+    """
+    first: Image.Image | None = None
+    data = data.rstrip(b"\xff")  # which would make markers of what follows
+    for filler in (b"", *fillers):
+        other = Image.open(io.BytesIO(data + filler + jpeg_parts.END), formats=("JPEG",))
+        if reduced:
+            other.draft(None, (1, 1))
+        other.load()
+        if first is None:
+            first = other
+            continue
+        strips = [(0, rows.start, other.width, rows.stop) for rows in row_strips(other.height)]
+        if any(first.crop(box).tobytes() != other.crop(box).tobytes() for box in strips):
+            return False
+    return True
+
+
 def _without_its_end(path: Path) -> Image.Image:
     """Return the picture of a JPEG that ends too early, decoded.
 
-    Nothing is missing of it if it comes out the same whatever follows. Raises DataError else.
+    Raises DataError where more is missing than the mark of its end.
     """
     with path.open("rb") as file:
         told = jpeg_parts.taken_apart(file)
         file.seek(0)
         data = file.read().rstrip(b"\0")  # a copy that broke off may be filled up with zeros
     data += b"\0" if data.endswith(b"\xff") else b""
-    cut = DataError(
-        "is cut short: its last rows are missing",
-        path,
-        "Copy it anew from where it comes from, or save what is left of it in another program",
-    )
-    if told is None or not told.whole:
-        raise cut
-    first: Image.Image | None = None
-    for filler in (b"", *jpeg_parts.FILLERS):
-        other = Image.open(io.BytesIO(data + filler + jpeg_parts.END), formats=("JPEG",))
-        other.load()
-        if first is None:
-            first = other
-        elif any(
-            first.crop(box).tobytes() != other.crop(box).tobytes()
-            for box in (
-                (0, rows.start, first.width, rows.stop) for rows in row_strips(first.height)
-            )
-        ):
-            raise cut
-    assert first is not None
-    return first
+    if told is None or not (told.whole and told.restarts and _same(data, jpeg_parts.FILLERS)):
+        raise _cut_short(path)
+    image = Image.open(io.BytesIO(data + jpeg_parts.END), formats=("JPEG",))
+    image.load()
+    return image
 
 
 def rgb_of(image: Image.Image) -> NDArray[np.uint8]:

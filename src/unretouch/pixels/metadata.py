@@ -5,15 +5,18 @@ What is found here comes back with the picture (photos.py), and what of it canno
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from unretouch.pixels import code_points, jpeg_parts, xmp
+from unretouch.pixels import code_points, iptc, jpeg_parts, xmp
 from unretouch.pixels.code_points import CodePoints
 from unretouch.pixels.exif import (
     EXIF,
+    IPTC,
     MAKER_NOTE,
     ORIENTATION,
     PREFIX,
@@ -30,10 +33,12 @@ COMMENT = b"COM"
 GAIN_MAP = (
     "its HDR part (a gain map) is not carried over: it comes back as screens without HDR show it"
 )
+MAKERS_NOTES = "the maker's own notes are not carried over: they are bound to their place"
+PATHS = "its paths of Photoshop are not carried over"
 NOT_UNDERSTOOD = "its EXIF data is damaged, so it is not carried over"
 _LITTLE = 1024
 """Bytes behind a picture that are not worth a line."""
-_IPTC, _PHOTOSHOP, _LAYERS = 33723, 34377, 37724
+_EXTRA, _PHOTOSHOP, _LAYERS = 338, 34377, 37724
 """Tags of a TIFF."""
 
 
@@ -46,6 +51,8 @@ class Metadata:
     """the block as it stands in the file, without the prefix `Exif\\0\\0`"""
     xmp: bytes | None = None
     """the packet as it stands in the file"""
+    iptc: bytes | None = None
+    """the datasets of IPTC-IIM"""
     resolution: tuple[float, float] | None = None
     """pixels an inch, across and down"""
     colour_chunks: tuple[Chunk, ...] = ()
@@ -68,30 +75,49 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
     notes: list[str] = []
     exif: bytes | None = image.info.get("exif")
     packet: bytes | None = image.info.get("xmp")
+    datasets: bytes | None = None
     texts: tuple[Chunk, ...] = ()
     chunks: tuple[Chunk, ...] = ()
     resolution = None
     if image.format == "PNG":
         png: PngFile = image.info["png"]
-        packet, texts, resolution = png.xmp, png.texts, png.resolution
+        packet, datasets, texts, resolution = png.xmp, png.iptc, png.texts, png.resolution
         kinds = (*COLOURS, b"iCCP")
         chunks = tuple(chunk for chunk in png.chunks if chunk[0] in kinds)
         notes += [f"its chunk {kind} is damaged and is left out" for kind in png.damaged]
     elif image.format in ("JPEG", "MPO"):
-        packet, resolution = _of_jpeg(image, path, notes)
+        packet, datasets, resolution = _of_jpeg(image, path, notes)
         if comment := image.info.get("comment"):
             texts = ((COMMENT, comment),)
     elif image.format == "TIFF":
         exif = exif_of_tiff(found)
-        resolution = _of_tiff(image, found, notes)
-    if "boxes" in image.info and image.info["boxes"].gain_map:
-        notes.append(GAIN_MAP)
+        datasets, resolution = _of_tiff(image, found, notes)
+    elif image.format == "BMP":
+        resolution = _of_bmp(image)
+    elif image.format == "GIF" and (comment := image.info.get("comment")):
+        texts = ((b"tEXt", b"Comment\0" + comment),)
+    if "boxes" in image.info:
+        notes += beside(image.info["boxes"])
     exif, packet = understood(exif, packet, notes)
     if resolution is None and exif is not None:
         resolution = resolution_of(exif)
+    if datasets and iptc.cleaned(datasets, keep_gps=True) is None:
+        notes.append("its IPTC-IIM data is damaged, so it is not carried over")
+        datasets = None
     return Metadata(
-        found.get(ORIENTATION, 1), exif, packet, resolution, chunks, texts, tuple(notes)
+        found.get(ORIENTATION, 1), exif, packet, datasets, resolution, chunks, texts, tuple(notes)
     )
+
+
+def beside(boxes: Boxes) -> list[str]:
+    """Return what is to be said of further pictures in a HEIC or AVIF file."""
+    notes = [GAIN_MAP] if boxes.gain_map else []
+    return notes + (["what belongs to the picture, as one of depth, is left out"] * boxes.more)
+
+
+def _of_bmp(image: Image.Image) -> tuple[float, float] | None:
+    across, down = image.info.get("dpi", (0, 0))
+    return (round(across, 2), round(down, 2)) if across and down else None
 
 
 def understood(
@@ -111,36 +137,54 @@ def understood(
 
 def _of_jpeg(
     image: Image.Image, path: Path, notes: list[str]
-) -> tuple[bytes | None, tuple[float, float] | None]:
+) -> tuple[bytes | None, bytes | None, tuple[float, float] | None]:
     with path.open("rb") as file:
         jpeg = jpeg_parts.taken_apart(file)
     if jpeg is None:
-        return None, None
+        return None, None, None
     if jpeg.gain_map or (jpeg.xmp and xmp.has_gain_map(jpeg.xmp)):
         notes.append(GAIN_MAP)
     elif image.format == "MPO" or jpeg.behind > _LITTLE:
         notes.append("what follows the picture in the file, another view or a video, is left out")
-    if jpeg.iptc:
-        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+    if iptc.has_paths(jpeg.resources):
+        notes.append(PATHS)
     if jpeg.more_xmp:
         notes.append("its XMP data has more than one part, of which the first is carried over")
-    return jpeg.xmp, jpeg.resolution
+    return jpeg.xmp, iptc.of_resources(jpeg.resources), jpeg.resolution
 
 
-def _of_tiff(image: Image.Image, found: Image.Exif, notes: list[str]) -> tuple[float, float] | None:
+def _of_tiff(
+    image: Image.Image, found: Image.Exif, notes: list[str]
+) -> tuple[bytes | None, tuple[float, float] | None]:
     tags = image.tag_v2  # type: ignore[attr-defined]
-    if _IPTC in tags or b"8BIM\x04\x04" in bytes(tags.get(_PHOTOSHOP, b"")):
-        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+    resources = _bytes_of(tags, _PHOTOSHOP)
+    datasets = _bytes_of(tags, IPTC) or iptc.of_resources(resources)
+    if iptc.has_paths(resources):
+        notes.append(PATHS)
+    lost = len(tags.get(_EXTRA, ())) - image.has_transparency_data
+    if lost > 0:
+        notes.append(f"channels beside its colours ({lost}), as saved selections, are left out")
     if _LAYERS in tags:
         notes.append("its layers are not carried over: it comes back flattened")
     try:
         if MAKER_NOTE in found.get_ifd(EXIF):
-            notes.append(
-                "the maker's own notes are not carried over: they are bound to their place"
-            )
-        return inches(float(tags[282]), float(tags[283]), tags.get(296, 2))
+            notes.append(MAKERS_NOTES)
+        return datasets, inches(float(tags[282]), float(tags[283]), tags.get(296, 2))
     except Exception:  # nothing there, or values that are not what their tags stand for
-        return None
+        return datasets, None
+
+
+def _bytes_of(tags: Any, tag: int) -> bytes:
+    """Return the bytes of an entry, which some programs write as numbers of four."""
+    value = tags.get(tag, b"")
+    if isinstance(value, bytes):
+        return value
+    numbers = value if isinstance(value, tuple) else (value,)
+    order = "<" if tags.prefix == b"II" else ">"
+    try:
+        return struct.pack(f"{order}{len(numbers)}I", *numbers)
+    except struct.error:
+        return b""
 
 
 def profile_of(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:

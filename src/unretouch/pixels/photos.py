@@ -14,6 +14,7 @@ chunks from here, not from the encoder.
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,21 +27,24 @@ from PIL import Image, JpegImagePlugin
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError
-from unretouch.pixels import colour, heif, images, png_chunks, xmp
+from unretouch.pixels import colour, heif, images, iptc, png_chunks, xmp
 from unretouch.pixels.exif import (
     PREFIX,
     append_exif,
     cleaned,
     exif_of_raw,
+    has_makers_notes,
     resolution_of,
+    shortened,
     with_resolution,
 )
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, kind_of
 from unretouch.pixels.metadata import (
     COMMENT,
-    GAIN_MAP,
+    MAKERS_NOTES,
     Metadata,
+    beside,
     by_points,
     metadata_of,
     profile_of,
@@ -110,6 +114,8 @@ class Photo:
     """the EXIF block as it stands in the file, without the prefix `Exif\\0\\0`"""
     xmp: bytes | None = None
     """the XMP packet as it stands in the file"""
+    iptc: bytes | None = None
+    """the datasets of IPTC-IIM as they stand in the file"""
     resolution: tuple[float, float] | None = None
     """pixels an inch, across and down"""
     colour_chunks: tuple[Chunk, ...] = ()
@@ -150,6 +156,9 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             bits, told = images.bits_of(image), metadata_of(image, path)
             if bits <= 8 and not large:
                 return _read_pillow(image, told, path)
+            if image.format == "PPM":
+                what = f"is a portable map of {bits} bits, which is not read"
+                raise DataError(what, path, "Save it as TIFF or PNG")
             if bits > 16 or image.mode in ("F", "I"):
                 raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
             what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
@@ -163,16 +172,18 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
 
 def _with(photo: Photo, told: Metadata) -> Photo:
     """Return `photo` with what its file says beside the pixels."""
-    return replace(
+    told_all = replace(
         photo,
         exif=told.exif,
         xmp=told.xmp,
+        iptc=told.iptc,
         resolution=told.resolution,
         colour_chunks=told.colour_chunks,
         texts=told.texts,
         turned=told.turned,
         notes=photo.notes + told.notes,
     )
+    return _held(told_all)
 
 
 def _read_pillow(image: Image.Image, told: Metadata, path: Path) -> Photo:
@@ -261,6 +272,8 @@ def _read_vips(
     if avif:
         heif.fill_up(array, bits)
         told = replace(told, orientation=1)  # libheif has turned it
+    if opened.format == "TIFF" and not opened.has_transparency_data:
+        array = array[..., : 1 if array.shape[2] < 3 else 3]  # others are no transparency
     colours, alpha, grey = _apart(array)
     name = _FORMATS[opened.format or ""]
     photo = Photo(
@@ -337,8 +350,7 @@ def _read_heic(path: Path) -> Photo:
     if points is not None:
         profile, said = by_points(points, None)
         notes += said
-    if boxes.gain_map:
-        notes.append(GAIN_MAP)
+    notes += beside(boxes)
     exif, packet = understood(picture.exif, picture.xmp, notes)
     colours, alpha, grey = _apart(picture.channels)
     return Photo(
@@ -358,7 +370,8 @@ def _read_heic(path: Path) -> Photo:
 
 RAW_NOTE = (
     "RAW was developed to sRGB (exponent 2.2) with the camera's white balance, as bright as it was "
-    "exposed: no automatic brightening, no look of the camera, no maker's notes"
+    "exposed: no automatic brightening, no look of the camera, no maker's notes, no "
+    "settings of RAW programs"
 )
 
 
@@ -400,23 +413,43 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
         changed = replace(changed, alpha=None)
         if clear:
             notes.append(f"transparency ({clear:.1%} of the pixels) was laid over white")
-    if name != "png" and photo.grey and photo.colour_chunks:
+    if photo.profile and photo.grey and not colour.is_grey(photo.profile):
         changed = replace(changed, grey=False)  # what tells its colours is a profile for three
+    elif photo.profile and name == "webp" and colour.is_grey(photo.profile):
+        changed = replace(changed, grey=False, profile=colour.of_three(photo.profile))
+        if changed.profile is None:
+            notes.append("its colour profile is for grey and damaged, so it is not carried over")
+    if name == "tiff" and photo.exif and has_makers_notes(photo.exif):
+        notes.append(MAKERS_NOTES)
     if photo.texts:
         notes.append("the words in its chunks, or its comment, are not carried into another format")
         changed = replace(changed, texts=())
-    if name == "jpeg" and len(photo.xmp or b"") > _LARGEST_XMP:
-        notes.append("its XMP data is too large for a JPEG and is not carried over")
-        changed = replace(changed, xmp=None)
-    if name == "jpeg" and len(photo.exif or b"") > _LARGEST_XMP:
-        notes.append("its EXIF data is too large for a JPEG and is not carried over")
-        changed = replace(changed, exif=None)
     before = (note for note in photo.notes if not note.endswith(BECOMES_PNG))
-    return replace(changed, notes=(*before, *notes))
+    return _held(replace(changed, notes=(*before, *notes)))
 
 
+def _held(photo: Photo) -> Photo:
+    """Return the photograph with what its format has room for; notes tell of the rest."""
+    notes = []
+    if photo.format == "jpeg" and len(photo.xmp or b"") > _LARGEST_XMP:
+        notes.append("its XMP data is too large for a JPEG and is not carried over")
+        photo = replace(photo, xmp=None)
+    if photo.format == "jpeg" and len(cleaned(photo.exif or b"") or b"") > _LARGEST_EXIF:
+        notes.append("its EXIF data is too large for a JPEG: its longest parts are left out")
+        photo = replace(photo, exif=shortened(photo.exif or b"", _LARGEST_XMP))
+    if photo.iptc and (photo.format == "webp" or len(photo.iptc) > _LARGEST_XMP):
+        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+        photo = replace(photo, iptc=None)
+    if photo.format == "tiff" and photo.pixels.nbytes > _LARGEST_TIFF and (photo.exif or photo.xmp):
+        notes.append("what is said beside its pixels is not carried into a TIFF of its size")
+    return replace(photo, notes=(*photo.notes, *notes))
+
+
+_LARGEST_EXIF = 65_527
 _LARGEST_XMP = 65_000
 """Bytes: a JPEG holds 64 KiB in one piece."""
+_LARGEST_TIFF = 3 * 10**9
+"""Bytes of pixels beyond which a TIFF is a BigTIFF."""
 
 
 def _laid_over_white(pixels: Pixels, alpha: Pixels) -> float:
@@ -427,6 +460,24 @@ def _laid_over_white(pixels: Pixels, alpha: Pixels) -> float:
         clear += int(np.count_nonzero(share < 1))
         pixels[rows] = np.rint(full + (pixels[rows] - np.float32(full)) * share)
     return clear / alpha.size
+
+
+@dataclass(frozen=True)
+class Said:
+    """What may be written beside a picture that was turned upright and changed."""
+
+    exif: bytes | None
+    xmp: bytes | None
+    iptc: bytes | None
+
+
+def said_of(photo: Photo, *, keep_gps: bool) -> Said:
+    """Return what may travel of what the file said: without `keep_gps` not the place."""
+    return Said(
+        exif=cleaned(photo.exif, keep_gps=keep_gps, turned=photo.turned) if photo.exif else None,
+        xmp=xmp.cleaned(photo.xmp, keep_gps=keep_gps) if photo.xmp else None,
+        iptc=iptc.cleaned(photo.iptc, keep_gps=keep_gps) if photo.iptc else None,
+    )
 
 
 def write_photo(
@@ -442,25 +493,21 @@ def write_photo(
     whole colours. `ready` is called with the finished file before it gets its name. Raises
     DataError for what the format cannot hold, DiskError.
     """
-    _refuse_misfit(path, photo)
-    exif = packet = None
-    if photo.exif:
-        exif = cleaned(photo.exif, keep_gps=keep_gps, turned=photo.turned)
-    if photo.xmp:
-        packet = xmp.cleaned(photo.xmp, keep_gps=keep_gps)
-    if photo.format == "webp" and photo.resolution:
-        exif = with_resolution(exif, photo.resolution)  # it has no other place for it
+    refuse_misfit(path, photo)
+    said = said_of(photo, keep_gps=keep_gps)
+    if photo.format == "webp" and photo.resolution:  # it has no other place for it
+        said = replace(said, exif=with_resolution(said.exif, photo.resolution))
     temporary = path.with_name(path.name + durable.TEMPORARY_SUFFIX)
     try:
         temporary.unlink(missing_ok=True)
         if photo.full > 255 or photo.pixels[..., 0].size > LARGEST_IN_MEMORY:
-            _write_vips(temporary, photo, exif, packet, path)
+            _write_vips(temporary, photo, said, path)
         else:
-            _write_pillow(temporary, photo, exif, packet)
+            _write_pillow(temporary, photo, said)
         if photo.format == "png":
-            png_chunks.rewritten(temporary, _chunks(photo, exif, packet))
+            png_chunks.rewritten(temporary, _chunks(photo, said))
         elif photo.format == "tiff":
-            append_exif(temporary, exif, photo.resolution, packet)
+            append_exif(temporary, said.exif, photo.resolution, said.xmp, said.iptc)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         ready(temporary)
@@ -473,7 +520,8 @@ def write_photo(
             durable.remove(temporary)
 
 
-def _refuse_misfit(path: Path, photo: Photo) -> None:
+def refuse_misfit(path: Path, photo: Photo) -> None:
+    """Raise DataError for a photograph that its format cannot hold."""
     height, width = photo.pixels.shape[:2]
     limit = _LARGEST_SIDE.get(photo.format)
     if limit is not None and max(height, width) > limit:
@@ -503,33 +551,38 @@ def _channels(photo: Photo) -> Pixels:
     return pixels
 
 
-def _chunks(photo: Photo, exif: bytes | None, packet: bytes | None) -> list[Chunk]:
+def _chunks(photo: Photo, said: Said) -> list[Chunk]:
     """Return what a PNG says beside its pixels."""
     chunks = list(photo.colour_chunks)
     if not chunks and photo.profile:
         chunks.append(png_chunks.icc_chunk(photo.profile))
     if photo.resolution:
         chunks.append(png_chunks.resolution_chunk(photo.resolution))
-    if exif:
-        chunks.append((b"eXIf", exif))
-    if packet:
-        chunks.append(png_chunks.xmp_chunk(packet))
+    if said.exif:
+        chunks.append((b"eXIf", said.exif))
+    if said.xmp:
+        chunks.append(png_chunks.xmp_chunk(said.xmp))
+    if said.iptc:
+        chunks.append(png_chunks.iptc_chunk(said.iptc))
     return [*chunks, *photo.texts]
 
 
-def _write_pillow(path: Path, photo: Photo, exif: bytes | None, packet: bytes | None) -> None:
+def _write_pillow(path: Path, photo: Photo, said: Said) -> None:
     channels = _channels(photo)
     image = Image.fromarray(channels[..., 0] if channels.shape[2] == 1 else channels)
     options: dict[str, Any] = {}
     if photo.profile and photo.format != "png":
         options["icc_profile"] = photo.profile
     if photo.format in ("jpeg", "webp"):
-        options |= {"exif": PREFIX + exif} if exif else {}
-        options |= {"xmp": packet} if packet else {}
+        options |= {"exif": PREFIX + said.exif} if said.exif else {}
+        options |= {"xmp": said.xmp} if said.xmp else {}
     if photo.format == "jpeg":
         options |= {"dpi": photo.resolution} if photo.resolution else {}
         comments = [data for kind, data in photo.texts if kind == COMMENT]
         options |= {"comment": comments[0]} if comments else {}
+        if said.iptc:
+            segment = iptc.IN_JPEG + iptc.as_resources(said.iptc)
+            options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
     match photo.format:
         case "jpeg" if photo.jpeg:
             options |= {
@@ -550,9 +603,7 @@ def _write_pillow(path: Path, photo: Photo, exif: bytes | None, packet: bytes | 
         image.save(file, photo.format.upper(), **options)
 
 
-def _write_vips(
-    path: Path, photo: Photo, exif: bytes | None, packet: bytes | None, where: Path
-) -> None:
+def _write_vips(path: Path, photo: Photo, said: Said, where: Path) -> None:
     pyvips = needed_module("pyvips", "a picture of its size or depth", where)
     channels = np.ascontiguousarray(_channels(photo))
     height, width, bands = channels.shape
@@ -564,7 +615,9 @@ def _write_vips(
         ).copy(interpretation=meaning)
         blobs = {"icc-profile-data": photo.profile}
         if photo.format in ("jpeg", "webp"):
-            blobs |= {"exif-data": PREFIX + exif if exif else None, "xmp-data": packet}
+            blobs |= {"exif-data": PREFIX + said.exif if said.exif else None, "xmp-data": said.xmp}
+        if photo.format == "jpeg" and said.iptc:
+            blobs["iptc-data"] = iptc.IN_JPEG + iptc.as_resources(said.iptc)
         for name, data in blobs.items():
             if data:
                 image.set_type(pyvips.GValue.blob_type, name, data)
@@ -572,7 +625,7 @@ def _write_vips(
             case "png":
                 image.pngsave(str(path), compression=_PNG_LEVEL)
             case "tiff":
-                big = channels.nbytes > 3 * 10**9
+                big = channels.nbytes > _LARGEST_TIFF
                 image.tiffsave(
                     str(path), compression="deflate", predictor="horizontal", bigtiff=big
                 )

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from unretouch.base import durable
 from unretouch.pixels.exif import PREFIX
+from unretouch.pixels.iptc import as_resources, of_resources
 from unretouch.pixels.spliced import Part
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -23,6 +24,7 @@ COLOURS = (b"cICP", b"mDCV", b"cLLI", b"sRGB", b"gAMA", b"cHRM")
 """What tells the colours of the pixels, beside a profile."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP = b"XML:com.adobe.xmp"
+_IPTC = b"Raw profile type iptc"
 _FOR_PIXELS = (b"tRNS", b"acTL", b"fcTL", b"fdAT")
 """What a decoder needs beside the critical chunks: transparency, and whether there are frames."""
 _CARRIED = (*COLOURS, *TEXTS, b"tIME", b"pHYs", b"iCCP", b"eXIf")
@@ -68,6 +70,12 @@ class PngFile:
     def xmp(self) -> bytes | None:
         """The XMP packet, also where ImageMagick has put it."""
         return self._text(XMP) or _unwrapped(self._text(b"Raw profile type xmp")) or None
+
+    @property
+    def iptc(self) -> bytes | None:
+        """The datasets of IPTC-IIM, where ImageMagick has put them."""
+        found = _unwrapped(self._text(_IPTC))
+        return (of_resources(found) if found.startswith(b"8BIM") else found) or None
 
     @property
     def texts(self) -> tuple[Chunk, ...]:
@@ -197,6 +205,13 @@ def resolution_chunk(resolution: tuple[float, float]) -> Chunk:
 def xmp_chunk(xmp: bytes) -> Chunk:
     """Return the chunk of an XMP packet."""
     return b"iTXt", XMP + bytes(5) + xmp
+
+
+def iptc_chunk(datasets: bytes) -> Chunk:
+    """Return the chunk of datasets of IPTC-IIM, as ImageMagick and ExifTool have it."""
+    resources = as_resources(datasets)
+    text = f"\niptc\n{len(resources):8}\n{resources.hex()}\n"
+    return b"zTXt", _IPTC + b"\0\0" + zlib.compress(text.encode())
 
 
 def _words(kind: bytes, rest: bytes) -> bytes | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,16 +18,25 @@ from unretouch.base import durable
 from unretouch.base.errors import (
     CheckpointError,
     DataError,
+    DiskError,
     ExitCode,
     ManyDataErrors,
     NonFiniteError,
+    UnretouchError,
 )
 from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photo_kind import Distance
-from unretouch.pixels.photos import FITTING, Photo, as_format, read_photo, write_photo
+from unretouch.pixels.photos import (
+    FITTING,
+    Photo,
+    as_format,
+    read_photo,
+    refuse_misfit,
+    write_photo,
+)
 from unretouch.report.console import duration, say
 from unretouch.runs.history import Record
 from unretouch.settings.commands import ApplySettings
@@ -50,6 +61,7 @@ from unretouch.tasks.apply.treatment import given_like, treatment
 from unretouch.training.rhythm import RunClock
 
 PROG = "unretouch apply"
+_LOG = logging.getLogger(__name__)
 
 
 def main(argv: list[str]) -> int:
@@ -279,7 +291,9 @@ class Batch:
                 yield Done(job.source, before[0], already=True, noted=before[1])
             else:
                 todo.append(job)
-        records.note_treatment(treatment(request))
+        # Only once there is a result: a folder with records is taken for one of results.
+        if len(todo) < len(self.meant.jobs):
+            records.note_treatment(treatment(request))
         if not todo:
             return
         work = Work(request, self.weights, self.learnt, records.made, frozenset(records.inputs))
@@ -297,6 +311,7 @@ class Batch:
             outcomes = Worker(work, self.model).run(todo, tell)
         for job, outcome in outcomes:
             if isinstance(outcome, Done):
+                records.note_treatment(treatment(request))
                 records.add(job, outcome.output, outcome.distance, outcome.weakened)
             tell(job, 1.0)
             yield outcome
@@ -306,7 +321,7 @@ def prepare(request: ApplySettings) -> Batch:
     """Find photographs, weights and mask. Raises ManyDataErrors, CheckpointError, DataError."""
     if request.layers:
         layers.check_installed()
-    found = meant(request.photos, request.out, request.format)
+    found = meant(request.photos, request.out, request.format, layered=request.layers)
     if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
         raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
     weights = weights_file(
@@ -408,11 +423,11 @@ class Worker:
         request = self._work.request
         try:
             photo = read_photo(job.source, request.out)
-        except DataError as error:
-            return error
-        if request.layers and photo.alpha is not None:
-            return replace(photo, alpha=None, notes=(*photo.notes, layers.NO_TRANSPARENCY))
-        return photo if request.format == "keep" else as_format(photo, request.format)
+            if request.layers:
+                return layers.fitting(photo)
+            return photo if request.format == "keep" else as_format(photo, request.format)
+        except Exception as error:
+            return self._told(error, job)
 
     def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
         begun = time.perf_counter()
@@ -427,11 +442,13 @@ class Worker:
                 overwrite=request.overwrite,
                 ending=layers.ending_of(photo) if request.layers else None,
             )
-            if request.layers:
+            if not request.layers:
+                refuse_misfit(job.source, photo)  # before it is computed
+            else:
                 made = Layers(photo, request.mask is not None, request.out)
             result = self._restorer.restore(photo, self._mask(photo), tell, made)
-        except (DataError, NonFiniteError) as error:
-            return DataError(error.what, error.where or job.source, error.hint)
+        except Exception as error:
+            return self._told(error, job)
         megapixels = photo.pixels.size / 3e6
         done = Done(
             job.source, output, megapixels, 0, result.mean_change, result.notes,
@@ -447,11 +464,30 @@ class Worker:
                 output,
                 made.photo,
                 keep_gps=request.keep_gps,
-                ready=lambda temporary: note_ready(request.out, output, temporary),
+                ready=lambda temporary: note_ready(request.out, output, temporary, job.source),
             )
-        except DataError as error:
-            return DataError(error.what, job.source, error.hint)
+        except Exception as error:
+            return self._told(error, job, where=job.source)
         return replace(made.done, seconds=time.perf_counter() - made.begun)
+
+    def _told(self, error: Exception, job: Job, where: object = "") -> DataError:
+        """Return what is to be said of a photograph that failed. Raises what would end them all."""
+        if isinstance(error, DataError | NonFiniteError) or (
+            # A folder in that of the results, perhaps, that nobody may write to.
+            isinstance(error, DiskError)
+            and not error.full
+            and os.access(self._work.request.out, os.W_OK)
+        ):
+            return DataError(error.what, where or error.where or job.source, error.hint)
+        if isinstance(error, UnretouchError):
+            raise error
+        if isinstance(error, MemoryError):
+            what = "needs more memory than there is"
+            return DataError(what, job.source, "Close other programs, or give less to --jobs")
+        _LOG.debug("%s", job.source, exc_info=error)
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = f"failed, though nobody foresaw how ({said})"
+        return DataError(what, job.source, "The others are not concerned; please report it")
 
     def _mask(self, photo: Photo) -> masks.Enlarged | None:
         name = self._work.request.mask

@@ -9,7 +9,7 @@ import json
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,11 +58,12 @@ class Meant:
     notes: list[str] = field(default_factory=list)
 
 
-def meant(words: Sequence[str], out: Path, to: str = "keep") -> Meant:
+def meant(words: Sequence[str], out: Path, to: str = "keep", *, layered: bool = False) -> Meant:
     """Return the photographs that `words` mean: files, folders with all below them, patterns.
 
     What lies in the folder `out` is left out where it was found by folder or pattern, and so are
-    the results of another apply. `to` is the format that is asked for. Raises ManyDataErrors naming
+    the results of another apply. `to` is the format that is asked for, unless the files are to be
+    `layered`. Raises ManyDataErrors naming
     every word that means nothing, UsageError for an `out` that is no folder's name.
     """
     if out.suffix.lower() in EXTENSIONS and not out.is_dir():
@@ -90,7 +91,8 @@ def meant(words: Sequence[str], out: Path, to: str = "keep") -> Meant:
     if problems:
         raise ManyDataErrors(problems)
     left = [path for real, path in others.items() if real not in found]
-    return Meant(_jobs(list(found.values()), to), _not_read(left), notes)
+    jobs, renamed = _jobs(list(found.values()), to, layered, _owners(out))
+    return Meant(jobs, _not_read(left), notes + renamed)
 
 
 class _Search:
@@ -210,32 +212,51 @@ def _not_read(files: Collection[Path]) -> list[NotRead]:
 # --- where each goes
 
 
-def _jobs(found: Sequence[tuple[Path, Path]], to: str) -> list[Job]:
+LAYERED = (".psd", ".tif")
+"""Endings of files with layers, of 8 and 16 bits."""
+
+
+def _jobs(
+    found: Sequence[tuple[Path, Path]], to: str, layered: bool, owners: Mapping[str, Source]
+) -> tuple[list[Job], list[str]]:
     """Return the photographs, each with its path in the output folder: its own, but for the ending
     of what cannot be written, or where two would be one file, to a file system that ignores
-    capitals, too. Then the later one gets its ending behind its name and, at need, a number."""
+    capitals, too, or one that another photograph was made into before (`owners`). Then the later
+    one gets its ending behind its name and, at need, a number; a note says so."""
     crowd = Counter(_folded(shown.with_suffix("").as_posix()) for _, shown in found)
-    endings = [_ending(path.suffix, to) for path, _ in found]
+    endings = [LAYERED if layered else (_ending(path.suffix, to),) for path, _ in found]
     taken: set[str] = set()
 
-    def free(shown: Path, endings: Collection[str], number: int = 0) -> str:
+    def mine(path: Path, files: Collection[str]) -> bool:
+        own = _source(path)
+        return all(_same(owners.get(file, own), own) for file in files)
+
+    def free(path: Path, shown: Path, endings: Collection[str], number: int = 0) -> str:
         plain = stem = shown.with_suffix("").as_posix()
         while True:
             if number:
                 stem = f"{plain}_{shown.suffix.lstrip('.')}" + f"_{number}" * (number > 1)
             files = {_folded(stem + ending) for ending in endings}
-            if files.isdisjoint(taken):
+            if files.isdisjoint(taken) and mine(path, files):
                 taken.update(files)
                 return stem
             number += 1
 
-    stems = [free(shown, [end]) for (_, shown), end in zip(found, endings, strict=True)]
-    jobs = []
-    for (path, shown), stem, ending in zip(found, stems, endings, strict=True):
-        alone = crowd[_folded(shown.with_suffix("").as_posix())] == 1
-        other = stem if alone else free(shown, ENDINGS.values(), 1)
-        jobs.append(Job(path, stem, ending, other))
-    return jobs
+    stems = [free(*each, ends) for each, ends in zip(found, endings, strict=True)]
+    jobs, renamed = [], []
+    for (path, shown), stem, ends in zip(found, stems, endings, strict=True):
+        plain = shown.with_suffix("").as_posix()
+        if stem != plain:
+            renamed.append(f"{path} as {stem}{ends[0]}")
+        other = stem
+        if not layered:
+            alone = crowd[_folded(plain)] == 1
+            every = {_folded(stem + ending) for ending in ENDINGS.values()}
+            if not (alone and mine(path, every)):
+                other = free(path, shown, ENDINGS.values(), 1)
+        jobs.append(Job(path, stem, ends[0], other))
+    said = f"not to replace what is made of another photograph of that name: {', '.join(renamed)}"
+    return jobs, [said] if renamed else []
 
 
 def _ending(ending: str, to: str) -> str:
@@ -312,10 +333,36 @@ def _nameable(out: Path, stem: str, ending: str) -> Path:
 # --- what was made before
 
 
-def note_ready(out: Path, path: Path, file: Path) -> None:
-    """Note that `file` is about to become `path` in the folder `out`. Raises DiskError."""
+Source = Sequence[object]
+"""Which photograph a file was made of: its path, links resolved, its size and its time."""
+
+
+def _source(path: Path) -> Source:
+    return [os.path.realpath(path), *(_identity(path) if path.exists() else ())]
+
+
+def _same(one: Source, other: Source) -> bool:
+    """Return whether both are the same photograph, though it may have been edited, or moved."""
+    return one[0] == other[0] or (len(one) > 1 and one[1:] == other[1:])
+
+
+def _owners(out: Path) -> dict[str, Source]:
+    """Return of which photograph each file in the folder `out` was made, where that was noted."""
+    owners: dict[str, Source] = {}
+    for record in read_records(out / RECORDS).records:
+        name, source = record.get("output"), record.get("source")
+        if isinstance(name, str) and isinstance(source, list) and source:
+            owners[name] = source
+    there = ((name, source) for name, source in owners.items() if os.path.lexists(out / name))
+    return {_folded(name): source for name, source in there}
+
+
+def note_ready(out: Path, path: Path, file: Path, source: Path) -> None:
+    """Note that `file`, made of `source`, is about to become `path` in the folder `out`. Raises
+    DiskError."""
     name = path.relative_to(out).as_posix()
-    append_record(out / RECORDS, {"output": name, "ready": _identity(file)})
+    record = {"output": name, "ready": _identity(file), "source": _source(source)}
+    append_record(out / RECORDS, record)
 
 
 def _identity(file: Path) -> list[int]:
@@ -382,6 +429,7 @@ class Records:
         """Note what is done to the photographs, for `--like`. Raises DiskError."""
         if self._noted != treatment:
             append_record(self._path, {"treatment": treatment})
+            self._noted = treatment
 
     def add(
         self, job: Job, output: Path, distance: Distance | None, weakened: float | None
@@ -392,7 +440,8 @@ class Records:
         """
         far = {"far": distance.record(weakened)} if distance is not None and distance.far else {}
         name = output.relative_to(self._out).as_posix()
-        append_record(self._path, {"output": name, "key": self._key(job), **far})
+        made = {"output": name, "key": self._key(job), "source": _source(job.source)}
+        append_record(self._path, {**made, **far})
 
     def _key(self, job: Job) -> str:
         about: list[object] = [job.stem, os.path.realpath(job.source)]

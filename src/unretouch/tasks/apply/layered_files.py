@@ -20,8 +20,8 @@ import numpy as np
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
-from unretouch.pixels.exif import cleaned, resolution_of
-from unretouch.pixels.photos import Photo, Pixels, as_format, write_photo
+from unretouch.pixels import colour
+from unretouch.pixels.photos import Photo, Pixels, as_format, said_of, write_photo
 from unretouch.pixels.spaces import luma
 
 Ready = Callable[[Path], None]
@@ -89,11 +89,13 @@ class Layer:
 
 
 def refuse_misfit(photo: Photo) -> None:
-    """Raise DataError for a photograph that is too large for a file with layers."""
+    """Raise DataError for a photograph that is too large for a file with layers, or HDR."""
     height, width = photo.pixels.shape[:2]
     if photo.full == 255 and max(height, width) > LARGEST_SIDE:
         what = f"has {max(height, width)} pixels a side, a PSD holds {LARGEST_SIDE}"
         raise DataError(what, hint="Leave out --layers")
+    if hdr := colour.hdr_of(photo.profile):
+        raise DataError(f"is HDR ({hdr}), which layers cannot tell", hint="Leave out --layers")
 
 
 def write_psd(
@@ -163,10 +165,10 @@ def write_psd(
             divider(_END, SectionDivider.BOUNDING_SECTION_DIVIDER)
         put(layer.name, _KEYS[layer.way], channels, TaggedBlocks(), **size)
     divider(GROUP, SectionDivider.OPEN_FOLDER, None if mask is None else deflated(mask.data()))
-    colour = ColorMode.GRAYSCALE if len(colours) == 1 else ColorMode.RGB
+    mode = ColorMode.GRAYSCALE if len(colours) == 1 else ColorMode.RGB
     psd = PSD(
         header=FileHeader(
-            version=1, channels=len(colours), height=height, width=width, depth=8, color_mode=colour
+            version=1, channels=len(colours), height=height, width=width, depth=8, color_mode=mode
         ),
         image_resources=_resources(flat, keep_gps),
         layer_and_mask_information=LayerAndMaskInformation(
@@ -207,22 +209,22 @@ def _planar(flat: Photo) -> bytes:
 
 
 def _resources(flat: Photo, keep_gps: bool) -> Any:
-    """Return what a PSD says of its picture: profile, EXIF, resolution."""
+    """Return what a PSD says beside its picture."""
     from psd_tools.constants import Resource
     from psd_tools.psd.image_resources import ImageResource, ImageResources, ResoulutionInfo
 
-    found: dict[Any, Any] = {}
-    if flat.profile:
-        found[Resource.ICC_PROFILE] = flat.profile
-    exif = cleaned(flat.exif, keep_gps=keep_gps, turned=flat.turned) if flat.exif else None
-    if exif:
-        found[Resource.EXIF_DATA_1] = exif
-        resolution = resolution_of(exif)
-        if resolution is not None:
-            across, down = (round(65536 * inch) for inch in resolution)
-            found[Resource.RESOLUTION_INFO] = ResoulutionInfo(across, 1, 1, down, 1, 1).tobytes()
+    said = said_of(flat, keep_gps=keep_gps)
+    found = {
+        Resource.IPTC_NAA: said.iptc,
+        Resource.ICC_PROFILE: flat.profile,
+        Resource.EXIF_DATA_1: said.exif,
+        Resource.XMP_METADATA: said.xmp,
+    }
+    if flat.resolution is not None:
+        across, down = (round(65536 * inch) for inch in flat.resolution)
+        found[Resource.RESOLUTION_INFO] = ResoulutionInfo(across, 1, 1, down, 1, 1).tobytes()
     return ImageResources([
-        (key, ImageResource(key=key, data=data)) for key, data in found.items()
+        (key, ImageResource(key=key, data=data)) for key, data in found.items() if data
     ])  # fmt: skip
 
 

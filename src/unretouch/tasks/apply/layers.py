@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import UsageError, install_hint
-from unretouch.pixels.photos import Photo, Pixels
+from unretouch.pixels.photos import Photo, Pixels, as_format
 from unretouch.pixels.spaces import luma
 from unretouch.tasks.apply import layered_files
 from unretouch.tasks.apply.layered_files import Layer, Plane, Way
@@ -47,6 +47,13 @@ def check_installed() -> None:
     except ImportError as error:
         hint = install_hint("layers")
         raise UsageError(f"{error.name} is not installed", "--layers", hint) from None
+
+
+def fitting(photo: Photo) -> Photo:
+    """Return the photograph with what a layered file can hold of it; notes tell of the rest."""
+    if photo.alpha is not None:
+        photo = replace(photo, alpha=None, notes=(*photo.notes, NO_TRANSPARENCY))
+    return as_format(photo, "tiff")  # of which a PSD holds as much
 
 
 def ending_of(photo: Photo) -> str:
