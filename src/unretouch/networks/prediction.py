@@ -91,7 +91,7 @@ def _reflected(size: int, wanted: int) -> torch.Tensor:
 
 
 def predict_picture(
-    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+    generator: Generator, rgb: spaces.Rgb, mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
     """Return the prediction for a picture of any size, file space (H, W, 3), as levels (H, W, 3) in
     0..255, unrounded.
@@ -116,23 +116,23 @@ def predict_picture(
 
 
 def _steadied(
-    generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np.float32]
+    generator: Generator, rgb: spaces.Rgb, prediction: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return `prediction` (levels), overwritten, without the slow change that was not asked for."""
     if generator.slower is None:
         return prediction
     height = len(rgb)
-    given = (prediction[rows] - rgb[rows] for rows in row_strips(height))
+    given = (prediction[rows] - spaces.in_levels(rgb[rows]) for rows in row_strips(height))
     top = 0
     for change in without_slow_change(given, height, generator.slower):
         rows = slice(top, top + len(change))
-        np.clip(rgb[rows] + change, 0, 255, out=prediction[rows])
+        np.clip(spaces.in_levels(rgb[rows]) + change, 0, 255, out=prediction[rows])
         top = rows.stop
     return prediction
 
 
 def _predicted(
-    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+    generator: Generator, rgb: spaces.Rgb, mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
     source = spaces.to_network(rgb, generator.input_nc)
     return spaces.to_levels(predict(generator, source, mode))
@@ -214,7 +214,7 @@ class PartPredictor:
     prediction is the source, and no network sees it.
     """
 
-    def __init__(self, generator: Generator, rgb: NDArray[np.uint8]) -> None:
+    def __init__(self, generator: Generator, rgb: spaces.Rgb) -> None:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
         self._rgb = rgb
         self._generator = generator.look(
@@ -231,7 +231,7 @@ class PartPredictor:
         parts = self._parts(window)
         if parts == [window]:
             return self._predicted(window)
-        prediction = window.of(self._rgb).astype(np.float32)
+        prediction = spaces.in_levels(window.of(self._rgb)).copy()
         for part in parts:
             part.within(window).of(prediction)[:] = self._predicted(part)
         return prediction

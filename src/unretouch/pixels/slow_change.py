@@ -76,7 +76,7 @@ def without_slow_change(
                 moved = enlarged(
                     blocks, slice(below + rows.start, below + rows.stop), slice(0, part.shape[1])
                 )
-                moved *= _weight(part, level)
+                moved *= weight(part, level)
                 part -= moved
             top += len(ready)
             yield ready
@@ -93,7 +93,7 @@ def _add(sums: Plane, strip: Plane, top: int) -> None:
         sums[index, :, 3] += len(part) * widths
 
 
-def _weight(change: Plane, level: float) -> Plane:
+def weight(change: Plane, level: float = 1.0) -> Plane:
     """Return by how much of it each pixel of a change is moved, (rows, W, 1) from 0 to 1."""
     size = np.abs(change)
     most = np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2])

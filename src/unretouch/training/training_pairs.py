@@ -22,7 +22,7 @@ from unretouch.pixels import spaces
 from unretouch.pixels.pairs import NO_PAIRS, LazyPair, LoadedPairs, Pair, changed, load_untouched
 from unretouch.pixels.photo_kind import PhotoKind, kind_of
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.pixels.spaces import Sizing, resized, target_size
+from unretouch.pixels.spaces import Rgb, Sizing, resized, target_size
 from unretouch.runs.status import PlainFigures
 from unretouch.settings.train import TrainSettings
 
@@ -84,7 +84,7 @@ def at_scale(settings: TrainSettings, pair: Pair) -> Pair:
     channels = (settings.input_nc, settings.output_nc)
     height, width = pair.shape
 
-    def scaled(side: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    def scaled(side: Rgb, number: int) -> Rgb:
         side = resized(side, how)
         return spaces.grey(side) if channels[number] == 1 else side
 
@@ -126,7 +126,7 @@ def padded_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:
         if (height, width) == pair.shape:
             return pair
 
-        def extended(side: NDArray[np.uint8], _: int) -> NDArray[np.uint8]:
+        def extended(side: Rgb, _: int) -> Rgb:
             return np.pad(side, (*amounts, (0, 0)), mode="symmetric")
 
         return changed(pair, (height, width), extended)
