@@ -128,11 +128,11 @@ def steps_of(picture: NDArray[Any]) -> int:
     return STEPS if picture.dtype == np.uint16 else 1
 
 
-def holds_sixteen(rgb: Rgb) -> bool:
-    """Return whether a picture has numbers between those of 8 bits."""
-    if depth(rgb) == 8:
+def holds_sixteen(picture: NDArray[Any]) -> bool:
+    """Return whether a picture is of 16 bits and has numbers between those of 8."""
+    if picture.dtype != np.uint16:
         return False
-    return any((rgb[top : top + _ROWS] % STEPS).any() for top in range(0, len(rgb), _ROWS))
+    return any((picture[top : top + _ROWS] % STEPS).any() for top in range(0, len(picture), _ROWS))
 
 
 def in_depth(rgb: Rgb, bits: Bits) -> Rgb:

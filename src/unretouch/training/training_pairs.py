@@ -15,7 +15,7 @@ from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
 from unretouch.metrics import exact_pixels, level_error, recovered_share
-from unretouch.metrics.likeness import identity_parts
+from unretouch.metrics.likeness import identity_parts, nearly_exact
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
@@ -200,3 +200,8 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
 def told_apart(error: PlainFigures, pair: Pair) -> PlainFigures:
     """Return `error` with what of doing nothing is retouch, and what compression."""
     return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
+
+
+def with_steps(error: PlainFigures, pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
+    """Return `error` with how near to the answer `prediction` (levels) comes in 16 bits."""
+    return dataclasses.replace(error, nearly_exact=nearly_exact(prediction, pair.target))
