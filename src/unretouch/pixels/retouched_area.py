@@ -35,6 +35,7 @@ from unretouch.pixels.spaces import (
     Plane,
     Rgb,
     depth,
+    eight,
     holds_sixteen,
     in_levels,
     levels_to_file,
@@ -49,6 +50,10 @@ HALO = 40
 ROUNDING = 0.5
 """Grey levels that two 8-bit pictures of one scene may differ (RMS) through rounding alone: each
 rounding has an RMS of 0.29, both together of 0.41."""
+ROUNDED = np.float32(1 / 12)
+"""Mean square of what rounding to 8 bits does, grey levels squared."""
+LEFT_ALONE = 0.02
+"""Share of the blocks that are the same on both sides, from which on none of them was rounded."""
 FINE_ROUNDING = 0.05
 """The same of two 16-bit pictures: far more than their rounding, and less than the finest texture
 that a retouch takes away, which is some 0.3."""
@@ -337,11 +342,18 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     file = source if coded is None else coded
-    fine = holds_sixteen(file) and holds_sixteen(target)
-    noise = noise_by_block(file, target, losses, losses_of_means, own, unlike, fine)
+    sixteen = holds_sixteen(file), holds_sixteen(target)
+    if depth(target) == 8 or all(sixteen):
+        noise = noise_by_block(file, target, losses, losses_of_means, own, unlike, all(sixteen))
+    else:
+        coarse = pair_map(eight(source), eight(target), None if coded is None else eight(coded))
+        noise = coarse.noise, coarse.noise_of_means, coarse.spread
+        # Of a side that was made of the other at 16 bits, what was left alone is the same.
+        if any(sixteen) and (difference == 0).mean() < LEFT_ALONE:
+            noise = noise[0] + ROUNDED, noise[1] + ROUNDED / BLOCK**2, noise[2]
     lies = placed(source, target)
     moved = None if lies is None else lies.left_out(height, width)
-    rounding = FINE_ROUNDING if fine else ROUNDING
+    rounding = FINE_ROUNDING if all(sixteen) else ROUNDING
     return PairMap((height, width), absolute, difference, change, *noise, moved, rounding)
 
 
