@@ -3,11 +3,14 @@
     python benchmarks/fit.py [PART ...] [--retouch KIND] [--pairs FOLDER] [--json FILE]
     python benchmarks/fit.py --seeds 10 [--retouch KIND]
 
-PART is AIM:MINUTES or AIM:MINUTES:SIZE; AIM is fit, restore, texture, or classic (unet_256 under
-the guide's strong command). Each part is a run of its own in a process of its own, on all threads,
-the schedule spread over its minutes. Evaluation is on whole pictures in evaluation mode, in float,
-and its time is not counted. Figures are gathered in FILE, from which the curves are drawn; a part
-that is measured again replaces its older figures. Run it on a quiet machine.
+PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
+(unet_256 under the guide's strong command). With BITS, 16 or 8, the retouched sides are made anew
+in float and kept at 16 bits or rounded to 8, and the network is also shown the held-out pairs of
+the other depth. Each part is a run of its own in a process of its own, on all threads, the schedule
+spread over its minutes, or over the updates of --updates. Evaluation is on whole pictures in
+evaluation mode, in float, and its time is not counted. Figures are gathered in FILE, from which the
+curves are drawn; a part that is measured again replaces its older figures. Run it on a quiet
+machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
 of that kind. --seeds counts the seeds that leave the identity.
@@ -24,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +68,23 @@ def retouched_anew(pairs_folder: Path, kind: str, out: Path) -> None:
         simulate_pairs([before], out / phase, **RETOUCHES[kind])
 
 
-def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, Any]:
+def kept_at(pairs: Sequence[Any], bits: Any) -> list[Any]:
+    """Return pairs with the retouched sides made anew from those before, kept at so many bits."""
+    from unretouch.pixels.pairs import Pair
+    from unretouch.pixels.retouch import retouch
+    from unretouch.pixels.spaces import in_depth
+
+    kept = []
+    for pair in pairs:
+        before = in_depth(pair.target, 16)
+        source = retouch(before, zlib.crc32(pair.name.encode()), **RETOUCHES["15%"])
+        kept.append(Pair(pair.name, in_depth(source, bits), in_depth(before, bits), pair.files))
+    return kept
+
+
+def measure(
+    part: str, pairs_folder: Path, heldout_folder: Path, updates: int | None = None
+) -> dict[str, Any]:
     """Run one part in this process and return its figures."""
     import torch
 
@@ -75,7 +95,9 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     from unretouch.training.fast_fit import FastFit
     from unretouch.training.training_pairs import evaluated, prepared_pairs
 
-    aim, minutes, size = (*part.split(":"), "m")[:3]
+    aim, minutes, *more = part.split(":")
+    bits = next((int(word) for word in more if word.isdigit()), None)
+    size = next((word for word in more if not word.isdigit()), "m")
     where = torch.device("cpu")
     device.prepare(where)
     common: dict[str, Any] = {"dataroot": str(pairs_folder), "minutes": float(minutes)}
@@ -87,8 +109,15 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
             lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True,
             precision=device.precision("auto", where),
         )  # fmt: skip
-    pairs = prepared_pairs(settings, load_pairs(pairs_folder, "train").pairs)
-    heldout = prepared_pairs(settings, load_pairs(heldout_folder, "heldout").pairs)
+    given, unknown = (
+        load_pairs(folder, phase).pairs
+        for folder, phase in ((pairs_folder, "train"), (heldout_folder, "heldout"))
+    )
+    other: list[Any] = []
+    if bits is not None:
+        other = prepared_pairs(settings, kept_at(unknown, 24 - bits))
+        given, unknown = kept_at(given, bits), kept_at(unknown, bits)
+    pairs, heldout = prepared_pairs(settings, given), prepared_pairs(settings, unknown)
     fit = (ClassicFit if aim == "classic" else FastFit)(settings, pairs, where)
 
     def look(seconds: float, step: int) -> dict[str, Any]:
@@ -108,9 +137,12 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
     looks = [budget * ((n + 1) / LOOKS) ** 1.5 for n in range(LOOKS)]
     curve, seconds, step = [look(0.0, 0)], 0.0, 0
     steps_per_epoch = len(pairs)
-    while seconds < budget:
-        began = time.perf_counter()
-        fit.update(step, step // steps_per_epoch + 1, step % steps_per_epoch, seconds / budget)
+    while seconds < budget if updates is None else step < updates:
+        began, progress = (
+            time.perf_counter(),
+            seconds / budget if updates is None else step / updates,
+        )
+        fit.update(step, step // steps_per_epoch + 1, step % steps_per_epoch, progress)
         seconds += time.perf_counter() - began
         step += 1
         if looks and seconds >= looks[0]:
@@ -124,6 +156,10 @@ def measure(part: str, pairs_folder: Path, heldout_folder: Path) -> dict[str, An
         "peak_bytes": peak_memory(),
         "curve": curve,
     }
+    if updates is not None:
+        found["updates"] = updates
+    if other:
+        found["heldout_of_other_depth"] = unseen(fit.generator, other)
     return {**found, "heldout": unseen(fit.generator, heldout)}
 
 
@@ -163,22 +199,21 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
 
 def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     """Return the figures of held-out pairs, means over the pairs, beside those of doing nothing."""
-    import numpy as np
-
     from unretouch.metrics import level_error
     from unretouch.metrics.likeness import noise_and_area
     from unretouch.metrics.table import METRICS
     from unretouch.networks import predict_picture
     from unretouch.pixels.retouch import skin_mask
+    from unretouch.pixels.spaces import in_levels
 
     def figures(name: str, picture: Any, target: Any, area: Any = None) -> tuple[float | None, ...]:
         return METRICS[name].over(picture, target, target, area)
 
     rows: list[dict[str, float]] = []
     for pair in heldout:
-        source, target = (np.asarray(p, np.float32) for p in (pair.source, pair.target))
+        source, target = (in_levels(p) for p in (pair.source, pair.target))
         prediction = predict_picture(generator, pair.source)
-        area = noise_and_area(source, target)[1]
+        area = noise_and_area(pair.source, pair.target)[1]
         skin = area & (skin_mask(pair.target) > 0.5)
         psnr, psnr_before = (figures("psnr", p, target)[0] or 0 for p in (prediction, source))
         row = {
@@ -244,9 +279,12 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         m = run["heldout"]["mean"]
         bands = ", ".join(f"{m[f'band_{b}']:.2f}" for b in ("2_4", "4_8", "8_16"))
         before = ", ".join(f"{m[f'band_{b}_identity']:.2f}" for b in ("2_4", "4_8", "8_16"))
-        less = 1 - m["error"] / m["identity"]
+        less = f"{1 - m['error'] / m['identity']:.0%}"
+        if other := run.get("heldout_of_other_depth"):
+            mean = other["mean"]
+            less += f" ({1 - mean['error'] / mean['identity']:.0%} of the other depth)"
         held.append(
-            f"| {name} | {m['error']:.3f} ({m['identity']:.3f}) | {less:.0%} "
+            f"| {name} | {m['error']:.3f} ({m['identity']:.3f}) | {less} "
             f"| {m['inside']:.2f} ({m['inside_identity']:.2f}) | {bands} ({before}) "
             f"| {m['spectrum']:.2f} ({m['spectrum_identity']:.2f}) "
             f"| {m['psnr_gain']:+.1f} dB | {m['outside']:.2f} |"
@@ -289,12 +327,13 @@ def main() -> None:
     parser.add_argument("--retouch", choices=RETOUCHES, help="kind of the retouch to be undone")
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "performance.json")
     parser.add_argument("--png", type=Path, default=ROOT / "docs" / "images" / "fit-curve.png")
+    parser.add_argument("--updates", type=int, help="end each part after so many updates")
     parser.add_argument("--seeds", type=int, help="only: do so many seeds leave the identity?")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         heldout = options.heldout or options.pairs
-        print(json.dumps(measure(options.measure, options.pairs, heldout)))
+        print(json.dumps(measure(options.measure, options.pairs, heldout, options.updates)))
         return
     with tempfile.TemporaryDirectory() as place:
         if options.retouch:
@@ -324,6 +363,7 @@ def measure_parts(options: argparse.Namespace) -> None:
     for part in options.parts:
         words = ["--measure", part, "--pairs", str(options.pairs)]
         words += ["--heldout", str(options.heldout or options.pairs)]
+        words += ["--updates", str(options.updates)] if options.updates else []
         done = run(
             [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True
         )

@@ -13,6 +13,7 @@ from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, View, added, in_or
 from unretouch.metrics.octave_bands import BANDS, band_energies, band_layers, mixed
 from unretouch.metrics.pictures import Area, Levels, Picture, Tile, check, tiles_of
 from unretouch.metrics.ssim import detail_energy
+from unretouch.pixels.spaces import in_levels
 
 ENOUGH = 250_000
 """Pixels of the area, at least, over which the strengths are found, to about 2 %: noise is alike
@@ -82,7 +83,7 @@ def matched_grain(source: Picture, target: Picture, area: Area, seed: int = 0) -
 def grain_overlay(source: Picture, target: Picture, area: Area, seed: int = 0) -> Levels:
     """Return the source under the grain that `matched_grain` finds, whole: levels (H, W, 3)."""
     grain = matched_grain(source, target, area, seed)
-    covered = np.array(source, dtype=np.float32)
+    covered = in_levels(source).copy()
 
     for tile, white in grain.tiles():
         if white is not None:

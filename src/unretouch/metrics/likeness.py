@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,14 @@ from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up,
 from unretouch.metrics.pictures import Area, Figure, Layer, Picture, check
 from unretouch.pixels import retouched_area as areas
 from unretouch.pixels.grade import Grade, colour_grade, in_colours_of
-from unretouch.pixels.spaces import GREY_LEVELS, Rgb
+from unretouch.pixels.spaces import (
+    GREY_LEVELS,
+    STEPS,
+    Rgb,
+    holds_sixteen,
+    in_levels,
+    levels_to_file,
+)
 
 # --- level error: how many grey levels the prediction is off
 
@@ -39,7 +47,7 @@ def level_error(prediction: Picture, target: Picture, area: Area | None = None) 
     total, count = 0.0, 0
     for top in range(0, len(target), _ROWS):
         rows = slice(top, top + _ROWS)
-        error = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        error = in_levels(prediction[rows]) - in_levels(target[rows])
         error = error if area is None else error[area[rows]]
         total += float(np.abs(error, out=error).sum(dtype=np.float64))
         count += error.size
@@ -198,6 +206,26 @@ EXACT_PIXELS = Metric(
     measure=Tally(_equal_sums, mean),
     invariances=frozenset({"mirror", "quarter_turn", "shuffle", "source"}),
 )
+
+
+def nearly_exact(prediction: Picture, target: Picture) -> tuple[float, float] | None:
+    """Return the shares, 0 to 1, of pixels whose three channels are within one level of 8 bits, and
+    within one step of 16, of the target's; None where the target holds no more than 8 bits.
+
+    Both are clamped and rounded to 16 bits, as when a file is written. Raises ValueError when the
+    shapes differ.
+    """
+    check(prediction, target)
+    if not holds_sixteen(target):
+        return None
+    counts = np.zeros(2)
+    for top in range(0, len(target), _ROWS):
+        rows = slice(top, top + _ROWS)
+        ours = levels_to_file(in_levels(prediction[rows]), 16)
+        off = np.abs(np.subtract(ours, target[rows], dtype=np.int32)).max(2)
+        counts += [np.count_nonzero(off <= STEPS), np.count_nonzero(off <= 1)]
+    level, step = counts / (target.shape[0] * target.shape[1])
+    return float(level), float(step)
 
 
 # --- PSNR: the error on the logarithmic scale of the literature
@@ -363,7 +391,6 @@ def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | No
 
 
 def _rgb(picture: Picture) -> Rgb:
-    if picture.dtype == np.uint8:
-        return np.asarray(picture, np.uint8)
-    rounded: Rgb = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-    return rounded
+    if picture.dtype.kind == "u":
+        return cast(Rgb, picture)
+    return levels_to_file(in_levels(picture))

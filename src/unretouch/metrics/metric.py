@@ -25,6 +25,7 @@ from unretouch.metrics.pictures import (
     luma,
     tiles_of,
 )
+from unretouch.pixels.spaces import in_levels
 
 Measure = Callable[[Picture, Picture, Picture, Area | None], tuple[Figure, ...]]
 """(prediction, target, source, area) to one figure for each part."""
@@ -132,7 +133,7 @@ class Patch:
     """A tile of one picture with its surroundings, and what was made of it."""
 
     def __init__(self, picture: Picture, tile: Tile) -> None:
-        self.levels: Levels = np.asarray(picture[tile.around], dtype=np.float32)
+        self.levels: Levels = in_levels(picture[tile.around])
         self.tile = tile
         self._made: dict[Hashable, Any] = {}
 

@@ -24,6 +24,7 @@ from scipy import fft
 from unretouch.base.messages import N_
 from unretouch.metrics.metric import HALO, Metric, Patch, Sums, Tally, View, luma_of, total
 from unretouch.metrics.pictures import Area, Figure, Layer, Levels, Picture
+from unretouch.pixels.spaces import steps_of
 
 BANDS = ((2, 4), (4, 8), (8, 16), (16, 32))
 """Periods in pixels, from and to. The finest also holds what is finer still on the diagonals."""
@@ -303,7 +304,7 @@ def coarse_bands(
 
 
 def reduced(picture: Picture | Area, factor: int) -> Levels:
-    """Return the mean of each square of `factor` pixels, float32 (H / factor, W / factor, C).
+    """Return the mean of each square of `factor` pixels: levels, (H / factor, W / factor, C).
 
     What is left over right and below is left out.
     """
@@ -315,5 +316,5 @@ def reduced(picture: Picture | Area, factor: int) -> Levels:
         # Rows first: numpy adds up whole rows several times as fast as both ways at once.
         lines = some.reshape(-1, factor, *some.shape[1:]).sum(axis=1, dtype=np.float32)
         cells = lines.reshape(-1, width, factor, picture.shape[2]).sum(axis=2)
-        small[top : top + rows] = cells / factor**2
+        small[top : top + rows] = cells / (factor**2 * steps_of(picture))
     return small

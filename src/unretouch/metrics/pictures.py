@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unretouch.pixels.spaces import LUMA
+from unretouch.pixels.spaces import LUMA, Rgb
 
 Levels = npt.NDArray[np.float32]
 """A picture in grey levels: float32 (H, W, 3), 0 to 255, a prediction not rounded."""
-Picture = npt.NDArray[np.uint8] | Levels
-"""File space or levels, (H, W, 3): 0 to 255 in both. A large picture that is bytes anyway need not
-become four times its size to be measured."""
+Picture = Rgb | Levels
+"""File space or levels, (H, W, 3). A large picture that is bytes anyway need not become four times
+its size to be measured."""
 Area = npt.NDArray[np.bool_]
 """The pixels that count: bool (H, W)."""
 Places = npt.NDArray[np.intp]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels.photo_kind import PhotoKind, kinds_of
-from unretouch.pixels.spaces import Sizing
+from unretouch.pixels.spaces import Bits, Sizing
 from unretouch.settings.train import AimName, Preprocess
 
 Floats = NDArray[np.float32]
@@ -46,6 +46,8 @@ class ModelInfo:
     """see Generator"""
     aim: AimName = "fit"
     """what it was trained for; an older exported file does not tell"""
+    bits: Bits | None = None
+    """of a channel of the sources it was trained on; None where that is not known"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
@@ -100,6 +102,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         kinds=kinds_of(record.get("kinds", ())),
         slower=None if record.get("slower") is None else float(record["slower"]),
         aim=cast(AimName, str(record.get("aim", "fit"))),
+        bits=cast(Bits | None, record.get("bits")),
     )
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from unretouch.base.errors import CheckpointError, install_hint
 from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
 from unretouch.pixels.photo_kind import PhotoKind, kinds_of
-from unretouch.pixels.spaces import Sizing
+from unretouch.pixels.spaces import Bits, Sizing
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.runs.history import read_best
 from unretouch.settings.train import (
     DeviceName,
+    Direction,
     PrecisionName,
     TrainSettings,
     load_settings,
@@ -149,13 +150,16 @@ def load_network(
     beside, aspect = path.parent / "config.json", None
     kinds: tuple[PhotoKind, ...] = ()
     slower: float | None = None
+    bits: Bits | None = None
     if record is not None:
         settings = settings_from(record["settings"], path)
         known = info_of_record(record["model"], str(path))
-        aspect, kinds, slower = known.trained_aspect, known.kinds, known.slower
+        aspect, kinds = known.trained_aspect, known.kinds
+        slower, bits = known.slower, known.bits
     elif beside.exists():
         settings, slower = load_settings(beside), load_slower(beside)
         aspect = trained_aspect(path.parent / "data.json")
+        bits = trained_bits(path.parent / "data.json", settings.direction)
         kinds = trained_kinds(path.parent / "photo_kinds.json")
     else:
         settings = recognised(weights, path, as_in_test=flags is not None)
@@ -174,6 +178,7 @@ def load_network(
         kinds=kinds,
         slower=slower,
         aim=settings.aim,
+        bits=bits,
     )
     return net, settings, info
 
@@ -186,6 +191,20 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
     if "load_size" in given:
         given["crop_size"] = min(given["load_size"], given.get("crop_size", given["load_size"]))
     return given
+
+
+def trained_bits(manifest: Path, direction: Direction) -> Bits | None:
+    """Return the bits of a channel of a run's sources, 16 where any has so many; None where that is
+    not recorded."""
+    try:
+        sources: dict[str, dict[str, Any]] = {}
+        for record in json.loads(manifest.read_text("utf-8")):
+            # A and B in this order; one file for a pair holds both.
+            if direction == "BtoA" or record["pair"] not in sources:
+                sources[record["pair"]] = record
+        return 16 if any(record.get("bits") == 16 for record in sources.values()) else 8
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def trained_aspect(manifest: Path) -> float | None:

@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from unretouch import networks
@@ -18,6 +17,7 @@ from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
 from unretouch.networks.prediction import PredictMode, padded, predict_picture
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.spaces import Rgb
 from unretouch.settings.train import PrecisionName, TrainSettings
 from unretouch.training import device
 from unretouch.training.training_pairs import at_scale
@@ -54,7 +54,7 @@ class TorchModel:
         """Return the pair as it is seen in training: its size, and grey where the network is."""
         return at_scale(self.settings, pair)
 
-    def predict(self, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate") -> Floats:
+    def predict(self, rgb: Rgb, mode: PredictMode = "evaluate") -> Floats:
         """Return the prediction for a picture at the scale of training, file space (H, W, 3), as
         levels (H, W, 3), unrounded. Large ones go through local generators tile by tile."""
         with self._precision():

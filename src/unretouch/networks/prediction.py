@@ -91,7 +91,7 @@ def _reflected(size: int, wanted: int) -> torch.Tensor:
 
 
 def predict_picture(
-    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+    generator: Generator, rgb: spaces.Rgb, mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
     """Return the prediction for a picture of any size, file space (H, W, 3), as levels (H, W, 3) in
     0..255, unrounded.
@@ -116,7 +116,7 @@ def predict_picture(
     return prediction
 
 
-def _steady(generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np.float32]) -> None:
+def _steady(generator: Generator, rgb: spaces.Rgb, prediction: NDArray[np.float32]) -> None:
     """Overwrite the `prediction` of a whole picture (levels) by one without the slow change that
     was not asked for."""
     if generator.slower is None:
@@ -124,26 +124,27 @@ def _steady(generator: Generator, rgb: NDArray[np.uint8], prediction: NDArray[np
     height, width = rgb.shape[:2]
     slow = SlowChange(height, width, generator.slower)
     for rows in row_strips(len(rgb)):
-        slow.add(prediction[rows] - rgb[rows], rows.start)
+        slow.add(prediction[rows] - spaces.in_levels(rgb[rows]), rows.start)
     for rows in row_strips(len(rgb)):
         _take_out(slow, rgb[rows], prediction[rows], rows.start)
 
 
 def _take_out(
     slow: SlowChange,
-    source: NDArray[np.uint8],
+    source: spaces.Rgb,
     prediction: NDArray[np.float32],
     top: int,
     left: int = 0,
 ) -> None:
     """Overwrite the prediction of a window by one without its slow change."""
-    change = prediction - source
+    levels = spaces.in_levels(source)
+    change = prediction - levels
     slow.take_out(change, top, left)
-    np.clip(source + change, 0, 255, out=prediction)
+    np.clip(levels + change, 0, 255, out=prediction)
 
 
 def _predicted(
-    generator: Generator, rgb: NDArray[np.uint8], mode: PredictMode = "evaluate"
+    generator: Generator, rgb: spaces.Rgb, mode: PredictMode = "evaluate"
 ) -> NDArray[np.float32]:
     source = spaces.to_network(rgb, generator.input_nc)
     return spaces.to_levels(predict(generator, source, mode))
@@ -229,7 +230,7 @@ class PartPredictor:
     prediction is the source, and no network sees it.
     """
 
-    def __init__(self, generator: Generator, rgb: NDArray[np.uint8]) -> None:
+    def __init__(self, generator: Generator, rgb: spaces.Rgb) -> None:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
         self._rgb, self._slower = rgb, generator.slower
         self.seen = 0
@@ -261,7 +262,7 @@ class PartPredictor:
         parts = self._parts(window)
         if parts == [window]:
             return self._predicted(window)
-        prediction = window.of(self._rgb).astype(np.float32)
+        prediction = spaces.in_levels(window.of(self._rgb)).copy()
         for part in parts:
             part.within(window).of(prediction)[:] = self._predicted(part)
         return prediction

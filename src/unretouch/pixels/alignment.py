@@ -17,7 +17,7 @@ from PIL import Image
 from unretouch.base.errors import DataError
 from unretouch.pixels.images import reduced
 from unretouch.pixels.movement import STILL, Movement, Straight, along, between
-from unretouch.pixels.spaces import Plane, Rgb, luma
+from unretouch.pixels.spaces import Plane, Rgb, eight, luma
 
 SIDE = 512
 """Pixels of the longer side of the reduced pictures in which a place is sought."""
@@ -44,7 +44,7 @@ class Aligned:
 
     a: Rgb
     b: Rgb
-    """uint8 (H, W, 3) of one size"""
+    """file space (H, W, 3) of one size"""
     said: str
     """what was found and done"""
     residual: tuple[float, float]
@@ -52,7 +52,7 @@ class Aligned:
 
 
 def placed(a: Rgb, b: Rgb) -> Movement | None:
-    """Return how `b` lies against `a`, uint8 (H, W, 3) of any sizes.
+    """Return how `b` lies against `a`, file space (H, W, 3) of any sizes.
 
     None where they are too small or show too little. Two pictures that have nothing in common have
     an agreement below UNLIKE. What was found of two pictures is remembered: they are looked at when
@@ -236,13 +236,13 @@ def _moved(
         return a[y : y + height, x : x + width].copy(), "No pixel of either was changed"
     back = np.linalg.inv(straight[:, :2])
     origin = back @ (np.array([left + 0.5, top + 0.5]) - straight[:, 2]) - 0.5
-    moved = np.empty((height, width, 3), np.uint8)
+    moved = np.empty((height, width, 3), a.dtype)
     for channel in range(3):
         plane = ndimage.affine_transform(
             a[..., channel].astype(np.float32), back[::-1, ::-1], origin[::-1], (height, width),
             np.float32, order=3, mode="mirror",
         )  # fmt: skip
-        moved[..., channel] = np.rint(np.clip(plane, 0, 255))
+        moved[..., channel] = np.rint(np.clip(plane, 0, np.iinfo(a.dtype).max))
     return moved, "A was resampled, B left as it is"
 
 
@@ -258,7 +258,7 @@ def _whole_shift(a: Rgb, straight: Straight) -> tuple[int, int] | None:
 def _searched(a: Rgb, b: Rgb) -> Straight | None:
     """Return the place and size of A in B, roughly, by phase correlation at many sizes."""
     factor = -(-max(*a.shape[:2], *b.shape[:2]) // SIDE)
-    one, other = (luma(reduced(side, factor)) for side in (a, b))
+    one, other = (luma(reduced(eight(side), factor)) for side in (a, b))
     best, height = None, 0.0
     ratios = [b.shape[axis] / a.shape[axis] for axis in (0, 1)]
     for scale in dict.fromkeys([1.0, *ratios, *SCALES]):

@@ -11,6 +11,7 @@ import io
 import struct
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from unretouch.pixels import code_points
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.unsignedinteger[Any]]
+"""uint8 or uint16"""
 
 _KNOTS = 4096
 _SAME = 0.5 / 255
@@ -52,28 +55,40 @@ class Colour:
 
     name: str = "an unnamed profile"
 
-    def in_srgb(self, rgb: Bytes) -> tuple[Bytes, int]:
-        """Return uint8 (H, W, 3) numbers of the profile as numbers of sRGB, rounded and cut to
-        0..255, and how many pixels noticeably lost colour by that."""
+    def in_srgb(self, rgb: Numbers) -> tuple[Numbers, int]:
+        """Return uint8 or uint16 (H, W, 3) numbers of the profile as numbers of sRGB, rounded and
+        cut to what a file holds, and how many pixels noticeably lost colour by that."""
         numbers = np.empty_like(rgb)
         lost = np.zeros(rgb.shape[:2], bool)
+        own = self._parts if rgb.dtype == np.uint8 else self._parts_of_16
         darkest, lightest = _srgb_linear(np.array([-_BEYOND, 1 + _BEYOND], np.float32))
-        for channel, parts in enumerate(self._parts):
+        for channel, parts in enumerate(own):
             # Added in this order whatever the shape, so that parts of a picture equal the whole.
             light = parts[0][rgb[..., 0]]
             light += parts[1][rgb[..., 1]]
             light += parts[2][rgb[..., 2]]
             lost |= (light < darkest) | (light > lightest)
             np.clip(light, 0, 1, out=light)
-            light *= _LIGHTS
-            numbers[..., channel] = _numbers_of_light()[np.rint(light).astype(np.uint16)]
+            if rgb.dtype == np.uint8:
+                light *= _LIGHTS
+                numbers[..., channel] = _numbers_of_light()[np.rint(light).astype(np.uint16)]
+            else:
+                numbers[..., channel] = np.rint(65535 * _srgb_encoded(light))
         return numbers, int(np.count_nonzero(lost))
 
     @cached_property
     def _parts(self) -> Floats:
         """(3, 3, 256): what each number of red, green and blue adds to the light of sRGB's red,
         green and blue."""
-        number, knots = np.arange(256) / 255, np.linspace(0, 1, _KNOTS + 1)
+        return self._parts_up_to(255)
+
+    @cached_property
+    def _parts_of_16(self) -> Floats:
+        """The same of 16 bits, (3, 3, 65536)."""
+        return self._parts_up_to(65535)
+
+    def _parts_up_to(self, white: int) -> Floats:
+        number, knots = np.arange(white + 1) / white, np.linspace(0, 1, _KNOTS + 1)
         light = np.stack([np.interp(number, knots, curve) for curve in self.curves])
         parts: Floats = (self.matrix[:, :, None] * light).astype(np.float32)
         return parts

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unretouch.pixels.images import row_strips
-from unretouch.pixels.spaces import Plane, Rgb
+from unretouch.pixels.pair_pictures import in_strips
+from unretouch.pixels.spaces import Bits, Plane, Rgb, in_levels, levels_to_file
 
 SQUARE = 8
 """Pixels a side of the squares whose means are compared."""
@@ -64,21 +64,22 @@ class Grade:
 
     def applied(self, picture: NDArray[Any]) -> Plane:
         """Return levels or file space, (..., 3), in the colours of the other: levels, 0 to 255."""
-        graded = picture.astype(np.float32, copy=False) @ self.mixture.T
+        levels = in_levels(picture)
+        graded = levels @ self.mixture.T
         steps = np.arange(len(self.curves))
         for channel, curve in enumerate(self.curves.T):
-            own = picture[..., channel]
             graded[..., channel] += (
-                curve[own] if own.dtype == np.uint8 else np.interp(own, steps, curve)
+                curve[picture[..., channel]]
+                if picture.dtype == np.uint8
+                else np.interp(levels[..., channel], steps, curve)
             )
         return np.clip(graded, 0, 255, out=graded)
 
-    def of_file(self, picture: NDArray[Any]) -> Rgb:
-        """Return levels or file space, (H, W, 3), in the colours of the other: file space."""
-        graded = np.empty(picture.shape, np.uint8)
-        for rows in row_strips(len(picture)):
-            graded[rows] = np.rint(self.applied(picture[rows]))
-        return graded
+    def of_file(self, picture: NDArray[Any], bits: Bits | None = None) -> Rgb:
+        """Return levels or file space, (H, W, 3), in the colours of the other: file space, of
+        its own depth or of `bits`."""
+        bits = bits or (16 if picture.dtype == np.uint16 else 8)
+        return in_strips(lambda rows: levels_to_file(self.applied(rows), bits), picture)
 
 
 def colour_grade(a: NDArray[Any], b: NDArray[Any]) -> Grade | None:
@@ -109,9 +110,10 @@ def in_colours_of(a: NDArray[Any], b: NDArray[Any]) -> Rgb:
     """Return `a` as near to the colours of `b` as a grade can take it, file space (H, W, 3): in
     levels, a large picture would be four times as large.
 
-    Both are file space or levels, (H, W, 3) of one size.
+    Both are file space or levels, (H, W, 3) of one size. It has 16 bits where either has.
     """
-    return _fitted(_squares(a), _squares(b)).of_file(a)
+    deep = np.uint16 in (a.dtype, b.dtype)
+    return _fitted(_squares(a), _squares(b)).of_file(a, 16 if deep else 8)
 
 
 def _squares(picture: NDArray[Any]) -> Plane:
@@ -127,7 +129,7 @@ def _squares(picture: NDArray[Any]) -> Plane:
         for row in rows
     ]
     whole = np.concatenate(chosen) if chosen else np.empty((0, SQUARE, SQUARE, 3))
-    return whole.reshape(-1, SQUARE**2, 3).astype(np.float32)
+    return in_levels(whole.reshape(-1, SQUARE**2, 3))
 
 
 def _misfit(ours: Plane, theirs: Plane) -> NDArray[np.float32]:

@@ -1,9 +1,10 @@
 """Pictures in file space: the only place that opens one, how pairs are read, and PNG.
 
-Pillow decodes here whatever has 8 bits a channel, for pairs as for photographs (photos.py).
+Pillow decodes here whatever has 8 bits a channel, for pairs as for photographs (photos.py), and
+libvips what has more (vips.py).
 
-Numbers of pixels are never changed without a word. What cannot become 8-bit RGB without guessing or
-cutting is refused; what is converted is said in `Picture.notes`:
+Numbers of pixels are never changed without a word. What cannot become RGB of 8 or 16 bits without
+guessing or cutting is refused; what is converted is said in `Picture.notes`:
 
 | in the file | here |
 |---|---|
@@ -13,7 +14,8 @@ cutting is refused; what is converted is said in `Picture.notes`:
 | | and cHRM in PNG, and by nclx in HEIC and AVIF |
 | transparency | opaque: left out; else laid over white, with a note |
 | CMYK | to sRGB by the file's own profile, with a note; without a profile refused |
-| 16 bits a channel, float, Lab, animation | refused |
+| 9 to 16 bits a channel | 16 bits, by libvips or the decoder of HEIC |
+| 32 bits, float, Lab, animation | refused |
 | EXIF orientation 1 to 8 | turned upright |
 """
 
@@ -38,12 +40,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
-from unretouch.pixels import colour, jpeg_parts, png_chunks
-from unretouch.pixels.exif import kind_of_tiff
+from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, vips
+from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
-from unretouch.pixels.heif import boxes_of
 from unretouch.pixels.metadata import profile_of
+from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight
 from unretouch.pixels.spliced import Spliced
 
 MAX_PIXELS = 64_000_000
@@ -84,16 +86,16 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 class Picture:
     """A decoded picture, upright, in file space, which is sRGB."""
 
-    rgb: NDArray[np.uint8]
-    """uint8 (H, W, 3)"""
+    rgb: Rgb
+    """(H, W, 3), uint16 where the file has more than 8 bits a channel"""
     notes: tuple[str, ...]
     """what had to be converted, for people"""
     converted_from: str = ""
     """the colour profile whose numbers were turned into those of sRGB, by its name"""
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Return the picture at `path` as uint8 (H, W, 3) RGB, upright. Raises DataError."""
+def read_rgb(path: Path) -> Rgb:
+    """Return the picture at `path`, file space (H, W, 3), upright. Raises DataError."""
     return read(path).rgb
 
 
@@ -107,19 +109,16 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     with opened(path, max_pixels) as image:
         bits = bits_of(image)
         if bits > 8:
-            raise DataError(
-                f"has {bits} bits a channel, of which only 8 could be read",
-                path,
-                "Save it with 8 bits a channel",
-            )
-        image, profile, notes = decoded(image, path)
-        if image.mode == "RGBA":
-            clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
-            if clear > 0:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-                notes += (f"transparency ({clear:.1%} of the pixels) was laid over white",)
-        rgb = rgb_of(image)
+            rgb, profile, notes = _read_deep(image, bits, path)
+        else:
+            image, profile, notes = decoded(image, path)
+            if image.mode == "RGBA":
+                clear = 1 - float((np.asarray(image.getchannel("A")) == 255).mean())
+                if clear > 0:
+                    white = Image.new("RGBA", image.size, "white")
+                    image = Image.alpha_composite(white, image)
+                    notes += (_transparent(clear),)
+            rgb = rgb_of(image)
     space, said = colour.told(profile)
     if said:
         notes += (said,)
@@ -128,7 +127,41 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(rgb, (*notes, *_to_srgb(rgb, space)), space.name)
 
 
-def _to_srgb(rgb: NDArray[np.uint8], space: colour.Colour) -> Iterator[str]:
+def _transparent(clear: float) -> str:
+    return f"transparency ({clear:.1%} of the pixels) was laid over white"
+
+
+def _read_deep(
+    image: Image.Image, bits: int, path: Path
+) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+    """Return an opened picture of more than 8 bits a channel, uint16 (H, W, 3), upright; the ICC
+    profile of its numbers; and what had to be converted."""
+    profile, notes = profile_of(image)
+    if image.format == "HEIF":
+        channels = heif.read_heic(path).channels  # upright, as it always comes
+    else:
+        # Not `image.getexif()`: of a PNG without, that decodes the pixels to look behind them.
+        orientation = 1 if image.format == "AVIF" else Image.Image.getexif(image).get(ORIENTATION)
+        channels = vips.read_channels(image, bits, path, f"a picture of {bits} bits a channel")
+        channels = vips.oriented(channels, orientation or 1)
+    colours, alpha, _ = vips.apart(channels)
+    rgb = np.ascontiguousarray(colours)
+    if alpha is not None and (clear := laid_over_white(rgb, alpha)):
+        notes += (_transparent(clear),)
+    return rgb, profile, notes
+
+
+def laid_over_white(pixels: NDArray[Any], alpha: NDArray[Any]) -> float:
+    """Lay the pixels over white, in place; return the share of those that were not opaque."""
+    full, clear = np.iinfo(pixels.dtype).max, 0
+    for rows in row_strips(len(pixels)):
+        share = alpha[rows, :, None].astype(np.float32) / np.float32(full)
+        clear += int(np.count_nonzero(share < 1))
+        pixels[rows] = np.rint(full + (pixels[rows] - np.float32(full)) * share)
+    return clear / alpha.size
+
+
+def _to_srgb(rgb: Rgb, space: colour.Colour) -> Iterator[str]:
     """Turn the numbers of a picture into those of sRGB, in place; yield what is to be said."""
     lost = 0
     for rows in row_strips(len(rgb)):
@@ -144,16 +177,30 @@ def cannot_be_opened(error: OSError, path: Path) -> DataError:
     return DataError(f"cannot be opened: {(error.strerror or str(error)).lower()}", path)
 
 
-def pixels_of(path: Path, max_pixels: int) -> int:
-    """Return how many pixels the picture at `path` has, by its header; 0 for what `read` refuses.
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture; nothing of what `read` refuses."""
 
-    That is the one to say what is wrong.
+    pixels: int = 0
+    bits: Bits = 8
+    """of a channel, once it is decoded"""
+
+    @property
+    def bytes(self) -> int:
+        """Of it decoded, in file space."""
+        return 3 * self.pixels * self.bits // 8
+
+
+def header_of(path: Path, max_pixels: int) -> Header:
+    """Return what the header of the picture at `path` says.
+
+    `read` is the one to say what is wrong.
     """
     try:
         with opened(path, max_pixels) as image:
-            return image.width * image.height
+            return Header(image.width * image.height, 8 if bits_of(image) <= 8 else 16)
     except DataError:
-        return 0
+        return Header()
 
 
 @contextmanager
@@ -209,7 +256,7 @@ def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
         file.seek(0)
         image = Image.open(file, formats=FORMATS)
     if kind in ("heic", "avif"):
-        image.info["boxes"] = boxes_of(path)
+        image.info["boxes"] = heif.boxes_of(path)
     return image
 
 
@@ -395,13 +442,25 @@ def row_strips(height: int, rows: int = ROWS) -> Iterator[slice]:
 def reduced(picture: NDArray[Any], factor: int) -> NDArray[Any]:
     """Return the means of cells of `factor` pixels; cells at the right and below may be smaller.
 
-    `picture` is uint8 (H, W) or (H, W, 3), whose means are rounded, or float32 (H, W).
+    `picture` is file space (H, W) or (H, W, 3), whose means are rounded, or float32 (H, W).
     """
     if factor == 1:
         return picture
     # In strips: Pillow copies what it is given.
     strips = (np.ascontiguousarray(picture[s]) for s in row_strips(len(picture), 64 * factor))
-    return np.concatenate([np.asarray(Image.fromarray(s).reduce(factor)) for s in strips])
+    return np.concatenate([_strip_reduced(strip, factor) for strip in strips])
+
+
+def _strip_reduced(strip: NDArray[Any], factor: int) -> NDArray[Any]:
+    if strip.dtype != np.uint16:
+        return np.asarray(Image.fromarray(strip).reduce(factor))
+    planes = strip.astype(np.float32).reshape(*strip.shape[:2], -1)
+    means = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).reduce(factor))
+        for plane in np.moveaxis(planes, 2, 0)
+    ]
+    rounded = np.rint(np.stack(means, 2)).astype(np.uint16)
+    return np.asarray(rounded.reshape(*means[0].shape, *strip.shape[2:]))
 
 
 def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
@@ -420,7 +479,7 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Imag
     return converted
 
 
-def png_bytes(rgb: NDArray[np.uint8], effort: int = 6) -> bytes:
+def png_bytes(rgb: Rgb8, effort: int = 6) -> bytes:
     """Return `rgb`, uint8 (H, W, 3), as the bytes of a PNG file without any metadata.
 
     `effort` is zlib's, 0 to 9: 1 takes a quarter of the time of 6 for a file a tenth larger.
@@ -430,12 +489,15 @@ def png_bytes(rgb: NDArray[np.uint8], effort: int = 6) -> bytes:
     return buffer.getvalue()
 
 
-def write_png(path: Path, rgb: NDArray[np.uint8], effort: int = 6) -> None:
-    """Write `rgb`, uint8 (H, W, 3), as PNG in one step that a crash cannot halve.
+def write_png(path: Path, rgb: Rgb, effort: int = 6) -> None:
+    """Write file space (H, W, 3) in its depth as PNG, in one step that a crash cannot halve.
 
-    `effort` as for png_bytes. Raises DiskError.
+    `effort` as for png_bytes. Raises DiskError, and DataError where 16 bits need the extra `photo`.
     """
-    durable.write_bytes(path, png_bytes(rgb, effort))
+    if depth(rgb) == 16:
+        durable.write_bytes(path, vips.png_bytes(rgb, effort, path))
+    else:
+        durable.write_bytes(path, png_bytes(eight(rgb), effort))
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from unretouch.pixels.images import reduced
 from unretouch.pixels.pair_noise import BLOCK, block_means, whole_blocks
-from unretouch.pixels.spaces import Mask, Plane, Rgb, luma
+from unretouch.pixels.spaces import Mask, Plane, Rgb, eight, luma
 
 Straight = NDArray[np.float64]
 """(2, 3): takes a place (x, y, 1) of A to one of B, pixels from the upper left corner."""
@@ -105,7 +105,7 @@ class _Windows:
 
 
 def between(a: Rgb, b: Rgb, start: Straight = STILL) -> Movement | None:
-    """Return how `b` is moved against `a`, uint8 (H, W, 3), beginning with `start`.
+    """Return how `b` is moved against `a`, file space (H, W, 3), beginning with `start`.
 
     Found are movements by some 10 pixels more or less than that. None for pictures that are too
     small or show too little.
@@ -113,7 +113,7 @@ def between(a: Rgb, b: Rgb, start: Straight = STILL) -> Movement | None:
     if min(*a.shape[:2], *b.shape[:2]) < SMALLEST:
         return None
     factor = -(-max(*a.shape[:2], *b.shape[:2]) // LONG_SIDE)
-    small = [reduced(side, factor) for side in (a, b)]
+    small = [reduced(eight(side), factor) for side in (a, b)]
     taken, flow = at_scale(start, 1 / factor), None
     light = luma(small[1])
     sides = (_toned(luma(small[0]), light, taken), light)

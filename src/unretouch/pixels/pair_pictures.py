@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.pixels import images, spaces
-from unretouch.pixels.spaces import Rgb
+from unretouch.pixels.spaces import Bits, Rgb, in_levels
 
 Kind = Literal["real_A", "fake_B", "real_B", "error"]
 KINDS: tuple[Kind, ...] = ("real_A", "fake_B", "real_B", "error")
@@ -24,7 +24,7 @@ REAL: tuple[Kind, ...] = ("real_A", "real_B")
 """what stays the same however often a pair is predicted"""
 
 Make = Callable[[], Rgb]
-"""makes a picture, uint8 (H, W, 3), when it is wanted"""
+"""makes a picture, file space (H, W, 3), when it is wanted"""
 
 FAST = 1
 """Effort of compression for large pictures, where the usual one costs more time than it saves."""
@@ -47,18 +47,27 @@ def picture_files(label: str, real_label: str | None = None) -> dict[Kind, str]:
     }
 
 
-def pair_pictures(source: Rgb, prediction: NDArray[Any], target: Rgb) -> dict[Kind, Make]:
+def pair_pictures(
+    source: Rgb, prediction: NDArray[Any], target: Rgb, bits: Bits = 8
+) -> dict[Kind, Make]:
     """Return the pictures of a pair, to be made when they are written.
 
     `source` and `target` are file space, `prediction` levels (or file space), (H, W, 3) of one
-    size.
+    size. They come with so many `bits`: pages show 8.
     """
     return {
-        "real_A": lambda: source,
-        "fake_B": lambda: in_strips(spaces.levels_to_file, prediction),
-        "real_B": lambda: target,
+        "real_A": lambda: spaces.in_depth(source, bits),
+        "fake_B": lambda: in_strips(lambda rows: as_file(rows, bits), prediction),
+        "real_B": lambda: spaces.in_depth(target, bits),
         "error": lambda: in_strips(error_map, prediction, target),
     }
+
+
+def as_file(picture: NDArray[Any], bits: Bits = 8) -> Rgb:
+    """Return levels or file space, (H, W, 3), in file space of so many bits."""
+    if picture.dtype.kind == "u":
+        return spaces.in_depth(picture, bits)
+    return spaces.levels_to_file(picture, bits)
 
 
 def write_pictures(
@@ -89,7 +98,7 @@ def error_map(prediction: NDArray[Any], target: NDArray[Any]) -> Rgb:
     """
     if prediction.shape != target.shape:
         raise ValueError(f"shapes differ: {prediction.shape} and {target.shape}")
-    return map_of_errors(np.abs(prediction.astype(np.float32) - target.astype(np.float32)).mean(2))
+    return map_of_errors(np.abs(in_levels(prediction) - in_levels(target)).mean(2))
 
 
 def map_of_errors(errors: NDArray[np.float32]) -> Rgb:
@@ -102,7 +111,11 @@ def map_of_errors(errors: NDArray[np.float32]) -> Rgb:
 
 def in_strips(make: Callable[..., Rgb], *pictures: NDArray[Any]) -> Rgb:
     """Return `make` of the pictures, (H, W, 3), made some rows at a time: its copies are small."""
-    made = np.empty(pictures[0].shape, np.uint8)
-    for rows in images.row_strips(len(made)):
-        made[rows] = make(*(picture[rows] for picture in pictures))
+    made: Rgb | None = None
+    for rows in images.row_strips(len(pictures[0])):
+        strip = make(*(picture[rows] for picture in pictures))
+        if made is None:
+            made = np.empty(pictures[0].shape, strip.dtype)
+        made[rows] = strip
+    assert made is not None
     return made

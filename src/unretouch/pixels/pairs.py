@@ -24,11 +24,11 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.base.names import unique_stems
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.pixels.spaces import Rgb, at_most
+from unretouch.pixels.spaces import Bits, Rgb, at_most, depth, in_depth
 from unretouch.settings.train import Direction
 
 Sides = tuple[Rgb, Rgb]
-"""source and target, or A and B: uint8 (H, W, 3) of one size"""
+"""source and target, or A and B: file space (H, W, 3) of one size and depth"""
 
 THREADS = 2
 """That decode ahead. Decoders release the interpreter, so they run beside the training."""
@@ -40,14 +40,15 @@ AHEAD = 1
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two pictures of one subject, pixel on pixel, in file space."""
+    """Two pictures of one subject, pixel on pixel, in file space: both of 16 bits where either file
+    has more than 8."""
 
     name: str
     """unique in the set, and fit for file names"""
     source: Rgb
-    """what goes in, uint8 (H, W, 3)"""
+    """what goes in, (H, W, 3)"""
     target: Rgb
-    """what should come out, uint8 (H, W, 3)"""
+    """what should come out, (H, W, 3)"""
     files: tuple[Path, ...]
     """one combined picture, or A and B"""
 
@@ -56,6 +57,11 @@ class Pair:
         """(H, W) of both pictures, known without decoding them."""
         height, width = self.source.shape[:2]
         return height, width
+
+    @property
+    def bits(self) -> Bits:
+        """Of a channel of both pictures, known without decoding them."""
+        return depth(self.source)
 
 
 class PictureCache:
@@ -122,22 +128,29 @@ class LazyPair(Pair):
         shape: tuple[int, int],
         decode: Callable[[], Sides],
         cache: PictureCache,
+        bits: Bits = 8,
     ) -> None:
         """`decode` reads both sides, (H, W, 3) or (H, W, 1) with `shape` (H, W)."""
         vars(self).update(name=name, files=files, _shape=shape, decode=decode, cache=cache)
+        vars(self).update(_bits=bits)
 
     decode: Callable[[], Sides]
     cache: PictureCache
     _shape: tuple[int, int]
+    _bits: Bits
 
     @property
     def bytes(self) -> int:
         """Of both pictures, decoded."""
-        return 6 * math.prod(self._shape)
+        return 6 * math.prod(self._shape) * self._bits // 8
 
     @property
     def shape(self) -> tuple[int, int]:
         return self._shape
+
+    @property
+    def bits(self) -> Bits:
+        return self._bits
 
     @property
     def kept_as(self) -> LazyPair:
@@ -157,7 +170,9 @@ class _Swapped(LazyPair):
     """A lazy pair the other way round: both are decoded and kept as one."""
 
     def __init__(self, pair: LazyPair) -> None:
-        super().__init__(pair.name, pair.files, pair.shape, lambda: pair.decode()[::-1], pair.cache)
+        super().__init__(
+            pair.name, pair.files, pair.shape, lambda: pair.decode()[::-1], pair.cache, pair.bits
+        )
         vars(self).update(_other=pair)
 
     _other: LazyPair
@@ -182,7 +197,7 @@ def changed(
 ) -> Pair:
     """Return `pair` with `change` made to its source (called with 0) and target (with 1).
 
-    They come out with `shape` (H, W). What is decoded later is changed later.
+    They come out with `shape` (H, W), in the same depth. What is decoded later is changed later.
     """
     if not isinstance(pair, LazyPair):
         return dataclasses.replace(
@@ -194,7 +209,7 @@ def changed(
         source, target = decode()
         return change(source, 0), change(target, 1)
 
-    return LazyPair(pair.name, pair.files, shape, decoded, pair.cache)
+    return LazyPair(pair.name, pair.files, shape, decoded, pair.cache, pair.bits)
 
 
 def swapped(pair: Pair) -> Pair:
@@ -219,8 +234,8 @@ class LoadedPairs:
     warnings: list[str]
     """what is doubtful, each a line that names the pair"""
     manifest: list[dict[str, Any]]
-    """a record a file: pair, file (relative to dataroot), sha256, width, height, and the colour
-    profile that it was converted from, if any"""
+    """a record a file: pair, file (relative to dataroot), sha256, width, height; the colour profile
+    that it was converted from, if any; and its bits a channel, where they are 16"""
     identity: dict[str, float]
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
@@ -250,6 +265,8 @@ class Reading:
     """bytes of them that are kept in memory"""
     untouched: int = 0
     """pixels of the largest picture of --also, which are decoded one at a time"""
+    bits: Bits = 8
+    """of a channel: 16 where any picture has more than 8"""
 
 
 def load_pairs(
@@ -315,7 +332,7 @@ def load_pairs(
         source, target = _digest(pair.source), _digest(pair.target)
         digests.append((pair.name, source, target))
         loaded.shown.update(dict.fromkeys((source, target), pair.source.shape))
-        loaded.pairs.append(pair if cache is None else _lazy(files, pair.shape, direction, cache))
+        loaded.pairs.append(pair if cache is None else _lazy(files, pair, direction, cache))
         del pictures  # a combined picture, as large as both sides
         del a, b, pair  # while the next ones are decoded
     if not problems and all(source == target for _, source, target in digests):
@@ -356,7 +373,7 @@ def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
         if skin_mask(at_most(picture.rgb, SEARCHED)).mean() < LITTLE_SKIN:
             noted.append((files.name, WITHOUT_SKIN))
         loaded.manifest.append(record)
-        loaded.pairs.append(_untouched(files, picture.rgb.shape[:2], cache))
+        loaded.pairs.append(_untouched(files, picture.rgb, cache))
     if problems:
         raise ManyDataErrors(problems)
     if not loaded.pairs:
@@ -367,10 +384,11 @@ def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
     return loaded
 
 
-def largest_untouched(folder: Path) -> int:
-    """Return the pixels of the largest picture of such a folder, by the files' headers. Raises
+def largest_untouched(folder: Path) -> images.Header:
+    """Return what the largest picture of such a folder takes, by the files' headers. Raises
     DataError where there are none."""
-    return max(images.pixels_of(path, images.MAX_PIXELS) for path in _pictures(folder))
+    headers = (images.header_of(path, images.MAX_PIXELS) for path in _pictures(folder))
+    return max(headers, key=lambda header: header.bytes)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -383,25 +401,29 @@ def _pictures(folder: Path) -> list[Path]:
     return paths
 
 
-def _untouched(files: PairFiles, shape: tuple[int, ...], cache: PictureCache) -> LazyPair:
+def _untouched(files: PairFiles, rgb: Rgb, cache: PictureCache) -> LazyPair:
+    shape, bits = (rgb.shape[0], rgb.shape[1]), depth(rgb)
+
     def decode() -> Sides:
         picture = images.read(files.files[0]).rgb
-        if picture.shape[:2] != shape:
+        if (picture.shape[:2], depth(picture)) != (shape, bits):
             raise DataError("has changed since the run began", files.files[0])
         return picture, picture
 
-    return LazyPair(files.name, files.files, (shape[0], shape[1]), decode, cache)
+    return LazyPair(files.name, files.files, shape, decode, cache, bits)
 
 
 def _reading(chosen: Sequence[PairFiles], cache: PictureCache | None) -> Reading:
     """Return what is to be read, by the files' headers; bad files are told of later."""
-    pixels = [
-        [images.pixels_of(path, _most_pixels(pair)) for path in pair.files] for pair in chosen
+    headers = [
+        [images.header_of(path, _most_pixels(pair)) for path in pair.files] for pair in chosen
     ]
-    largest = max((sum(files) // 2 for files in pixels), default=0)
-    decoded = 3 * sum(map(sum, pixels))
+    largest = max((sum(each.pixels for each in files) // 2 for files in headers), default=0)
+    # Both sides take the room of the deeper one.
+    decoded = sum(len(files) * max(each.bytes for each in files) for files in headers)
     kept = decoded if cache is None else min(decoded, cache.limit)
-    return Reading(len(chosen), largest, decoded, kept)
+    deep = any(each.bits == 16 for files in headers for each in files)
+    return Reading(len(chosen), largest, decoded, kept, bits=16 if deep else 8)
 
 
 def _decoded(
@@ -461,22 +483,27 @@ def _pair(files: PairFiles, a: Rgb, b: Rgb, direction: Direction) -> Pair:
     return Pair(files.name, *((a, b) if direction == "AtoB" else (b, a)), files.files)
 
 
-def _lazy(
-    files: PairFiles, shape: tuple[int, int], direction: Direction, cache: PictureCache
-) -> LazyPair:
+def _lazy(files: PairFiles, known: Pair, direction: Direction, cache: PictureCache) -> LazyPair:
+    """Return the pair that is `known` by a first look, to be decoded again."""
+    shape, bits = known.shape, known.bits
+
     def decode() -> Sides:
         pair = read_pair(files, direction)
-        if pair.shape != shape:
+        if (pair.shape, pair.bits) != (shape, bits):
             raise DataError("has changed since the run began", files.files[0])
         return pair.source, pair.target
 
-    return LazyPair(files.name, files.files, shape, decode, cache)
+    return LazyPair(files.name, files.files, shape, decode, cache, bits)
 
 
 def sides(files: PairFiles, pictures: list[images.Picture], of_one_size: bool = True) -> Sides:
-    """Return A and B, uint8 (H, W, 3), `of_one_size`. Raises DataError when they cannot be."""
+    """Return A and B, (H, W, 3), `of_one_size`, and both of 16 bits where either has more than 8.
+
+    Raises DataError when they cannot be.
+    """
     if len(pictures) == 2:
-        a, b = (picture.rgb for picture in pictures)
+        deepest = max(depth(picture.rgb) for picture in pictures)
+        a, b = (in_depth(picture.rgb, deepest) for picture in pictures)
         if a.shape == b.shape or not of_one_size:
             return a, b
         turned = a.shape[:2] == b.shape[1::-1]
@@ -507,7 +534,11 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     relative = path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
     height, width = picture.rgb.shape[:2]
     record = {"pair": name, "file": relative, "sha256": digest, "width": width, "height": height}
-    return record | ({"converted_from": picture.converted_from} if picture.converted_from else {})
+    if picture.converted_from:
+        record["converted_from"] = picture.converted_from
+    if depth(picture.rgb) == 16:
+        record["bits"] = 16
+    return record
 
 
 def _digest(rgb: Rgb) -> str:

@@ -21,9 +21,9 @@ import numpy as np
 from PIL import Image
 
 from unretouch.base.messages import N_, Message, _
-from unretouch.pixels.spaces import Plane, Rgb, luma
+from unretouch.pixels.spaces import Plane, Rgb, Rgb8, eight, luma
 
-View = Callable[[slice, slice], Rgb]
+View = Callable[[slice, slice], Rgb8]
 """Rows and columns of a picture, perhaps only every n-th: uint8 (h, w, 3) sRGB."""
 
 THUMBNAIL: Final = 384
@@ -88,8 +88,8 @@ def kinds_of(records: Iterable[Mapping[str, Any]]) -> tuple[PhotoKind, ...]:
 
 
 def kind_of(rgb: Rgb) -> PhotoKind:
-    """Return the kind of a picture, uint8 (H, W, 3) sRGB."""
-    return kind_seen(rgb.shape[0], rgb.shape[1], lambda rows, columns: rgb[rows, columns])
+    """Return the kind of a picture, file space (H, W, 3) sRGB."""
+    return kind_seen(rgb.shape[0], rgb.shape[1], lambda rows, columns: eight(rgb[rows, columns]))
 
 
 def kind_seen(height: int, width: int, view: View) -> PhotoKind:

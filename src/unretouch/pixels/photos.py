@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, DiskError
-from unretouch.pixels import colour, heif, images, iptc, png_chunks, xmp
+from unretouch.base.errors import DataError
+from unretouch.pixels import colour, heif, images, iptc, png_chunks, vips, xmp
 from unretouch.pixels.exif import (
     PREFIX,
     append_exif,
@@ -159,8 +159,6 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             if image.format == "PPM":
                 what = f"is a portable map of {bits} bits, which is not read"
                 raise DataError(what, path, "Save it as TIFF or PNG")
-            if bits > 16 or image.mode in ("F", "I"):
-                raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
             what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
             folder = (scratch or Path(tempfile.gettempdir())) if large else None
             return _read_vips(image, told, bits, path, what, folder)
@@ -224,17 +222,6 @@ def _became(image: Image.Image, name: FormatName) -> tuple[str, ...]:
     return notes
 
 
-def _oriented(pixels: Pixels, orientation: int) -> Pixels:
-    """Return (H, W, ...) turned upright, as EXIF counts orientations from 1 to 8."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
 def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
     tables = getattr(image, "quantization", None)
     if not tables or image.mode not in ("RGB", "L"):
@@ -255,91 +242,24 @@ def _webp_is_lossless(path: Path) -> bool:
 def _read_vips(
     opened: Image.Image, told: Metadata, bits: int, path: Path, what: str, folder: Path | None
 ) -> Photo:
-    pyvips = needed_module("pyvips", what, path)
-    avif = opened.format == "AVIF"
     profile, notes = profile_of(opened)
-    try:
-        image = _vips_image(pyvips, opened, path)
-        if image.interpretation == "cmyk":
-            raise DataError("is CMYK of 16 bits", path, "Save it as RGB")
-        deep = image.format == "ushort"
-        if not deep and image.format != "uchar":
-            raise DataError(f"holds numbers of the kind {image.format}", path, "Save it as 16 bit")
-        array = _room(image, deep, folder)
-        _fill(array, image, pyvips)
-    except pyvips.Error as error:
-        raise DataError(f"is damaged: {_last_line(error, 'unreadable')}", path) from error
-    if avif:
-        heif.fill_up(array, bits)
+    array = vips.read_channels(opened, bits, path, what, folder)
+    if opened.format == "AVIF":
         told = replace(told, orientation=1)  # libheif has turned it
     if opened.format == "TIFF" and not opened.has_transparency_data:
         array = array[..., : 1 if array.shape[2] < 3 else 3]  # others are no transparency
-    colours, alpha, grey = _apart(array)
+    colours, alpha, grey = vips.apart(array)
     name = _FORMATS[opened.format or ""]
     photo = Photo(
-        pixels=_oriented(colours, told.orientation),
+        pixels=vips.oriented(colours, told.orientation),
         format=name,
         ending=path.suffix,
-        alpha=None if alpha is None else _oriented(alpha, told.orientation),
+        alpha=None if alpha is None else vips.oriented(alpha, told.orientation),
         grey=grey,
         profile=profile,
         notes=notes + _became(opened, name),
     )
     return _with(photo, told)
-
-
-def _vips_image(pyvips: Any, opened: Image.Image, path: Path) -> Any:
-    """Return the picture for libvips, of a PNG without what is no pixel."""
-    how = {"access": "sequential", "fail_on": "warning"}
-    if opened.format != "PNG":
-        return pyvips.Image.new_from_file(str(path), **how)
-    # Pillow reads no more of it: the two share the place in the file.
-    opened.fp.seek(0)  # type: ignore[attr-defined]
-    source = pyvips.SourceCustom()
-    source.on_read(opened.fp.read)  # type: ignore[attr-defined]
-    source.on_seek(opened.fp.seek)  # type: ignore[attr-defined]
-    return pyvips.Image.new_from_source(source, "", **how)
-
-
-def _last_line(error: Exception, otherwise: str) -> str:
-    """Return what libvips says in the end; before that come the steps that led to it."""
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else otherwise
-
-
-def _apart(channels: Pixels) -> tuple[Pixels, Pixels | None, bool]:
-    """Return of (H, W, 1 to 4) the colours (H, W, 3), alpha (H, W), and whether it is grey."""
-    grey = channels.shape[2] < 3
-    alpha = channels[..., -1] if channels.shape[2] in (2, 4) else None
-    return channels[..., :1].repeat(3, axis=2) if grey else channels[..., :3], alpha, grey
-
-
-def _room(image: Any, deep: bool, folder: Path | None) -> Pixels:
-    """Return room for the pixels, in memory or in an unnamed file in `folder`."""
-    shape = (image.height, image.width, image.bands)
-    dtype = np.dtype(np.uint16 if deep else np.uint8)
-    if folder is None:
-        return np.empty(shape, dtype)
-    needed = int(np.prod(shape)) * dtype.itemsize
-    if durable.free_bytes(folder) < needed:
-        raise DiskError(
-            f"not enough space: {durable.megabytes(needed)} needed for one photograph", folder
-        )
-    # Unnamed where the system can do so: gone with the process, whatever happens to it.
-    with tempfile.TemporaryFile(dir=folder) as file:
-        os.truncate(file.fileno(), needed)
-        return np.memmap(file, dtype, "r+", shape=shape)
-
-
-def _fill(array: Pixels, image: Any, pyvips: Any) -> None:
-    """Copy the picture into `array` from the top down, so that it is never in memory whole."""
-    rows = max(1, 16_000_000 // (image.width * image.bands))
-    region = pyvips.Region.new(image)
-    for top in range(0, image.height, rows):
-        count = min(rows, image.height - top)
-        data = region.fetch(0, top, image.width, count)
-        strip = np.frombuffer(data, array.dtype)
-        array[top : top + count] = strip.reshape(count, image.width, image.bands)
 
 
 def _read_heic(path: Path) -> Photo:
@@ -352,7 +272,7 @@ def _read_heic(path: Path) -> Photo:
         notes += said
     notes += beside(boxes)
     exif, packet = understood(picture.exif, picture.xmp, notes)
-    colours, alpha, grey = _apart(picture.channels)
+    colours, alpha, grey = vips.apart(picture.channels)
     return Photo(
         pixels=np.ascontiguousarray(colours),
         format="png",
@@ -409,7 +329,7 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
     changed = replace(photo, format=name, jpeg=None)
     notes: list[str] = []
     if name == "jpeg" and photo.alpha is not None:
-        clear = _laid_over_white(photo.pixels, photo.alpha)
+        clear = images.laid_over_white(photo.pixels, photo.alpha)
         changed = replace(changed, alpha=None)
         if clear:
             notes.append(f"transparency ({clear:.1%} of the pixels) was laid over white")
@@ -606,13 +526,8 @@ def _write_pillow(path: Path, photo: Photo, said: Said) -> None:
 def _write_vips(path: Path, photo: Photo, said: Said, where: Path) -> None:
     pyvips = needed_module("pyvips", "a picture of its size or depth", where)
     channels = np.ascontiguousarray(_channels(photo))
-    height, width, bands = channels.shape
-    kind = "uchar" if channels.dtype == np.uint8 else "ushort"
-    meaning = {"uchar": ("b-w", "srgb"), "ushort": ("grey16", "rgb16")}[kind][bands > 2]
     try:
-        image = pyvips.Image.new_from_memory(
-            channels.data.cast("B"), width, height, bands, kind
-        ).copy(interpretation=meaning)
+        image = vips.image_of(channels, pyvips)
         blobs = {"icc-profile-data": photo.profile}
         if photo.format in ("jpeg", "webp"):
             blobs |= {"exif-data": PREFIX + said.exif if said.exif else None, "xmp-data": said.xmp}
@@ -634,4 +549,6 @@ def _write_vips(path: Path, photo: Photo, said: Said, where: Path) -> None:
             case "webp":
                 image.webpsave(str(path), Q=95, lossless=photo.lossless)
     except pyvips.Error as error:
-        raise DataError(f"cannot be written: {_last_line(error, 'no reason')}", where) from error
+        raise DataError(
+            f"cannot be written: {vips.last_line(error, 'no reason')}", where
+        ) from error

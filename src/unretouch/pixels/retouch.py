@@ -12,7 +12,16 @@ from PIL import Image
 from scipy import ndimage
 
 from unretouch.base.errors import UsageError
-from unretouch.pixels.spaces import Plane, Rgb, luma
+from unretouch.pixels.spaces import (
+    Plane,
+    Rgb,
+    Rgb8,
+    depth,
+    eight,
+    in_levels,
+    levels_to_file,
+    luma,
+)
 
 LARGEST_SEARCHED = 1536
 """Skin is looked for in a copy of at most so many pixels a side: pores do not help to find it."""
@@ -33,7 +42,8 @@ def retouch(
     sparse: bool = False,
     all_surfaces: bool = False,
 ) -> Rgb:
-    """Return uint8 (H, W, 3) retouched as by a professional; what is not skin keeps every pixel.
+    """Return file space (H, W, 3), in its depth, retouched as by a professional; what is not skin
+    keeps every pixel.
 
     `detail_left` is the share of the skin's fine texture that stays, 0 (plastic) to 1. `sparse`
     treats only the few pixels that need it most, as careful retouchers do: SPARSE_CHANGED of all,
@@ -45,7 +55,7 @@ def retouch(
     if not 0 <= detail_left <= 1:
         raise UsageError(f"{detail_left} is not from 0 to 1", "--detail_left")
     random = np.random.default_rng(seed)
-    before = rgb.astype(np.float32)
+    before = in_levels(rgb)
     skin = skin_mask(rgb)
     unit = float(np.clip(np.sqrt(skin.sum()) / 360, 0.5, 4))
     area = np.maximum(skin, _calm(before, 2 * unit)) if all_surfaces else skin
@@ -58,8 +68,7 @@ def retouch(
     change = area[..., None] * (after - before)
     if sparse:
         change = _only_where_needed(change, random.uniform(*SPARSE_CHANGED), unit)
-    result: Rgb = np.rint(np.clip(before + change, 0, 255)).astype(np.uint8)
-    return result
+    return levels_to_file(before + change, depth(rgb))
 
 
 def _heal(rgb: Plane, area: Plane, unit: float, random: np.random.Generator) -> Plane:
@@ -164,12 +173,13 @@ def _only_where_needed(change: Plane, share: float, unit: float) -> Plane:
 
 
 def skin_mask(rgb: Rgb) -> Plane:
-    """Return how much each pixel of uint8 (H, W, 3) is skin: float32 (H, W), 0..1, feathered.
+    """Return how much each pixel of file space (H, W, 3) is skin: float32 (H, W), 0..1, feathered.
 
     Skin of every shade lies close together in ln(R/G) and ln(G/B), which light does not move. The
     middle and spread of this picture's skin are measured on its smooth pixels in that region, those
     in the middle of the frame first. Hair, lashes and brows go by their roughness.
     """
+    rgb = eight(rgb)
     height, width = rgb.shape[:2]
     factor = -(-max(height, width) // LARGEST_SEARCHED)
     if factor == 1:
@@ -179,7 +189,7 @@ def skin_mask(rgb: Rgb) -> Plane:
     return np.where(mask < 0.02, 0, mask)
 
 
-def _skin(rgb: Rgb) -> Plane:
+def _skin(rgb: Rgb8) -> Plane:
     height, width = rgb.shape[:2]
     levels = rgb.astype(np.float32)
     blur = 1.5 * max(1, min(height, width) / 512)

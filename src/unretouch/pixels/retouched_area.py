@@ -29,7 +29,17 @@ from unretouch.pixels.pair_noise import (
     noise_by_block,
     whole_blocks,
 )
-from unretouch.pixels.spaces import LUMA, Mask, Plane, Rgb
+from unretouch.pixels.spaces import (
+    LUMA,
+    Mask,
+    Plane,
+    Rgb,
+    depth,
+    eight,
+    holds_sixteen,
+    in_levels,
+    levels_to_file,
+)
 
 STRIP = 512
 """Rows that are measured together."""
@@ -40,6 +50,13 @@ HALO = 40
 ROUNDING = 0.5
 """Grey levels that two 8-bit pictures of one scene may differ (RMS) through rounding alone: each
 rounding has an RMS of 0.29, both together of 0.41."""
+ROUNDED = np.float32(1 / 12)
+"""Mean square of what rounding to 8 bits does, grey levels squared."""
+LEFT_ALONE = 0.02
+"""Share of the blocks that are the same on both sides, from which on none of them was rounded."""
+FINE_ROUNDING = 0.05
+"""The same of two 16-bit pictures: far more than their rounding, and less than the finest texture
+that a retouch takes away, which is some 0.3."""
 FAINT = 0.5
 """Grey levels of a mean difference below which a large change is not looked for."""
 NEAR, AROUND = 5, 11
@@ -75,6 +92,8 @@ class PairMap:
     noise of a sensor, 0.5 to 1 for that of compression"""
     moved: Mask | None = None
     """(h, w): which blocks were moved by hand; None where none was"""
+    rounding: float = ROUNDING
+    """grey levels (RMS) that the sides may differ through rounding alone"""
     _tiles: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict, repr=False)
     _slow: dict[float, Plane] = field(default_factory=dict, repr=False)
 
@@ -107,7 +126,9 @@ class PairMap:
         """(h, w): in which blocks the retouch stands out; coarser than `mask`, and at no cost."""
         from scipy import ndimage
 
-        found = self.difference > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * self.noise)
+        found = self.difference > np.maximum(
+            self.rounding**2, self._times(AROUND_MARGIN) * self.noise
+        )
         spread = np.sqrt(self._around_means + 1e-4)
         large = np.abs(ndimage.gaussian_filter(self.light, 1.0))
         found = found | (large > np.maximum(FAINT, MEAN_MARGIN / 2 * spread))
@@ -149,8 +170,8 @@ class PairMap:
     def mask(self, source: Rgb, target: Rgb, rows: slice, columns: slice) -> Mask:
         """Return where the window `rows` x `columns` of the pair was retouched.
 
-        `source` and `target` are the whole pictures, uint8 (H, W, 3); bool (rows, columns). What
-        was looked at once is remembered, a bit a pixel.
+        `source` and `target` are the whole pictures, file space (H, W, 3); bool (rows, columns).
+        What was looked at once is remembered, a bit a pixel.
         """
         top, left = (side.start // TILE for side in (rows, columns))
         bottom, right = (-(-side.stop // TILE) for side in (rows, columns))
@@ -168,7 +189,7 @@ class PairMap:
     def asked(
         self, source: Rgb, target: Rgb, rows: slice, columns: slice, sigma: float | None = None
     ) -> Rgb:
-        """Return the answer that is asked for in a window of the pair, uint8 (rows, columns, 3).
+        """Return the answer that is asked for in a window of the pair, (rows, columns, 3).
 
         It is the target where the pair was retouched, and elsewhere the source: noise can be
         neither learnt nor recovered. With `sigma`, in pixels, it lacks what changes more slowly
@@ -180,7 +201,10 @@ class PairMap:
         retouched = self._changed(source, target, rows, columns)[..., None]
         if sigma is not None:
             slow = slow_change.enlarged(self._slow_blocks(sigma), rows, columns)
-            answer = np.rint(np.clip(answer - slow, 0, 255)).astype(np.uint8)
+            levels = in_levels(answer)
+            if self.lossless:  # of 16 bits a brush ends by less and less, not by a step
+                slow *= slow_change.weight(levels - in_levels(own))
+            answer = levels_to_file(levels - slow, depth(answer))
         return np.where(retouched, answer, own)
 
     def _slow_blocks(self, sigma: float) -> Plane:
@@ -254,10 +278,10 @@ class PairMap:
         squared = np.einsum("hwc,hwc->hw", residual, residual) / np.float32(3)
         noise = _window(self._around, top, left, height, width)
         near = ndimage.uniform_filter(squared, NEAR, mode="mirror")
-        limit = np.maximum(ROUNDING**2, self._times(NEAR_MARGIN) * noise)
+        limit = np.maximum(self.rounding**2, self._times(NEAR_MARGIN) * noise)
         found = near > limit
         around = ndimage.uniform_filter(squared, AROUND, mode="mirror")
-        found |= (around > np.maximum(ROUNDING**2, self._times(AROUND_MARGIN) * noise)) & (
+        found |= (around > np.maximum(self.rounding**2, self._times(AROUND_MARGIN) * noise)) & (
             near > noise
         )
         found |= self._faint(residual @ LUMA, top, left)
@@ -303,7 +327,7 @@ class PairMap:
 
 
 def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
-    """Measure the difference and the noise of a pair, uint8 (H, W, 3) of one size.
+    """Measure the difference and the noise of a pair, file space (H, W, 3) of one size.
 
     `coded` is the source as its file has it, where it was brought to the target's colours: that
     takes away what JPEG leaves.
@@ -318,10 +342,19 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     file = source if coded is None else coded
-    noise = noise_by_block(file, target, losses, losses_of_means, own, unlike)
+    sixteen = holds_sixteen(file), holds_sixteen(target)
+    if depth(target) == 8 or all(sixteen):
+        noise = noise_by_block(file, target, losses, losses_of_means, own, unlike, all(sixteen))
+    else:
+        coarse = pair_map(eight(source), eight(target), None if coded is None else eight(coded))
+        noise = coarse.noise, coarse.noise_of_means, coarse.spread
+        # Of a side that was made of the other at 16 bits, what was left alone is the same.
+        if any(sixteen) and (difference == 0).mean() < LEFT_ALONE:
+            noise = noise[0] + ROUNDED, noise[1] + ROUNDED / BLOCK**2, noise[2]
     lies = placed(source, target)
     moved = None if lies is None else lies.left_out(height, width)
-    return PairMap((height, width), absolute, difference, change, *noise, moved)
+    rounding = FINE_ROUNDING if all(sixteen) else ROUNDING
+    return PairMap((height, width), absolute, difference, change, *noise, moved, rounding)
 
 
 def exact_map(source: Rgb, target: Rgb) -> PairMap:

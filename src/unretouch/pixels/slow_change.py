@@ -105,7 +105,7 @@ class SlowChange:
             part, down = change[rows], slice(top + rows.start, top + rows.stop)
             columns = slice(left, left + change.shape[1])
             moved = enlarged(around, down, columns, self._cell)
-            moved *= _weight(part, self._level)
+            moved *= weight(part, self._level)
             part -= moved
 
     def _around(self, top: int, bottom: int) -> tuple[int, Plane]:
@@ -141,7 +141,7 @@ def without_slow_change(
             yield ready
 
 
-def _weight(change: Plane, level: float) -> Plane:
+def weight(change: Plane, level: float = 1.0) -> Plane:
     """Return by how much of it each pixel of a change is moved, (rows, W, 1) from 0 to 1."""
     size = np.abs(change)
     most = np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2])

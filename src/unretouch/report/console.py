@@ -171,6 +171,12 @@ def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Fit
             )
             if pair.identity_parts:
                 told.append(f"{pair.name}: doing nothing is {parts_of(pair.identity_parts)}.")
+            if pair.nearly_exact:
+                level, step = map(percent, pair.nearly_exact)
+                told.append(
+                    f"{pair.name}: {level} of the pixels are within one level of 8 bits, {step} "
+                    "within one step of 16."
+                )
     numbers = ("recovered", "error", "doing nothing", "exact pixels")
     caption = ["Errors in grey levels, 0 to 255.", *told]
     words = ("", "pair") if grouped else ("pair",)

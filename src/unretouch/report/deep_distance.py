@@ -27,6 +27,7 @@ from unretouch.base.errors import UsageError, install_hint
 from unretouch.base.messages import N_
 from unretouch.metrics import Area, Figure, Metric, Picture
 from unretouch.metrics.pictures import Places, check, reflected
+from unretouch.pixels.spaces import in_levels
 from unretouch.runs.weights import load_known_weights
 
 # --- the network
@@ -167,8 +168,7 @@ def _inside(shape: tuple[int, ...], area: Area | None, rows: Places, columns: Pl
 
 def _features(stages: EarlyStages, picture: Picture, rows: Places, columns: Places) -> list[Tensor]:
     height, width = picture.shape[:2]
-    patch = picture[np.ix_(reflected(rows, height), reflected(columns, width))]
-    patch = patch.astype(np.float32, copy=False)
+    patch = in_levels(picture[np.ix_(reflected(rows, height), reflected(columns, width))])
     # Channels last in memory, as the patch lies: a quarter faster.
     levels = torch.from_numpy(patch).permute(2, 0, 1)[None]
     with torch.inference_mode():

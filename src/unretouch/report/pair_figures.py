@@ -17,6 +17,7 @@ from unretouch.metrics.likeness import (
     error_sums,
     judged_by_area,
     judged_share,
+    nearly_exact,
     ruler_of,
     share_but_noise,
 )
@@ -26,6 +27,7 @@ from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
 from unretouch.pixels.grade import Grade, in_colours_of
+from unretouch.pixels.spaces import in_levels
 from unretouch.runs.status import PlainFigures, harm
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
@@ -159,6 +161,9 @@ class PairFigures:
     outside of it, are those of the retouch itself: all is compared in the target's colours"""
     moved: float = 0.0
     """part of the frame that was moved in places, 0 to 1, which no model can undo"""
+    nearly_exact: tuple[float, float] | None = None
+    """shares of the pixels within one level of 8 bits and within one step of 16 of a 16-bit
+    target's; None of others"""
 
     @property
     def plain(self) -> PlainFigures:
@@ -174,6 +179,7 @@ class PairFigures:
             recovered_share=frame["recovered_share"],
             exact_pixels=frame["exact_pixels"],
             identity_parts=self.identity_parts,
+            nearly_exact=self.nearly_exact,
         )
 
     @property
@@ -279,6 +285,7 @@ def figures_of_pair(
         coarse=coarse_bands(ours, target, before, area),
         grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
         moved=ruler.moved,
+        nearly_exact=nearly_exact(prediction, target),
     )
 
 
@@ -504,7 +511,7 @@ def worst_and_typical(
     error[0] = retouched[0] = 0
     for row in range(0, height, _ROWS):
         rows = slice(row, min(row + _ROWS, height))
-        off = np.subtract(prediction[rows], target[rows], dtype=np.float32)
+        off = in_levels(prediction[rows]) - in_levels(target[rows])
         red, green, blue = np.moveaxis(np.abs(off, out=off), 2, 0)
         off = np.divide(red + green + blue, 3, dtype=np.float64)
         for sums, layer in ((error, off), (retouched, area[rows].astype(np.float64))):

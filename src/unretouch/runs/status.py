@@ -58,6 +58,9 @@ class PlainFigures:
     identity_parts: tuple[float, float] | None = None
     """what of `identity_error` is retouch, and what two files compressed apart; None for lossless
     pairs, and where it was not asked for"""
+    nearly_exact: tuple[float, float] | None = None
+    """shares of the pixels within one level of 8 bits and within one step of 16 of a 16-bit
+    target's; None of others, and where it was not asked for"""
 
     def record(self) -> dict[str, Any]:
         """Return the figures as the pages and the records of comparisons hold them."""
@@ -173,7 +176,8 @@ class Preview:
         """Return the preview as previews.jsonl holds it."""
         pairs = [asdict(pair) for pair in self.pairs]
         for pair in pairs:
-            del pair["identity_parts"]  # those of a preview are always the same
+            # Those of a preview are always the same.
+            del pair["identity_parts"], pair["nearly_exact"]
         return {"step": self.step, "epoch": self.epoch, "pairs": pairs}
 
     @staticmethod

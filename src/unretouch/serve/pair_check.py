@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
@@ -25,7 +24,7 @@ from unretouch.pixels.movement import LENSES
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import pictures_of, sides
 from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask
-from unretouch.pixels.spaces import at_most
+from unretouch.pixels.spaces import Rgb, at_most, eight
 from unretouch.tasks.pair import simulated
 
 THUMBNAIL = 480
@@ -59,7 +58,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
         notes = pair_check.conversions(pictures)
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     for name, side in (("a", a), ("b", b)):
-        images.write_png(place / f"thumbnail_{name}.png", at_most(side, THUMBNAIL))
+        images.write_png(place / f"thumbnail_{name}.png", eight(at_most(side, THUMBNAIL)))
     doubts = pair_check.doubts(a, b, "AtoB")
     said = [_plain(note) for note in notes] + _said(doubts)
     return {
@@ -73,7 +72,7 @@ def _looked_at(place: Path) -> dict[str, Any]:
 
 def _photo_looked_at(place: Path, file: Path) -> dict[str, Any]:
     picture = images.read(file)
-    small = at_most(picture.rgb, THUMBNAIL)
+    small = eight(at_most(picture.rgb, THUMBNAIL))
     images.write_png(place / "plain.png", picture.rgb)
     images.write_png(place / "thumbnail_b.png", small)
     said = [_plain(note) for note in picture.notes]
@@ -170,7 +169,7 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     return said
 
 
-def _unequal(pictures: list[NDArray[np.uint8]]) -> Message | None:
+def _unequal(pictures: list[Rgb]) -> Message | None:
     """Return why sides of one size cannot be had: `sides` says so in English only."""
     width = pictures[0].shape[1]
     if len(pictures) == 1 and width % 2:

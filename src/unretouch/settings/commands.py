@@ -194,8 +194,16 @@ class PairSettings(Settings):
     """the simulated retouch treats only the few pixels that need it most"""
     size: Count | None = None
     """scale photographs until their longer side has at most so many pixels; unset, full size"""
+    bits: Literal[8, 16] | None = None
+    """of a channel of what --simulate writes: 16 keeps what rounding to 8 hides (an extra); unset,
+    as many as the photographs have"""
+    format: Literal["png", "tiff"] = "png"
+    """of the files that are written"""
 
     def __post_init__(self) -> None:
+        if self.bits is not None and not self.simulate:
+            hint = "Two folders are combined with the bits that they have"
+            raise UsageError("goes with --simulate", "--bits", hint)
         if self.simulate and self.folders:
             raise UsageError("goes without other folders", "--simulate")
         if self.simulate and self.align:

@@ -6,7 +6,6 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from unretouch.base.errors import DataError, ExitCode
@@ -14,6 +13,7 @@ from unretouch.networks.prediction import Window
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch, skin_mask
+from unretouch.pixels.spaces import Rgb
 from unretouch.report.console import error_table, percent, say
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import mean_of
@@ -40,8 +40,6 @@ LARGEST = 1536
 """Of a large photograph, only so many pixels a side are retouched: where the most skin is."""
 LEAST_DIFFERENCE = 0.5
 """Grey levels that the retouch has to change in every crop, on average, to be worth learning."""
-
-Rgb = NDArray[np.uint8]
 
 
 def run_demo(asked: DemoSettings) -> ExitCode:

@@ -1,4 +1,4 @@
-"""`unretouch pair`: combined PNG pairs from two folders, or from photographs whose
+"""`unretouch pair`: combined pairs from two folders, or from photographs whose
 retouch is simulated. A bad file does not stop the rest; all that is wrong comes with the report.
 """
 
@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from unretouch.base import durable, names
@@ -21,15 +21,16 @@ from unretouch.pixels.alignment import aligned
 from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, phase_exists
 from unretouch.pixels.pairs import pictures_of, sides
+from unretouch.pixels.photos import ENDINGS, Photo, write_photo
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
+from unretouch.pixels.spaces import Bits, Rgb
 from unretouch.report.console import FittedTable, number, say, table
 from unretouch.settings.commands import PairSettings
 
+PairFormat = Literal["png", "tiff"]
 LITTLE_LOST = 0.05
 """Grey levels of compression that are not worth a line."""
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,14 @@ def main(settings: PairSettings) -> int:
             settings.detail_left,
             settings.sparse,
             settings.size,
+            settings.bits,
+            settings.format,
         )
     else:
         a_folder, *others = settings.folders
         report = pair_folders(
             a_folder, others[0] if others else None, out, settings.align,
-            settings.grade == "remove", settings.phase,
+            settings.grade == "remove", settings.phase, settings.format,
         )  # fmt: skip
     console = Console()
     if report.rows:
@@ -102,8 +105,10 @@ def pair_folders(
     align: bool = False,
     remove_grade: bool = False,
     phase: str = "",
+    form: PairFormat = "png",
 ) -> PairingReport:
-    """Write a combined PNG, A left and B right, to `out` for each name that is in both folders.
+    """Write a combined PNG, or TIFF, A left and B right, to `out` for each name that is in both
+    folders: of 16 bits where either side has more than 8.
 
     Without `b_folder`, `a_folder` holds pairs in any layout, those of `phase` if it has any of it.
     With `align` the sides are brought together first (see pixels/alignment.py), with `remove_grade`
@@ -128,7 +133,7 @@ def pair_folders(
             a, b = sides(files, pictures)
         both = all(kind_of(path) == "jpeg" for path in files.files)
         coded = "JPEG against JPEG" if both else "two files compressed apart"
-        return _write(out, files.name, a, b, notes, remove_grade, coded)
+        return _write(out / f"{files.name}{ENDINGS[form]}", a, b, notes, remove_grade, coded)
 
     return replace(_all(found.pairs, make, found.problems), notes=found.notes)
 
@@ -140,8 +145,11 @@ def simulate_pairs(
     detail_left: float = 0.15,
     sparse: bool = False,
     size: int | None = None,
+    bits: Bits | None = None,
+    form: PairFormat = "png",
 ) -> PairingReport:
-    """Write a combined PNG to `out` for each untouched portrait: A its simulated retouch, B itself.
+    """Write a combined picture to `out` for each untouched portrait: A its simulated retouch, B
+    itself.
 
     `photos` are pictures and folders of pictures. `size` first scales each down until its longer
     side has at most so many pixels. For `seed`, `detail_left` and `sparse` see `retouch`; with too
@@ -162,8 +170,8 @@ def simulate_pairs(
         relative += [path.relative_to(folder) for path in pictures]
 
     def make(files: PairFiles) -> PairRow:
-        sides = simulated(files.files[0], files.name, seed, detail_left, sparse, size)
-        return _write(out, files.name, *sides)
+        sides = simulated(files.files[0], files.name, seed, detail_left, sparse, size, bits)
+        return _write(out / f"{files.name}{ENDINGS[form]}", *sides)
 
     labels = names.unique_stems(relative)
     jobs = [PairFiles(name, (path,)) for name, path in zip(labels, found, strict=True)]
@@ -177,13 +185,16 @@ def simulated(
     detail_left: float = 0.15,
     sparse: bool = False,
     size: int | None = None,
+    bits: Bits | None = None,
 ) -> tuple[Rgb, Rgb, list[str]]:
     """Return the simulated retouch of the picture at `photo`, itself, and notes about the two.
 
-    Values and errors as for `simulate_pairs`; `name` is part of the seed.
+    Both have so many `bits`, else those of the picture. Values and errors as for `simulate_pairs`;
+    `name` is part of the seed.
     """
     picture = images.read(photo)
-    before = picture.rgb if size is None else spaces.at_most(picture.rgb, size)
+    before = picture.rgb if bits is None else spaces.in_depth(picture.rgb, bits)
+    before = before if size is None else spaces.at_most(before, size)
     skin = float(skin_mask(before).mean())
     own_seed = (seed << 32) + zlib.crc32(name.encode())
     little = skin < LITTLE_SKIN
@@ -195,10 +206,14 @@ def simulated(
 
 
 def write_new(path: Path, rgb: Rgb) -> None:
-    """Write `rgb` as PNG to `path`. Raises DataError when another picture is there already."""
+    """Write `rgb` as PNG to `path`, or as TIFF where it is called so. Raises DataError when another
+    picture is there already."""
     if not path.exists():
         durable.make_folder(path.parent)
-        images.write_png(path, rgb)
+        if path.suffix == ENDINGS["tiff"]:
+            write_photo(path, Photo(rgb, "tiff", path.suffix))
+        else:
+            images.write_png(path, rgb)
         return
     with contextlib.suppress(DataError):
         if np.array_equal(images.read_rgb(path), rgb):
@@ -221,15 +236,15 @@ def _all(
 
 
 def _write(
-    out: Path,
-    name: str,
+    file: Path,
     a: Rgb,
     b: Rgb,
     notes: list[str],
     remove_grade: bool = False,
     coded: str = "",
 ) -> PairRow:
-    """Write a pair; `coded` names its two files, where what they lost to compression is asked."""
+    """Write a pair to `file`; `coded` names its two files, where it is asked what they lost to
+    compression."""
     found = pair_check.doubts(a, b, "AtoB")
     lost = _lost(a, b, found) if coded else 0.0
     if remove_grade and found.grade is not None:
@@ -239,10 +254,9 @@ def _write(
         notes = [*notes, f"{told}, which is taken out: A has the colours of B now"]
         a, found = found.grade.of_file(a), replace(found, grade=None)
     difference = pair_check.mean_difference(a, b)
-    file = out / f"{name}.png"
     write_new(file, np.concatenate([a, b], axis=1))
     return PairRow(
-        name=name,
+        name=file.stem,
         file=file,
         width=a.shape[1],
         height=a.shape[0],

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 
 from unretouch.base import durable, names
@@ -27,7 +25,7 @@ from unretouch.pixels.pair_pictures import (
     write_pictures,
 )
 from unretouch.pixels.pairs import load_pairs
-from unretouch.pixels.spaces import resized
+from unretouch.pixels.spaces import Rgb, resized
 from unretouch.report.console import error_table, say
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.short_verdicts import (
@@ -42,7 +40,7 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
-from unretouch.training.training_pairs import pair_error, sizing, told_apart
+from unretouch.training.training_pairs import pair_error, sizing, told_apart, with_steps
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 
@@ -100,9 +98,10 @@ def _test_on_pairs(
         scaled = model.at_scale(pair)
         source, target = scaled.source, scaled.target
         prediction = model.predict(source, request.mode)
-        errors.append(told_apart(pair_error(scaled, prediction), scaled))
+        error = with_steps(pair_error(scaled, prediction), scaled, prediction)
+        errors.append(told_apart(error, scaled))
         files = picture_files(f"images/{pair.name}")
-        pictures = pair_pictures(source, prediction, target)
+        pictures = pair_pictures(source, prediction, target, scaled.bits)
         write_pictures(folder, files, {kind: stretched(make) for kind, make in pictures.items()})
         shown.append(ShownPair(name=pair.name, files=files, figures=errors[-1]))
         part = None if whole else judged_part(scaled, None, len(loaded.pairs))
@@ -129,7 +128,9 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
         rgb = images.read_rgb(file)
         source = resized(rgb, sizing(settings))
         squashed += _is_squashed(rgb, source)
-        prediction = in_strips(spaces.levels_to_file, model.predict(source, request.mode))
+        bits = spaces.depth(source)
+        levels = model.predict(source, request.mode)
+        prediction = in_strips(lambda rows, bits=bits: spaces.levels_to_file(rows, bits), levels)
         pictures = {"real": source, "fake": prediction}
         written = {kind: f"images/{label}_{kind}.png" for kind in pictures}
         for kind, picture in pictures.items():
@@ -174,13 +175,13 @@ def _readable_files(request: TestSettings, console: Console) -> list[Path]:
     return files
 
 
-def _is_squashed(rgb: NDArray[np.uint8], resized: NDArray[np.uint8]) -> bool:
+def _is_squashed(rgb: Rgb, resized: Rgb) -> bool:
     """Whether the proportions have changed by more than rounding to whole pixels."""
     (height, width), (new_height, new_width) = rgb.shape[:2], resized.shape[:2]
     return bool(abs(new_width * height - new_height * width) > width + height)
 
 
-def _stretched(rgb: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8]:
+def _stretched(rgb: Rgb, ratio: float) -> Rgb:
     """Return a picture as --aspect_ratio wants it: wider above 1, higher below."""
     height, width = rgb.shape[:2]
     if ratio > 1:

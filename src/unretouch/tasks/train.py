@@ -117,7 +117,9 @@ def _loaded(
 
     def before(reading: Reading) -> None:
         if settings.also:
-            reading = replace(reading, untouched=largest_untouched(Path(settings.also)))
+            largest = largest_untouched(Path(settings.also))
+            bits = max(reading.bits, largest.bits)
+            reading = replace(reading, untouched=largest.pixels, bits=bits)
         check.before(reading)
         if reading.decoded > QUICKLY_READ:
             megapixels = reading.largest / 1e6

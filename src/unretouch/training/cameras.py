@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unretouch.base import seeding
 from unretouch.pixels.pair_noise import BLOCK
-from unretouch.pixels.spaces import GREY_LEVELS
+from unretouch.pixels.spaces import GREY_LEVELS, STEPS, Bits
 
 _WHETHER, _SCALE, _SHARPNESS, _EXPOSURE, _RED, _BLUE, _GAMMA, _DOWN, _RIGHT = range(2, 11)
 """What a random choice is for, beside those of crops.py."""
@@ -68,20 +68,22 @@ class Camera:
         """This camera without what needs more than the cells of a reduced picture."""
         return Camera(gains=self.gains, gamma=self.gamma)
 
-    def developed(self, picture: Tensor) -> Tensor:
-        """Return a picture, network space (N, 3, H, W), in this camera's sharpness and colours, in
-        whole grey levels as in a file."""
+    def developed(self, picture: Tensor, bits: Bits = 8) -> Tensor:
+        """Return a picture, network space (N, 3, H, W), in this camera's sharpness and colours,
+        rounded as in a file of so many bits."""
         if not self.sharpness and self.colours == OWN:
             return picture
         if self.sharpness:
             picture = picture + self.sharpness * (picture - _blurred(picture))
         coded = (picture / 2 + 0.5).clamp(0, 1) ** self.gamma
         coded = coded * coded.new_tensor(self.gains)[:, None, None]
-        return as_in_a_file(coded.clamp(0, 1) * 255)
+        return as_in_a_file(coded.clamp(0, 1) * 255, bits)
 
 
-def as_in_a_file(levels: Tensor) -> Tensor:
-    """Return grey levels, 0 to 255, in network space, rounded to whole ones."""
+def as_in_a_file(levels: Tensor, bits: Bits = 8) -> Tensor:
+    """Return grey levels, 0 to 255, in network space, rounded as in a file of so many bits."""
+    if bits == 16:
+        return (levels * STEPS).round() / (STEPS * GREY_LEVELS) - 1
     return levels.round() / GREY_LEVELS - 1
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unretouch import networks
@@ -18,7 +17,7 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError
 from unretouch.networks import Generator
 from unretouch.pixels import spaces
-from unretouch.pixels.pairs import Pair, fetch
+from unretouch.pixels.pairs import Pair, Sides, fetch
 from unretouch.runs.weights import check_tensor
 from unretouch.settings.train import TrainSettings
 from unretouch.training.fit import Fit, Update
@@ -178,9 +177,7 @@ class ClassicFit(Fit):
         )
         return Batch(source, target, self._team.share(len(chosen)))
 
-    def _window(
-        self, pair: Pair, step: int, slot: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _window(self, pair: Pair, step: int, slot: int) -> Sides:
         """Return the crop of a pair that `step` sees, the same of source and target."""
         seed, size = self._settings.seed, self._sizing.crop_size
         height, width = pair.source.shape[:2]

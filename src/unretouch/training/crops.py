@@ -22,9 +22,9 @@ from unretouch.base import seeding
 from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
 from unretouch.pixels.pair_noise import BLOCK
-from unretouch.pixels.pairs import LazyPair, Pair, fetch
+from unretouch.pixels.pairs import LazyPair, Pair, Sides, fetch
 from unretouch.pixels.retouched_area import PairMap, pair_map
-from unretouch.pixels.spaces import GREY_LEVELS, in_network_space
+from unretouch.pixels.spaces import GREY_LEVELS, Bits, depth, in_network_space
 from unretouch.training.cameras import Camera, as_in_a_file
 
 _MASK = (1 << 64) - 1
@@ -101,6 +101,8 @@ class Crops:
     """bool (N, 1, H, W): what teaches nothing, and judges"""
     guide: Tensor | None = None
     """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
+    bits: Bits = 8
+    """of the files: another camera rounds as finely"""
 
     @staticmethod
     def joined(each: Sequence[Crops]) -> Crops:
@@ -127,27 +129,30 @@ class Crops:
     def taken_by(self, camera: Camera, side: int) -> Crops:
         """Return all as this camera takes them, at `side` pixels a side."""
         crop = self if self.source.shape[-1] == side else self._resized(side)
-        source, target = camera.developed(crop.source), camera.developed(crop.target)
+        source, target = (camera.developed(x, self.bits) for x in (crop.source, crop.target))
         guide = crop.guide
         if guide is not None and guide.shape[1] > 1:
             # The large change is one of this camera's picture, too.
-            change = camera.developed(crop.source + guide[:, :-1]) - source
+            change = camera.developed(crop.source + guide[:, :-1], self.bits) - source
             guide = torch.cat([change, guide[:, -1:]], 1)
-        return Crops(source, target, crop.left_out, guide)
+        return Crops(source, target, crop.left_out, guide, self.bits)
 
     def _resized(self, side: int) -> Crops:
         resize = partial(F.interpolate, size=(side, side), antialias=True, align_corners=False)
         source, target = (
-            as_in_a_file(resize(each, mode="bicubic").clamp(-1, 1) * GREY_LEVELS + GREY_LEVELS)
+            as_in_a_file(
+                resize(each, mode="bicubic").clamp(-1, 1) * GREY_LEVELS + GREY_LEVELS, self.bits
+            )
             for each in (self.source, self.target)
         )
         left_out = resize(self.left_out.float(), mode="bilinear") > 0.5
         guide = None if self.guide is None else resize(self.guide, mode="bilinear")
-        return Crops(source, target, left_out, guide)
+        return Crops(source, target, left_out, guide, self.bits)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Crops:
         guide = None if self.guide is None else change(self.guide)
-        return Crops(change(self.source), change(self.target), change(self.left_out), guide)
+        changed = change(self.source), change(self.target), change(self.left_out)
+        return Crops(*changed, guide, self.bits)
 
 
 def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:
@@ -254,14 +259,12 @@ def crop_at(table: CropTable, index: int, top: int, left: int, side: int) -> Cro
     source, target = asked_at(table, index, top, left, side)
     both = in_network_space(torch.from_numpy(np.stack([source, target])))
     left_out = torch.from_numpy(table.left_out[index].mask(top, left, side))
-    return Crops(both[:1], both[1:], left_out[None, None])
+    return Crops(both[:1], both[1:], left_out[None, None], bits=depth(source))
 
 
-def asked_at(
-    table: CropTable, index: int, top: int, left: int, side: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return source and answer of a square window, uint8 (side, side, 3): the target where it was
-    retouched, else the source."""
+def asked_at(table: CropTable, index: int, top: int, left: int, side: int) -> Sides:
+    """Return source and answer of a square window, file space (side, side, 3): the target where it
+    was retouched, else the source."""
     pair, known = table.pairs[index], table.maps[index]
     whole = pair.source, pair.target
     height, width = pair.shape

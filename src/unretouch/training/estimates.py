@@ -21,6 +21,7 @@ from unretouch.networks import GENERATORS, build_discriminator, build_generator
 from unretouch.pixels.pair_check import mean_difference
 from unretouch.pixels.pairs import Pair, Reading
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.spaces import eight
 from unretouch.runs import checkpoint
 from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import require_space
@@ -32,7 +33,8 @@ from unretouch.training.previews import PAGE_BYTES
 # --- memory ---------------------------------------------------------------------------------------
 
 READING = 20
-"""Bytes a pixel of the largest side while two files are decoded: Pillow's copies, and ours."""
+"""Bytes a pixel of the largest side while two files of 8 bits a channel are decoded: Pillow's
+copies, and ours. Those of 16 bits take twice as many."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
     """Return what training on the pairs of `reading` needs; on a GPU without the step's part."""
     kind, step = GENERATORS[settings.netG], 0
     # With --also a second network learns the retouch, and makes further pairs.
-    networks, made = (2, 6 * retoucher.MOST_PIXELS) if settings.also else (1, 0)
+    numbers = reading.bits // 8  # bytes of one
+    networks, made = (2, 6 * numbers * retoucher.MOST_PIXELS) if settings.also else (1, 0)
     if not on_gpu:
         width, pixels = kind.width(settings), _pixels_a_step(settings, reading.largest)
         step = networks * kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
-    work = max(READING * max(reading.largest, reading.untouched), step)
+    work = max(READING * numbers * max(reading.largest, reading.untouched), step)
     return MemoryNeed(settings.devices * (reading.kept + made), settings.devices * work)
 
 
@@ -277,7 +280,8 @@ def capacity(
 ) -> Capacity:
     """Return the capacity of a network of so many `parameters` for `pairs` seen `passes` times.
 
-    `maps` tell the retouch, which is to be remembered, from noise, which is not.
+    `maps` tell the retouch, which is to be remembered, from noise, which is not. What is to be
+    remembered is reckoned at 8 bits: finer steps are never remembered all.
     """
     bits, values, errors = 0.0, 0, []
     for pair, known in zip(pairs, maps or itertools.repeat(None), strict=False):
@@ -287,7 +291,8 @@ def capacity(
         # Modulo 256 nothing is lost beside the source, and a value is one byte.
         sample = np.concatenate(
             [
-                (target[rows] - source[rows]) * (known.block_rows(rows) if known and noisy else 1)
+                (eight(target[rows]) - eight(source[rows]))
+                * (known.block_rows(rows) if known and noisy else 1)
                 for rows in _strips(source.shape, SAMPLED // len(pairs))
             ]
         )

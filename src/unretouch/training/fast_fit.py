@@ -133,7 +133,8 @@ class FastFit(Fit):
         if self._retoucher is not None:
             kept = self._retoucher[0].made_of([stage.kept for stage in self._first])
             least = min(min(pair.shape) for pair in self._given)
-            made = retoucher.retouched(self._untouched, kept, least)
+            bits = max(pair.bits for pair in self._given)
+            made = retoucher.retouched(self._untouched, kept, least, bits)
         maps = [*self.maps, *(exact_map(pair.source, pair.target) for pair in made)]
         found = stages_of(
             self._net, self._average, [*self._given, *made], maps, self._settings, self._device,

@@ -28,6 +28,7 @@ from unretouch.pixels import spaces
 from unretouch.pixels.images import reduced
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.spaces import Rgb
 from unretouch.runs.status import PlaceKind, PlainFigures, share_of
 
 LARGE_PIXELS = 1_500_000
@@ -46,7 +47,6 @@ STRIP_ROWS = 256
 CORE = 768
 """Pixels a side, about, of what is measured at a time of a whole picture."""
 
-Rgb = NDArray[np.uint8]
 Reduced = NDArray[np.float32]
 
 
@@ -90,22 +90,23 @@ def survey(pair: Pair, known: PairMap | None = None) -> Survey:
     source, target = pair.source, pair.target
     height, width = pair.shape
     factor = -(-max(height, width) // LONG_SIDE)
+    steps = spaces.steps_of(source)
     total = equal = 0
     parts: list[tuple[NDArray[Any], ...]] = []
     strip = max(1, STRIP_ROWS // factor) * factor
     for top in range(0, height, strip):
         rows = slice(top, min(top + strip, height))
         a, b = source[rows], target[rows]
-        difference = np.maximum(a, b) - np.minimum(a, b)  # uint8 stays uint8
-        levels = difference.sum(axis=2, dtype=np.uint16)
-        total += int(levels.sum(dtype=np.int64))
-        equal += int(np.count_nonzero(levels == 0))
-        asked = levels / np.float32(3) if known is None else known.asked_rows(rows)
+        difference = np.maximum(a, b) - np.minimum(a, b)  # in file space, as they are
+        numbers = difference.sum(axis=2, dtype=np.uint16 if steps == 1 else np.uint32)
+        total += int(numbers.sum(dtype=np.int64))
+        equal += int(np.count_nonzero(numbers == 0))
+        asked = numbers / np.float32(3 * steps) if known is None else known.asked_rows(rows)
         means = reduced(asked.astype(np.float32), factor)
         parts.append((reduced(a, factor), reduced(b, factor), means))
     a, b, means = (np.concatenate(side) for side in zip(*parts, strict=True))
     pixels = height * width
-    identity, same = total / (3 * pixels), equal / pixels
+    identity, same = total / (3 * steps * pixels), equal / pixels
     if known is not None and not known.lossless:
         identity, same = known.retouch_error, 1 - float(known.blocks.mean())
     return Survey(pair.shape, factor, a, b, means, identity, same)
@@ -286,7 +287,7 @@ class LargePair:
         """Return what there is before the first update, where the prediction is the source."""
         seen, source = self.seen, self.pair.source
         places = [
-            self._place("strongest", tile.window, tile.window.of(source).astype(np.float32))
+            self._place("strongest", tile.window, spaces.in_levels(tile.window.of(source)))
             for tile in self._tiles
             if tile.strongest
         ]
@@ -348,10 +349,12 @@ class LargePair:
             prediction, answer = window.of(whole), self._answer(window)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
-            equal += exact_pixels(prediction, answer.astype(np.float32)) * window.pixels
+            equal += exact_pixels(prediction, answer) * window.pixels
             here = window.in_cells(factor)
             here.of(cells)[:] = reduced(errors, factor)
-            here.of(picture)[:] = reduced(spaces.levels_to_file(prediction), factor)
+            here.of(picture)[:] = reduced(
+                spaces.levels_to_file(prediction, spaces.depth(picture)), factor
+            )
         places = [
             self._place("strongest", place.window, place.window.of(whole))
             for place in tiles.places
@@ -395,4 +398,4 @@ class LargePair:
 
 def _distances(a: NDArray[Any], b: Rgb) -> NDArray[np.float32]:
     """Return the mean absolute difference of every pixel, (H, W)."""
-    return np.asarray(np.abs(a.astype(np.float32) - b).mean(axis=2))
+    return np.asarray(np.abs(spaces.in_levels(a) - spaces.in_levels(b)).mean(axis=2))

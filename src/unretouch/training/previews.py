@@ -24,6 +24,7 @@ from unretouch.pixels.pair_pictures import (
     write_pictures,
 )
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.spaces import eight
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import (
@@ -157,7 +158,7 @@ class Previews:
         prediction, error = evaluated(fit.generator, asked)
         pictures = pair_pictures(pair.source, prediction, asked.target)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
-        pictures["real_B"] = lambda: pair.target
+        pictures["real_B"] = lambda: eight(pair.target)
         return PreviewPair(**vars(error), **self._write(progress, pair, pictures))
 
     def _looks(self, progress: Progress, fit: Fit, last: bool) -> dict[str, tuple[LargePair, Look]]:
@@ -185,9 +186,12 @@ class Previews:
 
     def _shown_in_parts(self, progress: Progress, large: LargePair, look: Look) -> PreviewPair:
         pair, seen = large.pair, large.seen
-        pictures: dict[Kind, Make] = {"real_A": lambda: seen.source, "real_B": lambda: seen.target}
+        pictures: dict[Kind, Make] = {
+            "real_A": lambda: eight(seen.source),
+            "real_B": lambda: eight(seen.target),
+        }
         if (prediction := look.prediction) is not None:
-            pictures["fake_B"] = lambda: prediction
+            pictures["fake_B"] = lambda: eight(prediction)
         if (errors := look.errors) is not None:
             pictures["error"] = lambda: map_of_errors(errors)
         return PreviewPair(

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unretouch.networks import Generator
 from unretouch.networks.prediction import PartPredictor, Window
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouch import skin_mask
+from unretouch.pixels.spaces import Bits, Rgb, in_depth, levels_to_file
 
 SIDE: Final = 768
 """Pixels a side of a window: no crop of training is larger."""
@@ -45,13 +45,15 @@ def note_after(made: int, stage: str) -> str:
     return f"now the way back, with {some}" + (f"; {stage}" if stage else "")
 
 
-def retouched(pictures: Sequence[Pair], retoucher: Generator, least: int) -> list[Pair]:
+def retouched(
+    pictures: Sequence[Pair], retoucher: Generator, least: int, bits: Bits = 8
+) -> list[Pair]:
     """Return pairs made of windows of untouched `pictures`, whose two sides are the same: the
     source as the `retoucher` makes it, the target as it was.
 
     The windows are those with most skin, as many as MOST_PIXELS allows, of as many pictures.
     Pictures smaller than LEAST_SIDE are left out, but for those of `least` pixels a side: the
-    smallest of the pairs that were given is no larger.
+    smallest of the pairs that were given is no larger. Made pairs have so many `bits`, as those.
     """
     least = min(LEAST_SIDE, least)
     chosen = _spread([picture for picture in pictures if min(picture.shape) >= least])
@@ -61,9 +63,9 @@ def retouched(pictures: Sequence[Pair], retoucher: Generator, least: int) -> lis
         rgb = picture.target
         predictor = PartPredictor(retoucher, rgb)
         for count, window in enumerate(_with_most_skin(rgb, each)):
-            levels = np.rint(np.clip(predictor.unsteadied_at(window), 0, 255)).astype(np.uint8)
-            own = np.ascontiguousarray(window.of(rgb))
-            made.append(Pair(f"{picture.name}_{count}", levels, own, picture.files))
+            source = levels_to_file(predictor.unsteadied_at(window), bits)
+            own = in_depth(np.ascontiguousarray(window.of(rgb)), bits)
+            made.append(Pair(f"{picture.name}_{count}", source, own, picture.files))
     return made
 
 
@@ -74,7 +76,7 @@ def _spread(pictures: Sequence[Pair]) -> list[Pair]:
     return list(pictures[::every])
 
 
-def _with_most_skin(rgb: NDArray[np.uint8], count: int) -> list[Window]:
+def _with_most_skin(rgb: Rgb, count: int) -> list[Window]:
     skin = skin_mask(rgb)
     rows, columns = ((min(SIDE, length), _starts(length)) for length in rgb.shape[:2])
     found = [Window(y, x, rows[0], columns[0]) for y in rows[1] for x in columns[1]]

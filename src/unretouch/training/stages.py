@@ -168,7 +168,8 @@ class CoarseStage(Stage):
         found = torch.from_numpy(self._pictures.at(*place)).permute(2, 0, 1)[None]
         source, target, changed, left_out = torch.split(found, [3, 3, 1, 1], 1)
         gate = F.max_pool2d(changed, 3, 1, 1) > GATE_SHARE
-        crop = Crops(source, target, left_out > 0, gate.float()).turned(turn)
+        bits = self.table.pairs[place[0]].bits
+        crop = Crops(source, target, left_out > 0, gate.float(), bits).turned(turn)
         return crop.taken_by(camera.colours, self.side)
 
     def predict(  # type: ignore[override]

@@ -15,14 +15,14 @@ from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
 from unretouch.metrics import exact_pixels, level_error, recovered_share
-from unretouch.metrics.likeness import identity_parts
+from unretouch.metrics.likeness import identity_parts, nearly_exact
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import NO_PAIRS, LazyPair, LoadedPairs, Pair, changed, load_untouched
 from unretouch.pixels.photo_kind import PhotoKind, kind_of
 from unretouch.pixels.retouched_area import PairMap
-from unretouch.pixels.spaces import Sizing, resized, target_size
+from unretouch.pixels.spaces import Rgb, Sizing, resized, target_size
 from unretouch.runs.status import PlainFigures
 from unretouch.settings.train import TrainSettings
 
@@ -84,7 +84,7 @@ def at_scale(settings: TrainSettings, pair: Pair) -> Pair:
     channels = (settings.input_nc, settings.output_nc)
     height, width = pair.shape
 
-    def scaled(side: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    def scaled(side: Rgb, number: int) -> Rgb:
         side = resized(side, how)
         return spaces.grey(side) if channels[number] == 1 else side
 
@@ -126,7 +126,7 @@ def padded_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]:
         if (height, width) == pair.shape:
             return pair
 
-        def extended(side: NDArray[np.uint8], _: int) -> NDArray[np.uint8]:
+        def extended(side: Rgb, _: int) -> Rgb:
             return np.pad(side, (*amounts, (0, 0)), mode="symmetric")
 
         return changed(pair, (height, width), extended)
@@ -200,3 +200,8 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
 def told_apart(error: PlainFigures, pair: Pair) -> PlainFigures:
     """Return `error` with what of doing nothing is retouch, and what compression."""
     return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
+
+
+def with_steps(error: PlainFigures, pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
+    """Return `error` with how near to the answer `prediction` (levels) comes in 16 bits."""
+    return dataclasses.replace(error, nearly_exact=nearly_exact(prediction, pair.target))

@@ -24,7 +24,7 @@ from unretouch.base.errors import DataError
 from unretouch.pixels import colour, images
 from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photos import Photo, read_photo
-from unretouch.pixels.spaces import Rgb, at_most
+from unretouch.pixels.spaces import Rgb, at_most, eight
 from unretouch.report.pages import write_page
 from unretouch.runs.history import Record
 from unretouch.settings.commands import ApplySettings
@@ -121,8 +121,8 @@ def _in_srgb(photo: Photo) -> Rgb:
     space, _ = colour.told(photo.profile)
 
     def shown(part: NDArray[Any]) -> Rgb:
-        eight = part if photo.full == 255 else (part >> 8).astype(np.uint8)
-        return space.in_srgb(eight)[0] if space else eight
+        numbers = eight(part)
+        return space.in_srgb(numbers)[0] if space else numbers
 
     return in_strips(shown, photo.pixels)
 

@@ -14,11 +14,12 @@ from PIL import Image
 from unretouch.base.errors import DataError
 from unretouch.pixels import colour
 from unretouch.pixels.images import row_strips
+from unretouch.pixels.pair_noise import exact_difference
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.photos import Photo, read_photo
 from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.retouched_area import pair_map
-from unretouch.pixels.spaces import luma
+from unretouch.pixels.spaces import eight, luma
 
 Floats = NDArray[np.float32]
 
@@ -141,11 +142,11 @@ def learn(pairs: Sequence[Pair]) -> LearntMask:
     changed = np.zeros((BINS,) * 3, np.float64)
     all_pixels = np.zeros((BINS,) * 3, np.float64)
     for pair in pairs:
-        source, target = _shrunk(pair.source), _shrunk(pair.target)
+        source, target = _shrunk(eight(pair.source)), _shrunk(eight(pair.target))
         # The difference at full size: reduced pictures have lost the texture it is made of.
         known = pair_map(pair.source, pair.target)
         if known.lossless:
-            difference = np.abs(np.subtract(pair.source, pair.target, dtype=np.int16)).mean(
+            difference = np.abs(exact_difference(pair.source, pair.target)).mean(
                 2, dtype=np.float32
             )
         else:
@@ -193,10 +194,9 @@ def _small(photo: Photo) -> NDArray[np.uint8]:
     """Return the photograph in 8 bits of sRGB, its longer side at most LOOKED_AT."""
     height, width = photo.pixels.shape[:2]
     step = max(1, max(height, width) // (4 * LOOKED_AT))  # enough to reduce well from
-    pixels = photo.pixels[::step, ::step]
-    eight = pixels if photo.full == 255 else (pixels >> 8).astype(np.uint8)
+    pixels = eight(photo.pixels[::step, ::step])
     space, _ = colour.told(photo.profile)
-    return _shrunk(space.in_srgb(eight)[0] if space else np.asarray(eight, np.uint8))
+    return _shrunk(eight(space.in_srgb(pixels)[0]) if space else pixels)
 
 
 def _shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

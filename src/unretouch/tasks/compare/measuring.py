@@ -21,6 +21,7 @@ from unretouch.metrics import Figure, Levels
 from unretouch.model.load import weights_of
 from unretouch.pixels.pair_pictures import REAL, pair_pictures, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.spaces import in_levels
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
 
@@ -36,7 +37,7 @@ PLACE = 96
 _ROWS = 256
 """Of a picture, looked at together."""
 
-Kind = TypeVar("Kind", np.uint8, np.float32)
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class PairScore(PlainFigures):
         """Return the figures as comparison.json holds them."""
         values = dataclasses.asdict(self)
         del values["estimated"], values["identity_parts"]  # always the same here
+        if self.nearly_exact is None:
+            del values["nearly_exact"]
         return values
 
 
@@ -239,7 +242,7 @@ def crop_of(pair: Pair) -> Crop:
     difference = np.empty((height, width), np.float32)
     for first in range(0, height, _ROWS):
         strip = slice(first, first + _ROWS)
-        off = np.subtract(pair.target[strip], pair.source[strip], dtype=np.float32)
+        off = in_levels(pair.target[strip]) - in_levels(pair.source[strip])
         difference[strip] = np.abs(off, out=off).mean(axis=2)
     means = ndimage.uniform_filter(difference, side, mode="constant")
     half = side // 2

@@ -145,7 +145,7 @@ def _small_error(prediction: Picture, target: Picture, factor: int) -> Rgb:
     errors = []
     for top in range(0, len(target) // factor * factor, factor * _ROWS):
         some = slice(top, top + factor * _ROWS)
-        off = np.subtract(prediction[some], target[some], dtype=np.float32)
+        off = spaces.in_levels(prediction[some]) - spaces.in_levels(target[some])
         errors.append(reduced(np.abs(off, out=off), factor).mean(axis=2))
     return map_of_errors(np.concatenate(errors))
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from unretouch.metrics import Figure, Levels
 from unretouch.metrics.likeness import Ruler, ruler_of
+from unretouch.pixels.spaces import Rgb, depth, in_levels, levels_to_file
 from unretouch.report.verdicts import Change, ProbePoint
 
-Rgb = npt.NDArray[np.uint8]
 Predict = Callable[[Rgb], Levels]
 """A picture of any size in file space to the prediction in levels, not rounded."""
 ProbePair = tuple[str, Rgb, Rgb]
@@ -91,10 +91,10 @@ def _share(
 def changed(picture: Rgb, change: Change, amount: int) -> Rgb:
     """Return the picture (H, W, 3) changed, in file space: rounded and clamped, as a file is."""
     if change == "brightness":
-        return np.clip(picture.astype(np.int16) + amount, 0, 255).astype(np.uint8)
+        return levels_to_file(in_levels(picture) + amount, depth(picture))
     if change == "noise":
         noise = np.random.default_rng(SEED).normal(0, amount, picture.shape)
-        return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+        return levels_to_file(in_levels(picture) + noise, depth(picture))
     return np.asarray(_moved(picture, change, amount))
 
 
