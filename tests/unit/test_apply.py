@@ -21,6 +21,7 @@ from unretouch.cli import dispatch, run
 from unretouch.model.interface import Floats, ModelInfo, Part, Window
 from unretouch.model.load import load_any, load_model, trained_aspect, weights_file
 from unretouch.model.torch_model import TorchModel
+from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.spaces import Sizing
 from unretouch.runs.weights import save_weights
@@ -171,6 +172,15 @@ def test_inside_of_a_mask_all_is_as_without_one(
     masked, whole = (restorer.restore(photo(300, 200), m).photo.pixels for m in (mask, None))
     np.testing.assert_array_equal(masked[plane > 0], whole[plane > 0])
     assert (masked[plane == 0] == photo(300, 200).pixels[plane == 0]).all()
+
+
+def test_a_photo_that_is_hardly_far_from_the_pairs_is_not_called_weakened() -> None:
+    """Rounded, all of the change is made."""
+    model = Simple(brighter)
+    model.info = dataclasses.replace(model.info, aim="restore")
+    restorer = Restorer(model)
+    assert Distance(1.01).far
+    assert [restorer._weakened(Distance(number)) for number in (1.01, 1.3)] == [None, 0.9]
 
 
 def test_tiles_that_are_masked_out_are_not_computed() -> None:

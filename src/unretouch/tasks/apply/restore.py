@@ -127,7 +127,7 @@ class Restorer:
         """Return at what strength a photograph so far from the pairs is restored, where it is not
         as usual."""
         chosen = self._strength is not None or self._model.info.aim == "fit"
-        return None if chosen or far is None or not far.far else far.trust
+        return None if chosen or far is None or far.trust == 1 else far.trust
 
     def _once(
         self, place: Path | None, height: int, width: int, compute: Callable[[], tiles.Rows]
