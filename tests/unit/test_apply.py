@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from unretouch.cli import dispatch, run
 from unretouch.model.interface import Floats, ModelInfo, Part, Window
 from unretouch.model.load import load_any, load_model, trained_aspect, weights_file
 from unretouch.model.torch_model import TorchModel
+from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.spaces import Sizing
 from unretouch.runs.weights import save_weights
@@ -150,6 +152,35 @@ def test_outside_of_the_mask_every_bit_stays(height: int, width: int, seed: int)
     after = Restorer(Simple(brighter), tile=1500).restore(given_photo, mask).photo.pixels
     np.testing.assert_array_equal(after[plane == 0], before[plane == 0])
     assert (after[plane == 1] != before[plane == 1]).all()
+
+
+@pytest.mark.parametrize(("slower", "sizes"), [(16.0, (1.0,) * 3), (None, (1.0, 0.0, 2.0))])
+def test_inside_of_a_mask_all_is_as_without_one(
+    slower: float | None, sizes: tuple[float, ...]
+) -> None:
+    """What is done to a pixel depends on the change around it: that is computed, too."""
+    plane = np.zeros((300, 200), np.float32)
+    plane[130:170, 90:110] = 1
+
+    def darker(picture: Floats) -> Floats:
+        return picture - 0.5
+
+    model = Simple(darker)
+    model.info = dataclasses.replace(model.info, slower=slower)
+    restorer = Restorer(model, tile=1500, sizes=sizes)
+    mask = Enlarged(plane, 300, 200, cubic=False)
+    masked, whole = (restorer.restore(photo(300, 200), m).photo.pixels for m in (mask, None))
+    np.testing.assert_array_equal(masked[plane > 0], whole[plane > 0])
+    assert (masked[plane == 0] == photo(300, 200).pixels[plane == 0]).all()
+
+
+def test_a_photo_that_is_hardly_far_from_the_pairs_is_not_called_weakened() -> None:
+    """Rounded, all of the change is made."""
+    model = Simple(brighter)
+    model.info = dataclasses.replace(model.info, aim="restore")
+    restorer = Restorer(model)
+    assert Distance(1.01).far
+    assert [restorer._weakened(Distance(number)) for number in (1.01, 1.3)] == [None, 0.9]
 
 
 def test_tiles_that_are_masked_out_are_not_computed() -> None:

@@ -60,6 +60,15 @@ def test_the_word_follows_from_error_and_share(error: float, word: str) -> None:
     assert verdict.held_back_by == (None if word == "memorised" else "face")
 
 
+@pytest.mark.parametrize("error", [1.985, 2.0, 2.012])
+def test_where_nothing_is_gained_or_lost_nothing_is_recovered(error: float) -> None:
+    figures = pair(error)
+    for verdict in (memorised_verdict([figures]), unseen_verdict(0.5, [figures])):
+        assert "Nothing is gained and nothing is lost." in verdict.sentence
+        assert "0.0% recovered" in verdict.sentence
+        assert "-0" not in verdict.sentence
+
+
 def test_a_sparse_retouch_is_not_memorised_by_doing_nothing() -> None:
     """The source is within the guide's goal already: G_L1 is 0.9 without any learning."""
     figures = pair(error=0.2295, identity=0.2295)

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.runs.status import PlainFigures
+from unretouch.runs.status import SAME, PlainFigures
 
 NO_VALUE = "-"
 """Stands for a figure that has no meaning, or is not known."""
@@ -199,6 +199,12 @@ def percent(value: float | None, digits: int = 1, before: str = "") -> str:
     """Return a share as percent, after the text `before`."""
     # As above: nothing gained is no -0.0 %.
     return NO_VALUE if value is None else f"{before}{round(value, digits + 2) + 0.0:.{digits}%}"
+
+
+def percent_recovered(share: float | None, digits: int = 1) -> str:
+    """Return a recovered share for a sentence: so near to 0 that nothing is gained or lost, it is
+    0%. Tables show what was measured."""
+    return percent(0.0 if share is not None and abs(share) <= SAME else share, digits)
 
 
 def duration(seconds: float) -> str:

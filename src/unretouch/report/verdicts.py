@@ -15,7 +15,7 @@ from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric, weighted_l1
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
-from unretouch.report.console import percent
+from unretouch.report.console import percent, percent_recovered
 from unretouch.report.pair_figures import (
     GRADE_MISFIT,
     NOISE_BANDS,
@@ -225,7 +225,7 @@ def _stands(pair: PairFigures) -> Message:
     values = {"error": f"{error:.3g}"}
     if share is None:
         return _("off by {error} grey levels, with nothing to recover", **values)
-    values["share"] = percent(share)
+    values["share"] = percent_recovered(share)
     if share < -SAME:
         nothing = (pair.identity.area if pair.by_area else pair.identity.frame)["level_error"]
         values["identity"] = f"{nothing or 0.0:.3g}"
@@ -273,7 +273,7 @@ def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
             "Of the retouch itself {share} is recovered.",
             pair=pair.name,
             grade=percent(pair.grade.by_grade, 0),
-            share=percent(pair.judged["recovered_share"], 0),
+            share=percent_recovered(pair.judged["recovered_share"], 0),
         ),
     )
 
@@ -477,7 +477,7 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
 def _gain(share: float) -> Message:
     if share < -SAME:
         return _("{share} worse than doing nothing", share=percent(-share))
-    return _("{share} recovered", share=percent(share))
+    return _("{share} recovered", share=percent_recovered(share))
 
 
 def self_test_verdict(

@@ -14,7 +14,7 @@ from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.pixels.spaces import Rgb
-from unretouch.report.console import error_table, percent, say
+from unretouch.report.console import error_table, percent_recovered, say
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import mean_of
 from unretouch.settings.commands import DemoSettings
@@ -78,7 +78,8 @@ def run_demo(asked: DemoSettings) -> ExitCode:
     )
     share = mean_of(tested.errors).recovered_share or 0.0
     verdict = "memorised well" if share >= PROMISED_SHARE else "not yet memorised"
-    say(console, f"recovered {percent(share, 0)} of the retouch on the training pairs: {verdict}")
+    recovered = percent_recovered(share, 0)
+    say(console, f"recovered {recovered} of the retouch on the training pairs: {verdict}")
     if share < PROMISED_SHARE:
         longer = f"unretouch demo --minutes {2 * minutes:g}"
         say(console, f"a slow or a busy computer needs more time: {longer}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,6 +66,18 @@ class Enlarged:
             image = Image.fromarray(_as_floats(np.ascontiguousarray(channels[..., channel])))
             out[..., channel] = np.asarray(image.resize(size, how, box))
         return out[..., 0] if self.plane.ndim == 2 else out
+
+    def is_black(self, rows: slice, columns: slice) -> bool:
+        """Whether that part is 0 all over, by the plane itself: nothing is enlarged for it."""
+        here = []
+        for part, length, full in zip(
+            (rows, columns), self.plane.shape, (self.height, self.width), strict=False
+        ):
+            scale = length / full
+            margin = math.ceil(scale) + (2 if self.cubic else 1)
+            first, last = math.floor(part.start * scale), math.ceil(part.stop * scale)
+            here.append(slice(max(0, first - margin), last + margin))
+        return not self.plane[tuple(here)].any()
 
     def rows(self, top: int, bottom: int) -> Floats:
         """Return rows `top` to `bottom` in their full width."""

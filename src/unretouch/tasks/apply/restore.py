@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
+from unretouch.metrics.metric import HALO
 from unretouch.model.interface import Model, Window
 from unretouch.pixels import colour, spaces
 from unretouch.pixels.pair_pictures import in_strips
 from unretouch.pixels.photo_kind import Distance, distance, kind_seen
 from unretouch.pixels.photos import Photo, Pixels
-from unretouch.pixels.slow_change import without_slow_change
+from unretouch.pixels.slow_change import reach_of, without_slow_change
 from unretouch.tasks.apply.kept_changes import KeptChanges
 from unretouch.tasks.apply.layers import Layers
 from unretouch.tasks.apply.masks import Enlarged
@@ -134,7 +135,7 @@ class Restorer:
         """Return at what strength a photograph so far from the pairs is restored, where it is not
         as usual."""
         chosen = self._strength is not None or self._model.info.aim == "fit"
-        return None if chosen or far is None or not far.far else far.trust
+        return None if chosen or far is None or far.trust == 1 else far.trust
 
     def _once(
         self, place: Path | None, height: int, width: int, compute: Callable[[], tiles.Rows]
@@ -208,13 +209,26 @@ class Restorer:
         return tiles.whole(self._steadied(parts, height))
 
     def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
+        reach = self._reach
+
+        def around(*spans: Span) -> Iterator[slice]:
+            for span, length in zip(spans, (height, width), strict=True):
+                yield slice(max(0, span.start - reach), min(length, span.stop + reach))
+
         def change(down: Span, across: Span) -> Floats:
-            if source.untouched(down.seen, across.seen):
+            if source.untouched(*around(down, across)):
                 return np.zeros((down.stop - down.start, across.stop - across.start, 3), np.float32)
             return self._tile_change(source.window, down, across)
 
         tiling = self._tiling(source.window, height, width, notes)
         return self._steadied(tiles.strips(height, width, tiling, change), height)
+
+    @property
+    def _reach(self) -> int:
+        """Pixels around one on whose change it depends what is made of its own."""
+        sigma = self._model.info.slower
+        of_texture = HALO if any(size != 1 for size in self._sizes) else 0
+        return of_texture + (0 if sigma is None else reach_of(sigma))
 
     def _steadied(self, parts: tiles.Rows, height: int) -> tiles.Rows:
         """Yield a change of so many rows without what the network was not asked for."""
@@ -349,7 +363,7 @@ class _Source:
             return True
         if self.mask is None:
             return False
-        return not self.mask.window(rows, columns).any()
+        return self.mask.is_black(rows, columns)
 
     def overwrite(self, parts: tiles.Rows, tell: Callable[[float], None]) -> float:
         """Add the changes to the photograph; return the sum of the absolute changes made.

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unretouch.base.messages import Message, _
+from unretouch.report.console import percent_recovered
 from unretouch.settings.train import TrainSettings
 from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
 from unretouch.tasks.compare.measuring import RunScore
@@ -250,7 +251,7 @@ def _recovered(score: RunScore) -> Sentence:
     mean = score.mean
     recovered = _(
         "{recovered} recovered: off by {error} grey levels, doing nothing by {identity}.",
-        recovered="–" if mean.recovered_share is None else percent(mean.recovered_share),
+        recovered="–" if mean.recovered_share is None else percent_recovered(mean.recovered_share),
         error=level(mean.level_error),
         identity=level(mean.identity_error),
     )
