@@ -2,6 +2,7 @@
 
     python benchmarks/apply.py                    all cases, half an hour and more
     python benchmarks/apply.py --only fast,12     the cases whose name contains both
+    python benchmarks/apply.py --only command     what people wait for: 24 megapixels, ten minutes
 
 Every case runs in a process of its own: the largest memory it ever held is its peak. The baseline
 is the forward pass of the classic unet_256 alone: eager, float32, contiguous, whole picture,
@@ -27,8 +28,18 @@ FIGURES = Path(__file__).resolve().parents[1] / "docs" / "apply.json"
 ROUNDS = 3
 """The quickest counts: what slows a round down is other work on the machine."""
 
-SIZES = {1: (1000, 1000), 12: (4000, 3000), 60: (9504, 6336)}
-"""Width and height by megapixels; the largest is that of a 60-megapixel camera."""
+SIZES = {1: (1000, 1000), 12: (4000, 3000), 24: (6000, 4000), 60: (9504, 6336)}
+"""Width and height by megapixels; the largest are those of cameras."""
+
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "JPEG to JPEG": ("jpeg", {}),
+    "layers, PSD": ("jpeg", {"layers": True}),
+    "layers, TIFF of 16 bits": ("tiff", {"layers": True}),
+    "mask skin": ("jpeg", {"mask": "skin"}),
+    "strength again, kept changes": ("jpeg", {"strength": 0.5}),
+    "TIFF of 16 bits": ("tiff", {}),
+}
+"""By name: the format of the photograph, and the settings of `unretouch apply`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Case:
 
     name: str
     kind: str
-    """classic, torch or onnx"""
+    """classic, torch, onnx, or command: all that `unretouch apply` does but loading the model"""
     generator: str
     megapixels: int
     precision: str = "auto"
@@ -48,7 +59,7 @@ class Case:
 def cases() -> list[Case]:
     """Return all cases, the baseline first."""
     rows = [Case(f"classic unet_256 forward, {m} MP", "classic", "unet_256", m) for m in (1, 4)]
-    for m in SIZES:
+    for m in (1, 12, 60):
         rows.append(Case(f"fast, tiled, {m} MP", "torch", "detail", m))
     rows += [
         Case("fast, whole, 1 MP", "torch", "detail", 1, tiled=False),
@@ -56,13 +67,17 @@ def cases() -> list[Case]:
         Case("fast, float32, tiled, 12 MP", "torch", "detail", 12, "32-true"),
         Case("fast, 16-bit TIFF, tiled, 12 MP", "torch", "detail", 12, format="tiff"),
     ]
-    rows += [Case(f"fast, onnxruntime, tiled, {m} MP", "onnx", "detail", m) for m in SIZES]
+    rows += [Case(f"fast, onnxruntime, tiled, {m} MP", "onnx", "detail", m) for m in (1, 12, 60)]
     rows += [
         Case("unet_256, whole, 1 MP", "torch", "unet_256", 1, tiled=False),
         Case("unet_256, onnxruntime, whole, 1 MP", "onnx", "unet_256", 1, tiled=False),
         Case("unet_256, whole, 12 MP", "torch", "unet_256", 12, tiled=False),
         Case("unet_256, fixed statistics, tiled, 12 MP", "torch", "unet_256", 12),
         Case("unet_256, fixed statistics, tiled, 60 MP", "torch", "unet_256", 60),
+    ]
+    rows += [
+        Case(f"command, {name}, 24 MP", "command", "detail", 24, format=given[0])
+        for name, given in COMMANDS.items()
     ]
     return rows
 
@@ -113,6 +128,8 @@ def measure(case: Case) -> dict[str, Any]:
         root = Path(folder)
         make_photo(root, width, height, case.format)
         weights = make_weights(root, case)
+        if case.kind == "command":
+            return commanded(case, root, weights, width * height / 1e6)
         return restored(case, root, weights, width * height / 1e6)
 
 
@@ -196,6 +213,30 @@ def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[s
         )
         best = min(best, (done - begun, note))
     return {**figures(megapixels, best[0]), "note": best[1]}
+
+
+def commanded(case: Case, root: Path, weights: Path, megapixels: float) -> dict[str, Any]:
+    """Do what `unretouch apply` does, from reading to writing and noting, the model being loaded."""
+    from unretouch.settings.commands import ApplySettings
+    from unretouch.tasks.apply.command import Done, prepare
+
+    (path,) = (str(found) for found in root.glob("a.*"))
+    settings = COMMANDS[case.name.removeprefix("command, ").removesuffix(", 24 MP")][1]
+    if "strength" in settings:
+        settings = {**settings, "keep_changes": root / "kept"}
+
+    def run(number: int, **more: Any) -> float:
+        given = {"weights": weights, "photos": (path,), "out": root / str(number), **settings}
+        batch = prepare(ApplySettings(**{**given, **more}))
+        begun = time.perf_counter()
+        for outcome in batch.run():
+            if not isinstance(outcome, Done):
+                raise outcome
+        return time.perf_counter() - begun
+
+    if "strength" in settings:
+        run(0, strength=1.0)
+    return figures(megapixels, min(run(1), run(2)))
 
 
 def figures(megapixels: float, seconds: float) -> dict[str, Any]:

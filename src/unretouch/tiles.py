@@ -121,13 +121,21 @@ def strips(
                 rows = np.zeros((down.last - down.first, width, window.shape[2]), np.float32)
                 if begun is not None:
                     rows[: len(begun)] = begun
-            part = window[down.counted, side.counted]
-            weight = down.weights[:, None, None] * side.weights[:, None]
-            rows[:, side.first : side.last] += part * weight
+            part = np.array(window[down.counted, side.counted])
+            _weigh(part, down.weights)
+            _weigh(part.swapaxes(0, 1), side.weights)
+            rows[:, side.first : side.last] += part
         if rows is not None:
             done = len(rows) - (0 if down.last == height else 2 * tiling.ramp)
             begun = rows[done:].copy()
             yield Strip(down.first, rows[:done])
+
+
+def _weigh(part: Floats, weights: Floats) -> None:
+    """Multiply the rows of `part`, (n, m, C), by `weights`, in place: those at either end, since in
+    the middle they are 1."""
+    for row in np.flatnonzero(weights != 1):
+        part[row] *= weights[row]
 
 
 def whole(parts: Rows) -> Floats:

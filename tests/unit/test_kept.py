@@ -44,6 +44,10 @@ class Beside:
     resolution: bool = False
     alpha: bool = False
     words: bool = False
+    iptc: bytes | None = None
+    turned: bool = False
+    more: bool = False
+    """something that belongs to the picture: a gain map, a picture of depth, a saved selection"""
 
 
 Make = Callable[[Beside], bytes | None]

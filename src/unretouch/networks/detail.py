@@ -53,7 +53,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.first(F.leaky_relu(x, 0.1))
         change: Tensor = self.second(F.leaky_relu(hidden, 0.1, inplace=True))
-        return x + change
+        return change.add_(x)  # in place: fresh memory costs more than the sum
 
 
 class Detail(Generator):
@@ -98,7 +98,7 @@ class Detail(Generator):
         """Return what is added to the source, in units of RESIDUAL_UNIT, float32."""
         source = source.float()
         whole = (slice(0, source.shape[2]), slice(0, source.shape[3]))
-        x = torch.cat([source, (source - _blur(source)) / HIGH_PASS_UNIT], dim=1)
+        x = torch.cat([source, (source - _blur(source)).div_(HIGH_PASS_UNIT)], dim=1)
         x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
         x = self.stem(x)
         kept = []
@@ -113,7 +113,7 @@ class Detail(Generator):
             had, part = part, self._needed(level, whole)
             x = _cut(self.up[level](x), had, part, level) + _cut(kept.pop(), whole, part, level)
             x = self.after[level](x)
-        residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1)), 2)
+        residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1, inplace=True)), 2)
         return _within(residual.float(), part, whole)
 
     def _needed(self, level: int, whole: Part) -> Part:
@@ -205,7 +205,22 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 
 def _blur(x: Tensor) -> Tensor:
     """Return the mean of the 5 x 5 neighbourhood, of those pixels that lie in the picture."""
-    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
+    height, width = x.shape[2:]
+    counts = _around(x.new_ones(1, 1, height, 1), 2) * _around(x.new_ones(1, 1, 1, width), 3)
+    return _around(_around(x, 2), 3).div_(counts)
+
+
+def _around(x: Tensor, axis: int) -> Tensor:
+    """Return the sums of 5 pixels along an axis of (N, C, H, W), with zeros beyond the picture.
+
+    Sums are a tenth of the work of pooling, which was a tenth of that of the network.
+    """
+    length = x.shape[axis]
+    padded = F.pad(x, (0, 0, 2, 2) if axis == 2 else (2, 2))
+    total = padded.narrow(axis, 0, length) + padded.narrow(axis, 1, length)
+    for shift in (2, 3, 4):
+        total += padded.narrow(axis, shift, length)
+    return total
 
 
 def of_size(size: str, input_nc: int = 3, output_nc: int = 3) -> Detail:

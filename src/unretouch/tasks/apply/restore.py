@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -369,19 +370,26 @@ class _Source:
         """Add the changes to the photograph; return the sum of the absolute changes made.
 
         A strip is written when the next one has been computed, which still looks at its pixels.
+        What becomes of it is found out meanwhile, beside the network.
         """
         pixels, total = self.photo.pixels, 0.0
-        waiting: tuple[int, Pixels] | None = None
-        for strip in parts:
-            top, bottom = strip.top, strip.top + len(strip.rows)
-            new, changed = self._changed(strip.rows, top, bottom)
-            total += changed
-            if waiting is not None:
-                pixels[waiting[0] : waiting[0] + len(waiting[1])] = waiting[1]
-            waiting = top, new
-            tell(bottom / len(pixels))
-        if waiting is not None:
-            pixels[waiting[0] : waiting[0] + len(waiting[1])] = waiting[1]
+        waiting: tuple[slice, Future[tuple[Pixels, float]]] | None = None
+
+        def write() -> float:
+            if waiting is None:
+                return 0.0
+            rows, coming = waiting
+            pixels[rows], changed = coming.result()
+            return changed
+
+        with ThreadPoolExecutor(1) as beside:
+            for strip in parts:
+                top, bottom = strip.top, strip.top + len(strip.rows)
+                total += write()
+                coming = beside.submit(self._changed, strip.rows, top, bottom)
+                waiting = slice(top, bottom), coming
+                tell(bottom / len(pixels))
+            total += write()
         return total
 
     def _changed(self, change: Floats, top: int, bottom: int) -> tuple[Pixels, float]:
