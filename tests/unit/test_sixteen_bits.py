@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import torch
 from numpy.typing import NDArray
 from picture_files import png
 from PIL import Image, ImageCms
+from starlette.requests import Request
 
-from unretouch.base.errors import DataError
+from unretouch.base.errors import DataError, UsageError
+from unretouch.cli import dispatch
 from unretouch.metrics import exact_pixels, level_error
 from unretouch.metrics.likeness import nearly_exact
 from unretouch.networks import build_generator, predict_picture, prediction
@@ -27,6 +31,10 @@ from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map, retouched_area
 from unretouch.runs import checkpoint
+from unretouch.serve import uploads
+from unretouch.serve.pair_check import report
+from unretouch.serve.refusals import Limits, Refused
+from unretouch.settings.commands import PairSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.pair import pair_folders, simulate_pairs
 from unretouch.training import cameras, crops, session
@@ -494,3 +502,72 @@ def test_apply_tells_what_another_depth_costs(tmp_path: Path) -> None:
         if told:
             assert f"{COST_OF_DEPTH[bits, 24 - bits]:.0%}" in restored.notes[0]  # type: ignore[index, operator]
     assert np.array_equal(deep.pixels, RAMP)
+
+
+# --- the app, and the command line
+
+
+def received(place: Path, stem: str, data: bytes, kind: str, formats: Any) -> Path:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    head = [(b"content-type", kind.encode()), (b"content-length", str(len(data)).encode())]
+    request = Request({"type": "http", "method": "PUT", "headers": head}, receive)
+    place.mkdir(exist_ok=True)
+    return asyncio.run(uploads.receive_picture(request, place, stem, Limits(), formats)).path
+
+
+def test_the_app_takes_pairs_of_16_bits(tmp_path: Path, deep_pair: tuple[Deep, Deep]) -> None:
+    write(tmp_path / "a.tif", deep_pair[0])
+    write(tmp_path / "b.png", deep_pair[1])
+    place = tmp_path / "pair"
+    tiff, as_png = ((tmp_path / name).read_bytes() for name in ("a.tif", "b.png"))
+    assert received(place, "a", tiff, "image/tiff", uploads.OF_PAIRS).name == "a.tif"
+    assert received(place, "b", as_png, "image/png", uploads.OF_PAIRS).name == "b.png"
+    told = json.loads(report(place))
+    assert "problem" not in told
+    assert np.array_equal(images.read_rgb(place / "pair.png"), np.concatenate(deep_pair, axis=1))
+    assert images.read_rgb(place / "thumbnail_a.png").dtype == np.uint8
+    with pytest.raises(Refused) as refused:  # what is to be restored is shown, as no TIFF can be
+        received(place, "photo", tiff, "image/tiff", uploads.FORMATS)
+    assert refused.value.status == 415
+
+
+def test_the_commands_keep_16_bits_from_photographs_to_results(
+    tmp_path: Path, portrait: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "photos/face.png", portrait[20:212, 120:312])
+    words = "pair --simulate photos --bits 16 --size 128 --out pairs"
+    assert dispatch(words.split()) == 0
+    [pair] = load_pairs(tmp_path / "pairs", "train").pairs
+    assert spaces.holds_sixteen(pair.target)
+    words = (
+        "train --dataroot pairs --name deep --netG detail --size s --recipe fast --lambda_GAN 0 "
+        "--preprocess none --n_epochs 3 --n_epochs_decay 0 --device cpu"
+    )
+    assert dispatch(words.split()) == 0
+    assert dispatch(["test", "--dataroot", "pairs", "--name", "deep", "--model", "pix2pix"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"face: \d+\.\d% of the pixels are within one level of 8 bits", said)
+    made = tmp_path / "results/deep/train_latest/images"
+    assert images.read_rgb(made / "face_fake_B.png").dtype == np.uint16
+    assert np.array_equal(images.read_rgb(made / "face_real_B.png"), pair.target)
+    shown = tmp_path / "checkpoints/deep/web/images"
+    kinds = {images.read_rgb(path).dtype for path in shown.glob("*.png")}
+    assert kinds == {np.dtype(np.uint8)}
+    write(tmp_path / "in/flat.png", spaces.eight(pair.source))
+    write(tmp_path / "in/full.png", pair.source)
+    assert dispatch(["apply", "deep", "in/flat.png", "in/full.png", "-o", "out"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "the pairs had 16" in line]
+    assert len(lines) == 1
+    assert images.read_rgb(tmp_path / "out/full.png").dtype == np.uint16
+    assert dispatch(["verify", "deep", "--no_probe", "--dataroot", "pairs"]) in (0, 7)
+    found = json.loads((tmp_path / "checkpoints/deep/verify/report.json").read_text("utf-8"))
+    assert "nearly_exact" in json.dumps(found)
+
+
+def test_bits_are_a_choice_for_simulated_pairs_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--simulate"):
+        PairSettings(folders=(tmp_path, tmp_path), bits=16)

@@ -35,6 +35,8 @@ def read_channels(
     """
     if bits > 16 or opened.mode in ("F", "I"):
         raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
+    if opened.format == "PPM":  # which the libvips of the extra does not read
+        raise DataError(f"has {bits} bits a channel", path, "Save it as PNG or TIFF")
     pyvips = needed_module("pyvips", what, path)
     try:
         image = _image(pyvips, opened, path)

@@ -172,15 +172,20 @@ def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Fit
             if pair.identity_parts:
                 told.append(f"{pair.name}: doing nothing is {parts_of(pair.identity_parts)}.")
             if pair.nearly_exact:
-                level, step = map(percent, pair.nearly_exact)
-                told.append(
-                    f"{pair.name}: {level} of the pixels are within one level of 8 bits, {step} "
-                    "within one step of 16."
-                )
+                told.append(nearly(pair.name, pair.nearly_exact))
     numbers = ("recovered", "error", "doing nothing", "exact pixels")
     caption = ["Errors in grey levels, 0 to 255.", *told]
     words = ("", "pair") if grouped else ("pair",)
     return table(title, words, numbers, rows, "\n".join(caption))
+
+
+def nearly(name: str, shares: tuple[float, float]) -> str:
+    """Return how near a prediction comes to an answer of 16 bits: see PlainFigures.nearly_exact."""
+    level, step = map(percent, shares)
+    return (
+        f"{name}: {level} of the pixels are within one level of 8 bits of the answer, {step} "
+        "within one step of 16."
+    )
 
 
 def parts_of(parts: tuple[float, float], digits: int = 3) -> str:

@@ -29,6 +29,7 @@ from unretouch.serve.refusals import (
 from unretouch.serve.runs import continue_words, run_id, settings_of, start_words
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.uploads import (
+    OF_PAIRS,
     SIDES,
     PairPlace,
     check_headers,
@@ -265,12 +266,12 @@ async def add_side(request: Request) -> Response:
     if side not in SIDES:
         raise Refused(404, NOT_THERE)
     limits = state.limits
-    check_headers(request, limits)
+    check_headers(request, limits, OF_PAIRS)
     place = state.drafts.place(request.path_params["draft"], request.path_params["pair"], side)
     for old in place.folder.glob(f"{side}.*"):
         old.unlink()
     place.found = None
-    picture = await receive_picture(request, place.folder, side, limits)
+    picture = await receive_picture(request, place.folder, side, limits, OF_PAIRS)
     return JSONResponse({"width": picture.width, "height": picture.height}, 201)
 
 

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ from unretouch.base.messages import Message, _
 from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Refused
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
-ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
+"""What a browser can show."""
+OF_PAIRS = {**FORMATS, "image/tiff": "TIFF"}
+"""What pairs come in: the page shows small pictures of them."""
+ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _OF_THE_PIXELS = frozenset(
@@ -39,6 +42,7 @@ _OF_THE_PIXELS = frozenset(
 """Chunks of a PNG that belong to its pixels: all others may tell of camera, time or place."""
 
 NO_PICTURE = _("This is not a PNG, JPEG or WebP picture.")
+NO_SIDE = _("This is not a PNG, JPEG, WebP or TIFF picture.")
 CUT_SHORT = _("The file did not arrive completely.")
 
 
@@ -51,17 +55,23 @@ class Picture:
     height: int
 
 
-async def receive_picture(request: Request, folder: Path, stem: str, limits: Limits) -> Picture:
+async def receive_picture(
+    request: Request,
+    folder: Path,
+    stem: str,
+    limits: Limits,
+    formats: Mapping[str, str] = FORMATS,
+) -> Picture:
     """Write the body of `request` to `folder`/`stem` + ending and return what its header says.
 
-    Raises Refused: 411 without a length, 413 over the caps, 415 for what is no PNG, JPEG or WebP,
+    Raises Refused: 411 without a length, 413 over the caps, 415 for what is none of the `formats`,
     408 when the body comes too slowly, 400 when it ends early. Nothing stays then.
     """
-    kind, length = check_headers(request, limits)
+    kind, length = check_headers(request, limits, formats)
     part = folder / f"{stem}-{secrets.token_hex(4)}.part"  # of this upload, if two come at once
     try:
         await _store(request, part, length, limits)
-        width, height, found = await asyncio.to_thread(_look, part, kind, limits)
+        width, height, found = await asyncio.to_thread(_look, part, kind, limits, formats)
         path = folder / f"{stem}{ENDINGS[found]}"
         part.replace(path)
     finally:
@@ -69,7 +79,9 @@ async def receive_picture(request: Request, folder: Path, stem: str, limits: Lim
     return Picture(path, width, height)
 
 
-def check_headers(request: Request, limits: Limits) -> tuple[str, int]:
+def check_headers(
+    request: Request, limits: Limits, formats: Mapping[str, str] = FORMATS
+) -> tuple[str, int]:
     """Return Pillow's name of the kind of picture announced, and its bytes. Raises Refused."""
     length = request.headers.get("content-length")
     if length is None or not (length.isascii() and length.isdigit()):
@@ -78,9 +90,13 @@ def check_headers(request: Request, limits: Limits) -> tuple[str, int]:
         megabytes = limits.upload_bytes // 1_000_000
         raise Refused(413, _("The file is larger than {limit} MB.", limit=megabytes))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in FORMATS or int(length) == 0:
-        raise Refused(415, NO_PICTURE)
-    return FORMATS[kind], int(length)
+    if kind not in formats or int(length) == 0:
+        raise Refused(415, _no_picture(formats))
+    return formats[kind], int(length)
+
+
+def _no_picture(formats: Mapping[str, str]) -> Message:
+    return NO_SIDE if formats is OF_PAIRS else NO_PICTURE
 
 
 async def _store(request: Request, path: Path, length: int, limits: Limits) -> None:
@@ -106,23 +122,25 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
         raise Refused(400, CUT_SHORT)
 
 
-def _look(path: Path, kind: str, limits: Limits) -> tuple[int, int, str]:
+def _look(
+    path: Path, kind: str, limits: Limits, formats: Mapping[str, str]
+) -> tuple[int, int, str]:
     """Read the header of the picture: no pixel is decoded here."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(path, formats=tuple(formats.values())) as image:
             width, height = image.size
             # MPO: a camera's JPEG with a second view behind the picture.
             found = "JPEG" if image.format == "MPO" else str(image.format)
     except Image.DecompressionBombError:
         raise Refused(413, _too_large(limits)) from None
     except UnidentifiedImageError:
-        raise Refused(415, NO_PICTURE) from None
+        raise Refused(415, _no_picture(formats)) from None
     except Exception:  # decoders raise nearly everything on hostile bytes
-        raise Refused(415, NO_PICTURE) from None
+        raise Refused(415, _no_picture(formats)) from None
     if width * height > limits.pixels:
         raise Refused(413, _too_large(limits))
     if found != kind:
-        raise Refused(415, NO_PICTURE)
+        raise Refused(415, _no_picture(formats))
     return width, height, found
 
 

@@ -169,7 +169,7 @@ def _card(file: str, kind: str, record: dict[str, Any], check: str) -> str:
         version=record["version"],
         generator=model["generator"],
         direction=settings["direction"],
-        trained_on=f"{_pairs(data)} at {size}",
+        trained_on=f"{_pairs(data)} at {size}" + (", 16 bits" if model["bits"] == 16 else ""),
         recipe=settings["recipe"],
         lambda_L1=settings["lambda_L1"],
         seed=settings["seed"],

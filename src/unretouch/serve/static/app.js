@@ -7,6 +7,7 @@ const App = (() => {
     "The app does not answer. Start it again: unretouch serve. A training goes on meanwhile."
   );
   const KINDS = ["image/png", "image/jpeg", "image/webp"];
+  const KINDS_OF_PAIRS = [...KINDS, "image/tiff"];
 
   class Refusal extends Error {
     constructor(message, values, status) {
@@ -38,9 +39,11 @@ const App = (() => {
   }
 
   // Why a file cannot be sent, before it is: the server would say the same.
-  function refuse(file) {
-    if (!KINDS.includes(file.type)) {
-      return new Refusal(N_("This is not a PNG, JPEG or WebP picture."), {}, 415);
+  function refuse(file, ofPairs = false) {
+    if (!(ofPairs ? KINDS_OF_PAIRS : KINDS).includes(file.type)) {
+      return new Refusal(ofPairs
+        ? N_("This is not a PNG, JPEG, WebP or TIFF picture.")
+        : N_("This is not a PNG, JPEG or WebP picture."), {}, 415);
     }
     const most = Number(app.dataset.bytes);
     const limit = Math.floor(most / 1e6);
@@ -109,9 +112,11 @@ const App = (() => {
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
     },
-    showLimits() {
+    showLimits(ofPairs = false) {
       const pixels = Math.floor(Number(app.dataset.pixels) / 1e6);
-      Page.setText("drop-limits", _("PNG, JPEG or WebP, up to {pixels} megapixels each", { pixels }));
+      Page.setText("drop-limits", ofPairs
+        ? _("PNG, JPEG, WebP or TIFF, 8 or 16 bits, up to {pixels} megapixels each", { pixels })
+        : _("PNG, JPEG or WebP, up to {pixels} megapixels each", { pixels }));
     },
   };
 })();

@@ -95,7 +95,7 @@
         draft ??= (await (await App.ask("POST", "api/drafts", {})).json()).draft;
         const place = `api/drafts/${draft}/${this.number}`;
         for (const [side, file] of Object.entries(this.files)) {
-          const refusal = App.refuse(file);
+          const refusal = App.refuse(file, true);
           if (refusal) throw refusal;
           await App.ask("PUT", `${place}/${side}`, file);
         }
@@ -196,7 +196,7 @@
   }
 
   function describeAll() {
-    App.showLimits();
+    App.showLimits(true);
     for (const guide of document.querySelectorAll(".guide")) {
       guide.textContent = _(
         "pix2pix at 512 × 512: lambda_L1 {weight}, {epochs} + {epochs} epochs, lr {lr}", guide.dataset

@@ -15,7 +15,15 @@ from unretouch import __version__
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.metrics.table import METRICS
-from unretouch.report.console import NO_VALUE, FittedTable, number, parts_of, percent, table
+from unretouch.report.console import (
+    NO_VALUE,
+    FittedTable,
+    nearly,
+    number,
+    parts_of,
+    percent,
+    table,
+)
 from unretouch.report.pages import ShownPair, write_page
 from unretouch.report.pair_figures import (
     PLAIN,
@@ -246,7 +254,8 @@ def _memorised_table(pairs: Sequence[PairFigures], weighted: bool) -> FittedTabl
         rows,
         "Errors in grey levels, 0 to 255. Area: what was retouched. Outside: what was changed "
         "where nothing should be. 95%: so much of the picture is off by less."
-        + "".join(_told_apart(pair) for pair in pairs),
+        + "".join(_told_apart(pair) for pair in pairs)
+        + "".join(f"\n{nearly(p.name, p.nearly_exact)}" for p in pairs if p.nearly_exact),
     )
 
 
