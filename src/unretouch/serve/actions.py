@@ -32,12 +32,13 @@ from unretouch.serve.uploads import (
     SIDES,
     PairPlace,
     check_headers,
+    name_sent,
     receive_picture,
     without_metadata,
     write_pairs,
     write_untouched,
 )
-from unretouch.settings.train import Direction, TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.files import RECORDS
 
 LONGEST_JSON = 10_000
@@ -118,13 +119,10 @@ def begin(request: Request, asked: Json) -> Response:
     aim = str(asked.get("aim", "fit"))
     usable, untouched = draft.usable(), draft.usable(untouched=True) if aim != "fit" else []
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
-    direction: Direction = "BtoA" if asked.get("swapped") is True else "AtoB"
     run = _new_run(state, str(asked.get("name", "")))
     dataroot = names.inside(state.datasets, run.name)
     also = dataroot / "untouched" if untouched else None
-    words = start_words(
-        preset, minutes, dataroot, run.name, state.checkpoints, direction, aim, also
-    )
+    words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, "AtoB", aim, also)
     with state.runs.none_training():
         if run.root.exists() or dataroot.exists():
             message = _(
@@ -196,7 +194,7 @@ async def restore(request: Request) -> Response:
             prefix="job-", dir=state.folder, ignore_cleanup_errors=True
         ) as made_for_it:
             folder = Path(made_for_it)
-            picture = await receive_picture(request, folder, "photo", state.limits)
+            picture = await receive_picture(request, folder, "photo", state.limits, deep=True)
             words = [
                 *("apply", str(run.root), str(picture.path), "--out", str(folder / "out")),
                 *("--format", "png"),
@@ -269,24 +267,35 @@ async def add_side(request: Request) -> Response:
     place = state.drafts.place(request.path_params["draft"], request.path_params["pair"], side)
     for old in place.folder.glob(f"{side}.*"):
         old.unlink()
-    place.found = None
-    picture = await receive_picture(request, place.folder, side, limits)
+    place.names.pop(side, None)
+    place.found, place.align = None, False
+    held = 2 if side == "whole" else 1
+    picture = await receive_picture(request, place.folder, side, limits, sides=held)
+    place.names[side] = name_sent(request)
     return JSONResponse({"width": picture.width, "height": picture.height}, 201)
 
 
 async def look_at(request: Request) -> Response:
-    """Check a pair or an untouched photo; where it is to be a pair, simulate its retouch first."""
+    """Check a pair or an untouched photo; where it is to be a pair, simulate its retouch first.
+
+    `swapped` and `align` say what is to be done to the pair from now on.
+    """
     state, place = state_of(request), _pair(request)
+    asked = await read_json(request)
+    place.swapped = asked.get("swapped", place.swapped) is True
+    place.align = asked.get("align", place.align) is True
+    words = [str(place.folder), *(["swapped"] if place.swapped else [])]
+    words += ["align"] if place.align else []
     async with state.worker.place():
-        place.found = json.loads(await state.worker.run(request, [str(place.folder)], PAIR_CHECK))
+        place.found = json.loads(await state.worker.run(request, words, PAIR_CHECK))
     return JSONResponse(place.found)
 
 
-async def thumbnail(request: Request) -> Response:
-    """A small picture of one side of a pair."""
-    side = request.path_params["side"]
-    path = _pair(request).folder / f"thumbnail_{side}.png"
-    if side not in ("a", "b") or not path.is_file():
+async def small_picture(request: Request) -> Response:
+    """A small picture of one side of a pair, or one to look at closely."""
+    kind, side = request.path_params["kind"], request.path_params["side"]
+    path = _pair(request).folder / f"{kind}_{side}.png"
+    if kind not in ("thumbnail", "view") or side not in ("a", "b") or not path.is_file():
         raise Refused(404, NOT_THERE)
     return FileResponse(path, media_type="image/png")
 

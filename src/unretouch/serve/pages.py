@@ -15,6 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
+from unretouch.pixels import images
+from unretouch.pixels.file_kind import RAW
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
@@ -39,7 +41,8 @@ _POLICY = POLICY.partition("; frame-ancestors")[0]
 
 def _page(template: str, **values: Any) -> HTMLResponse:
     templates = environment(_POLICY, "unretouch.serve")
-    return HTMLResponse(templates.get_template(template).render(**values))
+    endings = {"endings": " ".join(sorted(images.EXTENSIONS)), "raw": " ".join(sorted(RAW))}
+    return HTMLResponse(templates.get_template(template).render(**endings, **values))
 
 
 async def home(request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from unretouch.base.errors import ExitCode, UsageError
-from unretouch.serve import actions, pages
+from unretouch.serve import actions, draft_actions, pages
 from unretouch.serve.refusals import ANSWERS, Limits
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
@@ -50,7 +50,11 @@ ROUTES = (
     Route("/api/drafts", actions.new_draft, methods=["POST"]),
     Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),
     Route("/api/drafts/{draft}/{pair:int}/check", actions.look_at, methods=["POST"]),
-    Route("/api/drafts/{draft}/{pair:int}/thumbnail/{side}", actions.thumbnail),
+    Route("/api/drafts/{draft}", draft_actions.gathered, methods=["GET"]),
+    Route("/api/drafts/{draft}", draft_actions.forget, methods=["DELETE"]),
+    Route("/api/drafts/{draft}/partners", draft_actions.bring_together, methods=["POST"]),
+    Route("/api/drafts/{draft}/pairs-of/{run}", draft_actions.take_pairs_of, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}/{kind}/{side}", actions.small_picture),
     Route("/api/drafts/{draft}/{pair:int}/{side}", actions.add_side, methods=["PUT"]),
 )
 
