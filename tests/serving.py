@@ -27,7 +27,8 @@ from unretouch.serve.server import serve
 from unretouch.serve.refusals import Limits
 from unretouch.settings.commands import ServeSettings
 folders = {name: Path(name) for name in ("checkpoints", "datasets", "results")}
-settings = ServeSettings(port=0, **{f"{name}_dir": path for name, path in folders.items()})
+folders = {f"{name}_dir": path for name, path in folders.items()}
+settings = ServeSettings(port=0, no_open=True, **folders)
 serve(settings, Limits(**json.loads(sys.argv[1])))
 """
 

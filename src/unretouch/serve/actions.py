@@ -119,11 +119,11 @@ def begin(request: Request, asked: Json) -> Response:
     aim = str(asked.get("aim", "fit"))
     usable, untouched = draft.usable(), draft.usable(untouched=True) if aim != "fit" else []
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
-    run = _new_run(state, str(asked.get("name", "")))
+    run = new_run(state, str(asked.get("name", "")))
     dataroot = names.inside(state.datasets, run.name)
     also = dataroot / "untouched" if untouched else None
     words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, "AtoB", aim, also)
-    with state.runs.none_training():
+    with state.runs.starting():
         if run.root.exists() or dataroot.exists():
             message = _(
                 "There is already a run or a folder of pairs named {name}. Choose another name.",
@@ -140,11 +140,12 @@ def begin(request: Request, asked: Json) -> Response:
     return JSONResponse({"id": run_id(run.name)}, 201)
 
 
-def _new_run(state: AppState, name: str) -> RunDir:
-    """Return the folder of a run to be. Raises Refused 400 for a name that none can have here."""
+def new_run(state: AppState, name: str, parent: str = "") -> RunDir:
+    """Return the folder of a run to be, in that of `parent`. Raises Refused 400 for a name that
+    none can have here."""
     try:
-        run = RunDir(state.checkpoints, name)
-        if "/" in run.name:  # it might lie in another run, where nobody looks for one
+        run = RunDir(state.checkpoints, f"{parent}/{name}" if parent else name)
+        if "/" in name:  # it might lie in another run, where nobody looks for one
             raise UsageError("'/' is for runs made in a terminal", name)
     except UnretouchError as error:
         raise Refused(400, _("This name cannot be used: {text}", text=str(error))) from None
@@ -162,8 +163,12 @@ def go_on(request: Request, asked: Json) -> Response:
     """Train a run further, to its end or for `more` minutes or epochs beyond it."""
     state, run = state_of(request), run_of(request)
     more = number(asked, "more") if "more" in asked else None
-    words = continue_words(_settings(run), run.name, state.checkpoints, more)
-    with state.runs.none_training():
+    waiting = state.runs.queue.get(run.name)
+    if waiting is not None and not run.config.is_file():
+        words = waiting.words  # it has never begun
+    else:
+        words = continue_words(_settings(run), run.name, state.checkpoints, more)
+    with state.runs.starting():
         state.runs.start(run, words)
     return JSONResponse({}, 202)
 
@@ -231,13 +236,6 @@ async def verify(request: Request) -> Response:
     run = await asyncio.to_thread(run_of, request)
     words = ["verify", run.name, "--checkpoints_dir", str(state_of(request).checkpoints)]
     return await _command(request, words, f"reports/verify/{run_id(run.name)}/")
-
-
-async def compare(request: Request) -> Response:
-    """Compare all runs and write the page of the comparison."""
-    state = state_of(request)
-    folders = ["--checkpoints_dir", str(state.checkpoints), "--out", str(state.comparison)]
-    return await _command(request, ["compare", *folders], "reports/compare/")
 
 
 async def _command(request: Request, words: list[str], page: str) -> Response:

@@ -46,8 +46,8 @@ async def take_pairs_of(request: Request) -> Response:
     if settings is None:
         raise Refused(409, NO_CONFIG)
     found = await asyncio.to_thread(_pairs_of, settings)
-    number = time.time_ns() // 1_000_000  # as the page numbers what is dropped
-    for number, files in enumerate(found.pairs, number):
+    first = time.time_ns() // 1_000_000  # as the page numbers what is dropped
+    for number, files in enumerate(found.pairs, first):
         sides = ("whole",) if len(files.files) == 1 else ("a", "b")
         place = state.drafts.place(draft_id, number)
         for side, path in zip(sides, files.files, strict=True):
@@ -62,5 +62,7 @@ def _pairs_of(settings: TrainSettings) -> Found:
     try:
         return find_pairs(Path(settings.dataroot), settings.phase)
     except UnretouchError:
-        message = _("The pairs of this run are not where they were: {place}", place=settings.dataroot)
+        message = _(
+            "The pairs of this run are not where they were: {place}", place=settings.dataroot
+        )
         raise Refused(409, message) from None

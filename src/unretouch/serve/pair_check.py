@@ -214,7 +214,9 @@ def _unhalved(pictures: list[images.Picture]) -> Message | None:
 def _unequal(a: Rgb, b: Rgb) -> dict[str, Any]:
     sizes = {side: f"{rgb.shape[1]} × {rgb.shape[0]}" for side, rgb in (("a", a), ("b", b))}
     if _alignable(a, b):
-        align = _("A is {a}, B is {b}. Align them: what only one of them shows is cut off.", **sizes)
+        align = _(
+            "A is {a}, B is {b}. Align them: what only one of them shows is cut off.", **sizes
+        )
         return {**_problem(align), "alignable": True}
     return _problem(_("A is {a}, B is {b}: both must have one size.", **sizes))
 
