@@ -23,8 +23,8 @@ from unretouch.training.training_pairs import sizing
 async def compare(request: Request) -> Response:
     """Compare the runs of these ids, or all that have a model.
 
-    The answer names a page for each group of runs on the same pairs, and the runs that are alone
-    with theirs: nothing is ranked of one.
+    The answer names a page, or what went wrong, for each group of runs on the same pairs, and the
+    runs that are alone with theirs: nothing is ranked of one.
     """
     state = state_of(request)
     async with state.worker.place():
@@ -43,8 +43,13 @@ async def compare(request: Request) -> Response:
                 continue
             folders = ["--checkpoints_dir", str(state.checkpoints)]
             folders += ["--out", str(state.comparison / key)]
-            await state.worker.run(request, ["compare", *names, *folders])
-            pages.append({"page": f"reports/compare/{key}/index.html", "runs": names})
+            told: dict[str, Any] = {"runs": names}
+            try:
+                await state.worker.run(request, ["compare", *names, *folders])
+                told["page"] = f"reports/compare/{key}/index.html"
+            except Refused as refused:  # its pairs may have gone; others are compared all the same
+                told["said"] = refused.message.record()
+            pages.append(told)
     alone = [name for names in groups.values() if len(names) == 1 for name in names]
     return JSONResponse({"groups": pages, "alone": alone})
 

@@ -28,7 +28,8 @@
     }
 
     get name() {
-      return Object.keys(this.names).sort().map((side) => this.names[side]).join(" + ");
+      const names = Object.keys(this.names).sort().map((side) => this.names[side]);
+      return [...new Set(names)].join(" + ");
     }
 
     get missing() {
@@ -67,7 +68,8 @@
       this.title.textContent = this.name;
       this.remover.setAttribute("aria-label", _("Remove {name}", { name: this.name }));
       this.pictures.setAttribute("aria-label", _("Look closely at {name}", { name: this.name }));
-      this.swap.hidden = !(this.looked && ["whole", "two"].includes(this.kind));
+      const hopeless = this.state === "bad" && !this.found?.alignable;
+      this.swap.hidden = hopeless || !(this.looked && ["whole", "two"].includes(this.kind));
       this.align.hidden = !(this.looked && (this.found?.alignable || this.options?.align));
       Page.setWord(this.align, this.options?.align ? N_("Do not align") : N_("Align"));
       for (const made of [this.swap, this.align]) made.disabled = this.state === "checking";
@@ -75,8 +77,8 @@
       let line = "";
       if (this.missing && this.state !== "bad") {
         line = this.missing === "b"
-          ? _("B, before retouching, is missing. Drop the file that belongs to {name}.", { name: this.name })
-          : _("A, retouched, is missing. Drop the file that belongs to {name}.", { name: this.name });
+          ? _("B, before retouching, is missing: drop it, too.")
+          : _("A, retouched, is missing: drop it, too.");
       }
       if (this.state === "sending") line = _("Sending…");
       else if (this.state === "checking") {
