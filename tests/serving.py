@@ -139,7 +139,7 @@ def running(place: Path, **limits: float) -> Iterator[App]:
         process.wait(60)
 
 
-def until(what: Callable[[], Any], seconds: float = 120) -> Any:
+def until(what: Callable[[], Any], seconds: float = 300) -> Any:
     """Return the first true value of `what()`. Fails after so many seconds.
 
     Long enough for a machine with other work; waiting costs only a test that fails.
