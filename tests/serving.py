@@ -27,7 +27,8 @@ from unretouch.serve.server import serve
 from unretouch.serve.refusals import Limits
 from unretouch.settings.commands import ServeSettings
 folders = {name: Path(name) for name in ("checkpoints", "datasets", "results")}
-settings = ServeSettings(port=0, **{f"{name}_dir": path for name, path in folders.items()})
+folders = {f"{name}_dir": path for name, path in folders.items()}
+settings = ServeSettings(port=0, no_open=True, **folders)
 serve(settings, Limits(**json.loads(sys.argv[1])))
 """
 
@@ -138,7 +139,7 @@ def running(place: Path, **limits: float) -> Iterator[App]:
         process.wait(60)
 
 
-def until(what: Callable[[], Any], seconds: float = 120) -> Any:
+def until(what: Callable[[], Any], seconds: float = 300) -> Any:
     """Return the first true value of `what()`. Fails after so many seconds.
 
     Long enough for a machine with other work; waiting costs only a test that fails.

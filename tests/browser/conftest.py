@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from serving import App, running
 
 from unretouch.pixels.pair_pictures import error_map
 from unretouch.report.run_display import write_status, write_training_page
@@ -66,7 +67,7 @@ class Browser:
     def run(self, script: str, *values: Any) -> Any:
         return self.driver.execute_script(script, *values)
 
-    def until(self, script: str, *values: Any, seconds: float = 60) -> Any:
+    def until(self, script: str, *values: Any, seconds: float = 240) -> Any:
         """Wait until the script returns something true, and return it.
 
         Long enough for a machine with other work; waiting costs only a test that fails.
@@ -131,6 +132,15 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.urls()
     yield chromium
     assert chromium.errors() == []
+
+
+@pytest.fixture
+def app(browser: Browser, tmp_path: Path) -> Iterator[App]:
+    """The app, with its folders in `tmp_path`/app."""
+    with running(tmp_path / "app") as started:
+        yield started
+        # A page left open would ask the stopped server for news, and complain of its silence.
+        browser.driver.get("about:blank")
 
 
 def _face(seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:

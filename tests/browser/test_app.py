@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from serving import SOURCE, App, begin, running, until
+from serving import SOURCE, App, begin, until
 from short_runs import train, write_pairs
 from skimage.data import astronaut
 
@@ -40,14 +40,6 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-@pytest.fixture
-def app(browser: Any, tmp_path: Path) -> Any:
-    with running(tmp_path / "app") as started:
-        yield started
-        # A page left open would ask the stopped server for news, and complain of its silence.
-        browser.driver.get("about:blank")
-
-
 def drop(browser: Any, zone: str, *paths: Path) -> None:
     """Give files to a zone, as the file dialog does."""
     browser.find(f"#files-{zone}").send_keys("\n".join(str(path) for path in paths))
@@ -65,7 +57,7 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     drop(browser, "whole", files["odd"])
     browser.until("return document.querySelector('.entry[data-state=bad]')")
     assert "95" in browser.text(".entry .doubts")
-    browser.find(".entry button").click()
+    browser.find(".entry-actions button:last-child").click()
     browser.find("input[value=two]").click()
     names = ("얼굴 1", "둘<b>")
     drop(browser, "a", *[files[f"{name} A"] for name in names])

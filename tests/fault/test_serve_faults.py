@@ -129,7 +129,8 @@ def test_S1_a_chunk_in_the_moment_of_the_limit_does_not_lift_it(tmp_path: Path) 
         return {"type": "http.request", "body": b"x", "more_body": sent < 50}
 
     headers = [(b"content-type", b"image/png"), (b"content-length", b"50")]
-    request = Request({"type": "http", "method": "PUT", "headers": headers}, receive)
+    scope = {"type": "http", "method": "PUT", "headers": headers, "query_string": b""}
+    request = Request(scope, receive)
     limits = Limits(read_s=60, upload_s=0.02)
     with pytest.raises(Refused) as refused:
         asyncio.run(receive_picture(request, tmp_path, "a", limits))
@@ -250,13 +251,10 @@ def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) 
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
     refused = [
         (bomb(20_000, 20_000), PNG, 413),
-        (bomb(5_000, 5_000), PNG, 413),
+        (bomb(9_000, 9_000), PNG, 413),
         (svg, {"Content-Type": "image/svg+xml"}, 415),
         (svg, PNG, 415),
-        (picture(kind="GIF"), {"Content-Type": "image/gif"}, 415),
-        (picture(kind="GIF"), PNG, 415),
-        (picture(kind="TIFF"), PNG, 415),
-        (picture(kind="JPEG"), PNG, 415),
+        (b"8BPS" + bytes(100), PNG, 415),
         (b"<!doctype html><script>alert(1)</script>", JPEG, 415),
         (picture()[:-60], PNG, 422),
     ]

@@ -14,19 +14,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unretouch.base.errors import UsageError
+from unretouch.base.errors import DataError, UsageError
 from unretouch.base.messages import korean
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_check import Doubts
+from unretouch.pixels.pair_files import match_names
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
 from unretouch.serve.actions import number
+from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.pair_check import report
+from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import hosts
-from unretouch.serve.uploads import Drafts, without_metadata, write_untouched
+from unretouch.serve.uploads import (
+    Drafts,
+    PairPlace,
+    without_metadata,
+    write_pairs,
+    write_untouched,
+)
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked
@@ -231,21 +240,23 @@ def test_doubts_and_problems_are_messages_that_the_page_says_in_either_language(
     b = portrait[20:148, 150:278]
     a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
     cases: dict[str, Any] = {
-        "the same picture": put(tmp_path / "same", a=b, b=b),
         "sides swapped": put(tmp_path / "swapped", a=b, b=a),
         "is shifted by": put(tmp_path / "shifted", a=a, b=np.roll(b, 4, 1)),
-        "hardly the same picture": put(tmp_path / "unlike", a=a, b=portrait[300:428, 0:128]),
     }
     for said, found in cases.items():
         messages = [doubt["message"] for doubt in found["doubts"]]
         assert any(said in message for message in messages), said
         assert all(message in korean() for message in messages)
         assert found["swapped"] == (said == "sides swapped")
+    same: Any = put(tmp_path / "same", a=b, b=b)
+    unlike: Any = put(tmp_path / "unlike", a=a, b=portrait[300:428, 0:128])
+    assert "the same picture" in same["problem"]["message"]
+    assert unlike["problem"]["values"]["correlation"] < 0
     odd: Any = put(tmp_path / "odd", whole=b[:, :-1])
     assert odd["problem"]["values"] == {"width": 127}
     sizes: Any = put(tmp_path / "sizes", a=a, b=b[:-1])
     assert sizes["problem"]["values"] == {"a": "128 × 128", "b": "128 × 127"}
-    for refused in (odd, sizes):
+    for refused in (odd, sizes, same, unlike):
         assert refused["problem"]["message"] in korean()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "whole.png").write_bytes(b"nothing")
@@ -386,3 +397,160 @@ def test_an_end_that_no_page_words_is_told_as_it_is(tmp_path: Path) -> None:
     found = Runs(tmp_path).describe(run)
     assert (found["state"], found["reason"]) == ("failed", "")
     assert found["said"] == "face.png: cannot be read"
+
+
+def test_pairs_keep_the_names_they_came_with(tmp_path: Path) -> None:
+    """They find each other by the rule of the terminal; of two alike, each has its own file."""
+    draft = Drafts(tmp_path, Limits()).new()
+    named = {
+        1: ("a", "IMG_1-Edit.tif"), 2: ("a", "얼굴 둘.png"), 3: ("a", "lonely.png"),
+        4: ("b", "얼굴 둘.jpg"), 5: ("b", "IMG_1.jpg"), 6: ("whole", "img_1-edit.png"),
+    }  # fmt: skip
+    for at, (side, name) in named.items():
+        place = PairPlace(draft.folder / f"{at}", names={side: name})
+        place.folder.mkdir()
+        (place.folder / f"{side}.png").write_bytes(name.encode())
+        draft.pairs[at] = place
+    assert sorted(draft.bring_together()) == [(1, 5), (2, 4)]
+    assert draft.bring_together() == []
+    assert sorted(draft.pairs) == [1, 2, 3, 6]
+    assert (draft.folder / "1" / "b.png").read_bytes() == b"IMG_1.jpg"
+    assert [place.waits_for for _, place in sorted(draft.pairs.items())] == ["", "", "b", ""]
+    whole = [draft.pairs[at] for at in (1, 2, 6)]
+    for place in whole:
+        (place.folder / "pair.png").write_bytes(place.name.encode())
+    write_pairs(whole, tmp_path / "train")
+    kept = {file.name: file.read_bytes().decode() for file in (tmp_path / "train").iterdir()}
+    assert kept == {
+        "IMG_1-Edit.png": "IMG_1-Edit.tif",
+        "얼굴_둘.png": "얼굴 둘.png",
+        "img_1-edit_png.png": "img_1-edit.png",
+    }
+
+
+def test_a_pair_is_swapped_and_aligned(tmp_path: Path, portrait: np.ndarray) -> None:
+    b = portrait[0:256, 100:356]
+    a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)
+    cropped: Any = put(tmp_path / "cropped", a=b, b=a[:, 12:])  # the wrong way round, too
+    assert cropped["alignable"]
+    assert "Align" in cropped["problem"]["message"]
+    mended: Any = json.loads(report(tmp_path / "cropped", swapped=True, align=True))
+    assert "problem" not in mended
+    assert not mended["swapped"]
+    assert mended["width"] < 246
+    pair = images.read_rgb(tmp_path / "cropped" / "pair.png")
+    half = pair.shape[1] // 2
+    assert pair_check.detail_ratio(pair[:, :half], pair[:, half:]) < 1
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Runs of which trainings only seem to begin: `began` holds their words."""
+    found = Runs(tmp_path / "checkpoints")
+    began: list[list[str]] = []
+    monkeypatch.setattr(found, "_launch", lambda _run, words: began.append(words))
+    vars(found)["began"] = began
+    return found
+
+
+def test_a_training_waits_for_its_turn_and_begins_once(runs: Runs, tmp_path: Path) -> None:
+    began = vars(runs)["began"]
+    busy, second, third = (RunDir(tmp_path / "checkpoints", name) for name in "abc")
+    busy.prepare()
+    with run_lock(busy):
+        told(busy)
+        for run in (second, third):
+            with runs.starting():
+                runs.start(run, ["train", "--name", run.name])
+        assert [runs.condition(run).state for run in (second, third)] == ["waiting"] * 2
+        assert runs.describe(third)["before"] == 2
+        runs.start_next()
+        assert began == []
+        runs.stop(second)  # taken out of the line, it can go on later
+        assert runs.condition(second).state == "stopped"
+        assert runs.describe(second)["budget"]
+        with pytest.raises(Refused), runs.at_rest(third):
+            pass
+        with pytest.raises(Refused), runs.starting():
+            runs.start(busy, ["train"])
+    after = Runs(tmp_path / "checkpoints")  # the next app
+    assert after.condition(third).state == "waiting"
+    runs.start_next()
+    runs.start_next()
+    assert began == [["train", "--name", "c"]]
+
+
+def test_what_stands_in_the_line_is_a_training_or_nothing(tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    queue.put("one", ["train"])
+    lines = json.loads((tmp_path / "queue.json").read_text())
+    lines += [{"name": "evil", "words": ["export"], "since": 0, "held": False}, {"other": 1}]
+    (tmp_path / "queue.json").write_text(json.dumps(lines[:2]))
+    assert [waiting.name for waiting in queue.line()] == ["one"]
+    (tmp_path / "queue.json").write_text(json.dumps(lines))
+    assert queue.line() == []
+
+
+def test_a_deleted_run_comes_back_until_the_next_app(tmp_path: Path) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    run = RunDir(checkpoints, "sub/얼굴")
+    run.prepare()
+    run.config.write_text("{}")
+    first = DeletedRuns(checkpoints)
+    deleted = first.put(run)
+    assert not run.root.exists()
+    assert DeletedRuns(checkpoints).all() == []  # an app beside it takes nothing away
+    assert deleted.place.exists()
+    run.prepare()
+    with pytest.raises(Refused):
+        first.undo(deleted.id)
+    run.root.rename(tmp_path / "other")
+    assert first.undo(deleted.id).name == run.name
+    assert run.config.read_text() == "{}"
+    with pytest.raises(Refused):
+        first.undo(deleted.id)
+    place = first.put(run).place
+    first.close()
+    assert place.exists()
+    DeletedRuns(checkpoints)
+    assert not (tmp_path / "checkpoints-deleted").exists()
+
+
+def test_a_run_that_is_trained_or_holds_others_stays_where_it_is(
+    runs: Runs, tmp_path: Path
+) -> None:
+    outer, inner = (RunDir(tmp_path / "checkpoints", name) for name in ("sweep", "sweep/one"))
+    for run in (outer, inner):
+        run.prepare()
+    inner.config.write_text("{}")
+    with pytest.raises(Refused, match="sweep/one"), runs.at_rest(outer):
+        pass
+    with run_lock(inner), pytest.raises(Refused, match="trained"), runs.at_rest(inner):
+        pass
+    with runs.at_rest(inner), pytest.raises(DataError), run_lock(inner):
+        pass  # nor can a terminal begin to train it meanwhile
+
+
+def test_names_of_files_meet_as_in_the_terminal() -> None:
+    left = ["IMG_1-Edit.jpg", "IMG_2 (1).png", "c.png", "얼굴.png"]
+    right = ["IMG_1.jpg", "IMG_2.png", "d.png", "얼굴.png"]
+    assert sorted(match_names(left, right)) == [
+        ("IMG_1-Edit.jpg", "IMG_1.jpg"),
+        ("IMG_2 (1).png", "IMG_2.png"),
+        ("얼굴.png", "얼굴.png"),
+    ]
+    assert match_names(["a-Edit.png", "a-final.png"], ["a.png"]) == []  # it could be either
+
+
+def test_no_name_of_a_file_leads_out_of_the_folder_of_pairs(tmp_path: Path) -> None:
+    names = ["..", "../../x.png", "a/../b.png", "con.png", "x" * 255, "", ".htaccess", "a\0b.png"]
+    places = []
+    for at, name in enumerate([*names, *names]):
+        places.append(PairPlace(tmp_path / f"{at}", names={"whole": name}))
+        places[-1].folder.mkdir()
+        (places[-1].folder / "pair.png").write_bytes(b"")
+    write_pairs(places, tmp_path / "data" / "train")
+    written = list((tmp_path / "data").rglob("*.png"))
+    assert len(written) == len(places)
+    assert {path.parent for path in written} == {tmp_path / "data" / "train"}
+    assert not list(tmp_path.glob("*.png"))

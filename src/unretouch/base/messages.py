@@ -50,6 +50,11 @@ def _(template: str, **values: object) -> Message:
     return Message(template, values)
 
 
+def untranslated(text: str) -> Message:
+    """Return a message of what is said in English only."""
+    return Message("{text}", {"text": text})
+
+
 def N_(template: str) -> str:
     """Return `template`. Marks what becomes a message elsewhere, such as an entry of a table."""
     return template

@@ -82,6 +82,13 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
+NO_PICTURE = "is not a picture"
+
+
+class TooManyPixelsError(DataError):
+    """A picture has more pixels than the caller takes."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A decoded picture, upright, in file space, which is sRGB."""
@@ -271,7 +278,7 @@ def unread(path: Path) -> tuple[str, str]:
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
             return f"is {name}, which is not read", "Save it as TIFF or PNG"
-    return "is not a picture", f"Readable are {', '.join(FORMATS)}, HEIC"
+    return NO_PICTURE, f"Readable are {', '.join(FORMATS)}, HEIC"
 
 
 _KNOWN = {
@@ -289,7 +296,7 @@ _KNOWN = {
 def _refuse_size(image: Image.Image, path: Path, max_pixels: float) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise DataError(
+        raise TooManyPixelsError(
             f"is {width} x {height}, {width * height / 1e6:.0f} million pixels, "
             f"more than the {max_pixels / 1e6:g} million allowed",
             path,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,35 +106,64 @@ def match_folders(a: Path, b: Path) -> Found:
     folder is missing or empty, or no name is in both.
     """
     left, right = (_by_name(folder) for folder in (a, b))
-    both = [(path, right[key]) for key, path in left.items() if key in right]
-    rest_a = _by_stem({key: path for key, path in left.items() if key not in right})
-    rest_b = _by_stem({key: path for key, path in right.items() if key not in left})
-    problems: list[DataError] = []
-    for stem in sorted({*rest_a} & {*rest_b}):
-        if len(rest_a[stem]) == len(rest_b[stem]) == 1:
-            both.append((rest_a.pop(stem)[0], rest_b.pop(stem)[0]))
-    by_suffix, unclear = _met_by_suffix(rest_a, rest_b)
-    both += by_suffix
-    problems += unclear
-    for stem in sorted({*rest_a, *rest_b}):
-        ours, theirs = rest_a[stem], rest_b[stem]
+    met = _met(left, right)
+    problems = list(met.unclear)
+    for stem in sorted({*met.rest_a, *met.rest_b}):
+        ours, theirs = met.rest_a[stem], met.rest_b[stem]
         for files, other in ((ours, b), (theirs, a)):
             what = "fits several" if ours and theirs else "has no picture"
             problems += [DataError(f"{what} of the same name in {other}", path) for path in files]
-    if not both and not unclear:
+    if not met.both and not met.unclear:
         raise DataError(
             "no name is in both folders",
             f"{a} and {b}",
             f"The first are {next(iter(left))!r} and {next(iter(right))!r}; "
             "give the two pictures of a pair the same name",
         )
-    both.sort(key=lambda files: _key(files[0], a))
+    both = sorted(met.both, key=lambda files: _key(files[0], a))
     labels = names.unique_stems([first.relative_to(a) for first, _ in both])
     return Found(
         tuple(PairFiles(name, files) for name, files in zip(labels, both, strict=True)),
         tuple(problems),
-        _note(by_suffix),
+        _note(met.by_suffix),
     )
+
+
+def match_names(left: Iterable[str], right: Iterable[str]) -> list[tuple[str, str]]:
+    """Return which names of files on the `left` and on the `right` are those of a pair, by the same
+    rule as `match_folders`; what has no partner, or more than one, is left out. Of files of one
+    name on one side the first counts."""
+    sides = []
+    for words in (left, right):
+        known: dict[str, Path] = {}
+        for word in words:
+            known.setdefault(unicodedata.normalize("NFC", word), Path(word))
+        sides.append(known)
+    return [(str(a), str(b)) for a, b in _met(*sides).both]
+
+
+@dataclass(frozen=True)
+class _Met:
+    """Files that were brought together by their names, and the rest, by stems."""
+
+    both: list[tuple[Path, Path]]
+    by_suffix: list[tuple[Path, Path]]
+    """those of `both` that met without what was added to their names"""
+    unclear: list[DataError]
+    rest_a: defaultdict[str, list[Path]]
+    rest_b: defaultdict[str, list[Path]]
+
+
+def _met(left: dict[str, Path], right: dict[str, Path]) -> _Met:
+    """Bring files together; they are known by the path below the folder of their side, in NFC."""
+    both = [(path, right[key]) for key, path in left.items() if key in right]
+    rest_a = _by_stem({key: path for key, path in left.items() if key not in right})
+    rest_b = _by_stem({key: path for key, path in right.items() if key not in left})
+    for stem in sorted({*rest_a} & {*rest_b}):
+        if len(rest_a[stem]) == len(rest_b[stem]) == 1:
+            both.append((rest_a.pop(stem)[0], rest_b.pop(stem)[0]))
+    by_suffix, unclear = _met_by_suffix(rest_a, rest_b)
+    return _Met(both + by_suffix, by_suffix, unclear, rest_a, rest_b)
 
 
 def _met_by_suffix(

@@ -44,6 +44,8 @@ class RunDir:
         self.events = self.root / "events.jsonl"
         self.console = self.root / "console.txt"
         """What a training that the app began printed."""
+        self.note = self.root / "note.txt"
+        """What a person wrote beside the run."""
         self.lock = self.root / "run.lock"
         self.best = self.root / "best.json"
         """Which numbered weights have the least error so far, see history.read_best."""

@@ -29,16 +29,16 @@ from unretouch.serve.refusals import (
 from unretouch.serve.runs import continue_words, run_id, settings_of, start_words
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.uploads import (
-    OF_PAIRS,
     SIDES,
     PairPlace,
     check_headers,
+    name_sent,
     receive_picture,
     without_metadata,
     write_pairs,
     write_untouched,
 )
-from unretouch.settings.train import Direction, TrainSettings
+from unretouch.settings.train import TrainSettings
 from unretouch.tasks.apply.files import RECORDS
 
 LONGEST_JSON = 10_000
@@ -119,14 +119,11 @@ def begin(request: Request, asked: Json) -> Response:
     aim = str(asked.get("aim", "fit"))
     usable, untouched = draft.usable(), draft.usable(untouched=True) if aim != "fit" else []
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
-    direction: Direction = "BtoA" if asked.get("swapped") is True else "AtoB"
-    run = _new_run(state, str(asked.get("name", "")))
+    run = new_run(state, str(asked.get("name", "")))
     dataroot = names.inside(state.datasets, run.name)
     also = dataroot / "untouched" if untouched else None
-    words = start_words(
-        preset, minutes, dataroot, run.name, state.checkpoints, direction, aim, also
-    )
-    with state.runs.none_training():
+    words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, "AtoB", aim, also)
+    with state.runs.starting():
         if run.root.exists() or dataroot.exists():
             message = _(
                 "There is already a run or a folder of pairs named {name}. Choose another name.",
@@ -143,11 +140,12 @@ def begin(request: Request, asked: Json) -> Response:
     return JSONResponse({"id": run_id(run.name)}, 201)
 
 
-def _new_run(state: AppState, name: str) -> RunDir:
-    """Return the folder of a run to be. Raises Refused 400 for a name that none can have here."""
+def new_run(state: AppState, name: str, parent: str = "") -> RunDir:
+    """Return the folder of a run to be, in that of `parent`. Raises Refused 400 for a name that
+    none can have here."""
     try:
-        run = RunDir(state.checkpoints, name)
-        if "/" in run.name:  # it might lie in another run, where nobody looks for one
+        run = RunDir(state.checkpoints, f"{parent}/{name}" if parent else name)
+        if "/" in name:  # it might lie in another run, where nobody looks for one
             raise UsageError("'/' is for runs made in a terminal", name)
     except UnretouchError as error:
         raise Refused(400, _("This name cannot be used: {text}", text=str(error))) from None
@@ -165,8 +163,12 @@ def go_on(request: Request, asked: Json) -> Response:
     """Train a run further, to its end or for `more` minutes or epochs beyond it."""
     state, run = state_of(request), run_of(request)
     more = number(asked, "more") if "more" in asked else None
-    words = continue_words(_settings(run), run.name, state.checkpoints, more)
-    with state.runs.none_training():
+    waiting = state.runs.queue.get(run.name)
+    if waiting is not None and not run.config.is_file():
+        words = waiting.words  # it has never begun
+    else:
+        words = continue_words(_settings(run), run.name, state.checkpoints, more)
+    with state.runs.starting():
         state.runs.start(run, words)
     return JSONResponse({}, 202)
 
@@ -197,7 +199,7 @@ async def restore(request: Request) -> Response:
             prefix="job-", dir=state.folder, ignore_cleanup_errors=True
         ) as made_for_it:
             folder = Path(made_for_it)
-            picture = await receive_picture(request, folder, "photo", state.limits)
+            picture = await receive_picture(request, folder, "photo", state.limits, raw=True)
             words = [
                 *("apply", str(run.root), str(picture.path), "--out", str(folder / "out")),
                 *("--format", "png"),
@@ -236,13 +238,6 @@ async def verify(request: Request) -> Response:
     return await _command(request, words, f"reports/verify/{run_id(run.name)}/")
 
 
-async def compare(request: Request) -> Response:
-    """Compare all runs and write the page of the comparison."""
-    state = state_of(request)
-    folders = ["--checkpoints_dir", str(state.checkpoints), "--out", str(state.comparison)]
-    return await _command(request, ["compare", *folders], "reports/compare/")
-
-
 async def _command(request: Request, words: list[str], page: str) -> Response:
     worker = state_of(request).worker
     async with worker.place():
@@ -266,28 +261,39 @@ async def add_side(request: Request) -> Response:
     if side not in SIDES:
         raise Refused(404, NOT_THERE)
     limits = state.limits
-    check_headers(request, limits, OF_PAIRS)
+    check_headers(request, limits)
     place = state.drafts.place(request.path_params["draft"], request.path_params["pair"], side)
     for old in place.folder.glob(f"{side}.*"):
         old.unlink()
-    place.found = None
-    picture = await receive_picture(request, place.folder, side, limits, OF_PAIRS)
+    place.names.pop(side, None)
+    place.found, place.align = None, False
+    held = 2 if side == "whole" else 1
+    picture = await receive_picture(request, place.folder, side, limits, sides=held)
+    place.names[side] = name_sent(request)
     return JSONResponse({"width": picture.width, "height": picture.height}, 201)
 
 
 async def look_at(request: Request) -> Response:
-    """Check a pair or an untouched photo; where it is to be a pair, simulate its retouch first."""
+    """Check a pair or an untouched photo; where it is to be a pair, simulate its retouch first.
+
+    `swapped` and `align` say what is to be done to the pair from now on.
+    """
     state, place = state_of(request), _pair(request)
+    asked = await read_json(request)
+    place.swapped = asked.get("swapped", place.swapped) is True
+    place.align = asked.get("align", place.align) is True
+    words = [str(place.folder), *(["swapped"] if place.swapped else [])]
+    words += ["align"] if place.align else []
     async with state.worker.place():
-        place.found = json.loads(await state.worker.run(request, [str(place.folder)], PAIR_CHECK))
+        place.found = json.loads(await state.worker.run(request, words, PAIR_CHECK))
     return JSONResponse(place.found)
 
 
-async def thumbnail(request: Request) -> Response:
-    """A small picture of one side of a pair."""
-    side = request.path_params["side"]
-    path = _pair(request).folder / f"thumbnail_{side}.png"
-    if side not in ("a", "b") or not path.is_file():
+async def small_picture(request: Request) -> Response:
+    """A small picture of one side of a pair, or one to look at closely."""
+    kind, side = request.path_params["kind"], request.path_params["side"]
+    path = _pair(request).folder / f"{kind}_{side}.png"
+    if kind not in ("thumbnail", "view") or side not in ("a", "b") or not path.is_file():
         raise Refused(404, NOT_THERE)
     return FileResponse(path, media_type="image/png")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from functools import cache
@@ -15,6 +16,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
+from unretouch.pixels import images
+from unretouch.pixels.file_kind import RAW
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
@@ -39,7 +42,8 @@ _POLICY = POLICY.partition("; frame-ancestors")[0]
 
 def _page(template: str, **values: Any) -> HTMLResponse:
     templates = environment(_POLICY, "unretouch.serve")
-    return HTMLResponse(templates.get_template(template).render(**values))
+    endings = {"endings": " ".join(sorted(images.EXTENSIONS)), "raw": " ".join(sorted(RAW))}
+    return HTMLResponse(templates.get_template(template).render(**endings, **values))
 
 
 async def home(request: Request) -> Response:
@@ -110,7 +114,7 @@ def status(request: Request) -> Response:
         return Response("", media_type="text/javascript")  # nothing is known yet
     condition = runs.condition(run)
     record = {**record, "state": condition.state}
-    if condition.active or condition.reason in ("gone", "failed"):
+    if condition.active or condition.reason in ("gone", "failed", "waiting"):
         record["stop_reason"] = condition.reason
     text = f"window.unretouchStatus({script_json(record)});\n"
     return Response(text, media_type="text/javascript")
@@ -134,9 +138,9 @@ def report(request: Request) -> Response:
     """A file of a report: of a test or of verify."""
     run, kind = run_of(request), request.path_params["kind"]
     if kind == "test":
-        return _report_file(_test_folder(state_of(request), run), request)
+        return _report_file(_test_folder(state_of(request), run), request, run)
     if kind == "verify":
-        return _report_file(run.root / "verify", request)
+        return _report_file(run.root / "verify", request, run)
     raise Refused(404, NOT_THERE)
 
 
@@ -151,7 +155,8 @@ def _test_folder(state: AppState, run: RunDir) -> Path:
     return state.results.joinpath(*run.name.split("/"), names.file_stem(f"{phase}_latest"))
 
 
-def _report_file(folder: Path, request: Request) -> Response:
+def _report_file(folder: Path, request: Request, run: RunDir | None = None) -> Response:
+    """Return a file of a report; its page with ways back, to all runs and to `run`."""
     wanted = request.path_params["path"] or "index.html"
     parts = wanted.split("/")
     if any(part in ("", ".", "..") or not part.isprintable() or "\\" in part for part in parts):
@@ -164,7 +169,21 @@ def _report_file(folder: Path, request: Request) -> Response:
     if not found or path.suffix not in TYPES:
         raise Refused(404, NOT_THERE)
     headers = {"Content-Security-Policy": REPORT_POLICY}
+    if path.suffix == ".html":
+        text = path.read_text("utf-8", errors="replace")
+        return HTMLResponse(_with_ways_back(text, request, run), headers=headers)
     return FileResponse(path, media_type=TYPES[path.suffix], headers=headers)
+
+
+def _with_ways_back(text: str, request: Request, run: RunDir | None) -> str:
+    """Return a page that was written for the disk, with links into the app at its head."""
+    at = re.search("<main[^>]*>", text) or re.search("<body[^>]*>", text)
+    if at is None:
+        return text
+    up = "../" * request.url.path.split("/reports/", 1)[1].count("/") + "../"
+    template = environment(_POLICY, "unretouch.serve").get_template("ways_back.html")
+    links = template.render(up=up, run=run and run_id(run.name), name=run and run.name)
+    return f"{text[: at.end()]}\n{links}\n{text[at.end() :]}"
 
 
 async def asset(request: Request) -> Response:

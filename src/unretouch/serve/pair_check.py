@@ -1,15 +1,16 @@
 """Look at one pair that was dropped on the page: make it whole, and say what is doubtful.
 
-    python -m unretouch.serve.pair_check PLACE    prints what `report` returns
+    python -m unretouch.serve.pair_check PLACE [swapped] [align]    prints what `report` returns
 
 PLACE holds `whole`, or `a` and `b`, or `photo` (untouched: its retouch is simulated), each with an
-ending. Written are pair.png, A left and B right, and two small pictures for the page. Or it holds
-`untouched`, a photo beside the pairs, of which are written plain.png, its pixels alone, and a small
-picture.
+ending. Written are pair.png, A left and B right, and of each side a small picture for the page and
+one to look at closely. Or it holds `untouched`, a photo beside the pairs, of which are written
+plain.png, its pixels alone, and such pictures. `swapped` changes the sides, `align` moves A onto B.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from unretouch.base.errors import DataError
-from unretouch.base.messages import Message, _
+from unretouch.base.messages import Message, _, untranslated
 from unretouch.pixels import images, pair_check
+from unretouch.pixels.alignment import UNLIKE, alignable, aligned, placed
 from unretouch.pixels.movement import LENSES
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import pictures_of, sides
@@ -27,56 +29,75 @@ from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask
 from unretouch.pixels.spaces import Rgb, at_most, eight
 from unretouch.tasks.pair import simulated
 
-THUMBNAIL = 480
-"""Pixels of the longer side of the small pictures."""
+SMALL = {"thumbnail": 480, "view": 1600}
+"""Pictures of a side for the page, and the pixels of their longer side."""
 
 
-def report(place: Path) -> str:
+def report(place: Path, swapped: bool = False, align: bool = False) -> str:
     """Return JSON: {"problem": ...} or the figures of the pair with a list of `doubts`.
 
-    A doubt or problem is a message as the page takes it.
+    A doubt or problem is a message as the page takes it. `alignable` tells that `align` would bring
+    the sides together, `pictures` is a digest of both.
     """
     try:
-        told = _looked_at(place)
+        told = _looked_at(place, swapped, align)
     except DataError as error:
-        told = _problem(_plain(_told(error)))
+        told = _problem(untranslated(_told(error)))
     return json.dumps(told, ensure_ascii=False)
 
 
-def _looked_at(place: Path) -> dict[str, Any]:
+def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
     if untouched := _file(place, "untouched"):
         return _photo_looked_at(place, untouched)
+    notes: list[Message] = []
     if photo := _file(place, "photo"):
-        a, b, notes = simulated(photo, "photo")
+        a, b, told = simulated(photo, "photo")
     else:
         found = tuple(path for side in ("whole", "a", "b") if (path := _file(place, side)))
         files = PairFiles("pair", found)
         pictures = pictures_of(files)
-        if problem := _unequal([picture.rgb for picture in pictures]):
+        told = pair_check.conversions(pictures)
+        if problem := _unhalved(pictures):
             return _problem(problem)
-        a, b = sides(files, pictures)
-        notes = pair_check.conversions(pictures)
-    images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
-    for name, side in (("a", a), ("b", b)):
-        images.write_png(place / f"thumbnail_{name}.png", eight(at_most(side, THUMBNAIL)))
+        a, b = sides(files, pictures, of_one_size=False)
+        if swapped:
+            a, b = b, a
+        _write_small(place, a=a, b=b)
+        if align:
+            both = aligned(a, b, "")
+            a, b = both.a, both.b
+            notes.append(_("Aligned: A was moved onto B, and both were cut to what both show."))
+        elif a.shape != b.shape:
+            return _unequal(a, b)
     doubts = pair_check.doubts(a, b, "AtoB")
-    said = [_plain(note) for note in notes] + _said(doubts)
+    _write_small(place, a=a, b=b)
+    if problem := _no_pair(doubts):
+        return _problem(problem)
+    images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
+    said = [*notes, *map(untranslated, told), *_said(doubts)]
     return {
         "width": a.shape[1],
         "height": a.shape[0],
         "difference": pair_check.mean_difference(a, b),
         "doubts": [message.record() for message in said],
         "swapped": doubts.detail_ratio is not None,
+        "alignable": bool(doubts.misplaced) and _alignable(a, b),
+        "pictures": hashlib.sha256(a.data).hexdigest() + hashlib.sha256(b.data).hexdigest(),
     }
+
+
+def _write_small(place: Path, **sides: Rgb) -> None:
+    for name, side in sides.items():
+        for kind, size in SMALL.items():
+            images.write_png(place / f"{kind}_{name}.png", eight(at_most(side, size)), effort=1)
 
 
 def _photo_looked_at(place: Path, file: Path) -> dict[str, Any]:
     picture = images.read(file)
-    small = eight(at_most(picture.rgb, THUMBNAIL))
     images.write_png(place / "plain.png", picture.rgb)
-    images.write_png(place / "thumbnail_b.png", small)
-    said = [_plain(note) for note in picture.notes]
-    if skin_mask(small).mean() < LITTLE_SKIN:
+    _write_small(place, b=picture.rgb)
+    said = [untranslated(note) for note in picture.notes]
+    if skin_mask(eight(at_most(picture.rgb, SMALL["thumbnail"]))).mean() < LITTLE_SKIN:
         said.append(_("No skin was found. Is it like the portraits that are to be restored?"))
     height, width = picture.rgb.shape[:2]
     doubts = [message.record() for message in said]
@@ -89,8 +110,6 @@ def _file(place: Path, stem: str) -> Path | None:
 
 def _said(doubts: pair_check.Doubts) -> list[Message]:
     """Return what the page says of the doubts: pair_check.warnings_for speaks of flags."""
-    if doubts.same:
-        return [_("A and B are the same picture: there is nothing to learn from it.")]
     if doubts.correlation is not None:
         correlation = round(doubts.correlation, 2)
         return [
@@ -169,15 +188,39 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     return said
 
 
-def _unequal(pictures: list[Rgb]) -> Message | None:
-    """Return why sides of one size cannot be had: `sides` says so in English only."""
-    width = pictures[0].shape[1]
+def _no_pair(doubts: pair_check.Doubts) -> Message | None:
+    """Return why nothing can be learnt from two sides, whoever brought them together."""
+    if doubts.same:
+        return _("A and B are the same picture: there is nothing to learn from it.")
+    if doubts.correlation is not None and doubts.correlation < pair_check.NO_PAIR:
+        return _(
+            "A and B are two different pictures (correlation {correlation}), so it is no pair.",
+            correlation=round(doubts.correlation, 2),
+        )
+    return None
+
+
+def _unhalved(pictures: list[images.Picture]) -> Message | None:
+    """Return why a picture does not halve: `sides` says so in English only."""
+    width = pictures[0].rgb.shape[1]
     if len(pictures) == 1 and width % 2:
         return _("It is {width} pixels wide, which does not halve into A and B.", width=width)
-    if pictures[0].shape != pictures[-1].shape:
-        a, b = (f"{picture.shape[1]} × {picture.shape[0]}" for picture in pictures)
-        return _("A is {a}, B is {b}: both must have one size.", a=a, b=b)
     return None
+
+
+def _unequal(a: Rgb, b: Rgb) -> dict[str, Any]:
+    sizes = {side: f"{rgb.shape[1]} × {rgb.shape[0]}" for side, rgb in (("a", a), ("b", b))}
+    if _alignable(a, b):
+        align = _(
+            "A is {a}, B is {b}. Align them: what only one of them shows is cut off.", **sizes
+        )
+        return {**_problem(align), "alignable": True}
+    return _problem(_("A is {a}, B is {b}: both must have one size.", **sizes))
+
+
+def _alignable(a: Rgb, b: Rgb) -> bool:
+    lies = placed(a, b)
+    return lies is not None and lies.agreement >= UNLIKE and alignable(lies.straight)
 
 
 def _problem(message: Message) -> dict[str, Any]:
@@ -191,10 +234,5 @@ def _told(error: DataError) -> str:
     return f"{side} {text}" if side in ("A", "B") else text
 
 
-def _plain(text: str) -> Message:
-    """Return what is said in English only."""
-    return Message("{text}", {"text": text})
-
-
 if __name__ == "__main__":
-    print(report(Path(sys.argv[1])))
+    print(report(Path(sys.argv[1]), "swapped" in sys.argv[2:], "align" in sys.argv[2:]))

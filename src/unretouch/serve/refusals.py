@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import Message, _
+from unretouch.pixels.images import MAX_PIXELS
 
 RETRY_AFTER_S = 10
 """What a browser is told when too many wait."""
@@ -27,9 +28,10 @@ NO_CONFIG = _("This run has no config.json: another program made it.")
 class Limits:
     """The limits of one app; the last two are settings of `unretouch serve`."""
 
-    upload_bytes: int = 100_000_000
-    pixels: int = 24_000_000
-    """of one picture, found before any pixel is decoded"""
+    upload_bytes: int = 500_000_000
+    """a TIFF of 60 megapixels with 16 bits has 360 million"""
+    pixels: int = MAX_PIXELS
+    """of one side of a pair, or of a photograph, found before any pixel is decoded"""
     pairs: int = 40
     """in one set"""
     drafts: int = 8

@@ -13,18 +13,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from unretouch.base.errors import CheckpointError
+from unretouch.base import durable, locks
+from unretouch.base.errors import CheckpointError, DataError, UnretouchError
 from unretouch.base.messages import _
 from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import STOP_REASONS, State, condition_of, holder
 from unretouch.runs.status import gain, share_of
+from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import (
@@ -43,6 +45,8 @@ MINUTES = (0.01, 1440.0)
 AIMS = ("fit", "restore")
 """What a run may be for: the photos of its pairs, or others."""
 NOT_TRAINED = _("It is not being trained now.")
+LONGEST_NOTE = 2000
+"""Characters."""
 _LAST_LINES = 12
 _CALL = ("window.unretouchStatus(", ");")
 
@@ -54,9 +58,9 @@ Status = dict[str, Any]
 class Condition:
     """How a run stands; `said` is what the program last printed, where it failed."""
 
-    state: State
+    state: State | Literal["waiting"]
     reason: str = ""
-    """a word that the pages know: of STOP_REASONS, checking, gone or failed"""
+    """a word that the pages know: of STOP_REASONS, waiting, checking, gone or failed"""
     said: str = ""
 
     @property
@@ -72,6 +76,7 @@ class Runs:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._begun: dict[str, float] = {}
         self._known: dict[Path, tuple[tuple[int, int], Status | None]] = {}
+        self.queue = Queue(checkpoints)
         # Held from the look for another training to the start: two requests may come at once.
         self._starting = threading.Lock()
 
@@ -115,6 +120,11 @@ class Runs:
             if not page or (alive and _modified(_status_file(run)) < self._begun[run.name]):
                 return Condition("starting")
             return Condition("running", "checking" if told.state == "finished" else "")
+        waiting = self.queue.get(run.name)
+        if waiting is not None and not waiting.held:
+            return Condition("waiting", "waiting")
+        if waiting is not None and not run.config.is_file():
+            return Condition("stopped")  # taken out of the line before it ever began
         if process is not None and process.returncode not in child.NO_FAILURE:
             return Condition("failed", "failed", _tail(run.console))
         if told.state != "unfinished":
@@ -133,6 +143,8 @@ class Runs:
         budget = None
         if settings is not None:
             budget = "epochs" if settings.minutes is None else "minutes"
+        elif self.queue.get(run.name):
+            budget = "minutes"  # it has not begun; its words are in the line
         previews = status.get("previews")
         pairs = previews[-1].get("pairs", []) if previews else []
         error, identity = (
@@ -151,32 +163,90 @@ class Runs:
             "gain": gain(error, identity) if identity else None,
             "estimated": any(pair.get("estimated") for pair in pairs),
             "picture": _picture(pairs[0]) if pairs else None,
+            "before": self._before(run),
+            "note": _note(run),
+            "epochs": run.numbered_epochs(),
         }
 
     # --- its training
 
     @contextmanager
-    def none_training(self) -> Iterator[None]:
-        """Nothing else begins to train meanwhile. Raises Refused 409 where anything does."""
+    def starting(self) -> Iterator[None]:
+        """Nothing else begins to train meanwhile, is renamed or deleted."""
         with self._starting:
-            for run in self.all():
-                if self.condition(run).active:
-                    message = _(
-                        "{name} is being trained. Stop it first: two at once only slow each other "
-                        "down.",
-                        name=run.name,
-                    )
-                    raise Refused(409, message)
+            yield
+
+    @contextmanager
+    def at_rest(self, run: RunDir) -> Iterator[None]:
+        """Nobody trains `run` meanwhile, here or in a terminal. Raises Refused 409 where somebody
+        does, where it waits to be trained, or where other runs lie in its folder."""
+        with self._starting, ExitStack() as held:
+            condition = self.condition(run)
+            if condition.active:
+                raise Refused(409, _("{name} is being trained. Stop it first.", name=run.name))
+            if condition.state == "waiting":
+                message = _(
+                    "{name} waits to be trained. Take it out of the line first.", name=run.name
+                )
+                raise Refused(409, message)
+            inner = next((r.name for r in self.all() if r.name.startswith(f"{run.name}/")), None)
+            if inner is not None:
+                message = _("Another run lies in its folder: {name}", name=inner)
+                raise Refused(409, message)
+            # Windows moves no folder in which a file is open, that of a training neither.
+            if os.name != "nt":
+                held.enter_context(locks.held(run.lock, lambda: DataError("is in use", run.root)))
             yield
 
     def start(self, run: RunDir, words: list[str]) -> None:
-        """Begin to train, or go on, within `none_training`. The process survives this one. Raises
-        DiskError."""
+        """Begin to train, or go on, within `starting`; or wait in the line where another run is
+        being trained: two at once only slow each other down. Raises DiskError, Refused 409 where
+        it is being trained itself."""
+        if self.condition(run).active:
+            raise Refused(409, _("{name} is being trained. Stop it first.", name=run.name))
+        if self._training():
+            durable.make_folder(run.root)
+            durable.append_text(run.console, "")  # it makes a run of the folder
+            self.queue.put(run.name, words)
+        else:
+            self.queue.take(run.name)
+            self._launch(run, words)
+
+    def start_next(self) -> None:
+        """Begin the training that has waited longest, if none is under way. Raises DiskError."""
+        if not self.queue.line():
+            return
+        with self._starting:
+            there = {run.name: run for run in self.all()}
+            line = [waiting for waiting in self.queue.line() if waiting.name in there]
+            if line and not self._training() and (next_ := self.queue.take(line[0].name)):
+                try:
+                    self._launch(there[next_.name], next_.words)
+                except UnretouchError:
+                    self.queue.put(next_.name, next_.words)
+                    self.queue.hold(next_.name)
+                    raise
+
+    def _training(self) -> bool:
+        return any(self.condition(run).active for run in self.all())
+
+    def _launch(self, run: RunDir, words: list[str]) -> None:
+        """Begin to train; the process survives this one. Raises DiskError."""
         self._begun[run.name] = time.time()
         self._processes[run.name] = start_training(run, words, "lives_on")
 
+    def _before(self, run: RunDir) -> int | None:
+        """Return how many runs are trained before this one; None where it does not wait."""
+        names = [waiting.name for waiting in self.queue.line()]
+        return names.index(run.name) + 1 if run.name in names else None
+
     def stop(self, run: RunDir) -> None:
-        """Ask for what Ctrl+C asks: finish the step, save, end. Raises Refused 409."""
+        """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Raises
+        Refused 409."""
+        waiting = self.queue.get(run.name)
+        if waiting is not None and not waiting.held:
+            self.queue.hold(run.name)
+            return
         process = self._processes.get(run.name)
         pid = process.pid if process and process.poll() is None else holder(run)
         if pid is None:
@@ -247,6 +317,13 @@ def _picture(pair: dict[str, Any]) -> str | None:
     """Return the newest picture of a pair: of a large one, mostly, a part at 1:1."""
     parts = [pair, *pair.get("places", ())]
     return next((part["fake_B"] for part in parts if part.get("fake_B")), None)
+
+
+def _note(run: RunDir) -> str:
+    try:
+        return run.note.read_text("utf-8", errors="replace")[:LONGEST_NOTE]
+    except OSError:
+        return ""
 
 
 def _tail(path: Path) -> str:

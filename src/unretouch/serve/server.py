@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
+import sys
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,8 +16,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from unretouch.base.errors import ExitCode, UsageError
-from unretouch.serve import actions, pages
+from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+from unretouch.serve import actions, comparing, draft_actions, pages, run_actions
 from unretouch.serve.refusals import ANSWERS, Limits
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
@@ -45,18 +48,31 @@ ROUTES = (
     Route("/api/runs/{run}/apply", actions.restore, methods=["PUT"]),
     Route("/api/runs/{run}/test", actions.test, methods=["POST"]),
     Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
-    Route("/api/compare", actions.compare, methods=["POST"]),
+    Route("/api/runs/{run}/rename", run_actions.rename, methods=["POST"]),
+    Route("/api/runs/{run}/note", run_actions.note, methods=["POST"]),
+    Route("/api/runs/{run}/delete", run_actions.delete, methods=["POST"]),
+    Route("/api/deleted", run_actions.deleted, methods=["GET"]),
+    Route("/api/deleted/{deleted}/undo", run_actions.undo, methods=["POST"]),
+    Route("/api/disk", run_actions.disk, methods=["GET"]),
+    Route("/api/demo", run_actions.demo, methods=["POST"]),
+    Route("/api/compare", comparing.compare, methods=["POST"]),
     # pairs for a new run
     Route("/api/drafts", actions.new_draft, methods=["POST"]),
     Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),
     Route("/api/drafts/{draft}/{pair:int}/check", actions.look_at, methods=["POST"]),
-    Route("/api/drafts/{draft}/{pair:int}/thumbnail/{side}", actions.thumbnail),
+    Route("/api/drafts/{draft}", draft_actions.gathered, methods=["GET"]),
+    Route("/api/drafts/{draft}", draft_actions.forget, methods=["DELETE"]),
+    Route("/api/drafts/{draft}/partners", draft_actions.bring_together, methods=["POST"]),
+    Route("/api/drafts/{draft}/pairs-of/{run}", draft_actions.take_pairs_of, methods=["POST"]),
+    Route("/api/drafts/{draft}/{pair:int}/{kind}/{side}", actions.small_picture),
     Route("/api/drafts/{draft}/{pair:int}/{side}", actions.add_side, methods=["PUT"]),
 )
 
 CONNECTIONS = 64
 GRACE_S = 3
 """For answers under way when the app ends."""
+LINE_S = 2
+"""Between two looks at whether the next training can begin."""
 
 
 def serve(settings: ServeSettings, limits: Limits | None = None) -> int:
@@ -76,8 +92,9 @@ def serve(settings: ServeSettings, limits: Limits | None = None) -> int:
         def told() -> None:
             print(f"open {address}", flush=True)
             print("Ctrl+C ends the app; a training goes on, and is found next time", flush=True)
-            if settings.open:
-                webbrowser.open(address)
+            if not settings.no_open and _has_a_screen():
+                # Apart: some browsers hold on to whoever starts them.
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
         config = uvicorn.Config(
             app,
@@ -113,14 +130,26 @@ def _app(state: AppState) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        line = asyncio.create_task(_keep_the_line(state))
         try:
             yield
         finally:
+            line.cancel()
             state.close()
 
     app = Starlette(routes=list(ROUTES), lifespan=lifespan, exception_handlers=ANSWERS)
     app.state.unretouch = state
     return app
+
+
+async def _keep_the_line(state: AppState) -> None:
+    """Begin one waiting training after the other."""
+    while True:
+        try:
+            await asyncio.to_thread(state.runs.start_next)
+        except (UnretouchError, OSError) as error:  # a full disk: what waits stays listed
+            print(f"unretouch: {error}", file=sys.stderr, flush=True)
+        await asyncio.sleep(LINE_S)
 
 
 class _Server(uvicorn.Server):
@@ -134,6 +163,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+
+def _has_a_screen() -> bool:
+    # Without one, Linux would open a browser of text, which takes over the terminal.
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

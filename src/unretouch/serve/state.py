@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
-import stat
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import portalocker
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from unretouch.base import locks
 from unretouch.base.messages import _
 from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
+from unretouch.serve.deleted import DeletedRuns
+from unretouch.serve.left_behind import LOCK, remove_left_behind
 from unretouch.serve.refusals import Limits, Refused, did_not_work
 from unretouch.serve.runs import Runs
 from unretouch.serve.uploads import Drafts
@@ -27,7 +26,6 @@ from unretouch.settings.commands import ServeSettings
 
 _PRIVATE = "unretouch-serve-"
 """How the names of private folders begin."""
-_LOCK = "lock"
 
 
 class AppState:
@@ -45,16 +43,27 @@ class AppState:
         self.datasets = settings.datasets_dir.resolve()
         self.results = settings.results_dir.resolve()
         self.comparison = self.results / "comparison"
-        _remove_left_behind()
+        remove_left_behind(Path(tempfile.gettempdir()), _PRIVATE)
         self.folder = Path(tempfile.mkdtemp(prefix=_PRIVATE))
-        self._lock = portalocker.Lock(self.folder / _LOCK, mode="a", timeout=0)
+        self._lock = portalocker.Lock(self.folder / LOCK, mode="a", timeout=0)
         self._lock.acquire()
         self.runs = Runs(self.checkpoints)
+        self.deleted = DeletedRuns(self.checkpoints)
         self.drafts = Drafts(self.folder, self.limits)
         self.worker = Worker(self.folder, self.limits)
 
+    @contextlib.contextmanager
+    def at_rest(self, run: RunDir) -> Iterator[None]:
+        """Nothing is done with the folder of `run` meanwhile. Raises Refused 409 where something
+        is: see Runs.at_rest."""
+        if self.worker.busy:
+            raise Refused(409, _("A photo or a report is being made. Try again when that is done."))
+        with self.runs.at_rest(run):
+            yield
+
     def close(self) -> None:
         """Remove the private folder."""
+        self.deleted.close()
         self._lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -68,27 +77,6 @@ def state_of(request: Request) -> AppState:
 def run_of(request: Request) -> RunDir:
     """Return the run that the address names by its id. Raises Refused 404."""
     return state_of(request).runs.get(request.path_params["run"])
-
-
-def _remove_left_behind() -> None:
-    """Remove folders of apps that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PRIVATE}*"):
-        if _is_ours(folder) and _is_abandoned(folder / _LOCK):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-    return stat.S_ISDIR(found.st_mode) and mine
-
-
-def _is_abandoned(lock: Path) -> bool:
-    # Without a lock, the folder is being made just now.
-    return lock.is_file() and not locks.is_held(lock)
 
 
 # --- the worker
@@ -105,6 +93,11 @@ class Worker:
         self._limits = limits
         self._turn = asyncio.Lock()
         self._taken = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is done, or waits for it."""
+        return self._taken > 0
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:

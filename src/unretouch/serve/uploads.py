@@ -1,9 +1,9 @@
 """Pictures that a browser sends, and the pairs for a new run that are gathered of them.
 
-A picture is the raw body of a request, its size known beforehand, under a name of ours.
-
-No form, no multipart, no file name: what a client calls its file is never seen here. And what a
-picture tells beside its pixels does not go back.
+A picture is the raw body of a request, its size known beforehand, under a name of ours: no form, no
+multipart. What a person calls a file comes beside it, is kept as a word, and only its ending takes
+part in a path, where it is one of those known. What a picture tells beside its pixels does not go
+back.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import secrets
 import shutil
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
 from starlette.requests import ClientDisconnect, Request
 
-from unretouch.base import durable
-from unretouch.base.messages import Message, _
+from unretouch.base import durable, names
+from unretouch.base.errors import DataError
+from unretouch.base.messages import Message, _, untranslated
+from unretouch.pixels import images, photos
+from unretouch.pixels.file_kind import kind_of
+from unretouch.pixels.pair_files import match_names
 from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Refused
 
-FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
-"""What a browser can show."""
-OF_PAIRS = {**FORMATS, "image/tiff": "TIFF"}
-"""What pairs come in: the page shows small pictures of them."""
-ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif"}
+LONGEST_NAME = 255
+"""Characters of a file's name that are kept."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _OF_THE_PIXELS = frozenset(
@@ -41,9 +41,9 @@ _OF_THE_PIXELS = frozenset(
 )  # fmt: skip
 """Chunks of a PNG that belong to its pixels: all others may tell of camera, time or place."""
 
-NO_PICTURE = _("This is not a PNG, JPEG or WebP picture.")
-NO_SIDE = _("This is not a PNG, JPEG, WebP or TIFF picture.")
+NO_PICTURE = _("This is not a picture that can be read. Save it as PNG, JPEG or TIFF.")
 CUT_SHORT = _("The file did not arrive completely.")
+RAW_PAIR = _("RAW is not taken for pairs. Save it as TIFF or PNG.")
 
 
 @dataclass(frozen=True)
@@ -51,52 +51,52 @@ class Picture:
     """A picture that lies in a private folder, not decoded yet."""
 
     path: Path
-    width: int
-    height: int
+    width: int | None
+    height: int | None
+    """None where only its decoder can tell: of RAW, HEIC and AVIF"""
 
 
 async def receive_picture(
-    request: Request,
-    folder: Path,
-    stem: str,
-    limits: Limits,
-    formats: Mapping[str, str] = FORMATS,
+    request: Request, folder: Path, stem: str, limits: Limits, *, raw: bool = False, sides: int = 1
 ) -> Picture:
     """Write the body of `request` to `folder`/`stem` + ending and return what its header says.
 
-    Raises Refused: 411 without a length, 413 over the caps, 415 for what is none of the `formats`,
-    408 when the body comes too slowly, 400 when it ends early. Nothing stays then.
+    `raw` takes what photographs may be and pairs may not. `sides` is 2 for a picture that holds both sides of a pair. Raises Refused: 411 without a
+    length, 413 over the caps, 415 for what cannot be read, 408 when the body comes too slowly, 400
+    when it ends early. Nothing stays then.
     """
-    kind, length = check_headers(request, limits, formats)
-    part = folder / f"{stem}-{secrets.token_hex(4)}.part"  # of this upload, if two come at once
+    length = check_headers(request, limits)
+    named = Path(name_sent(request)).suffix.lower()
+    # Of this upload, if two come at once. Of RAW the ending tells what the bytes do not.
+    ending = named if named in photos.EXTENSIONS else ""
+    part = folder / f"{stem}-{secrets.token_hex(4)}.part{ending}"
     try:
         await _store(request, part, length, limits)
-        width, height, found = await asyncio.to_thread(_look, part, kind, limits, formats)
-        path = folder / f"{stem}{ENDINGS[found]}"
+        size, found = await asyncio.to_thread(_look, part, limits, raw, sides)
+        path = folder / f"{stem}{found}"
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return Picture(path, width, height)
+    return Picture(path, *size)
 
 
-def check_headers(
-    request: Request, limits: Limits, formats: Mapping[str, str] = FORMATS
-) -> tuple[str, int]:
-    """Return Pillow's name of the kind of picture announced, and its bytes. Raises Refused."""
+def check_headers(request: Request, limits: Limits) -> int:
+    """Return the bytes of the picture announced. Raises Refused."""
     length = request.headers.get("content-length")
     if length is None or not (length.isascii() and length.isdigit()):
         raise Refused(411, NO_LENGTH)
     if int(length) > limits.upload_bytes:
         megabytes = limits.upload_bytes // 1_000_000
         raise Refused(413, _("The file is larger than {limit} MB.", limit=megabytes))
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in formats or int(length) == 0:
-        raise Refused(415, _no_picture(formats))
-    return formats[kind], int(length)
+    if int(length) == 0:
+        raise Refused(415, NO_PICTURE)
+    return int(length)
 
 
-def _no_picture(formats: Mapping[str, str]) -> Message:
-    return NO_SIDE if formats is OF_PAIRS else NO_PICTURE
+def name_sent(request: Request) -> str:
+    """Return what the person calls the file that is sent; empty where that is not said."""
+    name = request.query_params.get("name", "")[:LONGEST_NAME]
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 async def _store(request: Request, path: Path, length: int, limits: Limits) -> None:
@@ -123,30 +123,33 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
 
 
 def _look(
-    path: Path, kind: str, limits: Limits, formats: Mapping[str, str]
-) -> tuple[int, int, str]:
-    """Read the header of the picture: no pixel is decoded here."""
+    path: Path, limits: Limits, raw: bool, sides: int
+) -> tuple[tuple[int | None, int | None], str]:
+    """Return the size and the ending of a picture by its header: no pixel is decoded here."""
+    kind = kind_of(path)
+    if kind == "raw":
+        if not raw:
+            raise Refused(415, RAW_PAIR)
+        return (None, None), path.suffix
+    if kind in ("heic", "avif"):
+        # Its decoder, which would tell its size, runs in processes of its own.
+        return (None, None), f".{kind}"
     try:
-        with Image.open(path, formats=tuple(formats.values())) as image:
-            width, height = image.size
+        with images.opened(path, sides * limits.pixels) as image:
             # MPO: a camera's JPEG with a second view behind the picture.
-            found = "JPEG" if image.format == "MPO" else str(image.format)
-    except Image.DecompressionBombError:
-        raise Refused(413, _too_large(limits)) from None
-    except UnidentifiedImageError:
-        raise Refused(415, _no_picture(formats)) from None
-    except Exception:  # decoders raise nearly everything on hostile bytes
-        raise Refused(415, _no_picture(formats)) from None
-    if width * height > limits.pixels:
-        raise Refused(413, _too_large(limits))
-    if found != kind:
-        raise Refused(415, _no_picture(formats))
-    return width, height, found
+            ending = {"JPEG": "jpg", "MPO": "jpg"}.get(str(image.format), str(image.format))
+            return image.size, f".{ending.lower()}"
+    except images.TooManyPixelsError:
+        raise Refused(413, _too_large(limits, sides)) from None
+    except DataError as error:
+        if error.what == images.NO_PICTURE:
+            raise Refused(415, NO_PICTURE) from None
+        raise Refused(415, untranslated(f"{error.what}. {error.hint}")) from None
 
 
-def _too_large(limits: Limits) -> Message:
-    megapixels = limits.pixels // 1_000_000
-    return _("The picture has more than {limit} megapixels.", limit=megapixels)
+def _too_large(limits: Limits, sides: int) -> Message:
+    megapixels = sides * limits.pixels // 1_000_000
+    return _("The picture has more than {limit} megapixels. Export it smaller.", limit=megapixels)
 
 
 def without_metadata(data: bytes) -> bytes:
@@ -182,16 +185,43 @@ SIDES = ("whole", "a", "b", "photo", UNTOUCHED)
 
 @dataclass
 class PairPlace:
-    """One pair of a draft, or an untouched photo beside the pairs: its folder, and what was found
-    when it was looked at."""
+    """One pair of a draft, or an untouched photo beside the pairs: its folder, what the person
+    calls its files, what is to be done to it, and what was found when it was looked at."""
 
     folder: Path
     untouched: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+    """what is called how, by side"""
+    swapped: bool = False
+    """whether A and B change places"""
+    align: bool = False
+    """whether A is moved onto B"""
     found: dict[str, Any] | None = None
 
     @property
     def usable(self) -> bool:
         return self.found is not None and "problem" not in self.found
+
+    @property
+    def waits_for(self) -> str:
+        """The side, a or b, that is missing; empty where none is."""
+        sides = self.names.keys() & {"a", "b"}
+        return {"a": "b", "b": "a"}[sides.pop()] if len(sides) == 1 else ""
+
+    @property
+    def name(self) -> str:
+        """What to call it: as its only file, or as A."""
+        return next(iter(sorted(self.names.items())), ("", ""))[1]
+
+    def file(self, side: str) -> Path | None:
+        """Return the file of a side, if there is one."""
+        return next(self.folder.glob(f"{side}.*"), None)
+
+    def record(self) -> dict[str, Any]:
+        """Return it as the page takes it."""
+        return {
+            "names": self.names, "swapped": self.swapped, "align": self.align, "found": self.found,
+        }  # fmt: skip
 
 
 @dataclass
@@ -205,25 +235,57 @@ class Draft:
 
     def usable(self, untouched: bool = False) -> list[PairPlace]:
         """Return the pairs, or the untouched photos, that can be trained on, in their order."""
-        places = [place for _, place in sorted(self.pairs.items()) if place.usable]
+        places = [place for _number, place in sorted(self.pairs.items()) if place.usable]
         return [place for place in places if place.untouched == untouched]
+
+    def record(self) -> dict[int, dict[str, Any]]:
+        """Return what of it has arrived, by number, as the page takes it."""
+        return {number: place.record() for number, place in self.pairs.items() if place.names}
+
+    def bring_together(self) -> list[tuple[int, int]]:
+        """Make pairs of single sides whose names belong together, by the rule of the terminal.
+
+        Returns the numbers of A and of B; B has moved to the place of A.
+        """
+        waiting: dict[str, dict[str, int]] = {"a": {}, "b": {}}
+        for number, place in sorted(self.pairs.items()):
+            if place.waits_for and place.name:
+                (side,) = place.names
+                waiting[side].setdefault(place.name, number)
+        met = []
+        for a, b in match_names(waiting["a"], waiting["b"]):
+            numbers = waiting["a"][a], waiting["b"][b]
+            one, other_place = (self.pairs[number] for number in numbers)
+            if file := other_place.file("b"):
+                file.replace(one.folder / file.name)
+            one.names["b"] = b
+            del self.pairs[numbers[1]]
+            shutil.rmtree(other_place.folder, ignore_errors=True)
+            met.append(numbers)
+        return met
+
+
+def _stems(places: Sequence[PairPlace], otherwise: str) -> list[str]:
+    """Return the names of the files of places, without ending and fit for any disk, each another;
+    `otherwise` and a number where a file came without one."""
+    return names.unique_stems(
+        [Path(place.name or f"{otherwise}_{at:02d}") for at, place in enumerate(places, 1)]
+    )
 
 
 def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
-    """Write pairs as pair_01.png and so on, where they stay. Raises DiskError."""
+    """Write pairs as PNG under the names they came with, where they stay. Raises DiskError."""
     durable.make_folder(train)
-    for number, place in enumerate(pairs, 1):
-        data = (place.folder / "pair.png").read_bytes()
-        durable.write_bytes(train / f"pair_{number:02d}.png", data)
+    for name, place in zip(_stems(pairs, "pair"), pairs, strict=True):
+        durable.write_bytes(train / f"{name}.png", (place.folder / "pair.png").read_bytes())
 
 
 def write_untouched(photos: Sequence[PairPlace], folder: Path) -> None:
-    """Write untouched photos as photo_01.png and so on, where they stay: as pairs are, without what
-    a file tells of its camera and its place. Raises DiskError."""
+    """Write untouched photos as PNG under the names they came with, where they stay: as pairs are,
+    without what a file tells of its camera and its place. Raises DiskError."""
     durable.make_folder(folder)
-    for number, place in enumerate(photos, 1):
-        data = (place.folder / "plain.png").read_bytes()
-        durable.write_bytes(folder / f"photo_{number:02d}.png", data)
+    for name, place in zip(_stems(photos, "photo"), photos, strict=True):
+        durable.write_bytes(folder / f"{name}.png", (place.folder / "plain.png").read_bytes())
 
 
 class Drafts:

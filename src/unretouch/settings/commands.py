@@ -239,8 +239,8 @@ class ServeSettings(Settings):
     """photographs that may wait while one is restored"""
     deadline: Annotated[float, above_zero("is not a number of seconds")] = 600.0
     """seconds after which the work on one photograph is given up"""
-    open: bool = False
-    """open the page in the browser at once"""
+    no_open: bool = False
+    """do not open the page in the browser"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

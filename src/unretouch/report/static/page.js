@@ -128,7 +128,7 @@ const Page = (() => {
   function stateName(state) {
     return {
       starting: _("Starting"), running: pgettext("state", "Training"), finished: _("Finished"),
-      stopped: _("Stopped"), failed: _("Failed"),
+      stopped: _("Stopped"), failed: _("Failed"), waiting: pgettext("state", "Waiting"),
     }[state];
   }
 

@@ -6,8 +6,7 @@ const App = (() => {
   const UNREACHABLE = N_(
     "The app does not answer. Start it again: unretouch serve. A training goes on meanwhile."
   );
-  const KINDS = ["image/png", "image/jpeg", "image/webp"];
-  const KINDS_OF_PAIRS = [...KINDS, "image/tiff"];
+  const [PICTURES, RAW] = [app.dataset.endings, app.dataset.raw].map((text) => (text || "").split(" "));
 
   class Refusal extends Error {
     constructor(message, values, status) {
@@ -20,7 +19,7 @@ const App = (() => {
 
   async function ask(method, path, body, options = {}) {
     const headers = {};
-    if (body instanceof Blob) headers["Content-Type"] = body.type;
+    if (body instanceof Blob) headers["Content-Type"] = body.type || "application/octet-stream";
     else if (body !== undefined) {
       headers["Content-Type"] = "application/json";
       body = JSON.stringify(body);
@@ -39,17 +38,17 @@ const App = (() => {
   }
 
   // Why a file cannot be sent, before it is: the server would say the same.
-  function refuse(file, ofPairs = false) {
-    if (!(ofPairs ? KINDS_OF_PAIRS : KINDS).includes(file.type)) {
-      return new Refusal(ofPairs
-        ? N_("This is not a PNG, JPEG, WebP or TIFF picture.")
-        : N_("This is not a PNG, JPEG or WebP picture."), {}, 415);
+  function refuse(file) {
+    if (![...PICTURES, ...RAW].includes(endingOf(file))) {
+      return new Refusal(N_("This is not a picture that can be read. Save it as PNG, JPEG or TIFF."), {}, 415);
     }
     const most = Number(app.dataset.bytes);
     const limit = Math.floor(most / 1e6);
     if (file.size > most) return new Refusal(N_("The file is larger than {limit} MB."), { limit }, 413);
     return null;
   }
+
+  const endingOf = (file) => (/\.[^.]*$/.exec(file.name)?.[0] ?? "").toLowerCase();
 
   function element(tag, className, word) {
     const made = document.createElement(tag);
@@ -97,7 +96,7 @@ const App = (() => {
   Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
 
   return {
-    root, run: app.dataset.run, ask, refuse, element, takeFiles, showMessage,
+    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       const lost = document.getElementById("unreachable");
@@ -112,11 +111,12 @@ const App = (() => {
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
     },
-    showLimits(ofPairs = false) {
+    showLimits() {
       const pixels = Math.floor(Number(app.dataset.pixels) / 1e6);
-      Page.setText("drop-limits", ofPairs
-        ? _("PNG, JPEG, WebP or TIFF, 8 or 16 bits, up to {pixels} megapixels each", { pixels })
-        : _("PNG, JPEG or WebP, up to {pixels} megapixels each", { pixels }));
+      const pairs = Number(app.dataset.pairs);
+      Page.setText("drop-limits", pairs
+        ? _("PNG, JPEG, WebP, TIFF or HEIC, 8 or 16 bits, each side up to {pixels} megapixels; at most {pairs} pairs", { pixels, pairs })
+        : _("PNG, JPEG, WebP, TIFF, HEIC or RAW, up to {pixels} megapixels each", { pixels }));
     },
   };
 })();

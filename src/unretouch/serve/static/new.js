@@ -2,51 +2,85 @@
 // A new run: pairs, and untouched photos beside them, are sent one after the other and looked at;
 // then it is begun.
 (() => {
+  const app = document.getElementById("app");
+  const form = document.getElementById("form");
   const entries = [];
   let draft = null;
   let last = 0;
   let chain = Promise.resolve();
+  let earlier = [];
 
   const kind = () => document.querySelector("input[name=kind]:checked").value;
   const aim = () => document.querySelector("input[name=aim]:checked").value;
   const preset = () => document.querySelector("input[name=preset]:checked").value;
-  const stem = (name) => name.normalize("NFC").replace(/\.[^.]*$/, "");
 
   class Entry {
-    constructor(name, kindOf) {
-      this.number = last += 1;
-      this.name = name;
+    // `names` are what its files are called, by side. Numbers are times, so that two windows do not
+    // meet in one.
+    constructor(kindOf, names, number = Math.max(last + 1, Date.now())) {
+      this.number = last = number;
       this.kind = kindOf;
-      this.files = {};
-      this.state = "waiting";
+      this.names = names;
+      this.state = "sending";
       this.build();
       document.getElementById(kindOf === "untouched" ? "gathered-untouched" : "gathered").append(this.node);
       entries.push(this);
     }
 
+    get name() {
+      const names = Object.keys(this.names).sort().map((side) => this.names[side]);
+      return [...new Set(names)].join(" + ");
+    }
+
+    get missing() {
+      const there = Object.keys(this.names);
+      return this.kind === "two" && there.length === 1 ? (there[0] === "a" ? "b" : "a") : "";
+    }
+
     build() {
       this.node = App.element("li", "entry");
-      this.pictures = App.element("div", "thumbs");
+      this.pictures = App.element("button", "thumbs");
+      this.pictures.type = "button";
+      this.pictures.hidden = true;
+      this.pictures.addEventListener("click", () => Files.look(this.name, this.sides("view")));
       const text = App.element("div", "entry-text");
       this.title = App.element("h3");
-      this.title.textContent = this.name;
       this.line = App.element("p", "help");
       this.doubts = App.element("ul", "doubts");
       text.append(this.title, this.line, this.doubts);
-      const remove = App.element("button", "button small", N_("Remove"));
-      remove.type = "button";
-      remove.addEventListener("click", () => this.remove());
-      this.button = remove;
-      this.node.append(this.pictures, text, remove);
+      this.buttons = App.element("div", "entry-actions");
+      this.align = this.button(N_("Align"), () => this.look({ align: !this.options?.align }));
+      this.swap = this.button(N_("Swap sides"), () => this.look({ swapped: !this.options?.swapped }));
+      this.remover = this.button(N_("Remove"), () => this.remove());
+      this.node.append(this.pictures, text, this.buttons);
+    }
+
+    button(word, act) {
+      const made = App.element("button", "button small", word);
+      made.type = "button";
+      made.addEventListener("click", act);
+      this.buttons.append(made);
+      return made;
     }
 
     describe() {
       this.node.dataset.state = this.state;
-      this.button.setAttribute("aria-label", _("Remove {name}", { name: this.name }));
+      this.title.textContent = this.name;
+      this.remover.setAttribute("aria-label", _("Remove {name}", { name: this.name }));
+      this.pictures.setAttribute("aria-label", _("Look closely at {name}", { name: this.name }));
+      const hopeless = this.state === "bad" && !this.found?.alignable;
+      this.swap.hidden = hopeless || !(this.looked && ["whole", "two"].includes(this.kind));
+      this.align.hidden = !(this.looked && (this.found?.alignable || this.options?.align));
+      Page.setWord(this.align, this.options?.align ? N_("Do not align") : N_("Align"));
+      for (const made of [this.swap, this.align]) made.disabled = this.state === "checking";
       const found = this.found;
       let line = "";
-      if (this.state === "waiting") line = _("waiting for its partner of the same name");
-      else if (this.state === "sending") line = _("Sending…");
+      if (this.missing && this.state !== "bad") {
+        line = this.missing === "b"
+          ? _("B, before retouching, is missing: drop it, too.")
+          : _("A, retouched, is missing: drop it, too.");
+      }
+      if (this.state === "sending") line = _("Sending…");
       else if (this.state === "checking") {
         line = this.kind === "photo" ? _("Simulating the retouch…") : _("Checking…");
       } else if (this.state === "ready") {
@@ -61,6 +95,8 @@
       this.line.hidden = !line;
       const told = this.state === "ready" ? found.doubts.map((doubt) => _(doubt.message, doubt.values))
         : this.state === "bad" ? [this.refusal.text] : [];
+      const twin = this.state === "ready" && this.twin();
+      if (twin) told.push(_("The same two pictures as {name}.", { name: twin.name }));
       this.doubts.replaceChildren(...told.map((words) => {
         const item = App.element("li");
         item.textContent = words;
@@ -70,48 +106,81 @@
       tally();
     }
 
+    twin() {
+      const before = entries.slice(0, entries.indexOf(this));
+      return this.found.pictures && before.find((e) => e.found?.pictures === this.found.pictures);
+    }
+
     setState(state) {
       this.state = state;
       this.describe();
     }
 
-    show() {
-      const sides = this.kind === "untouched" ? { b: N_("Untouched") }
+    fail(refusal) {
+      this.refusal = refusal.text ? refusal : { text: String(refusal) };
+      this.setState("bad");
+    }
+
+    get place() { return `api/drafts/${draft}/${this.number}`; }
+
+    // The pictures of its sides; of another time than before, so that none is shown from a cache.
+    sides(size) {
+      const words = this.kind === "untouched" ? { b: N_("Untouched") }
         : { a: N_("A, retouched"), b: N_("B, before") };
-      this.pictures.replaceChildren(...Object.entries(sides).map(([side, word]) => {
+      return Object.entries(words).map(([side, word]) => (
+        { word, url: new URL(`${this.place}/${size}/${side}?at=${this.shown}`, App.root) }));
+    }
+
+    show() {
+      this.looked = true;
+      this.shown = Date.now();
+      this.pictures.hidden = false;
+      this.pictures.replaceChildren(...this.sides("thumbnail").map(({ word, url }) => {
         const figure = App.element("figure");
         const image = App.element("img");
-        image.src = new URL(`api/drafts/${draft}/${this.number}/thumbnail/${side}`, App.root);
+        image.src = url;
         image.alt = "";
+        image.addEventListener("error", () => { this.pictures.hidden = true; });
         figure.append(image, App.element("figcaption", "", word));
         return figure;
       }));
     }
 
-    async send() {
+    async send(side, file) {
       if (this.gone) return;
       try {
-        this.setState("sending");
-        draft ??= (await (await App.ask("POST", "api/drafts", {})).json()).draft;
-        const place = `api/drafts/${draft}/${this.number}`;
-        for (const [side, file] of Object.entries(this.files)) {
-          const refusal = App.refuse(file, true);
-          if (refusal) throw refusal;
-          await App.ask("PUT", `${place}/${side}`, file);
-        }
-        this.setState("checking");
-        const found = await (await this.patiently(() => App.ask("POST", `${place}/check`, {}))).json();
-        if (found.problem) {
-          const { problem } = found;
-          throw { get text() { return _(problem.message, problem.values); } };
-        }
-        this.found = found;
-        this.show();
-        this.setState("ready");
+        const name = new URLSearchParams({ name: file.name });
+        await App.ask("PUT", `${this.place}/${side}?${name}`, file);
+        if (this.missing) this.setState("waiting");
+        else await this.check();
       } catch (error) {
-        this.refusal = error.text ? error : { text: String(error) };
-        this.setState("bad");
+        this.fail(error);
       }
+    }
+
+    // Look at it once more, in another way than before.
+    look(changed) {
+      this.setState("checking");
+      queue(() => this.check(changed));
+    }
+
+    async check(changed = {}) {
+      if (this.gone) return;
+      try {
+        this.setState("checking");
+        this.options = { ...this.options, ...changed };
+        this.take(await (await this.patiently(() => App.ask("POST", `${this.place}/check`, this.options))).json());
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+
+    take(found) {
+      this.found = found;
+      const { problem } = found;
+      if (!problem || problem.message !== "{text}") this.show();
+      if (problem) this.fail({ get text() { return _(problem.message, problem.values); } });
+      else this.setState("ready");
     }
 
     // While others' pictures fill the queue, wait for a place.
@@ -124,43 +193,144 @@
       }
     }
 
-    remove() {
+    drop() {
       this.gone = true;
-      const next = this.node.nextElementSibling || this.node.previousElementSibling;
       entries.splice(entries.indexOf(this), 1);
       this.node.remove();
-      if (draft) App.ask("DELETE", `api/drafts/${draft}/${this.number}`).catch(() => {});
+    }
+
+    remove() {
+      const next = this.node.nextElementSibling || this.node.previousElementSibling;
+      this.drop();
+      if (draft) App.ask("DELETE", this.place).catch(() => {});
+      for (const entry of entries) entry.describe();
       tally();
       const group = this.kind === "untouched" ? "aim" : "kind";
-      (next?.querySelector("button") || document.querySelector(`input[name=${group}]:checked`)).focus();
+      (next?.querySelector(".entry-actions button:last-child") ||
+        document.querySelector(`input[name=${group}]:checked`)).focus();
     }
   }
 
-  function queue(entry) {
-    chain = chain.then(() => entry.send());
+  function queue(act) {
+    chain = chain.then(act);
   }
 
-  function take(side, files) {
+  async function needDraft() {
+    if (draft) return;
+    draft = (await (await App.ask("POST", "api/drafts", {})).json()).draft;
+    Page.remember.set("draft", draft);
+  }
+
+  // What cannot be taken is said at once, not when its turn comes.
+  async function take(side, files) {
     App.showMessage(null);
-    for (const file of files.sort((one, two) => one.name.localeCompare(two.name))) {
-      if (side !== "a" && side !== "b") {
-        const entry = new Entry(file.name, side);
-        entry.files[side] = file;
-        entry.setState("sending");
-        queue(entry);
-        continue;
-      }
-      const waiting = entries.find((e) => e.kind === "two" && e.state === "waiting" &&
-        stem(e.name) === stem(file.name) && !e.files[side]);
-      const entry = waiting || new Entry(file.name, "two");
-      entry.files[side] = file;
-      if (entry.files.a && entry.files.b) {
-        entry.setState("sending");
-        queue(entry);
-      } else {
-        entry.setState("waiting");
-      }
+    const limit = Number(app.dataset.pairs);
+    const alike = entries.filter((e) => (side === "untouched") === (e.kind === "untouched") &&
+      e.state !== "bad" && (side in e.names || side.length > 1));
+    const room = Math.max(0, limit - alike.length);
+    const ordered = files.sort((one, two) => one.name.localeCompare(two.name));
+    if (ordered.length > room) {
+      App.showMessage(new App.Refusal(N_("At most {limit} are taken; {count} of these files were left out."),
+        { limit, count: ordered.length - room }));
     }
+    const taken = ordered.slice(0, room).map((file) => (
+      { file, entry: new Entry(side === "a" || side === "b" ? "two" : side, { [side]: file.name }) }));
+    for (const { entry } of taken) entry.describe();
+    try { await needDraft(); } catch (error) { App.showMessage(error); }
+    for (const { file, entry } of taken) {
+      const refusal = await Files.refusePair(file, side === "whole" ? 2 : 1);
+      if (refusal) entry.fail(refusal);
+      else queue(() => entry.send(side, file));
+    }
+    if (side === "a" || side === "b") queue(bringTogether);
+  }
+
+  async function bringTogether() {
+    try {
+      for (const { a, b } of await (await App.ask("POST", `api/drafts/${draft}/partners`, {})).json()) {
+        const [one, other] = [a, b].map((number) => entries.find((entry) => entry.number === number));
+        if (!one || !other) continue;
+        one.names.b = other.names.b;
+        other.drop();
+        await one.check();
+      }
+    } catch (error) {
+      App.showMessage(error);
+    }
+  }
+
+  // Entries of what lies on the server: after a reload, or of an earlier run.
+  function showArrived(arrived) {
+    for (const number of Object.keys(arrived).map(Number).sort((one, two) => one - two)) {
+      if (entries.some((entry) => entry.number === number)) continue;
+      const { names, swapped, align, found } = arrived[number];
+      const [side] = Object.keys(names);
+      const entry = new Entry(["a", "b"].includes(side) ? "two" : side, names, number);
+      entry.options = { swapped, align };
+      if (entry.missing) entry.setState("waiting");
+      else if (found) entry.take(found);
+      else entry.look({});
+    }
+  }
+
+  async function resume() {
+    const known = Page.remember.get("draft");
+    if (!known) return;
+    let arrived;
+    try {
+      arrived = await (await App.ask("GET", `api/drafts/${known}`)).json();
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      return forget(); // of an app that has ended, or a run was made of it
+    }
+    draft = known;
+    restoreForm();
+    showArrived(arrived);
+    const shown = entries.find((entry) => entry.kind !== "untouched");
+    if (shown) document.querySelector(`input[name=kind][value=${shown.kind}]`).checked = true;
+  }
+
+  function forget() {
+    draft = null;
+    Page.remember.set("draft", "");
+    Page.remember.set("form", "");
+  }
+
+  // What was chosen and written in the form, for a reload: browsers keep none of a private page.
+  function rememberForm() {
+    const inputs = [...form.querySelectorAll("input:not([type=file]), select, textarea")];
+    const values = inputs.map((input) => [input.name || input.id, input.type === "radio" || input.type === "checkbox"
+      ? (input.checked ? input.value : null) : input.value]);
+    Page.remember.set("form", JSON.stringify(values.filter(([, value]) => value !== null)));
+  }
+
+  function restoreForm() {
+    for (const [key, value] of JSON.parse(Page.remember.get("form") || "[]")) {
+      const choice = form.querySelector(`input[name="${key}"][value="${CSS.escape(value)}"]`);
+      if (choice) choice.checked = true;
+      else if (document.getElementById(key)?.closest("#form")) document.getElementById(key).value = value;
+    }
+  }
+
+  async function takePairsOf(run) {
+    App.showMessage(null);
+    try {
+      await needDraft();
+      showArrived(await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json());
+    } catch (error) {
+      App.showMessage(error);
+    }
+  }
+
+  function showEarlier() {
+    document.getElementById("earlier").hidden = !earlier.length;
+    const select = document.getElementById("earlier-run");
+    select.replaceChildren(select.options[0], ...earlier.map((run) => {
+      const option = App.element("option");
+      option.value = run.id;
+      option.textContent = run.name;
+      return option;
+    }));
   }
 
   const pairs = () => entries.filter((entry) => entry.kind !== "untouched");
@@ -178,10 +348,11 @@
       if (bad) parts.push(_("{count} left out", { count: bad }));
       Page.setText(id, parts.join(" · "));
     }
-    const swapped = entries.some((entry) => entry.found?.swapped);
-    const row = document.getElementById("swap-row");
-    row.hidden = !(swapped || document.getElementById("swap").checked);
+    document.getElementById("swap-all").hidden = swapped().length < 2;
+    document.getElementById("start-over").hidden = !pairs().length;
   }
+
+  const swapped = () => entries.filter((entry) => entry.found?.swapped && entry.state === "ready");
 
   function showKind() {
     for (const drops of document.querySelectorAll(".drops[data-kind]")) drops.hidden = drops.dataset.kind !== kind();
@@ -196,7 +367,7 @@
   }
 
   function describeAll() {
-    App.showLimits(true);
+    App.showLimits();
     for (const guide of document.querySelectorAll(".guide")) {
       guide.textContent = _(
         "pix2pix at 512 × 512: lambda_L1 {weight}, {epochs} + {epochs} epochs, lr {lr}", guide.dataset
@@ -221,8 +392,8 @@
         aim: aim(),
         preset: preset(),
         minutes: Number(document.getElementById("minutes").value),
-        swapped: document.getElementById("swap").checked,
       })).json();
+      forget();
       location.href = new URL(`runs/${id}/`, App.root);
     } catch (error) {
       App.showMessage(error);
@@ -234,7 +405,10 @@
   // A name that is free, so that nobody has to think of one.
   async function proposeName() {
     const input = document.getElementById("name");
-    const taken = new Set((await (await App.ask("GET", "api/runs")).json()).map((run) => run.name));
+    const runs = await (await App.ask("GET", "api/runs")).json();
+    earlier = runs.filter((run) => run.budget);
+    showEarlier();
+    const taken = new Set(runs.map((run) => run.name));
     const first = input.value;
     for (let number = 2; taken.has(input.value); number += 1) input.value = `${first}_${number}`;
   }
@@ -245,10 +419,29 @@
   document.getElementById("minutes").addEventListener("focus", () => {
     document.querySelector("input[name=preset][value=fast]").checked = true;
   });
-  document.getElementById("form").addEventListener("submit", start);
+  document.getElementById("swap-all").addEventListener("click", () => {
+    for (const entry of swapped()) entry.look({ swapped: !entry.options?.swapped });
+  });
+  document.getElementById("start-over").addEventListener("click", () => {
+    for (const entry of pairs()) entry.remove();
+  });
+  document.getElementById("earlier-run").addEventListener("change", (event) => {
+    if (event.target.value) takePairsOf(event.target.value);
+    event.target.value = "";
+  });
+  for (const change of ["input", "change"]) form.addEventListener(change, rememberForm);
+  form.addEventListener("submit", start);
   Page.onLanguage(describeAll);
   Page.start();
   showKind();
   showAim();
-  proposeName().catch(App.showMessage);
+  (async () => {
+    await resume();
+    showKind();
+    showAim();
+    await proposeName();
+    const from = new URLSearchParams(location.search).get("pairs-of");
+    history.replaceState(null, "", location.pathname);
+    if (from) await takePairsOf(from);
+  })().catch(App.showMessage);
 })();

@@ -5,6 +5,7 @@
 Object.assign(Reasons, {
   interrupted: N_("Stopped and saved. “Go on” continues exactly where it was."),
   terminated: N_("The system asked it to stop, and it saved. “Go on” continues exactly there."),
+  waiting: N_("Another run is being trained. This one begins by itself when its turn comes, as long as the app runs."),
   checking: N_("The training is done; now the result is measured."),
   gone: N_(
     "The training ended suddenly, as in a power cut. “Go on” continues from the last save."
@@ -24,11 +25,14 @@ Object.assign(Reasons, {
   function show(found) {
     if (asked && asked !== found.state) asked = "";
     run = found;
-    const active = run.state === "running" || run.state === "starting";
+    Notify.seen([run]);
+    Checkpoints.show(run);
+    const waiting = run.state === "waiting";
+    const active = run.state === "running" || run.state === "starting" || waiting;
     const finished = run.state === "finished";
     stop.hidden = !active;
     stop.disabled = Boolean(asked);
-    Page.setWord(stop, asked && active ? N_("Saving…") : N_("Stop and save"));
+    Page.setWord(stop, waiting ? N_("Take out of the line") : asked && active ? N_("Saving…") : N_("Stop and save"));
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
     Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
@@ -37,7 +41,7 @@ Object.assign(Reasons, {
     const said = document.getElementById("said");
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
-    document.getElementById("leave").hidden = !active;
+    document.getElementById("leave").hidden = !active || waiting;
     if (run.step === null) showWithoutPage();
   }
 

@@ -1,0 +1,76 @@
+"""Runs that were chosen, compared: one page for each set of pairs that several of them share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import defaultdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from unretouch.base.messages import _
+from unretouch.runs.folder import RunDir
+from unretouch.serve.actions import read_json
+from unretouch.serve.refusals import WRONG_VALUE, Refused
+from unretouch.serve.runs import settings_of
+from unretouch.serve.state import state_of
+from unretouch.training.training_pairs import sizing
+
+
+async def compare(request: Request) -> Response:
+    """Compare the runs of these ids, or all that have a model.
+
+    The answer names a page, or what went wrong, for each group of runs on the same pairs, and the
+    runs that are alone with theirs: nothing is ranked of one.
+    """
+    state = state_of(request)
+    async with state.worker.place():
+        ids = (await read_json(request)).get("runs")
+        if ids is not None and not isinstance(ids, list):
+            raise Refused(400, WRONG_VALUE)
+        runs = await asyncio.to_thread(
+            lambda: state.runs.all() if ids is None else [state.runs.get(str(one)) for one in ids]
+        )
+        groups = await asyncio.to_thread(_groups, runs)
+        if not any(len(names) > 1 for names in groups.values()):
+            raise Refused(409, _("No two of these runs were trained on the same pairs."))
+        pages = []
+        for key, names in groups.items():
+            if len(names) < 2:
+                continue
+            folders = ["--checkpoints_dir", str(state.checkpoints)]
+            folders += ["--out", str(state.comparison / key)]
+            told: dict[str, Any] = {"runs": names}
+            try:
+                await state.worker.run(request, ["compare", *names, *folders])
+                told["page"] = f"reports/compare/{key}/index.html"
+            except Refused as refused:  # its pairs may have gone; others are compared all the same
+                told["said"] = refused.message.record()
+            pages.append(told)
+    alone = [name for names in groups.values() if len(names) == 1 for name in names]
+    return JSONResponse({"groups": pages, "alone": alone})
+
+
+def _groups(runs: list[RunDir]) -> dict[str, list[str]]:
+    """Return the names of runs with a model, by what stands for their pairs as they see them."""
+    found = defaultdict[str, list[str]](list)
+    for run in runs:
+        if run.weights("latest").is_file():
+            found[hashlib.sha256(repr(_pairs_of(run)).encode()).hexdigest()[:16]].append(run.name)
+    return found
+
+
+def _pairs_of(run: RunDir) -> Any:
+    settings = settings_of(run)
+    if settings is None:
+        return run.name
+    try:
+        lines = json.loads(run.data_manifest.read_text("utf-8"))
+        files: Any = sorted(str(line["sha256"]) for line in lines)
+    except (OSError, ValueError, KeyError, TypeError):
+        files = settings.dataroot, settings.phase, settings.max_dataset_size
+    seen = settings.direction, sizing(settings), settings.input_nc, settings.output_nc
+    return files, seen

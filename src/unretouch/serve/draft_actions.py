@@ -1,0 +1,68 @@
+"""What the page of a new run asks of its draft as a whole: what is there, which pictures belong
+together, the pairs of an earlier run."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from unretouch.base.errors import UnretouchError
+from unretouch.base.messages import _
+from unretouch.pixels.pair_files import Found, find_pairs
+from unretouch.serve.refusals import NO_CONFIG, Refused
+from unretouch.serve.runs import settings_of
+from unretouch.serve.state import run_of, state_of
+from unretouch.settings.train import TrainSettings
+
+
+def gathered(request: Request) -> Response:
+    """What of a draft has arrived, for a page that is loaded again."""
+    return JSONResponse(state_of(request).drafts.get(request.path_params["draft"]).record())
+
+
+async def forget(request: Request) -> Response:
+    """Forget a draft."""
+    drafts = state_of(request).drafts
+    drafts.remove(drafts.get(request.path_params["draft"]))
+    return Response(status_code=204)
+
+
+async def bring_together(request: Request) -> Response:
+    """Make pairs of the single sides whose names belong together."""
+    draft = state_of(request).drafts.get(request.path_params["draft"])
+    return JSONResponse([{"a": a, "b": b} for a, b in draft.bring_together()])
+
+
+async def take_pairs_of(request: Request) -> Response:
+    """Add the training pairs of a run to a draft, as they lie in its folder; none is looked at."""
+    state, draft_id = state_of(request), request.path_params["draft"]
+    run = await asyncio.to_thread(run_of, request)
+    settings = settings_of(run)
+    if settings is None:
+        raise Refused(409, NO_CONFIG)
+    found = await asyncio.to_thread(_pairs_of, settings)
+    first = time.time_ns() // 1_000_000  # as the page numbers what is dropped
+    for number, files in enumerate(found.pairs, first):
+        sides = ("whole",) if len(files.files) == 1 else ("a", "b")
+        place = state.drafts.place(draft_id, number)
+        for side, path in zip(sides, files.files, strict=True):
+            copy = place.folder / f"{side}{path.suffix.lower()}"
+            await asyncio.to_thread(shutil.copyfile, path, copy)
+            place.names[side] = path.name
+        place.swapped = settings.direction == "BtoA"
+    return gathered(request)
+
+
+def _pairs_of(settings: TrainSettings) -> Found:
+    try:
+        return find_pairs(Path(settings.dataroot), settings.phase)
+    except UnretouchError:
+        message = _(
+            "The pairs of this run are not where they were: {place}", place=settings.dataroot
+        )
+        raise Refused(409, message) from None

@@ -1,0 +1,153 @@
+"""A person drops files as they have them; what cannot be taken is said at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import App, tiny_run, until
+from short_runs import write_pairs
+from skimage.data import astronaut
+
+READY = "return document.querySelectorAll('.entry[data-state=ready]').length === arguments[0]"
+BAD = "return document.querySelectorAll('.entry[data-state=bad]').length === arguments[0]"
+WAITING = "return document.querySelectorAll('.entry[data-state=waiting]').length === arguments[0]"
+
+
+def face(left: int, size: int = 128) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.asarray(astronaut()[20 : 20 + size, left : left + size])
+
+
+def retouched(before: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return ((before.astype(int) + np.roll(before, 1, 0) + np.roll(before, 1, 1)) // 3).astype("u1")
+
+
+@pytest.fixture
+def drop(browser: Any, tmp_path: Path) -> Any:
+    """Give pictures, or bytes, to a zone under names of files."""
+
+    def given(zone: str, **files: Any) -> None:
+        paths = []
+        for name, content in files.items():
+            paths.append(tmp_path / zone / name.replace("__", "."))
+            paths[-1].parent.mkdir(exist_ok=True)
+            if isinstance(content, bytes):
+                paths[-1].write_bytes(content)
+            else:
+                Image.fromarray(content).save(paths[-1])
+        browser.find(f"#files-{zone}").send_keys("\n".join(map(str, paths)))
+
+    return given
+
+
+@pytest.fixture
+def new_run(browser: Any, app: App) -> Any:
+    browser.driver.get(f"{app.address}new/")
+    browser.until("return document.getElementById('name')?.value")
+    return browser
+
+
+def entry(browser: Any, name: str) -> Any:
+    """The entry of a file."""
+    found = [e for e in browser.driver.find_elements("css selector", ".entry") if name in e.text]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def press(part: Any, word: str) -> None:
+    (button,) = [b for b in part.find_elements("css selector", "button") if b.text == word]
+    button.click()
+
+
+def test_files_find_their_partners_and_a_reload_loses_none(
+    new_run: Any, app: App, drop: Any
+) -> None:
+    """-Edit is no obstacle, TIFF is taken, the missing side is said, and names stay."""
+    browser, before = new_run, face(150)
+    browser.find("input[value=two]").click()
+    drop("a", **{"IMG_1-Edit__tif": retouched(before), "lonely__png": face(0)})
+    browser.until(WAITING, 2)
+    assert "B, before retouching, is missing" in entry(browser, "lonely").text
+    drop("b", IMG_1__png=before)
+    browser.until(READY, 1)
+    browser.find("#name").clear()
+    browser.find("#name").send_keys("kept")
+    browser.driver.refresh()
+    browser.until(READY, 1)
+    browser.until(WAITING, 1)
+    assert "IMG_1-Edit.tif + IMG_1.png" in browser.text("#gathered")
+    assert browser.run("return document.getElementById('name').value") == "kept"
+
+    # Looked at closely, in a dialog that Escape closes.
+    entry(browser, "IMG_1").find_element("css selector", ".thumbs").click()
+    browser.until("return document.querySelector('dialog.look[open] img')?.naturalWidth === 128")
+    press(browser.find("dialog.look"), "Close")
+    browser.until("return !document.querySelector('dialog')")
+
+    browser.run("document.getElementById('minutes').value = '0.02'")
+    browser.find("#start").click()
+    browser.until("return location.pathname.includes('/runs/')")
+    there = [path.name for path in (app.place / "datasets" / "kept" / "train").iterdir()]
+    assert there == ["IMG_1-Edit.png"]
+    run = app.ask("GET", "api/runs").json[0]["id"]
+    ended = ("finished", "stopped", "failed")
+    until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] in ended)
+
+
+def test_what_cannot_be_taken_is_said_on_drop_with_what_to_do(new_run: Any, drop: Any) -> None:
+    deep = np.zeros((64, 64), np.float32)
+    drop("whole", deep__tif=deep, raw__nef=b"II*\0" + bytes(100),
+         layers__psd=b"8BPS" + bytes(100), words__txt=b"words")  # fmt: skip
+    new_run.until(BAD, 5)
+    for name, what_to_do in (
+        ("deep", "Save it with 16 or 8"),
+        ("raw", "Save it as TIFF"), ("layers", "Save it as TIFF"), ("words", "Save it as PNG"),
+    ):  # fmt: skip
+        assert what_to_do in entry(new_run, name).text
+    assert "64 megapixels; at most 40 pairs" in new_run.text("#drop-limits")
+    assert not [url for url in new_run.urls() if "/whole" in url]  # nothing of them was sent
+
+
+def test_sides_are_swapped_aligned_and_two_photographs_are_no_pair(new_run: Any, drop: Any) -> None:
+    browser, before = new_run, face(100, 200)
+    both = [before, retouched(before)]
+    other = np.asarray(astronaut()[300:500, 0:200])
+    drop("whole", swapped__png=np.concatenate(both, 1), same__png=np.concatenate([before] * 2, 1),
+         other__png=np.concatenate([before, other], 1))  # fmt: skip
+    browser.until(READY, 1)
+    browser.until(BAD, 2)
+    assert "nothing to learn" in entry(browser, "same").text
+    assert "two different pictures" in entry(browser, "other").text
+    assert "sides swapped?" in entry(browser, "swapped").text
+    press(entry(browser, "swapped"), "Swap sides")
+    browser.until("return document.querySelector('#gathered').innerText.includes('ready')")
+    assert "sides swapped?" not in entry(browser, "swapped").text
+
+    browser.find("input[value=two]").click()
+    drop("a", cropped__png=retouched(before)[:, 6:])
+    drop("b", cropped__png=before)
+    browser.until(BAD, 3)
+    press(entry(browser, "cropped"), "Align")
+    browser.until(READY, 2)
+    assert "A was moved onto B" in entry(browser, "cropped").text
+
+
+def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None:
+    run = tiny_run(app.place / "checkpoints", "earlier")
+    write_pairs(app.place / "pairs")
+    browser.driver.get(app.address)
+    browser.until("return document.querySelector('.menu summary')")
+    browser.find(".menu summary").click()
+    press(browser.find(".menu"), "New run with these pairs")
+    browser.until("return document.querySelectorAll('.entry[data-state=ready]').length")
+    count = browser.run("return document.querySelectorAll('.entry').length")
+    browser.driver.refresh()
+    browser.until(READY, count)  # they are not taken twice
+    (app.place / "pairs").rename(app.place / "gone")
+    browser.find(f"#earlier-run option[value='{run}']").click()
+    browser.until("return !document.getElementById('message').hidden")
+    assert "not where they were" in browser.text("#message")
+    browser.errors()  # the refusal
