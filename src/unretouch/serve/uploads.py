@@ -1,9 +1,7 @@
 """Pictures that a browser sends, and the pairs for a new run that are gathered of them.
 
-A picture is the raw body of a request, its size known beforehand, under a name of ours.
-
-No form, no multipart, no file name: what a client calls its file is never seen here. And what a
-picture tells beside its pixels does not go back.
+A picture is the raw body of a request, its size known beforehand, under a name of ours. No form, no
+multipart, no file name: what a client calls its file makes no path here.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,16 +24,6 @@ from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Ref
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_OF_THE_PIXELS = frozenset(
-    {
-        b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS",
-        # what its numbers mean as colours, and their resolution
-        b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs",
-    }
-)  # fmt: skip
-"""Chunks of a PNG that belong to its pixels: all others may tell of camera, time or place."""
 
 NO_PICTURE = _("This is not a PNG, JPEG or WebP picture.")
 CUT_SHORT = _("The file did not arrive completely.")
@@ -129,30 +116,6 @@ def _look(path: Path, kind: str, limits: Limits) -> tuple[int, int, str]:
 def _too_large(limits: Limits) -> Message:
     megapixels = limits.pixels // 1_000_000
     return _("The picture has more than {limit} megapixels.", limit=megapixels)
-
-
-def without_metadata(data: bytes) -> bytes:
-    """Return the PNG file `data` with nothing but its pixels, which stay byte for byte.
-
-    Raises ValueError for what is no whole PNG.
-    """
-    if not data.startswith(_PNG):
-        raise ValueError("no PNG")
-    kept = [_PNG]
-    at = len(_PNG)
-    while at < len(data):
-        if at + 12 > len(data):
-            raise ValueError("cut short")
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length  # length, kind, content, checksum
-        if end > len(data):
-            raise ValueError("cut short")
-        if kind in _OF_THE_PIXELS:
-            kept.append(data[at:end])
-        at = end
-        if kind == b"IEND":
-            break
-    return b"".join(kept)
 
 
 # --- pairs that are being gathered for a new run
