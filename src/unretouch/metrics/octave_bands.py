@@ -13,6 +13,7 @@ coherence (is the restored pore where the real one is, or is it merely grain?) a
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,14 +39,18 @@ PRODUCTS = ("prediction", "target", "source", "restored", "removed", "missing", 
 source, target - source and prediction - target; and the product of the first two differences."""
 
 
-def band_layers(picture: Layer, wanted: Sequence[int] = range(len(BANDS))) -> Iterator[Layer]:
+def band_layers(
+    picture: Layer, wanted: Sequence[int] = range(len(BANDS)), smaller: float = 1.0
+) -> Iterator[Layer]:
     """Yield the bands `wanted` of a picture (H, W), each float32 (H, W) with a mean of about 0.
+
+    Of a copy that is so many times `smaller`, they are what is left there of the picture's bands.
 
     The picture is continued by reflection. A sine wave of the period 2.83, 5.66, 11.3 or 22.6 px
     is in one band alone, one on a border in both its neighbours with half the amplitude.
     """
     shape, window, spectrum = _spectrum(picture)
-    gains = _gains(shape)
+    gains = _gains(shape, smaller)
     for index in wanted:
         yield _inverse(spectrum * gains[index], shape)[window]
 
@@ -123,11 +128,11 @@ def _spectrum(
 
 
 def _inverse(spectrum: npt.NDArray[np.complex64], shape: tuple[int, int]) -> Layer:
-    try:
-        import torch  # late: `apply` may be where it is not installed
-    except ImportError:
+    # Twice as fast as scipy's, but not loaded for it: `apply` may be where there is none, and the
+    # app would be several times as large.
+    torch = sys.modules.get("torch")
+    if torch is None:
         return np.asarray(fft.irfft2(spectrum, shape), np.float32)
-    # Twice as fast as scipy's.
     layer: Layer = torch.fft.irfft2(torch.from_numpy(spectrum), s=shape).numpy()
     return layer
 
@@ -140,11 +145,13 @@ def _continued(length: int) -> tuple[tuple[int, int], slice]:
 
 
 @lru_cache(maxsize=16)
-def _gains(shape: tuple[int, int]) -> tuple[Layer, ...]:
-    """Return the filter of each band for the real spectrum of a picture of this shape."""
+def _gains(shape: tuple[int, int], smaller: float = 1.0) -> tuple[Layer, ...]:
+    """Return the filter of each band for the real spectrum of a picture of this shape, or of a copy
+    of it that is so many times `smaller`."""
     rows = np.fft.fftfreq(shape[0]).astype(np.float32)
     columns = np.fft.rfftfreq(shape[1]).astype(np.float32)
-    octave = np.log2(np.maximum(np.hypot(rows[:, None], columns[None, :]), 1e-6))
+    frequency = np.hypot(rows[:, None], columns[None, :]) / np.float32(smaller)
+    octave = np.log2(np.maximum(frequency, 1e-6))
     gains = []
     for index, (low, high) in enumerate(BANDS):
         from_centre = octave + np.log2(np.sqrt(low * high))

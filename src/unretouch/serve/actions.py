@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -16,11 +14,9 @@ from unretouch.base import names
 from unretouch.base.errors import UnretouchError, UsageError
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
-from unretouch.runs.history import read_records
 from unretouch.serve.refusals import (
     NO_CONFIG,
     NO_LENGTH,
-    NO_MODEL,
     NOT_THERE,
     TOO_SLOW,
     WRONG_VALUE,
@@ -34,20 +30,14 @@ from unretouch.serve.uploads import (
     check_headers,
     name_sent,
     receive_picture,
-    without_metadata,
     write_pairs,
     write_untouched,
 )
 from unretouch.settings.train import TrainSettings
-from unretouch.tasks.apply.files import RECORDS
 
 LONGEST_JSON = 10_000
 LARGEST = 1e9
 """Of the numbers that are taken: whole ones may be beyond what a float can be."""
-STRONGEST = 1.5
-MASKS = ("everywhere", "skin", "learnt")
-FAR = "Unretouch-Far"
-"""Header of a restored photograph that lies far from the pairs: the message that says so."""
 PAIR_CHECK = "unretouch.serve.pair_check"
 """The program that looks at a pair, in a process of its own."""
 
@@ -178,44 +168,6 @@ def _settings(run: RunDir) -> TrainSettings:
     if settings is None:
         raise Refused(409, NO_CONFIG)
     return settings
-
-
-async def restore(request: Request) -> Response:
-    """Restore the photograph in the body at its full size; the answer is a PNG."""
-    state = state_of(request)
-    run = await asyncio.to_thread(run_of, request)
-    mask = request.query_params.get("mask", "everywhere")
-    try:
-        asked = request.query_params.get("strength")
-        strength = None if asked is None else float(asked)
-    except ValueError:
-        raise Refused(400, WRONG_VALUE) from None
-    if not 0 <= (strength or 0) <= STRONGEST or mask not in MASKS:
-        raise Refused(400, WRONG_VALUE)
-    if not run.weights("latest").is_file():
-        raise Refused(409, NO_MODEL)
-    async with state.worker.place():
-        with tempfile.TemporaryDirectory(
-            prefix="job-", dir=state.folder, ignore_cleanup_errors=True
-        ) as made_for_it:
-            folder = Path(made_for_it)
-            picture = await receive_picture(request, folder, "photo", state.limits, raw=True)
-            words = [
-                *("apply", str(run.root), str(picture.path), "--out", str(folder / "out")),
-                *("--format", "png"),
-                *(() if strength is None else ("--strength", f"{strength:g}")),
-                *(() if mask == "everywhere" else ("--mask", mask)),
-            ]
-            await state.worker.run(request, words)
-            data, headers = await asyncio.to_thread(_what_came, folder / "out")
-    return Response(without_metadata(data), headers=headers, media_type="image/png")
-
-
-def _what_came(out: Path) -> tuple[bytes, dict[str, str]]:
-    """Return the picture that apply wrote in this folder, and what the page is told beside it."""
-    (restored,) = out.glob("*.png")
-    far = next((r["far"] for r in read_records(out / RECORDS).records if "far" in r), None)
-    return restored.read_bytes(), {FAR: json.dumps(far["said"])} if far else {}
 
 
 async def test(request: Request) -> Response:

@@ -77,7 +77,8 @@ def watch(request: Request) -> Response:
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
-    return _run_page(run_of(request), "trial", limits=state_of(request).limits)
+    limits = state_of(request).limits
+    return _run_page(run_of(request), "trial", limits=limits, mask="everywhere")
 
 
 def outcome(request: Request) -> Response:

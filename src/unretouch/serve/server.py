@@ -17,8 +17,16 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
-from unretouch.serve import actions, comparing, draft_actions, pages, run_actions
+from unretouch.serve import (
+    actions,
+    comparing,
+    draft_actions,
+    pages,
+    restore_actions,
+    run_actions,
+)
 from unretouch.serve.refusals import ANSWERS, Limits
+from unretouch.serve.restoring import Restoring
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
 from unretouch.settings.commands import ServeSettings, is_loopback
@@ -45,7 +53,6 @@ ROUTES = (
     Route("/api/runs/{run}", actions.one_run, methods=["GET"]),
     Route("/api/runs/{run}/stop", actions.stop, methods=["POST"]),
     Route("/api/runs/{run}/continue", actions.go_on, methods=["POST"]),
-    Route("/api/runs/{run}/apply", actions.restore, methods=["PUT"]),
     Route("/api/runs/{run}/test", actions.test, methods=["POST"]),
     Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
     Route("/api/runs/{run}/rename", run_actions.rename, methods=["POST"]),
@@ -56,6 +63,22 @@ ROUTES = (
     Route("/api/disk", run_actions.disk, methods=["GET"]),
     Route("/api/demo", run_actions.demo, methods=["POST"]),
     Route("/api/compare", comparing.compare, methods=["POST"]),
+    # photographs that a run restores
+    Route("/api/runs/{run}/photos", restore_actions.list_photos, methods=["GET"]),
+    Route("/api/runs/{run}/photos", restore_actions.add_photo, methods=["PUT"]),
+    Route("/api/runs/{run}/photos", restore_actions.remove_all, methods=["DELETE"]),
+    Route("/api/runs/{run}/photos.zip", restore_actions.all_files, methods=["GET"]),
+    Route("/api/runs/{run}/photos/speed", restore_actions.measure, methods=["POST"]),
+    Route("/api/runs/{run}/photos/{photo}", restore_actions.remove_photo, methods=["DELETE"]),
+    Route("/api/runs/{run}/photos/{photo}/again", restore_actions.again, methods=["POST"]),
+    Route("/api/runs/{run}/photos/{photo}/chosen", restore_actions.choose, methods=["POST"]),
+    Route("/api/runs/{run}/photos/{photo}/painted", restore_actions.paint, methods=["PUT"]),
+    Route("/api/runs/{run}/photos/{photo}/saved/{what}", restore_actions.save, methods=["POST"]),
+    Route("/api/runs/{run}/photos/{photo}/saved/{what}", restore_actions.saved_file),
+    Route("/api/runs/{run}/photos/{photo}/look/{what}", restore_actions.look),
+    Route("/api/runs/{run}/photos/{photo}/part/{row:int}/{column:int}", restore_actions.part),
+    Route("/api/runs/{run}/model/{epoch}/{kind}", restore_actions.export, methods=["POST"]),
+    Route("/api/runs/{run}/model/{epoch}/{kind}", restore_actions.model_file),
     # pairs for a new run
     Route("/api/drafts", actions.new_draft, methods=["POST"]),
     Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),
@@ -139,6 +162,7 @@ def _app(state: AppState) -> Starlette:
 
     app = Starlette(routes=list(ROUTES), lifespan=lifespan, exception_handlers=ANSWERS)
     app.state.unretouch = state
+    app.state.restoring = Restoring(state.worker)
     return app
 
 

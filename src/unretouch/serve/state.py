@@ -7,7 +7,7 @@ import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import portalocker
@@ -121,7 +121,7 @@ class Worker:
         Raises Refused 422 where it failed, 504 after `limits.work_s` seconds of work, HTTPException
         when the client has gone; the process has ended in any case.
         """
-        work = asyncio.create_task(self._in_turn(module, words))
+        work = asyncio.create_task(self._in_turn(module, words, self._limits.work_s))
         gone = asyncio.create_task(_until_gone(request))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +133,21 @@ class Worker:
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
 
-    async def _in_turn(self, module: str, words: Sequence[str]) -> str:
+    async def alone(self, words: Sequence[str], module: str, tell: Callable[[str], None]) -> None:
+        """Run `module` with `words` when it is our turn, for nobody who waits and however long it
+        takes. `tell` gets every line it prints. Where this is cancelled the process has ended.
+
+        Raises Refused 422 where it failed.
+        """
+        await self._in_turn(module, words, None, tell)
+
+    async def _in_turn(
+        self,
+        module: str,
+        words: Sequence[str],
+        limit_s: float | None,
+        tell: Callable[[str], None] | None = None,
+    ) -> str:
         async with self._turn:
             process = await asyncio.create_subprocess_exec(
                 *child.command(module, words, "ends", remove=self._folder),
@@ -145,9 +159,11 @@ class Worker:
             assert process.stdout is not None
             assert process.stderr is not None
             try:
-                async with asyncio.timeout(self._limits.work_s):
+                async with asyncio.timeout(limit_s):
                     # Not communicate: it may close stdin, which ends the process.
-                    printed = await asyncio.gather(process.stdout.read(), process.stderr.read())
+                    printed = await asyncio.gather(
+                        _printed(process.stdout, tell), process.stderr.read()
+                    )
                     code = await process.wait()
             except TimeoutError:
                 raise Refused(504, _("It took too long and was stopped.")) from None
@@ -164,6 +180,15 @@ class Worker:
     def _without_places(self, text: str) -> str:
         """Return `text` without files of the private folder, which say nothing to anybody."""
         return re.sub(re.escape(str(self._folder)) + r"[^\s:]*(: )?", "", text)
+
+
+async def _printed(stream: asyncio.StreamReader, tell: Callable[[str], None] | None) -> bytes:
+    """Return all that comes, or give it to `tell` line by line."""
+    if tell is None:
+        return await stream.read()
+    async for line in stream:
+        tell(line.decode("utf-8", "replace"))
+    return b""
 
 
 async def _until_gone(request: Request) -> None:

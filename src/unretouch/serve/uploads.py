@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,16 +29,6 @@ from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Ref
 
 LONGEST_NAME = 255
 """Characters of a file's name that are kept."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_OF_THE_PIXELS = frozenset(
-    {
-        b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS",
-        # what its numbers mean as colours, and their resolution
-        b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs",
-    }
-)  # fmt: skip
-"""Chunks of a PNG that belong to its pixels: all others may tell of camera, time or place."""
 
 NO_PICTURE = _("This is not a picture that can be read. Save it as PNG, JPEG or TIFF.")
 CUT_SHORT = _("The file did not arrive completely.")
@@ -61,9 +50,9 @@ async def receive_picture(
 ) -> Picture:
     """Write the body of `request` to `folder`/`stem` + ending and return what its header says.
 
-    `raw` takes what photographs may be and pairs may not. `sides` is 2 for a picture that holds both sides of a pair. Raises Refused: 411 without a
-    length, 413 over the caps, 415 for what cannot be read, 408 when the body comes too slowly, 400
-    when it ends early. Nothing stays then.
+    `raw` takes what photographs may be and pairs may not. `sides` is 2 for a picture that holds
+    both sides of a pair. Raises Refused: 411 without a length, 413 over the caps, 415 for what
+    cannot be read, 408 when the body comes too slowly, 400 when it ends early. Nothing stays then.
     """
     length = check_headers(request, limits)
     named = Path(name_sent(request)).suffix.lower()
@@ -150,30 +139,6 @@ def _look(
 def _too_large(limits: Limits, sides: int) -> Message:
     megapixels = sides * limits.pixels // 1_000_000
     return _("The picture has more than {limit} megapixels. Export it smaller.", limit=megapixels)
-
-
-def without_metadata(data: bytes) -> bytes:
-    """Return the PNG file `data` with nothing but its pixels, which stay byte for byte.
-
-    Raises ValueError for what is no whole PNG.
-    """
-    if not data.startswith(_PNG):
-        raise ValueError("no PNG")
-    kept = [_PNG]
-    at = len(_PNG)
-    while at < len(data):
-        if at + 12 > len(data):
-            raise ValueError("cut short")
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length  # length, kind, content, checksum
-        if end > len(data):
-            raise ValueError("cut short")
-        if kind in _OF_THE_PIXELS:
-            kept.append(data[at:end])
-        at = end
-        if kind == b"IEND":
-            break
-    return b"".join(kept)
 
 
 # --- pairs that are being gathered for a new run

@@ -80,8 +80,32 @@ const App = (() => {
       event.preventDefault();
       depth = 0;
       label.classList.remove("over");
-      take([...event.dataTransfer.files]);
+      filesIn(event.dataTransfer).then(take);
     });
+  }
+
+  // The files that were dropped, those in folders too; `folders` of a file says where it was.
+  async function filesIn(transfer) {
+    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+    return (await Promise.all(entries.map(filesBelow))).flat();
+  }
+
+  async function filesBelow(entry) {
+    if (entry.name.startsWith(".")) return [];
+    if (entry.isFile) {
+      const file = await new Promise((done, failed) => { entry.file(done, failed); });
+      return [Object.assign(file, { folders: entry.fullPath.slice(1) })];
+    }
+    const reader = entry.createReader();
+    const found = [];
+    for (;;) { // a reader tells of a hundred at a time
+      const some = await new Promise((done, failed) => { reader.readEntries(done, failed); });
+      if (!some.length) break;
+      found.push(...some);
+    }
+    found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
+    return (await Promise.all(found.map(filesBelow))).flat();
   }
   // A file dropped beside a zone would replace the page.
   for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());

@@ -1,140 +1,562 @@
 "use strict";
-// Photographs are restored one after the other; each shows beside what it was.
+// Photographs are sent, restored one after the other by the app, and finished here.
 (() => {
-  const strength = document.getElementById("strength");
-  const waiting = document.getElementById("queue");
-  const shots = [];
-  let last = 0;
-  let chain = Promise.resolve();
+  const SIZES = ["fine", "medium", "coarse"];
+  const AS_IT_COMES = { strength: null, fine: 1, medium: 1, coarse: 1, mask: "everywhere", painted: "" };
+  const base = `api/runs/${App.run}/photos`;
+  const form = document.getElementById("settings");
+  const list = document.getElementById("photos");
+  const epoch = /^(best|\d{1,9}|iter_\d{1,9})$/.exec(new URLSearchParams(location.search).get("epoch"))?.[0] || "latest";
 
-  // Untouched, it is left to the program, which makes less of a photo far from the pairs.
-  let chosen = false;
-  const settings = () => ({
-    ...(chosen ? { strength: Number(strength.value) / 100 } : {}),
-    mask: document.querySelector("input[name=mask]:checked").value,
-  });
+  let told = null; // what the server said last
+  let next = { ...AS_IT_COMES, mask: document.getElementById("app").dataset.mask }; // of photos to come
+  let current = null; // the photo that is open: its id
+  let chosen = null; // how it is to be restored
+  let unsent = 0; // files on their way
+  let noting = Promise.resolve();
+  let noteLater = 0;
+  let dirty = false; // painted, and not sent yet
+  let opening = null; // the photo to be opened once it is restored
+  const cards = new Map();
 
-  class Work {
-    constructor(file, asked) {
-      this.file = file;
-      this.asked = asked;
-      this.abort = new AbortController();
-      this.node = App.element("li", "work");
-      this.text = App.element("span");
-      this.clock = App.element("span", "help", N_("waiting"));
-      const bar = App.element("progress");
-      bar.setAttribute("aria-hidden", "true");
-      const cancel = App.element("button", "button small", N_("Cancel"));
-      cancel.type = "button";
-      cancel.addEventListener("click", () => this.cancel());
-      this.node.append(this.text, this.clock, bar, cancel);
-      waiting.append(this.node);
-      this.describe();
-      chain = chain.then(() => this.run());
-    }
-
-    describe() {
-      this.text.textContent = _("Restoring {name}", { name: this.file.name });
-    }
-
-    cancel() {
-      this.abort.abort();
-      this.node.remove();
-      document.getElementById("files-trial").focus();
-    }
-
-    async run() {
-      if (this.abort.signal.aborted) return;
-      const begun = Date.now();
-      delete this.clock.dataset.word;
-      const tick = () => { this.clock.textContent = Page.duration((Date.now() - begun) / 1000); };
-      tick();
-      const ticking = setInterval(tick, 1000);
-      try {
-        const refusal = App.refuse(this.file);
-        if (refusal) throw refusal;
-        const query = new URLSearchParams(this.asked);
-        const answer = await App.ask("PUT", `api/runs/${App.run}/apply?${query}`, this.file,
-          { signal: this.abort.signal });
-        this.show(await answer.blob(), answer.headers.get("Unretouch-Far"));
-        speak(_("{name} is restored.", { name: this.file.name }));
-        this.node.remove();
-      } catch (error) {
-        if (error.name === "AbortError") return;
-        this.fail(error);
-      } finally {
-        clearInterval(ticking);
-      }
-    }
-
-    fail(error) {
-      const text = error.text || String(error);
-      this.node.classList.add("bad");
-      this.node.querySelector("progress").remove();
-      this.text.textContent = this.file.name;
-      this.clock.textContent = text;
-      Page.setWord(this.node.querySelector("button"), N_("Remove"));
-      speak(`${this.file.name}: ${text}`);
-    }
-
-    // `far` is the message, as JSON, that the photo lies far from the pairs; null where it is near.
-    show(picture, far) {
-      last += 1;
-      const shot = {
-        name: shots.some((one) => one.name === this.file.name) ? `${this.file.name} (${last})` : this.file.name,
-        pictures: { real: URL.createObjectURL(this.file), fake: URL.createObjectURL(picture) },
-        file: this.file,
-      };
-      shots.unshift(shot);
-      Pairs.show(document.getElementById("pairs"), shots);
-      const card = [...document.querySelectorAll("#pairs .pair")].find((node) => node.card.name === shot.name);
-      document.getElementById("pairs").prepend(card);
-      const save = App.element("a", "button primary save", N_("Save PNG at full size"));
-      save.href = shot.pictures.fake;
-      save.download = `${this.file.name.replace(/\.[^.]*$/, "")}_restored.png`;
-      const again = App.element("button", "button", N_("Restore again with these settings"));
-      again.type = "button";
-      again.addEventListener("click", () => new Work(this.file, settings()));
-      const row = App.element("p", "actions left");
-      row.append(save, again);
-      if (far) card.append(saidOf(JSON.parse(far)));
-      card.append(row);
-      card.querySelector("h3").tabIndex = -1;
-    }
-  }
-
-  function saidOf({ message, values }) {
-    const made = App.element("p", "notice far");
-    made.dataset.word = message;
-    made.dataset.values = JSON.stringify(values);
-    made.textContent = _(message, values);
-    return made;
-  }
+  const photoOf = (id) => told?.photos.find((photo) => photo.id === id);
+  const isBusy = (photo) => photo.state === "waiting" || photo.state === "working";
+  const isSame = (one, other) => Boolean(one && other) && Object.keys(AS_IT_COMES).every((name) => one[name] === other[name]);
+  const strengthOf = (photo, given) => given.strength ?? photo.far?.strength ?? 1;
 
   function speak(text) {
     document.getElementById("spoken").textContent = text;
   }
 
-  function showStrength() {
-    const text = Page.percent(Number(strength.value) / 100, 0);
-    Page.setText("strength-value", text);
-    strength.setAttribute("aria-valuetext", text);
+  // --- words
+
+  const MASKS = { skin: N_("skin"), learnt: N_("what the pairs changed"), painted: N_("where I paint") };
+
+  // The settings in a line, as the cards and the names of files have them.
+  function settingsLine(given, photo) {
+    const parts = [];
+    const percent = (value) => Page.percent(value, 0);
+    const strength = photo ? strengthOf(photo, given) : given.strength ?? 1;
+    if (strength !== 1) parts.push(_("strength {value}", { value: percent(strength) }));
+    const sizes = { fine: _("fine"), medium: _("medium"), coarse: _("coarse") };
+    for (const size of SIZES) {
+      if (given[size] !== 1) parts.push(`${sizes[size]} ${percent(given[size])}`);
+    }
+    if (given.mask !== "everywhere") parts.push(_(MASKS[given.mask]));
+    if (photo && photo.epoch !== "latest") parts.push(stateOf(photo.epoch));
+    return parts.join(" · ") || _("as learnt, everywhere");
   }
 
-  App.takeFiles("trial", (files) => { for (const file of files) new Work(file, settings()); });
-  strength.addEventListener("input", () => {
-    chosen = true;
-    showStrength();
+  const stateOf = (name) => (name === "best" ? _("best epoch")
+    : name.startsWith("iter_") ? _("step {step}", { step: name.slice(5) }) : _("epoch {epoch}", { epoch: name }));
+
+  const sizeLine = (photo) => photo.width && _("{width} × {height}", { width: photo.width, height: photo.height });
+
+  // --- files in
+
+  function take(files) {
+    const refused = new Map();
+    const good = [];
+    for (const file of files) {
+      const refusal = App.refuse(file);
+      if (!refusal) good.push(file);
+      else if (!refused.has(refusal.text)) refused.set(refusal.text, [refusal, file.name]);
+      else refused.get(refusal.text).push(file.name);
+    }
+    for (const [refusal, ...names] of refused.values()) showRefused(names, refusal);
+    unsent += good.length;
+    showBatch();
+    let sent = Promise.resolve();
+    for (const file of good) sent = sent.then(() => send(file));
+  }
+
+  async function send(file) {
+    const query = new URLSearchParams({
+      name: file.folders || file.webkitRelativePath || file.name, epoch, chosen: JSON.stringify(next),
+    });
+    try {
+      const photo = await untilFree(() => App.ask("PUT", `${base}?${query}`, file));
+      opening ??= current ? null : (await photo.json()).id;
+    } catch (error) {
+      showRefused([file.name], error);
+    }
+    unsent -= 1;
+    await refresh();
+  }
+
+  // Others may be sending as well: then the app asks to come again.
+  async function untilFree(act) {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (error.status !== 503) throw error;
+        await new Promise((done) => { setTimeout(done, 2000); });
+      }
+    }
+  }
+
+  function showRefused(names, refusal) {
+    const item = App.element("li", "work bad");
+    const name = App.element("span");
+    name.textContent = names.length === 1 ? names[0]
+      : _("{count} files: {names}", { count: names.length, names: names.slice(0, 5).join(", ") + (names.length > 5 ? " …" : "") });
+    const why = App.element("span", "help", refusal.message);
+    why.dataset.values = JSON.stringify(refusal.values || {});
+    why.textContent = refusal.text || String(refusal);
+    const away = App.element("button", "button small", N_("Remove"));
+    away.type = "button";
+    away.addEventListener("click", () => {
+      item.remove();
+      document.getElementById("files-trial").focus();
+    });
+    item.append(name, why, away);
+    document.getElementById("refused").append(item);
+    speak(`${name.textContent}: ${why.textContent}`);
+  }
+
+  function showBatch() {
+    const busy = (told?.photos.filter(isBusy) || []);
+    const open = busy.length + unsent;
+    document.getElementById("batch").hidden = !open;
+    if (!open) return;
+    const known = told?.total || 0;
+    const total = known + unsent;
+    const done = told?.finished || 0;
+    const about = busy.length && told.speed ? told.left_s * (open / busy.length) : null;
+    const left = about === null ? "" : _("{time} left", { time: Page.duration(about) });
+    const first = busy.find((photo) => photo.state === "working") || busy[0];
+    const text = total > 1 ? _("{done} of {total}", { done, total })
+      : first ? _("Restoring {name}", { name: first.name }) : _("Sending…");
+    Page.setText("batch-text", [text, left].filter(Boolean).join(", "));
+    const shares = busy.reduce((sum, photo) => sum + photo.share, 0);
+    document.getElementById("batch-bar").value = total ? (done + shares) / total : 0;
+  }
+
+  document.getElementById("cancel").addEventListener("click", async () => {
+    await act(() => App.ask("DELETE", `${base}?which=unfinished`));
+    document.getElementById("files-trial").focus();
+  });
+
+  // --- what the server knows
+
+  function show(found) {
+    const before = told;
+    told = found;
+    for (const photo of found.photos) {
+      const old = before?.photos.find((one) => one.id === photo.id);
+      if (old && isBusy(old) && photo.state === "done") speak(_("{name} is restored.", { name: photo.name }));
+      if (photo.state === "done" && photo.id === opening) openPhoto(photo.id, false);
+    }
+    if (current && !photoOf(current)) closeEditor();
+    showBatch();
+    showCards();
+    showModel();
+    if (current) showEditor();
+  }
+
+  async function refresh() {
+    show(await (await App.ask("GET", base)).json());
+  }
+
+  async function act(what, where = "message") {
+    App.showMessage(null, where);
+    try {
+      await what();
+    } catch (error) {
+      App.showMessage(error, where);
+    }
+    await refresh().catch(() => {});
+  }
+
+  // --- the cards
+
+  function cardOf(photo) {
+    const item = App.element("li", "photo");
+    const opener = App.element("button", "thumb");
+    opener.type = "button";
+    const image = App.element("img");
+    image.alt = "";
+    opener.append(image);
+    opener.addEventListener("click", () => openPhoto(photo.id));
+    const text = App.element("div", "photo-text");
+    text.append(App.element("strong", "photo-name"), App.element("span", "help photo-settings"), App.element("span", "help photo-state"));
+    const bar = App.element("progress");
+    bar.max = 1;
+    bar.hidden = true;
+    text.append(bar);
+    const actions = App.element("div", "actions");
+    const save = App.element("a", "button small primary save", N_("Save"));
+    save.addEventListener("click", (event) => {
+      const now = photoOf(photo.id);
+      if (isSame(now.made, now.chosen)) return;
+      event.preventDefault();
+      savePhoto(photo.id, "restored");
+    });
+    const again = App.element("button", "button small again", N_("Restore again"));
+    const remove = App.element("button", "button small remove", N_("Remove"));
+    again.type = remove.type = "button";
+    again.addEventListener("click", () => act(() => App.ask("POST", `${base}/${photo.id}/again`, {})));
+    remove.addEventListener("click", () => act(async () => {
+      await App.ask("DELETE", `${base}/${photo.id}`);
+      document.getElementById("files-trial").focus();
+    }));
+    actions.append(save, again, remove);
+    item.append(opener, text, actions);
+    return item;
+  }
+
+  function showCards() {
+    document.getElementById("history").hidden = !told.photos.length;
+    document.getElementById("save-all").hidden = told.photos.filter((photo) => photo.file).length < 2;
+    for (const [id, item] of cards) {
+      if (photoOf(id)) continue;
+      item.remove();
+      cards.delete(id);
+    }
+    [...told.photos].reverse().forEach((photo, place) => {
+      let item = cards.get(photo.id);
+      if (!item) cards.set(photo.id, item = cardOf(photo));
+      if (list.children[place] !== item) list.insertBefore(item, list.children[place] || null);
+      describeCard(photo, item);
+    });
+  }
+
+  function describeCard(photo, item) {
+    const find = (name) => item.querySelector(name);
+    const opener = find(".thumb");
+    opener.disabled = !photo.look;
+    opener.setAttribute("aria-label", _("Open {name}", { name: photo.name }));
+    opener.setAttribute("aria-current", String(photo.id === current));
+    const image = find("img");
+    image.hidden = !photo.look;
+    if (photo.look && !image.getAttribute("src")) image.src = new URL(`${base}/${photo.id}/look/thumbnail`, App.root);
+    const name = Page.shortened(photo.name, 60);
+    setText(find(".photo-name"), name);
+    find(".photo-name").title = photo.name;
+    setText(find(".photo-settings"), settingsLine(photo.chosen, photo));
+    setText(find(".photo-state"), stateLine(photo));
+    find(".photo-state").dataset.state = photo.state;
+    find("progress").hidden = photo.state !== "working";
+    find("progress").value = photo.share;
+    const save = find(".save");
+    save.hidden = !photo.file || isBusy(photo);
+    const href = new URL(`${base}/${photo.id}/saved/restored`, App.root).href;
+    if (photo.file && save.href !== href) save.href = href;
+    save.download = photo.file_name;
+    save.setAttribute("aria-label", _("Save {name}", { name: photo.name }));
+    find(".again").hidden = !["failed", "stopped"].includes(photo.state);
+    setText(find(".remove"), isBusy(photo) ? _("Cancel") : _("Remove"));
+    find(".remove").setAttribute("aria-label", isBusy(photo) ? _("Cancel {name}", { name: photo.name }) : _("Remove {name}", { name: photo.name }));
+  }
+
+  function stateLine(photo) {
+    const time = (seconds) => ({ time: Page.duration(Math.max(1, seconds)) });
+    if (photo.state === "waiting") return photo.about_s === null ? _("waits") : _("waits; about {time}", time(photo.about_s));
+    if (photo.state === "working") return photo.left_s === null ? _("being restored") : _("about {time} left", time(photo.left_s));
+    if (photo.state === "failed") return photo.said ? _(photo.said.message, photo.said.values) : _("Failed");
+    if (photo.state === "stopped") return _("The app was ended before it was done.");
+    const parts = [sizeLine(photo)];
+    if (photo.seconds) parts.push(_("took {time}", time(photo.seconds)));
+    if (!isSame(photo.made, photo.chosen)) parts.push(_("changed since it was saved"));
+    return parts.join(" · ");
+  }
+
+  function setText(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+
+  document.getElementById("remove-all").addEventListener("click", () => {
+    if (!confirm(_("Remove all photos of this page from the run? The files that you saved stay."))) return;
+    act(async () => {
+      await App.ask("DELETE", base);
+      document.getElementById("files-trial").focus();
+    });
+  });
+
+  document.getElementById("save-all").addEventListener("click", (event) => act(async () => {
+    const button = event.target;
+    button.disabled = true;
+    try {
+      await noted();
+      const due = told.photos.filter((photo) => photo.file && !isSame(photo.made, photo.chosen));
+      for (const [done, photo] of due.entries()) {
+        button.removeAttribute("data-word");
+        button.textContent = _("{done} of {total}", { done, total: due.length });
+        await untilFree(() => App.ask("POST", `${base}/${photo.id}/saved/restored`, {}));
+      }
+      download(`${base}.zip`);
+    } finally {
+      button.disabled = false;
+      Page.setWord(button, N_("Save all as ZIP"));
+    }
+  }));
+
+  function download(path) {
+    const link = App.element("a");
+    link.href = new URL(path, App.root);
+    link.download = "";
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }
+
+  // --- the photo that is open
+
+  async function openPhoto(id, asked = true) {
+    const photo = photoOf(id);
+    await noted();
+    opening = null;
+    current = id;
+    chosen = { ...photo.chosen };
+    document.getElementById("editor").hidden = false;
+    showEditor();
+    fillForm();
+    App.showMessage(null, "editor-message");
+    if (asked) {
+      const name = document.getElementById("editor-name");
+      name.scrollIntoView({ block: "start" });
+      name.focus({ preventScroll: true });
+    }
+    Viewer.describe();
+    await visible(async () => {
+      await Viewer.open(photo, `${base}/${id}`);
+      await Viewer.set(shownAs());
+    });
+    Viewer.describe();
+    showCards();
+  }
+
+  function closeEditor() {
+    current = chosen = null;
+    Viewer.close();
+    document.getElementById("editor").hidden = true;
+  }
+
+  // What the viewer shows: a strength that was left to the program is a number there.
+  const shownAs = () => ({ ...chosen, strength: strengthOf(photoOf(current), chosen) });
+
+  async function visible(what) {
+    try {
+      await what();
+    } catch (error) {
+      App.showMessage(error, "editor-message");
+    }
+  }
+
+  function showEditor() {
+    const photo = photoOf(current);
+    Page.setText("editor-name", Page.shortened(photo.name, 60));
+    Page.setText("editor-facts", sizeLine(photo) || "");
+    const note = document.getElementById("editor-note");
+    const far = photo.far?.said;
+    note.hidden = !far && photo.kept;
+    if (far) Page.setText("editor-note", _(far.message, far.values));
+    else if (!photo.kept) Page.setText("editor-note", _("To save room, its full size is not kept any more. It is computed again when you save it."));
+    const layers = document.getElementById("save-layers");
+    layers.disabled = !told.layers || layers.dataset.busy === "yes";
+    Page.setText("save-help", [
+      _("In the photo's own format and colours, with its camera data, without its place."),
+      told.layers ? "" : _("Layers need an extra. In the folder of unretouch: {command}", { command: "pip install '.[layers]'" }),
+    ].filter(Boolean).join(" "));
+    document.getElementById("for-all").hidden = told.photos.length < 2;
+  }
+
+  function fillForm() {
+    const strength = strengthOf(photoOf(current), chosen);
+    for (const name of ["strength", ...SIZES]) {
+      const input = document.getElementById(name);
+      input.value = Math.round(100 * (name === "strength" ? strength : chosen[name]));
+      showAmount(input);
+    }
+    for (const radio of form.querySelectorAll("[name=mask]")) radio.checked = radio.value === chosen.mask;
+  }
+
+  function showAmount(input) {
+    const text = Page.percent(Number(input.value) / 100, 0);
+    Page.setText(`${input.id}-value`, text);
+    input.setAttribute("aria-valuetext", text);
+  }
+
+  // The form was moved: shown at once, told to the server a moment later.
+  function change(changed) {
+    Object.assign(chosen, changed);
+    if (chosen.mask !== "painted") chosen.painted = "";
+    photoOf(current).chosen = { ...chosen };
+    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: "everywhere", painted: "" } : {}) };
+    visible(() => Viewer.set(shownAs()));
+    noteSoon();
+    showCards();
+    showNext();
+  }
+
+  function noteSoon() {
+    clearTimeout(noteLater);
+    noteLater = setTimeout(note, 400);
+  }
+
+  function note() {
+    clearTimeout(noteLater);
+    noteLater = 0;
+    const [id, given] = [current, chosen];
+    if (!id) return;
+    const paintedNow = given.mask === "painted" && (dirty || !given.painted) ? Viewer.painting() : null;
+    dirty = false;
+    noting = noting.then(() => visible(async () => {
+      if (paintedNow) {
+        const blob = await new Promise((done) => { paintedNow.toBlob(done, "image/png"); });
+        given.painted = (await (await App.ask("PUT", `${base}/${id}/painted`, blob)).json()).painted;
+      }
+      await App.ask("POST", `${base}/${id}/chosen`, given);
+      const photo = photoOf(id);
+      if (photo) photo.chosen = { ...given };
+    }));
+  }
+
+  async function noted() {
+    if (noteLater) note();
+    await noting;
+  }
+
+  for (const name of ["strength", ...SIZES]) {
+    const input = document.getElementById(name);
+    input.addEventListener("input", () => {
+      showAmount(input);
+      change({ [name]: Number(input.value) / 100 });
+    });
+  }
+  for (const radio of form.querySelectorAll("[name=mask]")) {
+    radio.addEventListener("change", () => change({ mask: radio.value }));
+  }
+  Viewer.onPainted((mask) => {
+    dirty = true;
+    change({ mask });
+    fillForm();
+  });
+  document.getElementById("reset").addEventListener("click", () => {
+    change({ ...AS_IT_COMES });
+    fillForm();
+  });
+  document.getElementById("for-all").addEventListener("click", () => act(async () => {
+    await noted();
+    for (const photo of told.photos) {
+      if (photo.id === current) continue;
+      const kept = chosen.mask === "painted" ? { mask: photo.chosen.mask, painted: photo.chosen.painted } : {};
+      await App.ask("POST", `${base}/${photo.id}/chosen`, { ...chosen, ...kept });
+    }
+  }, "editor-message"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    savePhoto(current, "restored");
+  });
+  document.getElementById("save-layers").addEventListener("click", () => savePhoto(current, "layers"));
+
+  const SAVES = { restored: ["save", N_("Save")], layers: ["save-layers", N_("Save as layers")] };
+
+  async function savePhoto(id, what) {
+    const [button, word] = [document.getElementById(SAVES[what][0]), SAVES[what][1]];
+    await act(async () => {
+      button.disabled = true;
+      button.dataset.busy = "yes";
+      Page.setWord(button, N_("Making the file…"));
+      try {
+        await noted();
+        const photo = photoOf(id);
+        if (what === "layers" || !isSame(photo.made, photo.chosen)) {
+          const made = await (await untilFree(() => App.ask("POST", `${base}/${id}/saved/${what}`, {}))).json();
+          if (id === current && made.look?.change !== photo.look?.change) openPhoto(id, false);
+        }
+        download(`${base}/${id}/saved/${what}`);
+        speak(_("{name} is saved.", { name: photo.name }));
+      } finally {
+        button.disabled = false;
+        button.dataset.busy = "";
+        Page.setWord(button, word);
+      }
+    }, id === current ? "editor-message" : "message");
+  }
+
+  // --- the model
+
+  function showModel() {
+    const box = document.getElementById("kinds");
+    const names = { onnx: "ONNX", safetensors: "safetensors" };
+    if (!box.children.length) {
+      for (const kind of Object.keys(told.kinds)) {
+        const button = App.element("button", "button");
+        button.type = "button";
+        button.dataset.kind = kind;
+        button.addEventListener("click", () => saveModel(button, kind));
+        box.append(button);
+      }
+    }
+    for (const button of box.children) {
+      if (button.dataset.busy === "yes") continue;
+      setText(button, _("Save as {kind}", { kind: names[button.dataset.kind] }));
+      button.disabled = !told.kinds[button.dataset.kind];
+    }
+    const missing = Object.values(told.kinds).includes(false);
+    document.getElementById("kinds-help").hidden = !missing;
+    if (missing) Page.setText("kinds-help", _("This needs an extra. In the folder of unretouch: {command}", { command: "pip install '.[export]'" }));
+  }
+
+  function saveModel(button, kind) {
+    act(async () => {
+      button.disabled = true;
+      button.dataset.busy = "yes";
+      button.textContent = _("Making the file…");
+      const path = `api/runs/${App.run}/model/${epoch}/${kind}`;
+      try {
+        await untilFree(() => App.ask("POST", path, {}));
+        download(path);
+      } finally {
+        button.dataset.busy = "";
+      }
+    }, "model-message");
+  }
+
+  // --- beginning
+
+  function showNext() {
+    const plain = isSame(next, AS_IT_COMES);
+    Page.setText("next", plain ? "" : _("New photos are restored so: {settings}", { settings: settingsLine(next) }));
+  }
+
+  App.takeFiles("trial", take);
+  const folder = document.getElementById("files-folder");
+  folder.addEventListener("change", () => {
+    take([...folder.files].filter((file) => !file.webkitRelativePath.split("/").some((part) => part.startsWith("."))));
+    folder.value = "";
   });
   Page.onLanguage(() => {
     App.showLimits();
-    showStrength();
-    document.title = `${_("Restore a photo")} · ${document.querySelector("h1").textContent} · unretouch`;
+    showNext();
+    Viewer.describe();
+    if (epoch !== "latest") Page.setText("epoch-text", _("Photos are restored by an earlier state of this run: {state}.", { state: stateOf(epoch) }));
+    document.title = `${_("Restore photos")} · ${document.querySelector("h1").textContent} · unretouch`;
+    if (!told) return;
+    showBatch();
+    showCards();
+    showModel();
+    if (current) {
+      showEditor();
+      fillForm();
+    }
   });
+  document.getElementById("epoch").hidden = epoch === "latest";
   Page.start();
+
+  let measured = false;
   App.poll(`api/runs/${App.run}`, (run) => {
     document.getElementById("no-model").hidden = run.has_weights;
-    document.getElementById("files-trial").disabled = !run.has_weights;
+    for (const id of ["files-trial", "files-folder"]) document.getElementById(id).disabled = !run.has_weights;
     document.getElementById("drop-trial").classList.toggle("off", !run.has_weights);
+    document.getElementById("folder-button").hidden = !run.has_weights;
+    document.getElementById("model").hidden = !run.has_weights;
+    if (run.has_weights && !measured) {
+      measured = true;
+      App.ask("POST", `${base}/speed`, {}).catch(() => {}); // so that the first photo is told its time
+    }
   }, 5000).catch(() => {});
+  App.poll(base, show, 1000).catch(App.showMessage);
 })();

@@ -331,12 +331,13 @@ def prepare(request: ApplySettings) -> Batch:
         checkpoints_dir=request.checkpoints_dir,
         exported=request.runtime == "onnx",
     )
-    learnt = _learn(weights.parent) if request.mask == "learnt" else None
+    learnt = learnt_mask(weights.parent) if request.mask == "learnt" else None
     model = load_any(weights, device=request.device, precision=request.precision)
     return Batch(request, found, learnt, weights, model)
 
 
-def _learn(run_folder: Path) -> masks.LearntMask:
+def learnt_mask(run_folder: Path) -> masks.LearntMask:
+    """Return the mask that the training pairs of a run teach. Raises CheckpointError, DataError."""
     try:
         settings = load_settings(run_folder / "config.json")
     except CheckpointError as error:

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 LIMIT = 2_000_000_000
 """Bytes that a folder holds at most: six photographs of 24 megapixels. The oldest go first."""
-_ENDING = ".unretouch_change"
+ENDING = ".unretouch_change"
 """Of arrays as numpy writes them; of nobody else, since old ones are removed."""
 
 
@@ -51,7 +51,7 @@ class KeptChanges:
         digest.update(photo.profile or b"")
         for top in range(0, len(photo.pixels), 256):
             digest.update(np.ascontiguousarray(photo.pixels[top : top + 256]).data)
-        return self._folder / (digest.hexdigest()[:32] + _ENDING)
+        return self._folder / (digest.hexdigest()[:32] + ENDING)
 
     def read(self, place: Path) -> Floats | None:
         """Return the change kept there, float32 (H, W, 3); None where there is none."""
@@ -85,7 +85,7 @@ class KeptChanges:
 
     def _make_room(self, needed: int) -> None:
         kept = []
-        for path in self._folder.glob(f"*{_ENDING}"):
+        for path in self._folder.glob(f"*{ENDING}"):
             with contextlib.suppress(OSError):  # another process may have removed it
                 kept.append((path.stat().st_mtime_ns, path.stat().st_size, path))
         room = LIMIT - sum(size for _, size, _ in kept)
