@@ -38,6 +38,7 @@ from unretouch.training import rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
+from unretouch.training.stopping import Abandoned
 from unretouch.training.training_pairs import asked_of, evaluated
 
 MOST_PAIRS = 100
@@ -101,17 +102,25 @@ class Previews:
         """Whether the time that previews may cost allows one that something else needs now."""
         return self._every is not None or self._clock.affordable(progress.elapsed)
 
-    def take(self, progress: Progress, fit: Fit, last: bool = False) -> None:
+    def take(
+        self, progress: Progress, fit: Fit, last: bool = False, within_s: float = math.inf
+    ) -> None:
         """Measure every pair and write its pictures, unless this step has been taken already.
 
-        The `last` one of a run looks at large pairs whole where time allows.
+        The `last` one of a run looks at large pairs whole where time allows. Raises Abandoned after
+        a pair when it has taken more than `within_s` seconds; then `abandon` has to be called.
         """
-        last = last or progress.done or progress.time_up
+        bounded = within_s < math.inf
+        last = not bounded and (last or progress.done or progress.time_up)
         if self._is_taken(progress.step, last):
             return
         began = progress.elapsed
-        shown = tuple(self._shown(progress, fit, last))
-        preview = Preview(step=progress.step, epoch=progress.epoch, pairs=shown)
+        shown = []
+        for pair in self._shown(progress, fit, last):
+            if progress.elapsed - began > within_s:
+                raise Abandoned
+            shown.append(pair)
+        preview = Preview(step=progress.step, epoch=progress.epoch, pairs=tuple(shown))
         before = [p for p in self.taken if p.step < progress.step]
         self.taken = thin_previews([*before, preview], self._room(preview))
         self._write_record()
