@@ -27,6 +27,7 @@ TRAIN_FLAGS = {
     "phase": ("str", "train"),
     "max_dataset_size": ("float", math.inf),
     "also": ("str", ""),
+    "test_photo": ("str", ""),
     "preprocess": (PREPROCESS, "resize_and_crop"),
     "load_size": ("int", 286),
     "crop_size": ("int", 256),

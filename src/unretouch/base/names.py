@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from unretouch.base.errors import DataError, UsageError
+from unretouch.base.messages import Message, _
 
 LONGEST_SEGMENT = 100
 """Bytes of UTF-8 in one segment: room for suffixes below the 255 of common file systems."""
@@ -25,17 +26,23 @@ def run_name(text: str) -> str:
     """
     name = unicodedata.normalize("NFC", text)
     name = without_spaces(name)
-    for segment in name.split("/"):
-        problem = _segment_problem(segment)
-        if not problem and len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
-            problem = f"it is longer than {LONGEST_NAME} bytes"
-        if problem:
-            raise UsageError(
-                f"{text!r} cannot name a run: {problem}",
-                "--name",
-                "Use letters of any script, digits, '.', '_' and '-'",
-            )
+    if problem := name_problem(name):
+        raise UsageError(
+            f"{text!r} cannot name a run: {problem}",
+            "--name",
+            "Use letters of any script, digits, '.', '_' and '-'",
+        )
     return name
+
+
+def name_problem(name: str) -> Message | None:
+    """Return why `name`, in NFC and without spaces, cannot name a run; None where it can."""
+    for segment in name.split("/"):
+        if problem := _segment_problem(segment):
+            return problem
+    if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME:
+        return _("it is longer than {most} bytes", most=LONGEST_NAME)
+    return None
 
 
 def without_spaces(text: str) -> str:
@@ -44,21 +51,28 @@ def without_spaces(text: str) -> str:
     return spaced.strip(" ").replace(" ", "_")
 
 
-def _segment_problem(segment: str) -> str:
+def _segment_problem(segment: str) -> Message | None:
     if segment in ("", ".", ".."):
-        return "it has an empty, '.' or '..' segment"
+        return _("it has an empty, '.' or '..' segment")
     if segment.startswith("-"):
-        return "a segment begins with '-'"
+        return _("a segment begins with '-'")
     if segment.endswith("."):
-        return "a segment ends with '.'"
+        return _("a segment ends with '.'")
     if segment.split(".")[0].lower() in _RESERVED:
-        return "Windows reserves that name"
+        return _("Windows reserves that name")
     if len(segment.encode("utf-8", "surrogatepass")) > LONGEST_SEGMENT:
-        return f"a segment is longer than {LONGEST_SEGMENT} bytes"
+        return _("a segment is longer than {most} bytes", most=LONGEST_SEGMENT)
     bad = sorted({c for c in segment if not _is_name_character(c)})
     if bad:
-        return "it contains " + " ".join(f"U+{ord(c):04X}" for c in bad)
-    return ""
+        return _("it contains {characters}", characters=" ".join(map(_shown, bad)))
+    return None
+
+
+def _shown(character: str) -> str:
+    """Return a character as people know it: what cannot be seen by its name."""
+    if character.isprintable():
+        return character
+    return unicodedata.name(character, "a control character").lower()
 
 
 def _is_name_character(character: str) -> bool:

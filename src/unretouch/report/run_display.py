@@ -41,6 +41,7 @@ SHORTEST_BAR = 20
 """Columns of the bar at least."""
 PLAIN_LINE_S = 30.0
 """Seconds between two lines where the output is no terminal."""
+_OF_A_PHOTO = ("real_A", "fake_B")
 
 
 class RunDisplay:
@@ -205,7 +206,10 @@ def _training_error(status: TrainingStatus) -> float:
 
 def _preview(preview: Preview) -> dict[str, Any]:
     pairs = [_pair(pair) for pair in preview.pairs]
-    return {"step": preview.step, "epoch": preview.epoch, "pairs": pairs}
+    photo = {}
+    if preview.photo:
+        photo = {"photo": {name: getattr(preview.photo, name) for name in ("name", *_OF_A_PHOTO)}}
+    return {"step": preview.step, "epoch": preview.epoch, "pairs": pairs, **photo}
 
 
 def _pair(pair: PreviewPair) -> dict[str, Any]:

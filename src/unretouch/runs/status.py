@@ -165,12 +165,22 @@ class PreviewPair(PreviewPictures, PlainFigures):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewPhoto(PreviewPictures):
+    """A photograph without an answer, or a part of it, as it looked at one step; `real_B` and
+    `error_map` are empty."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
-    """Pictures of every pair at one step; step 0 is before the first update."""
+    """Pictures of every pair at one step, and of the photograph that is watched beside them; step 0
+    is before the first update."""
 
     step: int
     epoch: int
     pairs: Sequence[PreviewPair]
+    photo: PreviewPhoto | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the preview as previews.jsonl holds it."""
@@ -178,7 +188,8 @@ class Preview:
         for pair in pairs:
             # Those of a preview are always the same.
             del pair["identity_parts"], pair["nearly_exact"]
-        return {"step": self.step, "epoch": self.epoch, "pairs": pairs}
+        photo = {"photo": asdict(self.photo)} if self.photo else {}
+        return {"step": self.step, "epoch": self.epoch, "pairs": pairs, **photo}
 
     @staticmethod
     def of(record: Mapping[str, Any]) -> Preview:
@@ -187,7 +198,9 @@ class Preview:
         Raises KeyError, TypeError or ValueError for one that another version wrote.
         """
         pairs = tuple(_preview_pair(pair) for pair in record["pairs"])
-        return Preview(step=int(record["step"]), epoch=int(record["epoch"]), pairs=pairs)
+        photo = PreviewPhoto(**record["photo"]) if "photo" in record else None
+        step, epoch = int(record["step"]), int(record["epoch"])
+        return Preview(step=step, epoch=epoch, pairs=pairs, photo=photo)
 
     @property
     def mean(self) -> PlainFigures:
@@ -196,8 +209,12 @@ class Preview:
 
     @property
     def files(self) -> list[str]:
-        """All pictures there are, of pairs and of places in them."""
-        shown = [part for pair in self.pairs for part in (pair, *pair.places)]
+        """All pictures there are, of pairs, of places in them and of the photograph."""
+        shown: list[PreviewPictures] = [
+            part for pair in self.pairs for part in (pair, *pair.places)
+        ]
+        if self.photo:
+            shown.append(self.photo)
         return [name for part in shown for name in part.files]
 
 

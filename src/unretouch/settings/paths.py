@@ -13,7 +13,7 @@ FOLDERS = frozenset({
     "also", "checkpoints_dir", "dataroot", "datasets_dir", "heldout", "images", "keep_changes",
     "like", "out", "pairs", "results_dir",
 })  # fmt: skip
-FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "weights"})
+FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "test_photo", "weights"})
 """Flags after which the shell offers folders, and files. After a word it offers files."""
 WORDS = frozenset({"folders", "photos", "run"})
 """Words without a flag that are paths, or may be."""

@@ -74,6 +74,9 @@ class TrainSettings(Settings):
     """folder of untouched portraits like those to be restored: it learns the retouch first, and
     makes more pairs of them; for --aim restore and texture"""
 
+    test_photo: str = ""
+    """a photograph without an answer: it is restored beside the pairs at every preview"""
+
     preprocess: Preprocess = "resize_and_crop"
     """what is done to a pair's size while loading; none keeps its full size"""
     load_size: PositiveInt = 286
@@ -203,7 +206,7 @@ class TrainSettings(Settings):
 
 
 FREE = frozenset({
-    "dataroot", "name", "checkpoints_dir", "device", "print_freq", "display_freq",
+    "dataroot", "name", "checkpoints_dir", "device", "test_photo", "print_freq", "display_freq",
     "save_latest_freq", "save_epoch_freq", "keep_gb", "no_html", "phase", "target_error",
     "devices", "num_nodes", "cache_gb",
 })  # fmt: skip
@@ -343,7 +346,7 @@ class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags)
 OURS = frozenset({
     "aim", "allow_changed_data", "also", "cache_gb", "d_every", "device", "devices", "keep_gb",
     "lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed",
-    "size", "target_error",
+    "size", "target_error", "test_photo",
 })  # fmt: skip
 """Flags of a training that the classic program does not have."""
 

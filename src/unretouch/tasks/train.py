@@ -41,6 +41,7 @@ from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import ALONE, Team
+from unretouch.training.test_photo import WatchedPhoto, watched_photo
 from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import (
     asked_of,
@@ -82,6 +83,9 @@ def train_run(
         cache = PictureCache(cache_bytes(settings))
         loaded = _loaded(settings, check, cache, console)
         untouched = untouched_pictures(settings, loaded)
+        photo, said = watched_photo(settings, how.continue_train)
+        for line in said:
+            say(console, line)
         for warning in untouched.warnings:
             say(console, f"note: --also: {warning}")
         device.prepare(where)
@@ -107,7 +111,7 @@ def train_run(
                 say(console, line)
             require_room(run, plan)
             _record_start(run, settings, opened, loaded, untouched, options_text)
-            return _trained(run, settings, opened, loaded, untouched, console, report, team)
+            return _trained(run, settings, opened, loaded, untouched, photo, console, report, team)
 
 
 def _loaded(
@@ -200,6 +204,7 @@ def _trained(
     opened: Session,
     loaded: LoadedPairs,
     untouched: LoadedPairs,
+    photo: WatchedPhoto | None,
     console: Console,
     report: bool,
     team: Team,
@@ -212,7 +217,7 @@ def _trained(
         team.begin(settings, opened.fit, opened.progress, [*loaded.pairs, *untouched.pairs])
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
-        previews = Previews(run, settings, shown)
+        previews = Previews(run, settings, shown, photo)
         with progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
             code = Trainer(run, settings, opened, previews, display, stop, team).train()
         team.dismiss(code)

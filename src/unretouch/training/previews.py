@@ -31,6 +31,7 @@ from unretouch.runs.status import (
     PREVIEWS_KEPT,
     Preview,
     PreviewPair,
+    PreviewPhoto,
     PreviewPlace,
     thin_previews,
 )
@@ -39,6 +40,8 @@ from unretouch.training import rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
+from unretouch.training.stopping import Abandoned
+from unretouch.training.test_photo import WatchedPhoto
 from unretouch.training.training_pairs import asked_of, evaluated
 
 MOST_PAIRS = 100
@@ -59,6 +62,9 @@ many seconds, or than this share of its time; with a time budget never more than
 PAGE_BYTES = 120_000_000
 """Of the pictures on the page: larger pairs leave room for fewer previews, but for two always."""
 
+_ONCE = tuple(f"_{kind}.png" for kind in REAL)
+"""How the names of pictures end that all previews share."""
+
 SHORTEST_S = 5.0
 """Seconds between two previews at least."""
 
@@ -76,13 +82,21 @@ def shown_in_parts(pair: Pair, fit: Fit) -> bool:
 
 
 class Previews:
-    """Takes previews: `fake_B` of every pair, from step 0 on; `real_A` and `real_B` once."""
+    """Takes previews: `fake_B` of every pair, from step 0 on, and of a photograph without an answer
+    where there is one; `real_A` and `real_B` once."""
 
-    def __init__(self, run: RunDir, settings: TrainSettings, pairs: Sequence[Pair]) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        settings: TrainSettings,
+        pairs: Sequence[Pair],
+        photo: WatchedPhoto | None = None,
+    ) -> None:
         self._run, self._pictures = run, not settings.no_html
         self._every = settings.display_freq
         self._seed = settings.seed
         self._pairs = list(pairs)
+        self._photo = photo
         self._large: list[LargePair] | None = None
         self._clock = rhythm.CostShare(SHORTEST_S, growth=0.05, share=rhythm.PREVIEWS_SHARE)
         self.taken: list[Preview] = _read(run)
@@ -102,17 +116,26 @@ class Previews:
         """Whether the time that previews may cost allows one that something else needs now."""
         return self._every is not None or self._clock.affordable(progress.elapsed)
 
-    def take(self, progress: Progress, fit: Fit, last: bool = False) -> None:
+    def take(
+        self, progress: Progress, fit: Fit, last: bool = False, within_s: float = math.inf
+    ) -> None:
         """Measure every pair and write its pictures, unless this step has been taken already.
 
-        The `last` one of a run looks at large pairs whole where time allows.
+        The `last` one of a run looks at large pairs whole where time allows. Raises Abandoned after
+        a pair when it has taken more than `within_s` seconds; then `abandon` has to be called.
         """
-        last = last or progress.done or progress.time_up
+        bounded = within_s < math.inf
+        last = not bounded and (last or progress.done or progress.time_up)
         if self._is_taken(progress.step, last):
             return
         began = progress.elapsed
-        shown = tuple(self._shown(progress, fit, last))
-        preview = Preview(step=progress.step, epoch=progress.epoch, pairs=shown)
+        shown = []
+        for pair in self._shown(progress, fit, last):
+            if progress.elapsed - began > within_s:
+                raise Abandoned
+            shown.append(pair)
+        photo = self._shown_photo(progress, fit)
+        preview = Preview(step=progress.step, epoch=progress.epoch, pairs=tuple(shown), photo=photo)
         before = [p for p in self.taken if p.step < progress.step]
         self.taken = thin_previews([*before, preview], self._room(preview))
         self._write_record()
@@ -160,6 +183,18 @@ class Previews:
         # Off is what differs from the answer that is asked for; shown is the one that was given.
         pictures["real_B"] = lambda: eight(pair.target)
         return PreviewPair(**vars(error), **self._write(progress, pair, pictures))
+
+    def _shown_photo(self, progress: Progress, fit: Fit) -> PreviewPhoto | None:
+        photo, net = self._photo, fit.generator
+        if photo is None:
+            return None
+        pictures: dict[Kind, Make] = {
+            "real_A": lambda: photo.seen(net),
+            "fake_B": lambda: photo.seen(net) if net.does_nothing() else photo.restored(net),
+        }
+        # A full stop, which no name of a pair's picture has there.
+        files = self._written(progress, f".photo_{photo.name}", pictures)
+        return PreviewPhoto(name=photo.name, **files)
 
     def _looks(self, progress: Progress, fit: Fit, last: bool) -> dict[str, tuple[LargePair, Look]]:
         """Return the large pairs that are shown, by name, and what is to be shown of them."""
@@ -227,8 +262,12 @@ class Previews:
         The real ones bear the label epoch000 for ever and stay as they are, but a fresh run writes
         them over what an earlier one left.
         """
-        label = f"{_label(progress)}{where}_{pair.name}"
-        files = picture_files(label, f"epoch000{where}_{pair.name}")
+        return self._written(progress, f"{where}_{pair.name}", pictures, effort)
+
+    def _written(
+        self, progress: Progress, whose: str, pictures: Mapping[Kind, Make], effort: int = 6
+    ) -> dict[str, Any]:
+        files = picture_files(f"{_label(progress)}{whose}", f"epoch000{whose}")
         if self._pictures:
             once = REAL if progress.step else ()
             write_pictures(self._run.preview_images, files, pictures, once=once, effort=effort)
@@ -236,15 +275,13 @@ class Previews:
         return {
             "real_A": shown["real_A"],
             "fake_B": shown.get("fake_B", ""),
-            "real_B": shown["real_B"],
+            "real_B": shown.get("real_B", ""),
             "error_map": shown.get("error"),
         }
 
     def _room(self, newest: Preview) -> int:
         """Return how many previews as large as the newest fit on the page."""
-        shown = [part for pair in newest.pairs for part in (pair, *pair.places)]
-        names = [name for part in shown for name in (part.fake_B, part.error_map) if name]
-        files = [self._run.web / name for name in names]
+        files = [self._run.web / name for name in newest.files if not name.endswith(_ONCE)]
         size = sum(file.stat().st_size for file in files if file.is_file())
         return int(min(PREVIEWS_KEPT, PAGE_BYTES // max(1, size)))
 

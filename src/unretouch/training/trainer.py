@@ -27,13 +27,15 @@ from unretouch.training.fit import Update
 from unretouch.training.previews import Previews
 from unretouch.training.rhythm import CostShare, in_words
 from unretouch.training.session import Session
-from unretouch.training.stopping import Abandoned, StopRequest, early_end
+from unretouch.training.stopping import Abandoned, StoppedNow, StopRequest, early_end
 from unretouch.training.team import ALONE, Team
 
 STEPS_THIS_TIME = "UNRETOUCH_TEST_STEPS"
 """Test only: stop, as if the run were done, after so many updates of this process."""
 
 STATUS_EVERY_S = 2.0
+AT_STOP_S = 5.0
+"""Seconds that the last preview may take of a run that was asked to stop: somebody waits for it."""
 CURVES = ("step", "G_L1", "G_GAN", "D_real", "D_fake", "level_error", "identity_error")
 """What the page draws of the records of metrics.jsonl."""
 
@@ -74,6 +76,8 @@ class Trainer:
         self._last_save: LastSave | None = None
         self._save_s = 0.0
         """seconds that the newest save took; 0 before the first"""
+        self._given_up = False
+        """whether a preview was given up when a stop was asked for"""
         self._pauses_told = 0
         self._curves: dict[str, list[float]] = {name: [] for name in CURVES}
         for record in opened.records:
@@ -131,9 +135,11 @@ class Trainer:
         fits = self._progress.fits_a_last(self._previews.last_cost_s)
         self._save()
         self._tell_pauses()
-        if self._stop.asked is None and fits:
+        if self._stop.asked is not None:
+            self._take_preview_at_stop()
+        elif fits:
             self._take_preview(last=True)
-        elif self._stop.asked is None:
+        else:
             took = in_words(self._previews.last_cost_s)
             self._watcher.tell(
                 f"no last preview: it would take about {took}, more than is left of the time"
@@ -256,7 +262,23 @@ class Trainer:
                 self._previews.take(self._progress, self._fit, last)
         except Abandoned:  # `self._stop` knows
             self._previews.abandon()
+            self._given_up = True
         self._leave_room()
+
+    def _take_preview_at_stop(self) -> None:
+        """Show what the run has come to, or else its page would tell of an earlier step; not where
+        that takes long, nor where a preview was given up for the stop's sake."""
+        if self._given_up or self._previews.cost_s > AT_STOP_S:
+            return
+        try:
+            with self._progress.aside():
+                self._previews.take(self._progress, self._fit, within_s=AT_STOP_S)
+        except (Abandoned, StoppedNow):  # it took too long, or was asked to stop once more
+            self._give_up_preview()
+
+    def _give_up_preview(self) -> None:
+        self._given_up = True
+        self._previews.abandon()
 
     def _save_due(self) -> bool:
         """Whether the state is due to be saved after this step."""
