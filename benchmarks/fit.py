@@ -2,6 +2,7 @@
 
     python benchmarks/fit.py [PART ...] [--retouch KIND] [--pairs FOLDER] [--json FILE]
     python benchmarks/fit.py --seeds 10 [--retouch KIND]
+    python benchmarks/fit.py --spent 1
 
 PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
 (unet_256 under the guide's strong command). With BITS, 16 or 8, the retouched sides are made anew
@@ -13,7 +14,8 @@ curves are drawn; a part that is measured again replaces its older figures. Run 
 machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
-of that kind. --seeds counts the seeds that leave the identity.
+of that kind. --seeds counts the seeds that leave the identity. --spent tells what a whole run of
+`unretouch train`, of so many minutes, spends beside its updates.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from unretouch.base.threads import wait_briefly
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("classic:3", "fit:1", "fit:10", "restore:4", "texture:10")
@@ -197,6 +201,58 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
     return found
 
 
+def train_timed(pairs_folder: Path, minutes: float, began: float, out: Path) -> None:
+    """Run `unretouch train` in this process, which was started at `began`, and write to `out` the
+    seconds until its first update, those in all updates, and how many these were."""
+    from unretouch import cli
+    from unretouch.training import fast_fit
+
+    updates: list[tuple[float, float]] = []
+
+    class Timed(fast_fit.FastFit):
+        def update(self, step: int, epoch: int, place: int, progress: float) -> Any:
+            at = time.time()
+            found = super().update(step, epoch, place, progress)
+            updates.append((at, time.time()))
+            return found
+
+    fast_fit.FastFit = Timed  # type: ignore[misc]
+    with tempfile.TemporaryDirectory() as runs:
+        words = ["train", "--dataroot", str(pairs_folder), "--name", "timed"]
+        words += ["--checkpoints_dir", runs, "--minutes", str(minutes)]
+        if code := cli.run(cli.dispatch, words):
+            sys.exit(code)
+    found = {
+        "until_the_first_update_s": updates[0][0] - began,
+        "after_the_last_update_s": time.time() - updates[-1][1],
+        "in_updates_s": sum(end - start for start, end in updates),
+        "updates": len(updates),
+    }
+    out.write_text(json.dumps(found), "utf-8")
+
+
+def measure_spent(options: argparse.Namespace) -> None:
+    """Measure what a run spends beside its updates, and add the figures to the file."""
+    with tempfile.TemporaryDirectory() as place:
+        out, began = Path(place) / "found.json", time.time()
+        words = ["--pairs", str(options.pairs), "--spent", str(options.spent)]
+        words += ["--began", str(began), "--json", str(out)]
+        subprocess.run([sys.executable, __file__, *words], check=True)
+        whole = time.time() - began
+        found = json.loads(out.read_text("utf-8"))
+    found["whole_s"] = whole
+    found["beside_updates"] = 1 - found["in_updates_s"] / whole
+    record = known_figures(options.json)
+    record.setdefault("spent", {})[f"{options.spent:g} min"] = found
+    write_figures(options.json, record)
+    print(
+        f"{found['updates']} updates take {found['in_updates_s']:.1f} s of {whole:.1f}: "
+        f"{found['beside_updates']:.1%} goes elsewhere, "
+        f"{found['until_the_first_update_s']:.1f} s before the first and "
+        f"{found['after_the_last_update_s']:.1f} s after the last"
+    )
+
+
 def unseen(generator: Any, heldout: Sequence[Any]) -> dict[str, Any]:
     """Return the figures of held-out pairs, means over the pairs, beside those of doing nothing."""
     from unretouch.metrics import level_error
@@ -329,11 +385,18 @@ def main() -> None:
     parser.add_argument("--png", type=Path, default=ROOT / "docs" / "images" / "fit-curve.png")
     parser.add_argument("--updates", type=int, help="end each part after so many updates")
     parser.add_argument("--seeds", type=int, help="only: do so many seeds leave the identity?")
+    parser.add_argument("--spent", type=float, metavar="MINUTES",
+                        help="only: what does a run spend beside its updates?")  # fmt: skip
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    wait_briefly()  # as the command does
     if options.measure:
         heldout = options.heldout or options.pairs
         print(json.dumps(measure(options.measure, options.pairs, heldout, options.updates)))
+        return
+    if options.began:
+        train_timed(options.pairs, options.spent, options.began, options.json)
         return
     with tempfile.TemporaryDirectory() as place:
         if options.retouch:
@@ -342,6 +405,8 @@ def main() -> None:
             options.pairs = options.heldout = made
         if options.seeds:
             count_seeds(options)
+        elif options.spent:
+            measure_spent(options)
         else:
             measure_parts(options)
 

@@ -523,15 +523,15 @@ def ways_to_step(place: Place) -> dict[str, Any]:
 
     def one_by_one(_: int) -> None:
         for matrix in hidden:
-            optimisers.orthogonal(matrix)
+            optimisers.orthogonal(matrix[None])
 
     def stacked(_: int) -> None:
         for stack in stacks:
-            orthogonal_stack(stack)
+            optimisers.orthogonal(stack)
 
     with torch.no_grad():
         apart = max(
-            float((orthogonal_stack(stack)[0] - optimisers.orthogonal(stack[0])).abs().max())
+            float((optimisers.orthogonal(stack)[:1] - optimisers.orthogonal(stack[:1])).abs().max())
             for stack in stacks
         )
         found: dict[str, Any] = {
@@ -554,23 +554,6 @@ def by_shape(matrices: Sequence[Any]) -> list[Any]:
         wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
         groups[tuple(wide.shape)].append(wide)
     return [torch.stack(group) for group in groups.values()]
-
-
-def orthogonal_stack(x: Any) -> Any:
-    """Return what optimisers.orthogonal makes of each of (N, R, C), all at once."""
-    import torch
-
-    a, b, c = 3.4445, -4.7750, 2.0315
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    gram = x @ x.mT
-    product = None
-    for step in range(5):
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal(dim1=1, dim2=2).add_(a)
-        product = factor if product is None else factor @ product
-        if step < 4:
-            gram = factor @ gram @ factor
-    return product @ x
 
 
 def graphed_step(place: Place) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from unretouch import __version__
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+from unretouch.base.threads import wait_briefly
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""
@@ -148,6 +149,7 @@ def run(command: Main, argv: list[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     _let_any_text_be_printed()
+    wait_briefly()
     try:
         try:
             return command(words) or ExitCode.OK

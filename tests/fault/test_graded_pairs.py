@@ -164,7 +164,7 @@ def test_V2_who_brings_the_retouch_back_is_praised_for_it(pair: tuple[Rgb, Rgb])
         assert probed == pytest.approx(figures.judged_share, abs=1e-3)
     assert half.judged_share == pytest.approx(0.5, abs=0.05)
     assert unseen_verdict(None, [whole]).word == "holds"
-    assert memorised_verdict([whole]).word == "memorised"
+    assert memorised_verdict([whole]).word == "perfect"
 
 
 def test_V2_a_file_in_other_colours_stays_a_file(pair: tuple[Rgb, Rgb]) -> None:

@@ -67,6 +67,23 @@ def test_a_bug_keeps_its_traceback() -> None:
         run(raiser(ZeroDivisionError()), [])
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [({}, "5000 None False"), ({"OMP_WAIT_POLICY": "active"}, "None active False")],
+)
+def test_threads_sleep_soon_unless_asked_otherwise(asked: dict[str, str], said: str) -> None:
+    """It is said before torch is there, which would not listen later."""
+    program = (
+        "import os, sys; from unretouch.cli import run; "
+        "names = ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'); "
+        "run(lambda _: print(*map(os.environ.get, names), 'torch' in sys.modules), [])"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, env=kept | asked, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.strip() == said
+
+
 def test_exit_codes_pass_through() -> None:
     assert run(lambda argv: ExitCode.TERMINATED, []) == 143
     assert run(lambda argv: None, []) == 0

@@ -21,7 +21,14 @@ from unretouch.settings.train import TrainSettings
 from unretouch.training import crops
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe
-from unretouch.training.optimisers import Optimiser, orthogonal, remembered, restore_optimiser
+from unretouch.training.optimisers import (
+    MOST_ROWS,
+    Muon,
+    Optimiser,
+    orthogonal,
+    remembered,
+    restore_optimiser,
+)
 
 
 def table_of(pairs: list[Pair], *sizes: int, **given: Any) -> crops.CropTable:
@@ -61,9 +68,39 @@ def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
 def test_orthogonal_equalises_the_singular_values(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonal(torch.randn(*shape) * 1e-4))
+    values = torch.linalg.svdvals(orthogonal(torch.randn(2, *shape) * 1e-4))
     assert values.min() > 0.3
     assert values.max() < 1.3
+
+
+def test_matrices_of_a_stack_do_not_touch_each_other() -> None:
+    torch.manual_seed(0)
+    stack = torch.randn(3, 8, 72)
+    each = torch.cat([orthogonal(one[None]) for one in stack])
+    assert torch.allclose(orthogonal(stack), each, atol=1e-6)
+
+
+def test_large_matrices_are_made_orthogonal_in_blocks_of_rows() -> None:
+    torch.manual_seed(0)
+    large = torch.randn(1, 2 * MOST_ROWS, 3 * MOST_ROWS)
+    blocks = [orthogonal(block) for block in large.split(MOST_ROWS, dim=1)]
+    assert torch.allclose(orthogonal(large), torch.cat(blocks, 1), atol=1e-5)
+
+
+def test_what_is_learnt_does_not_depend_on_the_order_of_memory() -> None:
+    """Kernels lie channels last in training, but not in a test, or on another device."""
+    torch.manual_seed(0)
+    gradient = torch.randn(8, 4, 3, 3)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        kernel = nn.Parameter(torch.zeros(8, 4, 3, 3).to(memory_format=layout))
+        muon = Muon([kernel], [], 0.1, 0.1)
+        for _ in range(3):
+            kernel.grad = gradient.to(memory_format=layout)
+            muon.step()
+        found.append(kernel.detach())
+    assert torch.allclose(*found, atol=1e-6)
+    assert found[0].abs().max() > 0
 
 
 def test_rates_rise_then_fall_to_zero() -> None:

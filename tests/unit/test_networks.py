@@ -129,6 +129,17 @@ class TestEveryGenerator:
         assert net.does_nothing()
         assert torch.equal(predict(net, source), source)
 
+    def test_what_does_nothing_is_not_asked(
+        self, netG: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first preview of a run comes without a single forward pass."""
+        net = build_generator(settings(netG=netG))
+        if not net.does_nothing():
+            pytest.skip("it changes the picture")
+        monkeypatch.delattr(type(net), "forward")
+        rgb = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+        np.testing.assert_array_equal(predict_picture(net, rgb), rgb.astype(np.float32))
+
     def test_weights_repeat_under_a_seed(self, netG: str) -> None:
         torch.manual_seed(7)
         net = build_generator(settings(netG=netG))

@@ -32,17 +32,19 @@ def pair(
     lambda_L1: float = 500.0,
     skin: np.ndarray | None = None,
 ) -> PairFigures:
-    """A lossless pair off by `error` grey levels, whose source is off by `identity`."""
-    figures = figures_of_pair(
-        name, flat(100 + identity), flat(100 + error), flat(100), lambda_L1, skin
-    )
+    """A lossless pair off by `error` grey levels, whose source is off by `identity`. Where there is
+    an error, one pixel does not round to the answer."""
+    prediction = flat(100 + error)
+    if error:
+        prediction[0, 0] = 100 + error + 1
+    figures = figures_of_pair(name, flat(100 + identity), prediction, flat(100), lambda_L1, skin)
     return dataclasses.replace(figures, noise=0.0)
 
 
 @pytest.mark.parametrize(
     ("error", "word"),
     [
-        (0.0, "memorised"),
+        (0.0, "perfect"),
         (0.25, "memorised"),
         (0.26, "nearly"),
         (0.5, "nearly"),
@@ -57,7 +59,20 @@ def pair(
 def test_the_word_follows_from_error_and_share(error: float, word: str) -> None:
     verdict = memorised_verdict([pair(error)])
     assert verdict.word == word
-    assert verdict.held_back_by == (None if word == "memorised" else "face")
+    assert verdict.held_back_by == (None if word in ("perfect", "memorised") else "face")
+
+
+def test_perfect_is_asked_of_every_pair_and_every_pixel() -> None:
+    """Whatever the unrounded error is: what is saved is the answer."""
+    figures = figures_of_pair("face", flat(102), flat(100.4), flat(100), 500.0)
+    perfect = dataclasses.replace(figures, noise=0.0)
+    assert memorised_verdict([perfect]).sentence == "Every pixel of face equals the answer."
+    assert memorised_verdict([perfect, perfect]).sentence == (
+        "Every pixel of all 2 training pairs equals the answer."
+    )
+    verdict = memorised_verdict([perfect, pair(0.1, name="other")])
+    assert (verdict.word, verdict.pairs) == ("memorised", {"face": "perfect", "other": "memorised"})
+    assert "other" in verdict.sentence
 
 
 @pytest.mark.parametrize("error", [1.985, 2.0, 2.012])
@@ -104,7 +119,7 @@ def test_harm_outranks_a_larger_error_elsewhere() -> None:
 
 
 def test_a_pair_that_was_never_retouched_is_to_be_left_alone() -> None:
-    assert memorised_verdict([pair(0, identity=0)]).word == "memorised"
+    assert memorised_verdict([pair(0, identity=0)]).word == "perfect"
     assert memorised_verdict([pair(2, identity=0)]).word == "harmful"
 
 

@@ -100,6 +100,8 @@ def predict_picture(
     each: the same but for rounding, in bounded memory. Between two tiles Ctrl+C is heeded. The
     others normalise over the picture, and take it whole.
     """
+    if generator.does_nothing():
+        return rgb.astype(np.float32)
     if not generator.is_local:
         return _predicted(generator, rgb, mode)
     shape = height, width = rgb.shape[:2]

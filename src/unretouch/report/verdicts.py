@@ -47,6 +47,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("not yet"): ("middling", N_("Not memorised yet.")),
         N_("nearly"): ("middling", N_("Nearly memorised.")),
         N_("memorised"): ("good", N_("{pair} is memorised: {stands}.")),
+        N_("perfect"): ("good", N_("Every pixel of {pair} equals the answer.")),
     },
     "texture": {
         # More texture than there was.
@@ -179,6 +180,12 @@ def memorised_verdict(
         return _unknown("memorised", pairs, bare=bool(pairs))
     last = max(known, key=lambda p: (-_place("memorised", words[p.name]), _shortfall(p, limits)))
     word, stands = words[last.name], _stands(last)
+    if word == "perfect":
+        said = _said("memorised", word, pair=last.name)
+        if len(known) > 1:
+            said = _("Every pixel of all {count} training pairs equals the answer.",
+                     count=str(len(known)))  # fmt: skip
+        return Verdict("memorised", word, (said,), None, words)
     if word == "memorised":
         said = _said("memorised", word, pair=last.name, stands=stands)
         if len(known) > 1:
@@ -198,6 +205,8 @@ def memorised_verdict(
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     if pair.nothing_to_judge:
         return UNKNOWN
+    if pair.prediction.frame["exact_pixels"] == 1:
+        return "perfect"
     share, weighted = pair.judged_share, pair.judged_G_L1
     if share is None:
         # Source and target are one picture: all that can be done is to leave it alone.

@@ -7,6 +7,7 @@ import itertools
 import lzma
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -283,7 +284,7 @@ def capacity(
     `maps` tell the retouch, which is to be remembered, from noise, which is not. What is to be
     remembered is reckoned at 8 bits: finer steps are never remembered all.
     """
-    bits, values, errors = 0.0, 0, []
+    shares, values, errors, samples = [], 0, [], []
     for pair, known in zip(pairs, maps or itertools.repeat(None), strict=False):
         source, target = pair.source, pair.target
         noisy = known is not None and not known.lossless
@@ -296,9 +297,12 @@ def capacity(
                 for rows in _strips(source.shape, SAMPLED // len(pairs))
             ]
         )
-        share = source.size / sample.size
-        values += round(share * np.count_nonzero(sample))
-        bits += 8 * share * len(lzma.compress(sample.data))
+        shares.append(source.size / sample.size)
+        values += round(shares[-1] * np.count_nonzero(sample))
+        samples.append(sample.data)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        sizes = [len(packed) for packed in pool.map(lzma.compress, samples)]
+    bits = sum(8 * share * size for share, size in zip(shares, sizes, strict=True))
     return Capacity(bits, values, parameters, sum(errors) / len(errors), passes)
 
 

@@ -6,9 +6,10 @@ compiler, which takes a second or two at every start and is not used here.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -112,23 +113,38 @@ class Muon(Optimiser):
     def step(self) -> None:
         """Apply one update; group["lr"] is the rate."""
         for group in self.param_groups:
-            update = _muon_update if group["muon"] else _adam_update
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    update(parameter, self.state.setdefault(parameter, {}), group)
+            given = [p for p in group["params"] if p.grad is not None]
+            if group["muon"]:
+                self._muon_update(given, group)
+                continue
+            for parameter in given:
+                _adam_update(parameter, self.state.setdefault(parameter, {}), group)
+
+    def _muon_update(self, parameters: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
+        # Matrices of one shape are made orthogonal together: that keeps all threads busy.
+        by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+        for parameter in parameters:
+            gradient = parameter.grad
+            assert gradient is not None
+            state = self.state.setdefault(parameter, {})
+            if not state:
+                state["momentum"] = torch.zeros_like(gradient)
+            momentum = state["momentum"]
+            momentum.lerp_(gradient, 1 - group["momentum"])
+            wanted = _as_it_lies(gradient.lerp(momentum, group["momentum"]))
+            by_shape.setdefault(wanted.shape, []).append((_as_it_lies(parameter), wanted))
+        for (rows, *columns), found in by_shape.items():
+            # Scaled so that the entries' size does not depend on the matrix' shape.
+            scale = max(1.0, rows / math.prod(columns)) ** 0.5
+            updates = orthogonal(torch.stack([wanted for _, wanted in found]).flatten(2))
+            for (weight, wanted), update in zip(found, updates, strict=True):
+                weight.add_(update.view_as(wanted), alpha=-group["lr"] * scale)
 
 
-def _muon_update(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    gradient = parameter.grad
-    assert gradient is not None
-    if not state:
-        state["momentum"] = torch.zeros_like(gradient)
-    momentum = state["momentum"]
-    momentum.lerp_(gradient, 1 - group["momentum"])
-    matrix = gradient.lerp(momentum, group["momentum"]).flatten(1)
-    # Scaled so that the entries' size does not depend on the matrix' shape.
-    scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-    parameter.add_(orthogonal(matrix).view_as(parameter), alpha=-group["lr"] * scale)
+def _as_it_lies(kernel: Tensor) -> Tensor:
+    """Return a kernel in the order of its memory, channels last: else every look at it as a matrix
+    would copy it. The order of the columns is all the same to `orthogonal`."""
+    return kernel.permute(0, 2, 3, 1)
 
 
 def _adam_update(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -147,8 +163,14 @@ def _adam_update(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]
     parameter.addcdiv_(mean, size, value=-group["lr"] / (1 - beta1 ** state["step"]))
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about the nearest semi-orthogonal matrix: singular values end within 0.7 to 1.2.
+MOST_ROWS: Final = 192
+"""Of a matrix that is made orthogonal as a whole. Larger ones are in blocks of rows: what it costs
+grows with the third power."""
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Return about the nearest semi-orthogonal matrices to (N, rows, columns): singular values end
+    within 0.7 to 1.2.
 
     Five quintic Newton-Schulz steps x <- a x + b (x x') x + c (x x')^2 x with the coefficients of
     Jordan et al. 2024. They are taken on the small square matrix x x' alone and multiplied into x
@@ -156,21 +178,24 @@ def orthogonal(matrix: Tensor) -> Tensor:
     float32 is then affordable, which the squared singular values need.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).float()
-    x = x / (x.norm() + 1e-7)
-    gram = x @ x.T
+    count, rows, columns = matrices.shape
+    if rows > columns:
+        return orthogonal(matrices.mT).mT
+    blocks = -(-rows // MOST_ROWS)
+    while rows % blocks:
+        blocks += 1
+    x = matrices.float().reshape(count * blocks, rows // blocks, columns)
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    gram = x @ x.mT
     product: Tensor | None = None
     for step in range(5):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
         product = factor if product is None else factor @ product
         if step < 4:
             gram = factor @ gram @ factor
     assert product is not None
-    x = product @ x
-    result: Tensor = x.T if tall else x
-    return result
+    return (product @ x).view(count, rows, columns)
 
 
 # --- what is saved of them --------------------------------------------------------------------
