@@ -174,7 +174,7 @@ def test_8_bit_sets_are_read_bit_for_bit_as_they_always_were(tmp_path: Path) -> 
     assert (pair.bits, pair.source.dtype) == (8, np.uint8)
     assert set(loaded.manifest[0]) == {"pair", "file", "sha256", "width", "height"}
     # Digests as version 0.1 had them.
-    assert list(loaded.shown) == [
+    assert list(loaded.sides[pair.name]) == [
         hashlib.sha256(b"(24, 32, 3)" + np.ascontiguousarray(side).tobytes()).hexdigest()
         for side in (whole[:, :32], whole[:, 32:])
     ]

@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 from scipy import ndimage
 from skimage import data
 
 from unretouch import cli, networks
-from unretouch.base.errors import DataError, UsageError, VerificationError
+from unretouch.base.errors import DataError, ExitCode, UsageError, VerificationError
 from unretouch.cli import dispatch
 from unretouch.jobs import pool
 from unretouch.pixels.images import write_png
+from unretouch.pixels.pairs import NO_PAIRS, load_pairs, load_untouched
 from unretouch.report.short_verdicts import trained_on
 from unretouch.report.verdicts import SCALES, Verdict, least_words, require
 from unretouch.runs.folder import RunDir
@@ -31,6 +34,8 @@ from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.settings.verify import Thresholds, VerifySettings
 from unretouch.tasks.test import run_test
 from unretouch.tasks.verify.crossvalidation import leave_one_out
+from unretouch.training.session import Session
+from unretouch.training.stopping import StoppedNow
 
 SIZE = 64
 NAMES = ("anna", "박")
@@ -133,6 +138,33 @@ def test_held_out_pairs_and_photos(run: RunDir) -> None:
 def test_training_pairs_are_no_held_out_pairs(run: RunDir) -> None:
     with pytest.raises(UsageError, match="trained on"):
         dispatch(["verify", "idle", "--heldout", "data/train"])
+
+
+@pytest.mark.parametrize("noted", ["pixels", "files"])
+def test_pictures_of_also_are_no_held_out_pictures(
+    run: RunDir, capsys: pytest.CaptureFixture[str], noted: str
+) -> None:
+    """By what they show, whatever their files; by their files alone where no pixels were noted."""
+    Path("also").mkdir()
+    write_png(Path("also/anyone.png"), target(3))
+    manifest = load_untouched(Path("also")).manifest
+    if noted == "files":
+        for record in manifest:
+            del record["pixels"]
+    run.untouched_manifest.write_text(json.dumps(manifest))
+    shutil.copy("also/anyone.png", "photo.png")
+    for folder, side in (("A", source(3)), ("B", target(3))):
+        Path("strangers", folder).mkdir(parents=True)
+        write_png(Path("strangers", folder, "clara.png"), side)
+    if noted == "pixels":
+        Image.fromarray(target(3)).save("strangers/B/clara.png", compress_level=1)
+    with pytest.raises(UsageError, match=r"trained on: .*B/clara\.png"):
+        dispatch(["verify", "idle", "--no_probe", "--heldout", "strangers"])
+    write_pairs(Path("others"), ("dora",), first=4)
+    words = ["verify", "idle", "--no_probe", "--heldout", "others", "--self_test", "photo.png"]
+    assert dispatch(words) == 0
+    told = "note: it was trained on these photos (--also): photo"
+    assert (told in capsys.readouterr().out) == (noted == "pixels")
 
 
 def test_a_classic_weights_file_without_a_run(
@@ -256,7 +288,28 @@ def test_leave_one_out_shows_each_pair_to_a_run_that_never_saw_it(
     }  # fmt: skip
     assert sorted(path.name for path in run.root.parent.iterdir()) == ["idle"]
     with pytest.raises(DataError, match="at least two"):
-        list(leave_one_out(settings(tmp_path), [], 0.01, told.append))
+        list(leave_one_out(settings(tmp_path), NO_PAIRS, 0.01, told.append))
+
+
+def test_what_the_pair_left_out_shows_is_left_out_of_also(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The untouched side of a pair lies in that folder, and the file of a pair, too."""
+    write_pairs(tmp_path / "also", ("anna_again",))
+    for number in range(3):
+        write_png(tmp_path / "also" / f"face_{number}.png", target(number))
+    given = settings(tmp_path, aim="restore", also=str(tmp_path / "also"))
+    loaded = load_pairs(given.dataroot, "train")
+    seen: list[list[str]] = []
+
+    def opened(*rest: Any) -> Session:
+        seen.append([pair.name for pair in rest[-1].pairs])
+        raise StoppedNow(ExitCode.INTERRUPTED)
+
+    monkeypatch.setattr("unretouch.tasks.train.open_run", opened)
+    with pytest.raises(StoppedNow):
+        next(leave_one_out(given, loaded, 0.01, lambda line: None))
+    assert seen == [["face_2"]]
 
 
 # --- in short, at the end of a training and of a test

@@ -240,8 +240,14 @@ class LoadedPairs:
     """by the name of each pair: mean absolute difference of its sides, grey levels"""
     lazy: bool = False
     """whether they are decoded when they are looked at, since all do not fit the cache"""
-    shown: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """what their sides show: the shape of each, by a digest of its pixels"""
+    sides: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """by the name of each pair: digests of the pixels of its sides"""
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Those of all files, and of the pixels of all sides."""
+        files = {str(record["sha256"]) for record in self.manifest}
+        return frozenset(files.union(*self.sides.values()))
 
 
 NO_PAIRS: Final = LoadedPairs([], [], [], {})
@@ -306,7 +312,6 @@ def load_pairs(
     if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
         loaded.warnings.append(unread)
     loaded.warnings.extend(found.notes)
-    digests: list[tuple[str, str, str]] = []
     noted: list[tuple[str, str]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
@@ -329,35 +334,35 @@ def load_pairs(
         )
         loaded.identity[files.name] = pair_check.mean_difference(a, b)
         pair = _pair(files, a, b, direction)
-        source, target = _digest(pair.source), _digest(pair.target)
-        digests.append((pair.name, source, target))
-        loaded.shown.update(dict.fromkeys((source, target), pair.source.shape))
+        loaded.sides[pair.name] = digest_of(pair.source), digest_of(pair.target)
         loaded.pairs.append(pair if cache is None else _lazy(files, pair, direction, cache))
         del pictures  # a combined picture, as large as both sides
         del a, b, pair  # while the next ones are decoded
-    if not problems and all(source == target for _, source, target in digests):
+    if not problems and all(source == target for source, target in loaded.sides.values()):
         problems.append(DataError("A and B are the same picture in every pair", root))
     if problems:
         raise ManyDataErrors(problems)
     loaded.warnings.extend(pair_check.gathered(noted))
+    digests = [(name, *both) for name, both in loaded.sides.items()]
     loaded.warnings.extend(pair_check.repeated(digests))
     return loaded
 
 
-def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
+def load_untouched(
+    folder: Path, given: LoadedPairs = NO_PAIRS, further: LoadedPairs = NO_PAIRS
+) -> LoadedPairs:
     """Return the pictures of a folder and its subfolders as pairs whose two sides are the picture.
 
-    Files that belong to the pairs `given` are left out, and those that show what a side of one
-    does: of a pair in one file, say. The others are decoded once to be checked, and again when they
-    are looked at, one at a time. Raises ManyDataErrors naming every file that is damaged, DataError
-    when there is none.
+    Files that belong to the pairs `given`, or to `further` ones that must not be seen, are left
+    out, and those that show what a side of one does: of a pair in one file, say. The others are
+    decoded once to be checked, and again when they are looked at, one at a time. Raises
+    ManyDataErrors naming every file that is damaged, DataError when there is none.
     """
     from unretouch.pixels.retouch import LITTLE_SKIN, skin_mask  # late: pairs need no scipy
 
     loaded, cache = LoadedPairs([], [], [], {}, lazy=True), PictureCache(0)
     problems: list[DataError] = []
-    known = {record["sha256"] for record in given.manifest}
-    shapes = set(given.shown.values())
+    known = given.digests | further.digests
     paths = _pictures(folder)
     names = unique_stems([path.relative_to(folder) for path in paths])
     chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
@@ -365,8 +370,8 @@ def load_untouched(folder: Path, given: LoadedPairs = NO_PAIRS) -> LoadedPairs:
     for files, pictures in _decoded(chosen, problems):
         picture, path = pictures[0], files.files[0]
         record = _record(files.name, path, folder, picture)
-        same = picture.rgb.shape in shapes and _digest(picture.rgb) in given.shown
-        if same or record["sha256"] in known:
+        record["pixels"] = digest_of(picture.rgb)
+        if not known.isdisjoint((record["sha256"], record["pixels"])):
             noted.append((files.name, OF_THE_PAIRS))
             continue
         noted.extend((files.name, note) for note in picture.notes)
@@ -541,7 +546,8 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
     return record
 
 
-def _digest(rgb: Rgb) -> str:
+def digest_of(rgb: Rgb) -> str:
+    """Return what tells the pixels of a picture from those of any other."""
     digest = hashlib.sha256(repr(rgb.shape).encode())
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from unretouch.base.errors import ExitCode
 from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import (
+    NO_PAIRS,
     SAMPLE,
     LoadedPairs,
     Pair,
@@ -66,11 +67,13 @@ def train_run(
     options_text: str | None = None,
     report: bool = True,
     team: Team = ALONE,
+    unseen: LoadedPairs = NO_PAIRS,
 ) -> ExitCode:
     """Train, and print what happens. Returns 0, or 130 and 143 after Ctrl+C and SIGTERM.
 
     `options_text` is what train_opt.txt shall hold; without `report` no table is printed at the
-    end. Raises the errors of errors.py: those of data and of usage before anything is written.
+    end; pictures of `unseen` pairs are left out of --also. Raises the errors of errors.py: those of
+    data and of usage before anything is written.
     """
     if settings.recipe == "fast":
         from unretouch.training.fast_fit import require_settings
@@ -82,7 +85,7 @@ def train_run(
     with check.told():
         cache = PictureCache(cache_bytes(settings))
         loaded = _loaded(settings, check, cache, console)
-        untouched = untouched_pictures(settings, loaded)
+        untouched = untouched_pictures(settings, loaded, unseen)
         photo, said = watched_photo(settings, how.continue_train)
         for line in said:
             say(console, line)

@@ -103,14 +103,16 @@ def prepared_pairs(settings: TrainSettings, pairs: Sequence[Pair]) -> list[Pair]
     return prepared
 
 
-def untouched_pictures(settings: TrainSettings, loaded: LoadedPairs) -> LoadedPairs:
+def untouched_pictures(
+    settings: TrainSettings, loaded: LoadedPairs, further: LoadedPairs = NO_PAIRS
+) -> LoadedPairs:
     """Return the pictures that --also names, if any, at the scale of training.
 
-    Those of the pairs `loaded` are left out. Raises as load_untouched does.
+    Those of the pairs `loaded`, and of `further` ones, are left out. Raises as load_untouched does.
     """
     if not settings.also:
         return NO_PAIRS
-    found = load_untouched(Path(settings.also), loaded)
+    found = load_untouched(Path(settings.also), loaded, further)
     return dataclasses.replace(found, pairs=prepared_pairs(settings, found.pairs))
 
 

@@ -6,6 +6,7 @@ A run, a weights file or finished pictures; figures, verdicts, report and page.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,12 @@ from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors, UsageError
 from unretouch.jobs import engine
 from unretouch.pixels.pair_files import PairFiles
-from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, load_pairs
+from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, digest_of, load_pairs
 from unretouch.report.console import say
 from unretouch.report.deep_distance import extra_metrics
 from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
 from unretouch.report.verdicts import CrossRuns, Verification, least_words, require
+from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.verify.crossvalidation import leave_one_out
@@ -114,9 +116,12 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
         say(console, f"note: {warning}")
     if subject.run and not trained_on(subject.run, loaded.manifest, settings.phase):
         say(console, "note: it was not trained on these pairs: read what is said of memorising so")
+    made_of = _trained_on_also(subject.run)
     if strangers:
-        _refuse_seen(loaded, strangers, request.heldout)
+        _refuse_seen(loaded, made_of, strangers, request.heldout)
     photos = _photos(request.self_test)
+    if seen := [photo.name for photo in photos if digest_of(photo.target) in made_of]:
+        say(console, f"note: it was trained on these photos (--also): {', '.join(seen)}")
 
     folder = request.out or (subject.run.root / "verify" if subject.run else Path("verify"))
     picture_folder(folder)
@@ -127,7 +132,7 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
     cross = None
     if request.cross:
         each, shares = request.cross_minutes / len(loaded.pairs), []
-        runs = leave_one_out(settings, loaded.pairs, each, lambda line: say(console, line))
+        runs = leave_one_out(settings, loaded, each, lambda line: say(console, line))
         for pair, prediction, own_shares in runs:
             shown.append(judge(folder, subject.lambda_L1, "heldout", pair, prediction, extra))
             shares += [share for share in own_shares if share is not None]
@@ -175,9 +180,31 @@ def _with_data(request: VerifySettings, settings: TrainSettings) -> TrainSetting
     return dataclasses.replace(settings, dataroot=dataroot, phase=phase)
 
 
-def _refuse_seen(loaded: LoadedPairs, strangers: LoadedPairs, folder: Path | None) -> None:
-    seen = {record["sha256"] for record in loaded.manifest}
-    known = [str(r["file"]) for r in strangers.manifest if r["sha256"] in seen]
+def _trained_on_also(run: RunDir | None) -> frozenset[str]:
+    """Return digests of the files and of the pixels of the pictures of --also, if there were any.
+
+    A record that cannot be read, or of a time when no pixels were noted, tells what it can.
+    """
+    try:
+        records = [] if run is None else json.loads(run.untouched_manifest.read_text("utf-8"))
+        return frozenset(
+            str(record[what]) for record in records for what in {"sha256", "pixels"} & record.keys()
+        )
+    except (OSError, ValueError, AttributeError):
+        return frozenset()
+
+
+def _refuse_seen(
+    loaded: LoadedPairs, made_of: frozenset[str], strangers: LoadedPairs, folder: Path | None
+) -> None:
+    """Raise UsageError for held-out pairs of which a file or a side is one of the pairs, or of the
+    pictures that further pairs were made of."""
+    seen = loaded.digests | made_of
+    known = [
+        str(record["file"])
+        for record in strangers.manifest
+        if not seen.isdisjoint((record["sha256"], *strangers.sides[record["pair"]]))
+    ]
     if known:
         raise UsageError(
             f"holds pictures that it was trained on: {', '.join(known[:5])}",

@@ -17,7 +17,7 @@ from unretouch.metrics.likeness import ruler_of
 from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images
-from unretouch.pixels.pairs import Pair
+from unretouch.pixels.pairs import LoadedPairs, Pair
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.train import Continuation, train_run
@@ -25,15 +25,17 @@ from unretouch.training.stopping import StoppedNow
 
 
 def leave_one_out(
-    settings: TrainSettings, pairs: Sequence[Pair], minutes_each: float, tell: Callable[[str], None]
+    settings: TrainSettings, loaded: LoadedPairs, minutes_each: float, tell: Callable[[str], None]
 ) -> Iterator[tuple[Pair, Levels, list[Figure]]]:
     """Train a run of `settings` without each of the pairs in turn, and yield the pair at the size
     of training, what the run makes of it, and the recovered shares of the run's own pairs.
 
-    `pairs` are those of the run, at their own size, source and target as the model takes them. The
-    runs lie in a temporary folder, one at a time. Raises DataError for fewer than two pairs,
-    StoppedNow when Ctrl+C ended a run, and what training raises.
+    `loaded` are the pairs of the run, at their own size, source and target as the model takes them;
+    what any of them shows is left out of the pictures of --also, too. The runs lie in a temporary
+    folder, one at a time. Raises DataError for fewer than two pairs, StoppedNow when Ctrl+C ended a
+    run, and what training raises.
     """
+    pairs = loaded.pairs
     if len(pairs) < 2:
         raise DataError("needs at least two training pairs, one to hold out", "--cross")
     for index, heldout in enumerate(pairs):
@@ -43,14 +45,18 @@ def leave_one_out(
         )
         others = [pair for pair in pairs if pair is not heldout]
         with tempfile.TemporaryDirectory(prefix="unretouch-cross-") as folder:
-            model = _trained(settings, others, minutes_each, Path(folder))
+            model = _trained(settings, others, loaded, minutes_each, Path(folder))
             own = [_share(model, model.at_scale(pair)) for pair in others]
             scaled = model.at_scale(heldout)
             yield scaled, model.predict(scaled.source), own
 
 
 def _trained(
-    settings: TrainSettings, pairs: Sequence[Pair], minutes: float, folder: Path
+    settings: TrainSettings,
+    pairs: Sequence[Pair],
+    all_pairs: LoadedPairs,
+    minutes: float,
+    folder: Path,
 ) -> TorchModel:
     train = folder / "pairs" / "train"
     durable.make_folder(train)
@@ -67,7 +73,7 @@ def _trained(
         minutes=minutes,
         no_html=True,
     )
-    code = train_run(small, Continuation(), Console(quiet=True), report=False)
+    code = train_run(small, Continuation(), Console(quiet=True), report=False, unseen=all_pairs)
     if code != ExitCode.OK:
         raise StoppedNow(code)
     return load_model(weights_of(RunDir(folder, "cross")), device=settings.device)
