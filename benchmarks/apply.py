@@ -216,7 +216,7 @@ def restored(case: Case, root: Path, weights: Path, megapixels: float) -> dict[s
 
 
 def commanded(case: Case, root: Path, weights: Path, megapixels: float) -> dict[str, Any]:
-    """Do what `unretouch apply` does, from reading to writing and noting, the model being loaded."""
+    """Do what `unretouch apply` does, from reading to writing, the model being loaded."""
     from unretouch.settings.commands import ApplySettings
     from unretouch.tasks.apply.command import Done, prepare
 

@@ -382,19 +382,21 @@ def _size(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes) else 8 * len(np.atleast_1d(value))
 
 
-def exif_of_raw(path: Path) -> bytes | None:
-    """Return the same of a RAW file, most of which are TIFF inside; None for those that are not.
+def told_by_raw(path: Path) -> tuple[bytes | None, bytes | None]:
+    """Return the EXIF block and the XMP packet of a RAW file, most of which are TIFF inside; None
+    for those that are not.
 
-    Its orientation is left out, since what develops it turns it upright.
+    The orientation is left out, since what develops it turns it upright.
     """
     found = Image.Exif()
     try:
         with path.open("rb") as file:
             found.load_from_fp(file)
             found.pop(ORIENTATION, None)
-            return exif_of_tiff(found)
+            packet = found.get(XMP)
+            return exif_of_tiff(found), packet if isinstance(packet, bytes) else None
     except Exception:  # parsers raise nearly everything on what is no TIFF
-        return None
+        return None, None
 
 
 def append_exif(

@@ -32,10 +32,10 @@ from unretouch.pixels.exif import (
     PREFIX,
     append_exif,
     cleaned,
-    exif_of_raw,
     has_makers_notes,
     resolution_of,
     shortened,
+    told_by_raw,
     with_resolution,
 )
 from unretouch.pixels.extras import needed_module
@@ -310,12 +310,16 @@ def _read_raw(path: Path) -> Photo:
             )
     except (rawpy.LibRawError, MemoryError) as error:
         raise DataError(f"is damaged or no RAW that is known: {error}", path) from error
+    notes = [RAW_NOTE]
+    exif, packet = told_by_raw(path)
+    exif, packet = understood(exif, packet and xmp.without_settings(packet), notes)
     return Photo(
         pixels=np.ascontiguousarray(pixels),
         format="tiff",
         ending=path.suffix,
-        exif=exif_of_raw(path),
-        notes=(RAW_NOTE,),
+        exif=exif,
+        xmp=packet,
+        notes=tuple(notes),
     )
 
 

@@ -47,6 +47,16 @@ def cleaned(packet: bytes, *, keep_gps: bool = False) -> bytes | None:
     return text.encode() if _says_something(text, removed) else None
 
 
+def without_settings(packet: bytes) -> bytes:
+    """Return the packet without what a RAW program shall do to the picture: to one that is
+    developed it would do it once more."""
+    try:
+        text = packet.rstrip(b"\0").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return packet
+    return _without(text, "http://ns.adobe.com/camera-raw-settings/1.0/", _ALL).encode()
+
+
 def is_understood(packet: bytes) -> bool:
     """Return whether the packet can be read."""
     try:
