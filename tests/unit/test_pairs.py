@@ -163,8 +163,8 @@ def test_an_empty_folder_is_told_with_what_lies_there_instead(tmp_path: Path) ->
     (tmp_path / "train").mkdir()
     with pytest.raises(DataError, match="has no pictures in train"):
         find_pairs(tmp_path, "train")
-    (tmp_path / "train/photo.PSD").touch()
-    with pytest.raises(DataError, match=r"only files of the kinds \.psd"):
+    (tmp_path / "train/photo.JXL").touch()
+    with pytest.raises(DataError, match=r"only files of the kinds \.jxl"):
         find_pairs(tmp_path, "train")
 
 

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -571,3 +572,61 @@ def test_the_commands_keep_16_bits_from_photographs_to_results(
 def test_bits_are_a_choice_for_simulated_pairs_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--simulate"):
         PairSettings(folders=(tmp_path, tmp_path), bits=16)
+
+
+# --- Photoshop files
+
+
+def write_psd(path: Path, rgb: NDArray[Any]) -> None:
+    pytest.importorskip("psd_tools")
+    from psd_tools.constants import ColorMode, Compression
+    from psd_tools.psd.document import PSD
+    from psd_tools.psd.header import FileHeader
+    from psd_tools.psd.image_data import ImageData
+
+    height, width, channels = rgb.shape
+    header = FileHeader(
+        channels=channels, height=height, width=width, depth=8 * rgb.itemsize,
+        color_mode=ColorMode.RGB,
+    )  # fmt: skip
+    data = ImageData(compression=Compression.RLE)
+    planes = [rgb[..., c].astype(rgb.dtype.newbyteorder(">")).tobytes() for c in range(channels)]
+    data.set_data(planes, header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        PSD(header=header, image_data=data).write(file)
+
+
+def test_the_flattened_picture_of_photoshop_files_is_read_at_their_depth(tmp_path: Path) -> None:
+    source, target = alike(24, 32)
+    write_psd(tmp_path / "train/A/one.psd", source)
+    write_psd(tmp_path / "train/B/one.psd", spaces.eight(target))
+    [pair] = load_pairs(tmp_path, "train").pairs
+    assert np.array_equal(pair.source, source)
+    assert np.array_equal(spaces.eight(pair.target), spaces.eight(target))
+    found = images.header_of(tmp_path / "train/A/one.psd", 10**6)
+    assert (found.pixels, found.bits) == (24 * 32, 16)
+    with pytest.raises(DataError, match="million pixels"):
+        images.read(tmp_path / "train/A/one.psd", max_pixels=10)
+
+
+def test_photoshop_files_beside_other_pictures_are_passed_over_as_ever(tmp_path: Path) -> None:
+    write_set(tmp_path, *alike(24, 32))
+    write_psd(tmp_path / "train/0.psd", alike(24, 32)[0])
+    loaded = load_pairs(tmp_path, "train")
+    assert [pair.name for pair in loaded.pairs] == ["0"]
+    assert "not read, save them as PNG or TIFF: 0.psd" in loaded.warnings
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [((32, 3), "32 bits a channel"), ((16, 4), "neither RGB nor grey"), ((16, 3), "is damaged")],
+)
+def test_what_no_photoshop_file_can_be_read_of_is_one_line(
+    tmp_path: Path, head: tuple[int, int], said: str
+) -> None:
+    depth, mode = head
+    data = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 8, 8, depth, mode)
+    (tmp_path / "one.psd").write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        images.read(tmp_path / "one.psd")

@@ -15,6 +15,7 @@ guessing or cutting is refused; what is converted is said in `Picture.notes`:
 | transparency | opaque: left out; else laid over white, with a note |
 | CMYK | to sRGB by the file's own profile, with a note; without a profile refused |
 | 9 to 16 bits a channel | 16 bits, by libvips or the decoder of HEIC |
+| layers (PSD) | the flattened picture that lies beside them, with 8 or 16 bits |
 | 32 bits, float, Lab, animation | refused |
 | EXIF orientation 1 to 8 | turned upright |
 """
@@ -40,12 +41,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
-from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, vips
+from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, psd, vips
 from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
 from unretouch.pixels.metadata import profile_of
-from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight
+from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight, shares_to_file
 from unretouch.pixels.spliced import Spliced
 
 MAX_PIXELS = 64_000_000
@@ -113,6 +114,12 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     (found before any pixel is decoded), is damaged or cut short, or holds what the table at the
     head of this file refuses.
     """
+    try:
+        layered = psd.header_of(path)
+    except OSError as error:
+        raise cannot_be_opened(error, path) from error
+    if layered is not None:
+        return _picture(*_read_layered(layered, path, max_pixels))
     with opened(path, max_pixels) as image:
         bits = bits_of(image)
         if bits > 8:
@@ -126,6 +133,11 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                     image = Image.alpha_composite(white, image)
                     notes += (_transparent(clear),)
             rgb = rgb_of(image)
+    return _picture(rgb, profile, notes)
+
+
+def _picture(rgb: Rgb, profile: bytes | None, notes: tuple[str, ...]) -> Picture:
+    """Return numbers of this profile as a picture in sRGB."""
     space, said = colour.told(profile)
     if said:
         notes += (said,)
@@ -151,6 +163,22 @@ def _read_deep(
         orientation = 1 if image.format == "AVIF" else Image.Image.getexif(image).get(ORIENTATION)
         channels = vips.read_channels(image, bits, path, f"a picture of {bits} bits a channel")
         channels = vips.oriented(channels, orientation or 1)
+    return _opaque(channels, profile, notes)
+
+
+def _read_layered(
+    header: psd.Header, path: Path, max_pixels: int
+) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+    """Return the flattened picture of a Photoshop file as `_read_deep` does."""
+    _refuse_size((header.width, header.height), path, max_pixels)
+    found = psd.read_flattened(path, header)
+    return _opaque(shares_to_file(found.shares, header.bits), found.profile, ())
+
+
+def _opaque(
+    channels: NDArray[Any], profile: bytes | None, notes: tuple[str, ...]
+) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+    """Return (H, W, 1 to 4) as RGB, laid over white where it is transparent."""
     colours, alpha, _ = vips.apart(channels)
     rgb = np.ascontiguousarray(colours)
     if alpha is not None and (clear := laid_over_white(rgb, alpha)):
@@ -204,9 +232,11 @@ def header_of(path: Path, max_pixels: int) -> Header:
     `read` is the one to say what is wrong.
     """
     try:
+        if layered := psd.header_of(path):
+            return Header(layered.width * layered.height, layered.bits)
         with opened(path, max_pixels) as image:
             return Header(image.width * image.height, 8 if bits_of(image) <= 8 else 16)
-    except DataError:
+    except (DataError, OSError):
         return Header()
 
 
@@ -223,7 +253,7 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         raise cannot_be_opened(error, path) from error
     try:
         with file, _opened(file, kind, path) as image:
-            _refuse_size(image, path, max_pixels)
+            _refuse_size(image.size, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
             if image.format != "MPO" and _pictures_in(image) > 1:
                 hint = "Save the one wanted by itself"
@@ -293,8 +323,8 @@ _KNOWN = {
 """Kinds of pictures that people have, by bytes at a place."""
 
 
-def _refuse_size(image: Image.Image, path: Path, max_pixels: float) -> None:
-    width, height = image.size
+def _refuse_size(size: tuple[int, int], path: Path, max_pixels: float) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise TooManyPixelsError(
             f"is {width} x {height}, {width * height / 1e6:.0f} million pixels, "
@@ -510,7 +540,8 @@ def write_png(path: Path, rgb: Rgb, effort: int = 6) -> None:
 def list_images(folder: Path) -> list[Path]:
     """Return the pictures below `folder`, in the order of their names.
 
-    They are known by the ending of the name, in small or capital letters. Raises DataError when
+    They are known by the ending of the name, in small or capital letters. Photoshop files count
+    where there are no others: else they are what the others were made of. Raises DataError when
     `folder` is missing, is no folder or cannot be read.
     """
 
@@ -519,7 +550,11 @@ def list_images(folder: Path) -> list[Path]:
 
     # A pipe or a device would block the reader for ever.
     below = files_below(folder, refuse)
-    return [path for path in below if path.suffix.lower() in EXTENSIONS and path.is_file()]
+    for endings in (EXTENSIONS, {psd.ENDING}):
+        found = [path for path in below if path.suffix.lower() in endings and path.is_file()]
+        if found:
+            return found
+    return []
 
 
 def files_below(folder: Path, unreadable: Callable[[OSError], None]) -> list[Path]:
@@ -550,12 +585,13 @@ def passed_over(found: Iterable[Path]) -> str:
 
     An empty text where there are none.
     """
-    folders = sorted({path.parent for path in found})
+    read = set(found)
+    folders = sorted({path.parent for path in read})
     names = [
         path.name
         for folder in folders
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in NOT_READ and not _hidden(path.name)
+        if path.suffix.lower() in NOT_READ and path not in read and not _hidden(path.name)
     ]
     if not names:
         return ""
