@@ -282,25 +282,16 @@ def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) 
     assert app.leftovers() == []
 
 
-def test_S5_what_the_terminal_reads_is_taken_and_what_it_refuses_is_not(
-    app: App, apply: str
-) -> None:
-    buffer = io.BytesIO()
-    grey = (np.arange(64 * 48).reshape(48, 64) * 20).astype(np.uint16)
-    Image.fromarray(grey).save(buffer, "TIFF")
-    deep, heic = buffer.getvalue(), (DATA / "portrait_8.heic").read_bytes()
+def test_S5_what_the_terminal_reads_is_taken_for_pairs_and_what_it_refuses_is_not(app: App) -> None:
+    heic = (DATA / "portrait_8.heic").read_bytes()
     draft = app.ask("POST", "api/drafts", {}).json["draft"]
-    for at, (body, as_pair) in enumerate(((deep, 415), (heic, 201), (picture(kind="TIFF"), 201))):
+    for at, body in enumerate((heic, picture(kind="TIFF"), picture(kind="GIF"))):
         answer = app.ask("PUT", f"api/drafts/{draft}/{at}/a?name=..%2Fface.x", body)
-        assert answer.status == as_pair
-    assert b"8 bits" in app.ask("PUT", f"api/drafts/{draft}/0/a", deep).body
+        assert answer.status == 201, answer
     names = [one["names"] for one in app.ask("GET", f"api/drafts/{draft}").json.values()]
-    assert names == [{"a": "face.x"}] * 2
+    assert names == [{"a": "face.x"}] * 3
     raw = app.ask("PUT", f"api/drafts/{draft}/5/a?name=x.nef", b"II*\0" + bytes(100))
     assert (raw.status, b"RAW" in raw.body) == (415, True)
-    for body in (deep, heic):
-        answer = app.ask("PUT", apply, body)
-        assert answer.status == 200, answer
     assert app.ask("DELETE", f"api/drafts/{draft}").status == 204
     assert app.ask("GET", f"api/drafts/{draft}").status == 404
     assert app.leftovers() == []
