@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc"),
 ]
 
+DATA = Path(__file__).resolve().parents[1] / "data"
 PNG = {"Content-Type": "image/png"}
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -278,6 +279,21 @@ def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) 
         made.load()
         assert not made.getexif()
         assert made.size == (48, 40)
+    assert app.leftovers() == []
+
+
+def test_S5_what_the_terminal_reads_is_taken_for_pairs_and_what_it_refuses_is_not(app: App) -> None:
+    heic = (DATA / "portrait_8.heic").read_bytes()
+    draft = app.ask("POST", "api/drafts", {}).json["draft"]
+    for at, body in enumerate((heic, picture(kind="TIFF"), picture(kind="GIF"))):
+        answer = app.ask("PUT", f"api/drafts/{draft}/{at}/a?name=..%2Fface.x", body)
+        assert answer.status == 201, answer
+    names = [one["names"] for one in app.ask("GET", f"api/drafts/{draft}").json.values()]
+    assert names == [{"a": "face.x"}] * 3
+    raw = app.ask("PUT", f"api/drafts/{draft}/5/a?name=x.nef", b"II*\0" + bytes(100))
+    assert (raw.status, b"RAW" in raw.body) == (415, True)
+    assert app.ask("DELETE", f"api/drafts/{draft}").status == 204
+    assert app.ask("GET", f"api/drafts/{draft}").status == 404
     assert app.leftovers() == []
 
 

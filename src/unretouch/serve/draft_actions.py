@@ -55,7 +55,7 @@ async def take_pairs_of(request: Request) -> Response:
             await asyncio.to_thread(shutil.copyfile, path, copy)
             place.names[side] = path.name
         place.swapped = settings.direction == "BtoA"
-    return gathered(request)
+    return Response(status_code=204)
 
 
 def _pairs_of(settings: TrainSettings) -> Found:

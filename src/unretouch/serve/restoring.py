@@ -310,6 +310,14 @@ class Restoring:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
+    def waits(self, run: RunDir) -> bool:
+        """Whether photographs of a run wait for their turn."""
+        return any(other.root == run.root for other, _card in self._queue)
+
+    def forget(self, run: RunDir) -> None:
+        """Forget what is known of a run that has moved away; its folder tells it anew."""
+        self._runs.pop(run.root / FOLDER, None)
+
     def keep(self, run: RunDir, card: Card) -> None:
         """Write down what is known of a photograph. Raises DiskError."""
         folder = self.folder(run, card)

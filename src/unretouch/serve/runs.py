@@ -172,7 +172,7 @@ class Runs:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Nothing else begins to train meanwhile, is renamed or deleted."""
+        """Nothing else begins to train, is renamed or deleted meanwhile."""
         with self._starting:
             yield
 
@@ -243,8 +243,7 @@ class Runs:
     def stop(self, run: RunDir) -> None:
         """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Raises
         Refused 409."""
-        waiting = self.queue.get(run.name)
-        if waiting is not None and not waiting.held:
+        if self.condition(run).state == "waiting":
             self.queue.hold(run.name)
             return
         process = self._processes.get(run.name)

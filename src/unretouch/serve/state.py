@@ -24,6 +24,7 @@ from unretouch.serve.runs import Runs
 from unretouch.serve.uploads import Drafts
 from unretouch.settings.commands import ServeSettings
 
+AT_WORK = _("A photo or a report is being made. Try again when that is done.")
 _PRIVATE = "unretouch-serve-"
 """How the names of private folders begin."""
 
@@ -57,7 +58,7 @@ class AppState:
         """Nothing is done with the folder of `run` meanwhile. Raises Refused 409 where something
         is: see Runs.at_rest."""
         if self.worker.busy:
-            raise Refused(409, _("A photo or a report is being made. Try again when that is done."))
+            raise Refused(409, AT_WORK)
         with self.runs.at_rest(run):
             yield
 
@@ -97,7 +98,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether anything is done, or waits for it."""
-        return self._taken > 0
+        return self._taken > 0 or self._turn.locked()
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:

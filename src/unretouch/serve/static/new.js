@@ -316,10 +316,11 @@
     App.showMessage(null);
     try {
       await needDraft();
-      showArrived(await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json());
+      await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {});
     } catch (error) {
-      App.showMessage(error);
+      App.showMessage(error); // some may have been taken before there were too many
     }
+    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json());
   }
 
   function showEarlier() {
@@ -426,7 +427,7 @@
     for (const entry of pairs()) entry.remove();
   });
   document.getElementById("earlier-run").addEventListener("change", (event) => {
-    if (event.target.value) takePairsOf(event.target.value);
+    if (event.target.value) takePairsOf(event.target.value).catch(App.showMessage);
     event.target.value = "";
   });
   for (const change of ["input", "change"]) form.addEventListener(change, rememberForm);
