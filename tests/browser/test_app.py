@@ -239,3 +239,205 @@ return [...document.querySelectorAll('[data-word]')]
   .filter((e) => e.textContent.includes('undefined') || /\\{\\w+\\}/.test(e.textContent))
   .map((e) => e.outerHTML)
 """
+
+
+# --- restoring
+
+
+CARD = "return document.querySelectorAll('.photo .save').length === arguments[0]"
+OPENED = """return !document.getElementById('editor').hidden &&
+    document.getElementById('loading').hidden"""
+SUM = """const canvas = document.getElementById('canvas');
+    const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.reduce((sum, value) => sum + value, 0)"""
+MOVE = """const input = document.getElementById(arguments[0]);
+    input.value = arguments[1];
+    input.dispatchEvent(new Event('input'))"""
+NOTED = "return document.querySelector('.photo-settings').textContent === arguments[0]"
+
+
+def restored_by(checkpoints: Path, change: float = 4.0) -> str:
+    """Write a run whose model adds so many grey levels of fine texture; return its id."""
+    import torch
+    from serving import tiny_run
+
+    from unretouch.runs.folder import RunDir
+    from unretouch.runs.weights import load_weights, save_weights
+
+    run = tiny_run(checkpoints, "adds")
+    path = RunDir(checkpoints, "adds").weights("latest")
+    weights = load_weights(path)
+    last = [name for name, value in weights.items() if not value.any() and value.ndim == 4][-1]
+    generator = torch.Generator().manual_seed(0)
+    weights[last] = change * torch.randn(weights[last].shape, generator=generator)
+    save_weights(path, weights)
+    return run
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photograph with data of its camera and its place."""
+    exif = Image.Exif()
+    exif[0x010F] = "MAKER"
+    exif.get_ifd(0x8825).update({1: "N", 2: (37.0, 33.0, 59.0)})
+    path = tmp_path / "IMG 7.jpg"
+    Image.fromarray(np.asarray(astronaut()[:500, :400])).save(path, quality=95, exif=exif.tobytes())
+    return path
+
+
+def open_restore(browser: Any, app: App, run: str, query: str = "") -> None:
+    browser.driver.get("about:blank")
+    browser.driver.get(f"{app.address}try/{run}/{query}")
+    browser.until("return document.getElementById('files-trial') && "
+                  "!document.getElementById('files-trial').disabled")  # fmt: skip
+
+
+def saved_in(browser: Any, folder: Path) -> None:
+    browser.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+
+def by_apply(app: App, photo: Path, out: Path, *words: str) -> bytes:
+    command = [
+        *(sys.executable, "-m", "unretouch", "apply", "adds", str(photo)),
+        *("--out", str(out), *words),
+    ]
+    subprocess.run(command, cwd=app.place, env=_environment(), check=True, capture_output=True)
+    return next(path for path in out.iterdir() if path.stem == photo.stem).read_bytes()
+
+
+def test_strength_and_texture_are_seen_at_once_and_saved_as_apply_does(
+    browser: Any, app: App, photo: Path, tmp_path: Path
+) -> None:
+    run = restored_by(app.place / "checkpoints")
+    open_restore(browser, app, run)
+    drop(browser, "trial", photo)
+    browser.until(CARD, 1, seconds=180)
+    browser.until(OPENED, seconds=180)
+    assert browser.text("#tag-before") == "before"
+    assert browser.text("#tag-restored") == "restored"
+    asked = len([url for url in browser.urls() if "/look/" in url or "/part/" in url])
+    assert asked
+    whole = browser.until(SUM)
+    for name in ("strength", "fine"):
+        browser.run(MOVE, name, 0)
+        browser.until(f"return (() => {{ {SUM} }})() !== arguments[0]", whole)
+        whole = browser.run(SUM)
+        browser.run(MOVE, name, 50)
+        browser.until(f"return (() => {{ {SUM} }})() !== arguments[0]", whole)
+    assert not [url for url in browser.urls() if "/look/" in url or "/part/" in url]
+    browser.find("#settings [value=skin]").click()
+    browser.until(NOTED, "strength 50% · fine 50% · skin")
+
+    browser.find("[data-zoom='100']").click()
+    browser.until("return performance.getEntriesByType('resource')"
+                  ".some(e => e.name.includes('/part/'))")  # fmt: skip
+    folder = tmp_path / "downloads"
+    saved_in(browser, folder)
+    browser.find("#save").click()
+    name = "IMG 7_restored_strength50_fine50_skin.jpg"
+    saved = until(lambda: list(folder.glob(name)))[0]
+    words = ("--strength", "0.5", "--fine", "0.5", "--mask", "skin")
+    assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", *words)
+
+    # All of it is there after a reload, and gone once it is taken away.
+    open_restore(browser, app, run)
+    browser.until(CARD, 1)
+    assert browser.text(".photo-settings") == "strength 50% · fine 50% · skin"
+    browser.find(".photo .thumb").click()
+    browser.until(OPENED)
+    assert browser.run("return document.getElementById('strength').value") == "50"
+    browser.find(".photo .remove").click()
+    browser.until("return !document.querySelector('.photo')")
+    assert browser.run("return document.getElementById('editor').hidden")
+    assert not [p for p in (app.place / "checkpoints/adds/restored").iterdir() if p.is_dir()]
+
+
+def test_a_painted_mask_is_kept_and_what_is_outside_of_it_stays(
+    browser: Any, app: App, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    run = restored_by(app.place / "checkpoints")
+    photo = tmp_path / "photo.png"
+    pixels = np.asarray(astronaut()[:300, :400])
+    Image.fromarray(pixels).save(photo)
+    open_restore(browser, app, run)
+    drop(browser, "trial", photo)
+    browser.until(CARD, 1, seconds=180)
+    browser.until(OPENED, seconds=180)
+    browser.find("#settings [value=painted]").click()
+    browser.find("[data-tool=paint]").click()
+    canvas = browser.find("#canvas")
+    ActionChains(browser.driver).move_to_element(canvas).click().perform()
+    browser.run("document.getElementById('canvas').focus({preventScroll: true})")
+    keys = ActionChains(browser.driver)
+    keys.send_keys(*[Keys.ARROW_LEFT] * 4, Keys.SPACE, *[Keys.ARROW_LEFT] * 4, Keys.SPACE)
+    keys.key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
+    folder = tmp_path / "downloads"
+    saved_in(browser, folder)
+    browser.find("#save").click()
+    saved = until(lambda: list(folder.glob("photo_restored_painted.png")))[0]
+    (mask,) = (app.place / "checkpoints/adds/restored").glob("*/painted_*.png")
+    white = np.asarray(Image.open(mask).convert("L"))
+    assert white[150, 200] == 255
+    assert 0 < (white > 0).mean() < 0.2
+    changed = (read_rgb(saved) != pixels).any(2)
+    assert changed.any()
+    assert not changed[white == 0].any()
+    words = ("--mask", str(mask))
+    assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", *words)
+
+
+def test_a_folder_is_restored_as_a_batch_and_saved_as_it_was(
+    browser: Any, app: App, photo: Path, tmp_path: Path
+) -> None:
+    import zipfile
+
+    run = restored_by(app.place / "checkpoints")
+    folder = tmp_path / "day 2"
+    (folder / "late").mkdir(parents=True)
+    for name in ("1.jpg", "2.jpg", "late/1.jpg"):
+        (folder / name).write_bytes(photo.read_bytes())
+    (folder / "notes.txt").write_text("no photograph")
+    open_restore(browser, app, run)
+    browser.find("#files-folder").send_keys(str(folder))
+    browser.until("return /^[0-2] of 3/.test(document.getElementById('batch-text').textContent)")
+    assert "notes.txt" in browser.text("#refused")
+    browser.until(CARD, 3, seconds=300)
+    browser.until("return document.getElementById('batch').hidden")
+    downloads = tmp_path / "downloads"
+    saved_in(browser, downloads)
+    browser.find("#save-all").click()
+    made = until(lambda: list(downloads.glob("*.zip")))[0]
+    expected = by_apply(app, photo, tmp_path / "out")
+    with zipfile.ZipFile(made) as archive:
+        assert sorted(archive.namelist()) == [
+            "day 2/1_restored.jpg", "day 2/2_restored.jpg", "day 2/late/1_restored.jpg",
+        ]  # fmt: skip
+        assert {archive.read(name) for name in archive.namelist()} == {expected}
+
+
+def test_an_earlier_state_of_the_model_layers_and_other_files(
+    browser: Any, app: App, photo: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    run = restored_by(app.place / "checkpoints")
+    weights = app.place / "checkpoints/adds"
+    shutil.copy(weights / "latest_net_G.pth", weights / "20_net_G.pth")
+    restored_by(app.place / "checkpoints", change=8)
+    open_restore(browser, app, run, "?epoch=20")
+    browser.until("return document.getElementById('epoch-text').textContent.includes('epoch 20')")
+    drop(browser, "trial", photo)
+    browser.until(CARD, 1, seconds=180)
+    browser.until(OPENED, seconds=180)
+    folder = tmp_path / "downloads"
+    saved_in(browser, folder)
+    browser.find(".photo .save").click()
+    saved = until(lambda: list(folder.glob("IMG 7_restored_epoch20.jpg")))[0]
+    assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", "--epoch", "20")
+    browser.find("#save-layers").click()
+    until(lambda: list(folder.glob("IMG 7_layers_epoch20.psd")), seconds=300)
+    browser.find("[data-kind=safetensors]").click()
+    until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)

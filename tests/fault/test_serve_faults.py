@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,12 +53,32 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def apply_of(app: App) -> str:
     """Where a photograph is sent to."""
     run = app.ask("GET", "api/runs").json[0]
-    return f"api/runs/{run['id']}/apply"
+    return f"api/runs/{run['id']}/photos"
 
 
 @pytest.fixture(scope="module")
 def apply(app: App) -> str:
     return apply_of(app)
+
+
+def photos(app: App, apply: str) -> list[dict[str, Any]]:
+    """What the app says of the photographs of a run."""
+    return list(app.ask("GET", apply).json["photos"])
+
+
+def restored(app: App, apply: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    """Send a photograph; return what the app says of it once it is restored, or has failed."""
+    answer = app.ask("PUT", f"{apply}?name=a+photo", body, headers)
+    assert answer.status == 201, answer
+    card = answer.json["id"]
+    return until(lambda: next((photo for photo in photos(app, apply) if photo["id"] == card
+                               and photo["state"] in ("done", "failed")), None))  # fmt: skip
+
+
+def kept(app: App) -> list[Path]:
+    """The folders of photographs, and what was sent and is no photograph yet."""
+    below = app.place.glob("checkpoints/*/restored/*")
+    return [path for path in below if path.is_dir()] + list(app.place.rglob("*.part"))
 
 
 def status(answer: bytes) -> int:
@@ -82,9 +103,11 @@ def test_S1_uploads_without_a_true_length_are_cut_off(app: App, apply: str) -> N
     assert status(app.raw(head + body[:-9], half_close=True)) in (0, 400)
     # Longer than it says: what follows is no request.
     longer = app.raw(head + body + b"\0" * 500)
-    assert [status(part) for part in longer.split(b"HTTP/1.1")[1:]] == [200, 400]
+    assert [status(part) for part in longer.split(b"HTTP/1.1")[1:]] == [201, 400]
     assert app.alive()
-    until(lambda: not app.leftovers())
+    until(lambda: len(kept(app)) == 1)
+    assert app.ask("DELETE", apply).status == 204
+    assert kept(app) == []
 
 
 def test_S1_uploads_that_never_end_are_cut_off(tmp_path: Path) -> None:
@@ -96,7 +119,7 @@ def test_S1_uploads_that_never_end_are_cut_off(tmp_path: Path) -> None:
                             Content_Length=str(len(body)))  # fmt: skip
             assert status(send(app, head, body)) == 408
             assert app.alive()
-            until(lambda app=app: not app.leftovers())
+            until(lambda app=app: not kept(app))
 
 
 # Each limit by itself: the other lies beyond what the client waits for.
@@ -163,12 +186,14 @@ def test_S2_no_path_is_made_of_what_is_asked_for(app: App, apply: str) -> None:
         paths += [f"{address}/link.html", f"{address}/{app.place}/secret.html"]
     paths += [f"assets/{up}" for up in ups] + ["assets/../app.py", "assets/%2e%2e/app.py"]
     paths += [f"api/runs/{up}" for up in ups] + [f"api/drafts/{up}/1/thumbnail/a" for up in ups]
+    paths += [f"{apply}/{up}/look/whole" for up in ups]
+    paths += [f"{apply}/{up}/saved/restored" for up in ups]
     for path in paths:
         answer = app.raw(app.head("GET", path, Connection="close"))
         assert status(answer) == 404, (path, answer[:200])
         assert b"SECRET" not in answer
         assert b"root:" not in answer
-    assert status(app.raw(app.head("PUT", "api/runs/..%2ftiny/apply", **_sized()))) == 404
+    assert status(app.raw(app.head("PUT", "api/runs/..%2ftiny/photos", **_sized()))) == 404
     assert app.alive()
 
 
@@ -224,16 +249,18 @@ def test_S4_fifty_at_once_leave_a_short_queue(app: App, apply: str) -> None:
         taken = [client for client in clients if client not in busy]
         for client in taken:
             client.sendall(body)
-        at_work = 0
-        while len(answered(taken)) < 3:
-            at_work = max(at_work, len(children(app.process.pid)))
-            time.sleep(0.02)
-        assert [status(everything_from(client)) for client in taken] == [200] * 3
+        assert [status(everything_from(client)) for client in taken] == [201] * 3
+    at_work = 0
+    while any(photo["state"] in ("waiting", "working") for photo in photos(app, apply)):
+        at_work = max(at_work, len(children(app.process.pid)))
+        time.sleep(0.02)
     assert at_work == 1
+    assert app.ask("GET", apply).json["finished"] == 3
     line = next(line for line in peak_memory(app).splitlines() if line.startswith("VmHWM"))
     assert int(line.split()[1]) < 300_000  # kB
     assert app.alive()
-    assert app.leftovers() == []
+    assert app.ask("DELETE", apply).status == 204
+    assert kept(app) == []
 
 
 def answered(clients: list[socket.socket]) -> list[socket.socket]:
@@ -248,7 +275,7 @@ def peak_memory(app: App) -> str:
     return Path(f"/proc/{app.process.pid}/status").read_text()
 
 
-def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) -> None:
+def test_S5_only_pictures_are_taken_and_no_place_is_given(app: App, apply: str) -> None:
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
     refused = [
         (bomb(20_000, 20_000), PNG, 413),
@@ -257,12 +284,15 @@ def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) 
         (svg, PNG, 415),
         (b"8BPS" + bytes(100), PNG, 415),
         (b"<!doctype html><script>alert(1)</script>", JPEG, 415),
-        (picture()[:-60], PNG, 422),
     ]
     for body, headers, expected in refused:
         answer = app.ask("PUT", apply, body, headers)
         assert answer.status == expected, (headers, answer)
         assert b"tmp" not in answer.body  # nothing of where it lay
+    assert kept(app) == []
+    broken = restored(app, apply, picture()[:-60], PNG)
+    assert broken["state"] == "failed"
+    assert str(app.place) not in json.dumps(broken)
 
     exif = Image.Exif()
     exif[0x010F] = "MAKER-OF-CAMERA"
@@ -270,16 +300,20 @@ def test_S5_only_pictures_are_taken_and_only_pixels_given(app: App, apply: str) 
     exif.get_ifd(0x8825)[2] = (37.0, 33.0, 59.0)
     sent = picture(kind="JPEG", exif=exif.tobytes(), comment=b"A-SECRET-PLACE")
     polyglot = sent + b"PK\x03\x04 <script>alert(1)</script>"
-    answer = app.ask("PUT", apply, polyglot, JPEG)
+    photo = restored(app, apply, polyglot, JPEG)
+    answer = app.ask("GET", f"{apply}/{photo['id']}/saved/restored")
     assert answer.status == 200
-    assert answer.headers["content-type"] == "image/png"
-    for word in (b"eXIf", b"MAKER", b"SECRET", b"script", b"tEXt", b"iTXt", b"PK\x03\x04"):
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    for word in (b"script", b"PK\x03\x04"):
         assert word not in answer.body
     with Image.open(io.BytesIO(answer.body)) as made:
         made.load()
-        assert not made.getexif()
+        assert made.getexif()[0x010F] == "MAKER-OF-CAMERA"
+        assert not made.getexif().get_ifd(0x8825)
         assert made.size == (48, 40)
-    assert app.leftovers() == []
+    assert app.ask("DELETE", apply).status == 204
+    assert kept(app) == []
 
 
 def test_S5_what_the_terminal_reads_is_taken_for_pairs_and_what_it_refuses_is_not(app: App) -> None:
@@ -313,36 +347,47 @@ def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def half_done(app: App, apply: str) -> socket.socket:
-    """Send a photograph and return once it is being worked on."""
-    body = picture()
-    connection = app.connection()
-    head = app.head("PUT", apply, Content_Type="image/png", Content_Length=str(len(body)))
-    connection.sendall(head + body)
-    until(lambda: list(app.temporary.glob("unretouch-serve-*/job-*/photo.png")))
-    until(lambda: children(app.process.pid))
-    return connection
+def half_done(app: App, apply: str) -> tuple[str, str]:
+    """Send a photograph; return its id and that of the process that works on it, standing still."""
+    card = app.ask("PUT", apply, picture(), PNG).json["id"]
+    (worker,) = until(lambda: children(app.process.pid))
+    os.kill(int(worker), signal.SIGSTOP)  # it would never end by itself
+    return card, worker
 
 
-def test_S6_nothing_stays_of_an_apply_that_nobody_waits_for(tmp_path: Path) -> None:
-    run = serving.tiny_run(tmp_path / "checkpoints")
-    apply = f"api/runs/{run}/apply"
+def test_S6_nothing_stays_of_a_photo_that_was_taken_back(tmp_path: Path) -> None:
+    apply = f"api/runs/{serving.tiny_run(tmp_path / 'checkpoints')}/photos"
     with running(tmp_path) as app:
-        connection = half_done(app, apply)
-        (worker,) = children(app.process.pid)
-        os.kill(int(worker), signal.SIGSTOP)  # it would never end by itself
-        connection.close()  # the client has gone
-        until(lambda: not children(app.process.pid))
-        until(lambda: not app.leftovers())
-        assert app.ask("PUT", apply, picture(), PNG).status == 200  # the worker is free
+        body = picture()
+        head = app.head("PUT", apply, Content_Type="image/png", Content_Length=str(len(body)))
+        with app.connection() as connection:
+            connection.sendall(head + body[:-9])
+            until(lambda: kept(app))
+        until(lambda: not kept(app))  # the client has gone before all was there
 
-        connection = half_done(app, apply)
-        (worker,) = children(app.process.pid)
+        card, worker = half_done(app, apply)
+        assert app.ask("DELETE", f"{apply}/{card}").status == 204
+        until(lambda: not _works(worker))
+        assert kept(app) == []
+        assert restored(app, apply, picture(), PNG)["state"] == "done"  # the worker is free
+
+
+def test_S6_a_photo_outlives_the_app_that_was_killed(tmp_path: Path) -> None:
+    apply = f"api/runs/{serving.tiny_run(tmp_path / 'checkpoints')}/photos"
+    with running(tmp_path) as app:
+        done = restored(app, apply, picture(), PNG)["id"]
+        card, worker = half_done(app, apply)
         app.process.send_signal(signal.SIGKILL)
         app.process.wait()
-        connection.close()
+        os.kill(int(worker), signal.SIGCONT)
         until(lambda: not list(tmp_path.glob("tmp/unretouch-serve-*")))
         until(lambda: not _works(worker))
+    with running(tmp_path) as app:
+        assert [(photo["id"], photo["state"]) for photo in photos(app, apply)] == [
+            (done, "done"), (card, "stopped"),
+        ]  # fmt: skip
+        assert app.ask("POST", f"{apply}/{card}/again", {}).status == 202
+        until(lambda: [photo["state"] for photo in photos(app, apply)] == ["done", "done"])
 
 
 def _works(pid: str) -> bool:
@@ -371,7 +416,7 @@ def test_a_file_where_the_app_was_started_is_no_module_of_it(tmp_path: Path) -> 
     for name in ("PIL.py", "json.py", "unretouch.py"):
         (tmp_path / name).write_text("raise SystemExit('run by mistake')")
     with running(tmp_path) as app:
-        assert app.ask("PUT", f"api/runs/{run}/apply", picture(), PNG).status == 200
+        assert restored(app, f"api/runs/{run}/photos", picture(), PNG)["state"] == "done"
 
 
 def test_X1_the_page_hears_that_a_photograph_is_far_from_the_pairs(app: App) -> None:
@@ -381,12 +426,10 @@ def test_X1_the_page_hears_that_a_photograph_is_far_from_the_pairs(app: App) -> 
     for kind in (own, replace(own, sharpness=own.sharpness + 2)):
         record = app.place / "checkpoints" / "knows" / "photo_kinds.json"
         record.write_text(json.dumps([kind.record()]))
-        answer = app.ask("PUT", f"api/runs/{run}/apply", picture(), PNG)
-        assert answer.status == 200
-        told.append(answer.headers.get("unretouch-far"))
+        told.append(restored(app, f"api/runs/{run}/photos", picture(), PNG)["far"])
     near, far = told
     assert near is None
-    said = json.loads(far)
+    said = far["said"]
     assert said["message"] == "This photo is far from the training pairs: {reasons}."
     assert said["values"]["reasons"]["message"] == "it is softer"
 

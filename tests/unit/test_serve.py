@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shlex
@@ -29,13 +28,7 @@ from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import hosts
-from unretouch.serve.uploads import (
-    Drafts,
-    PairPlace,
-    without_metadata,
-    write_pairs,
-    write_untouched,
-)
+from unretouch.serve.uploads import Drafts, PairPlace, write_pairs, write_untouched
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked
@@ -147,30 +140,6 @@ def test_who_asks_for_every_address_is_told_all_at_once() -> None:
 def test_it_answers_to_its_own_names_only() -> None:
     assert hosts("127.0.0.1", 80) >= {"127.0.0.1:80", "localhost", "[::1]:80"}
     assert hosts("box.local", 8765) == {"box.local:8765"}
-
-
-def test_a_png_keeps_its_pixels_and_profile_and_nothing_else() -> None:
-    from PIL import ImageCms, PngImagePlugin
-
-    rgb = np.random.default_rng(0).integers(0, 255, (9, 7, 3), dtype=np.uint8)
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Comment", "SECRET")
-    text.add_itxt("XML:com.adobe.xmp", "SECRET")
-    exif = Image.Exif()
-    exif[0x010F] = "SECRET"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG", pnginfo=text, exif=exif, icc_profile=profile)
-    plain = without_metadata(buffer.getvalue())
-    assert b"SECRET" in buffer.getvalue()
-    assert b"SECRET" not in plain
-    with Image.open(io.BytesIO(plain)) as made:
-        assert np.array_equal(np.asarray(made), rgb)
-        assert made.info["icc_profile"] == profile
-    assert without_metadata(plain) == plain
-    for broken in (b"", plain[:40], b"GIF89a"):
-        with pytest.raises(ValueError, match=r"no PNG|cut short"):
-            without_metadata(broken)
 
 
 def put(place: Path, **sides: np.ndarray) -> dict[str, object]:

@@ -151,6 +151,8 @@ class Card:
         self.file, self.look, self.made = str(told["file"]), told["look"], chosen
         self.width, self.height = told["look"]["full_width"], told["look"]["full_height"]
         self.layers = ""
+        if self.look is not None:  # of some kinds of files the header does not tell
+            self.width, self.height = self.look["full_width"], self.look["full_height"]
         if "mean_change" in told:
             self.mean_change, self.notes = told["mean_change"], told["notes"]
         if chosen.strength is None:  # else nothing was made less of

@@ -186,13 +186,6 @@
     bar.hidden = true;
     text.append(bar);
     const actions = App.element("div", "actions");
-    const save = App.element("a", "button small primary save", N_("Save"));
-    save.addEventListener("click", (event) => {
-      const now = photoOf(photo.id);
-      if (isSame(now.made, now.chosen)) return;
-      event.preventDefault();
-      savePhoto(photo.id, "restored");
-    });
     const again = App.element("button", "button small again", N_("Restore again"));
     const remove = App.element("button", "button small remove", N_("Remove"));
     again.type = remove.type = "button";
@@ -201,9 +194,22 @@
       await App.ask("DELETE", `${base}/${photo.id}`);
       document.getElementById("files-trial").focus();
     }));
-    actions.append(save, again, remove);
+    actions.append(again, remove);
     item.append(opener, text, actions);
     return item;
+  }
+
+  // A link to the file that is there; where it is of other settings, that is made first.
+  function saveLink(photo) {
+    const save = App.element("a", "button small primary save", N_("Save"));
+    save.href = new URL(`${base}/${photo.id}/saved/restored`, App.root).href;
+    save.addEventListener("click", (event) => {
+      const now = photoOf(photo.id);
+      if (isSame(now.made, now.chosen)) return;
+      event.preventDefault();
+      savePhoto(photo.id, "restored");
+    });
+    return save;
   }
 
   function showCards() {
@@ -239,12 +245,10 @@
     find(".photo-state").dataset.state = photo.state;
     find("progress").hidden = photo.state !== "working";
     find("progress").value = photo.share;
-    const save = find(".save");
-    save.hidden = !photo.file || isBusy(photo);
-    const href = new URL(`${base}/${photo.id}/saved/restored`, App.root).href;
-    if (photo.file && save.href !== href) save.href = href;
-    save.download = photo.file_name;
-    save.setAttribute("aria-label", _("Save {name}", { name: photo.name }));
+    const there = Boolean(photo.file) && !isBusy(photo);
+    if (there && !find(".save")) find(".actions").prepend(saveLink(photo));
+    if (!there) find(".save")?.remove();
+    else find(".save").setAttribute("aria-label", _("Save {name}", { name: photo.name }));
     find(".again").hidden = !["failed", "stopped"].includes(photo.state);
     setText(find(".remove"), isBusy(photo) ? _("Cancel") : _("Remove"));
     find(".remove").setAttribute("aria-label", isBusy(photo) ? _("Cancel {name}", { name: photo.name }) : _("Remove {name}", { name: photo.name }));
@@ -252,7 +256,7 @@
 
   function stateLine(photo) {
     const time = (seconds) => ({ time: Page.duration(Math.max(1, seconds)) });
-    if (photo.state === "waiting") return photo.about_s === null ? _("waits") : _("waits; about {time}", time(photo.about_s));
+    if (photo.state === "waiting") return photo.about_s === null ? _("waiting") : _("waiting; about {time}", time(photo.about_s));
     if (photo.state === "working") return photo.left_s === null ? _("being restored") : _("about {time} left", time(photo.left_s));
     if (photo.state === "failed") return photo.said ? _(photo.said.message, photo.said.values) : _("Failed");
     if (photo.state === "stopped") return _("The app was ended before it was done.");
@@ -519,7 +523,7 @@
 
   function showNext() {
     const plain = isSame(next, AS_IT_COMES);
-    Page.setText("next", plain ? "" : _("New photos are restored so: {settings}", { settings: settingsLine(next) }));
+    Page.setText("next", plain ? "" : _("New photos take these settings: {settings}", { settings: settingsLine(next) }));
   }
 
   App.takeFiles("trial", take);
