@@ -85,8 +85,6 @@ def outcome(request: Request) -> Response:
         run,
         "outcome",
         size=weights.stat().st_size if weights.is_file() else None,
-        tested=(_test_folder(state, run) / "index.html").is_file(),
-        verified=(run.root / "verify" / "index.html").is_file(),
         commands=[
             _typed("unretouch", "apply", run.name, "photo.jpg", "--format", "png", *there),
             _typed(
@@ -134,7 +132,7 @@ def report(request: Request) -> Response:
     """A file of a report: of a test or of verify."""
     run, kind = run_of(request), request.path_params["kind"]
     if kind == "test":
-        return _report_file(_test_folder(state_of(request), run), request)
+        return _report_file(test_folder(state_of(request), run), request)
     if kind == "verify":
         return _report_file(run.root / "verify", request)
     raise Refused(404, NOT_THERE)
@@ -145,7 +143,8 @@ def comparison(request: Request) -> Response:
     return _report_file(state_of(request).comparison, request)
 
 
-def _test_folder(state: AppState, run: RunDir) -> Path:
+def test_folder(state: AppState, run: RunDir) -> Path:
+    """Return where the results of a test on the run's own pairs lie."""
     settings = settings_of(run)
     phase = settings.phase if settings else "train"
     return state.results.joinpath(*run.name.split("/"), names.file_stem(f"{phase}_latest"))

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base.errors import CheckpointError
-from unretouch.base.messages import _
+from unretouch.base.messages import Message, _
 from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
-from unretouch.runs.history import STOP_REASONS, State, condition_of, holder
+from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
 from unretouch.runs.status import gain, share_of
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
@@ -40,8 +40,11 @@ from unretouch.settings.train import (
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
-AIMS = ("fit", "restore")
-"""What a run may be for: the photos of its pairs, or others."""
+AIMS = ("fit", "restore", "texture")
+"""What a run may be for: the photos of its pairs, or others, at the least error or with texture as
+strong as it was."""
+EPOCHS = (1, 100_000)
+"""How many may be added to a run."""
 NOT_TRAINED = _("It is not being trained now.")
 _LAST_LINES = 12
 _CALL = ("window.unretouchStatus(", ");")
@@ -58,6 +61,8 @@ class Condition:
     reason: str = ""
     """a word that the pages know: of STOP_REASONS, checking, gone or failed"""
     said: str = ""
+    doing: str = ""
+    """of a run that is starting, what is being done: reading, preparing or pictures"""
 
     @property
     def active(self) -> bool:
@@ -112,8 +117,9 @@ class Runs:
         alive = process is not None and process.poll() is None
         if alive or told.holder is not None:
             # What the page says may be of the training before.
-            if not page or (alive and _modified(_status_file(run)) < self._begun[run.name]):
-                return Condition("starting")
+            begun = self._begun[run.name] if alive else told.opened or 0.0
+            if not page or _modified(_status_file(run)) < begun:
+                return Condition("starting", doing=_doing(told, begun))
             return Condition("running", "checking" if told.state == "finished" else "")
         if process is not None and process.returncode not in child.NO_FAILURE:
             return Condition("failed", "failed", _tail(run.console))
@@ -185,6 +191,13 @@ class Runs:
             child.interrupt(pid)
         except OSError:
             raise Refused(409, NOT_TRAINED) from None
+
+
+def _doing(told: RunCondition, begun: float) -> str:
+    """Return what a training does that was begun at `begun`, Unix seconds, and shows nothing yet."""
+    if told.opened is None or told.opened + 1 < begun:  # records have whole seconds
+        return "reading"
+    return "pictures" if told.set_out else "preparing"
 
 
 def run_id(name: str) -> str:
@@ -270,15 +283,20 @@ def start_words(
     direction: Direction,
     aim: str = "fit",
     also: Path | None = None,
+    test_photo: Path | None = None,
 ) -> list[str]:
     """Return the words that begin a run: with `method` fast for so many minutes and for `aim`, else
-    by a preset of the guide, which memorises. `also` is a folder of untouched photos. Raises
+    by a preset of the guide, which memorises.
+
+    `also` is a folder of untouched photos, `test_photo` one to be restored at every preview. Raises
     Refused 400 for an unknown method or aim, and for an aim that the method does not have.
     """
     words = [
         *("train", "--dataroot", str(dataroot), "--name", name),
         *("--checkpoints_dir", str(checkpoints), "--direction", direction),
     ]
+    if test_photo is not None:
+        words += ["--test_photo", str(test_photo)]
     if aim not in AIMS or (aim != "fit" and method != "fast"):
         raise Refused(400, WRONG_VALUE)
     if method == "fast":
@@ -302,9 +320,7 @@ def continue_words(
     if more is not None and minutes is not None:
         minutes += _checked(more)
     elif more is not None:
-        if not 1 <= more <= 100_000:
-            raise Refused(400, WRONG_VALUE)
-        n_epochs += int(more)
+        n_epochs += int(within(more, EPOCHS, _("Epochs")))
     settings = dataclasses.replace(
         settings, name=name, checkpoints_dir=str(checkpoints), minutes=minutes, n_epochs=n_epochs
     )
@@ -321,6 +337,18 @@ def continue_words(
 
 def _checked(minutes: float) -> float:
     """Return `minutes` where a run may last so long. Raises Refused 400."""
-    if not MINUTES[0] <= minutes <= MINUTES[1]:
-        raise Refused(400, WRONG_VALUE)
-    return minutes
+    return within(minutes, MINUTES, _("Minutes"))
+
+
+def within(value: float, limits: tuple[float, float], field: Message) -> float:
+    """Return `value`. Raises Refused 400, naming `field` and `limits`, where it lies outside."""
+    least, most = limits
+    if not least <= value <= most:
+        message = _(
+            "{field}: a number from {least} to {most}.",
+            field=field,
+            least=f"{least:g}",
+            most=f"{most:,.0f}",
+        )
+        raise Refused(400, message)
+    return value

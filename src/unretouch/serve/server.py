@@ -43,8 +43,10 @@ ROUTES = (
     Route("/api/runs/{run}/stop", actions.stop, methods=["POST"]),
     Route("/api/runs/{run}/continue", actions.go_on, methods=["POST"]),
     Route("/api/runs/{run}/apply", actions.restore, methods=["PUT"]),
+    Route("/api/runs/{run}/results", actions.results, methods=["GET"]),
     Route("/api/runs/{run}/test", actions.test, methods=["POST"]),
     Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
+    Route("/api/runs/{run}/{kind}", actions.end_task, methods=["DELETE"]),
     Route("/api/compare", actions.compare, methods=["POST"]),
     # pairs for a new run
     Route("/api/drafts", actions.new_draft, methods=["POST"]),

@@ -20,6 +20,7 @@ from unretouch.base import locks
 from unretouch.base.messages import _
 from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
+from unretouch.serve.background import Background
 from unretouch.serve.refusals import Limits, Refused, did_not_work
 from unretouch.serve.runs import Runs
 from unretouch.serve.uploads import Drafts
@@ -52,9 +53,11 @@ class AppState:
         self.runs = Runs(self.checkpoints)
         self.drafts = Drafts(self.folder, self.limits)
         self.worker = Worker(self.folder, self.limits)
+        self.background = Background(self.folder)
 
     def close(self) -> None:
-        """Remove the private folder."""
+        """End what is done in the background, and remove the private folder."""
+        self.background.close()
         self._lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
