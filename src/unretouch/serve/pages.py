@@ -18,7 +18,7 @@ from unretouch.base.errors import DataError
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
-from unretouch.serve.runs import picture, run_id, settings_of
+from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.settings.train import GUIDE, preset
@@ -51,7 +51,8 @@ async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
     guide = {name: preset(name) for name in GUIDE}
-    return _page("new.html", up="../", guide=guide, limits=limits)
+    values = {"limits": limits, "minutes": MINUTES, "name_bytes": names.LONGEST_SEGMENT}
+    return _page("new.html", up="../", guide=guide, **values)
 
 
 def _run_page(run: RunDir, here: str, **values: Any) -> Response:
@@ -68,12 +69,18 @@ def _run_page(run: RunDir, here: str, **values: Any) -> Response:
 
 def watch(request: Request) -> Response:
     """One run while it trains, and after."""
-    return _run_page(run_of(request), "watch")
+    run = run_of(request)
+    return _run_page(
+        run, "watch", starting=state_of(request).runs.condition(run).state == "starting"
+    )
 
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
-    return _run_page(run_of(request), "trial", limits=state_of(request).limits)
+    run = run_of(request)
+    settings = settings_of(run)
+    memorises = settings is not None and settings.aim == "fit"
+    return _run_page(run, "trial", limits=state_of(request).limits, memorises=memorises)
 
 
 def outcome(request: Request) -> Response:

@@ -194,7 +194,7 @@ class Runs:
 
 
 def _doing(told: RunCondition, begun: float) -> str:
-    """Return what a training does that was begun at `begun`, Unix seconds, and shows nothing yet."""
+    """Return what a training does that was begun at `begun` (Unix s) and shows nothing yet."""
     if told.opened is None or told.opened + 1 < begun:  # records have whole seconds
         return "reading"
     return "pictures" if told.set_out else "preparing"
