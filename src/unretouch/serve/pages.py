@@ -21,6 +21,7 @@ from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
+from unretouch.serve.verifying import heldout_of, verify_words
 from unretouch.settings.train import GUIDE, preset
 
 TYPES = {
@@ -87,10 +88,12 @@ def outcome(request: Request) -> Response:
     """What came of a run: tests, its model, the same in a terminal."""
     state, run = state_of(request), run_of(request)
     weights, settings = run.weights("latest"), settings_of(run)
+    kept = heldout_of(settings)
     there = ("--checkpoints_dir", str(state.checkpoints))
     return _run_page(
         run,
         "outcome",
+        minutes=MINUTES,
         size=weights.stat().st_size if weights.is_file() else None,
         commands=[
             _typed("unretouch", "apply", run.name, "photo.jpg", "--format", "png", *there),
@@ -98,6 +101,7 @@ def outcome(request: Request) -> Response:
                 *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
                 *("--dataroot", settings.dataroot if settings else "PAIRS", *there),
             ),
+            _typed("unretouch", "verify", *verify_words(run, state.checkpoints, kept, None)),
         ],
     )
 

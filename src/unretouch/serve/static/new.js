@@ -12,6 +12,9 @@
   const preset = () => document.querySelector("input[name=preset]:checked").value;
   const stem = (name) => name.normalize("NFC").replace(/\.[^.]*$/, "");
 
+  // Photos beside the pairs: further ones to learn from, and one without an answer to look at.
+  const PHOTOS = ["untouched", "watched"];
+
   class Entry {
     constructor(name, kindOf) {
       this.number = last += 1;
@@ -20,7 +23,8 @@
       this.files = {};
       this.state = "waiting";
       this.build();
-      document.getElementById(kindOf === "untouched" ? "gathered-untouched" : "gathered").append(this.node);
+      const list = PHOTOS.includes(kindOf) ? `gathered-${kindOf}` : "gathered";
+      document.getElementById(list).append(this.node);
       entries.push(this);
     }
 
@@ -32,7 +36,12 @@
       this.title.textContent = this.name;
       this.line = App.element("p", "help");
       this.doubts = App.element("ul", "doubts");
-      text.append(this.title, this.line, this.doubts);
+      this.keep = App.element("input");
+      this.keep.type = "checkbox";
+      this.keep.addEventListener("change", tally);
+      this.keepRow = App.element("label", "switch keep");
+      this.keepRow.append(this.keep, App.element("span", "", N_("keep for checking")));
+      text.append(this.title, this.line, this.doubts, this.keepRow);
       const remove = App.element("button", "button small", N_("Remove"));
       remove.type = "button";
       remove.addEventListener("click", () => this.remove());
@@ -44,6 +53,7 @@
       this.node.dataset.state = this.state;
       this.button.setAttribute("aria-label", _("Remove {name}", { name: this.name }));
       const found = this.found;
+      this.keepRow.hidden = this.state !== "ready" || PHOTOS.includes(this.kind);
       let line = "";
       if (this.state === "waiting") line = _("waiting for its partner of the same name");
       else if (this.state === "sending") line = _("Sending…");
@@ -52,7 +62,7 @@
       } else if (this.state === "ready") {
         line = [
           `${found.width} × ${found.height}`,
-          ...(this.kind === "untouched" ? []
+          ...(PHOTOS.includes(this.kind) ? []
             : [_("A and B differ by {value} grey levels", { value: Page.level(found.difference) })]),
           ...(found.doubts.length ? [] : [_("ready")]),
         ].join(" · ");
@@ -77,7 +87,7 @@
 
     show() {
       const sides = this.kind === "untouched" ? { b: N_("Untouched") }
-        : { a: N_("A, retouched"), b: N_("B, before") };
+        : this.kind === "watched" ? { b: N_("Test photo") } : { a: N_("A, retouched"), b: N_("B, before") };
       this.pictures.replaceChildren(...Object.entries(sides).map(([side, word]) => {
         const figure = App.element("figure");
         const image = App.element("img");
@@ -97,7 +107,7 @@
         for (const [side, file] of Object.entries(this.files)) {
           const refusal = App.refuse(file);
           if (refusal) throw refusal;
-          await App.ask("PUT", `${place}/${side}`, file);
+          await App.ask("PUT", `${place}/${side === "watched" ? "untouched" : side}`, file);
         }
         this.setState("checking");
         const found = await (await this.patiently(() => App.ask("POST", `${place}/check`, {}))).json();
@@ -131,7 +141,7 @@
       this.node.remove();
       if (draft) App.ask("DELETE", `api/drafts/${draft}/${this.number}`).catch(() => {});
       tally();
-      const group = this.kind === "untouched" ? "aim" : "kind";
+      const group = PHOTOS.includes(this.kind) ? "aim" : "kind";
       (next?.querySelector("button") || document.querySelector(`input[name=${group}]:checked`)).focus();
     }
   }
@@ -142,6 +152,10 @@
 
   function take(side, files) {
     App.showMessage(null);
+    if (side === "watched") {
+      for (const entry of entries.filter((e) => e.kind === "watched")) entry.remove();
+      files.splice(1);
+    }
     for (const file of files.sort((one, two) => one.name.localeCompare(two.name))) {
       if (side !== "a" && side !== "b") {
         const entry = new Entry(file.name, side);
@@ -163,7 +177,8 @@
     }
   }
 
-  const pairs = () => entries.filter((entry) => entry.kind !== "untouched");
+  const pairs = () => entries.filter((entry) => !PHOTOS.includes(entry.kind));
+  const kept = () => pairs().filter((entry) => entry.state === "ready" && entry.keep.checked);
   const ready = (some) => some.filter((entry) => entry.state === "ready").length;
 
   function tally() {
@@ -175,6 +190,8 @@
     ]) {
       const bad = some.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
       const parts = some.length ? [said] : [];
+      const checking = id === "tally" ? kept().length : 0;
+      if (checking) parts.push(_("{count} kept for checking, not trained on", { count: checking }));
       if (bad) parts.push(_("{count} left out", { count: bad }));
       Page.setText(id, parts.join(" · "));
     }
@@ -203,6 +220,7 @@
       );
     }
     for (const entry of entries) entry.describe();
+    showName();
     document.title = `${_("New run")} · unretouch`;
   }
 
@@ -215,10 +233,14 @@
     try {
       await chain;
       if (!ready(pairs())) throw { text: _("Add at least one pair first.") };
+      requireMinutes();
+      const numbers = (some) => some.map((entry) => entry.number);
       const { id } = await (await App.ask("POST", "api/runs", {
         draft,
         name: document.getElementById("name").value.trim(),
         aim: aim(),
+        checking: numbers(kept()),
+        test_photo: numbers(entries.filter((e) => e.kind === "watched" && e.state === "ready")),
         preset: preset(),
         minutes: Number(document.getElementById("minutes").value),
         swapped: document.getElementById("swap").checked,
@@ -231,20 +253,53 @@
     }
   }
 
+  function requireMinutes() {
+    const { value, min, max, valueAsNumber } = document.getElementById("minutes");
+    if (preset() !== "fast") return;
+    if (value && valueAsNumber >= Number(min) && valueAsNumber <= Number(max)) return;
+    document.getElementById("minutes").focus();
+    throw {
+      get text() {
+        return _("{field}: a number from {least} to {most}.",
+          { field: _("Minutes"), least: min, most: Page.number(Number(max), 0) });
+      },
+    };
+  }
+
+  // What will become of the name, and how much room is left: a letter of Korean takes three bytes.
+  function showName() {
+    const input = document.getElementById("name");
+    const most = Number(input.dataset.bytes);
+    const name = input.value.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
+    const bytes = new TextEncoder().encode(name).length;
+    const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
+    const told = [];
+    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.join(" ") }));
+    else if (name && name !== input.value) told.push(_("will be called {name}", { name }));
+    if (bytes > most) told.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
+    else if (bytes > 0.6 * most) told.push(_("{bytes} of {most} bytes", { bytes, most }));
+    const wrong = Boolean(bad.length) || bytes > most;
+    input.setAttribute("aria-invalid", String(wrong));
+    document.getElementById("name-told").classList.toggle("wrong", wrong);
+    Page.setText("name-told", told.join(" · "));
+  }
+
   // A name that is free, so that nobody has to think of one.
   async function proposeName() {
     const input = document.getElementById("name");
     const taken = new Set((await (await App.ask("GET", "api/runs")).json()).map((run) => run.name));
     const first = input.value;
     for (let number = 2; taken.has(input.value); number += 1) input.value = `${first}_${number}`;
+    showName();
   }
 
-  for (const side of ["whole", "a", "b", "photo", "untouched"]) App.takeFiles(side, (files) => take(side, files));
+  for (const side of ["whole", "a", "b", "photo", "untouched", "watched"]) App.takeFiles(side, (files) => take(side, files));
   document.getElementById("kinds").addEventListener("change", showKind);
   document.getElementById("aims").addEventListener("change", showAim);
   document.getElementById("minutes").addEventListener("focus", () => {
     document.querySelector("input[name=preset][value=fast]").checked = true;
   });
+  document.getElementById("name").addEventListener("input", showName);
   document.getElementById("form").addEventListener("submit", start);
   Page.onLanguage(describeAll);
   Page.start();
