@@ -3,6 +3,7 @@ a run stands, told from them: the words for it, who trains it, the lock by which
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import time
@@ -17,6 +18,8 @@ from unretouch.base.errors import DataError
 from unretouch.runs.folder import RunDir
 
 Record = dict[str, Any]
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+"""Of events, UTC."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def append_record(path: Path, record: Record) -> None:
 def write_event(run: RunDir, event: str, **details: Any) -> None:
     """Append to events.jsonl, with the time (UTC): open, start, resume, note, pause, save, fault,
     stop."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = time.strftime(_TIME, time.gmtime())
     append_record(run.events, {"event": event, "time": now, **details})
 
 
@@ -163,6 +166,10 @@ class RunCondition:
     """of the newest save; None before the first"""
     holder: int | None
     """the process that trains it now, be it still before the first update or after the last"""
+    opened: float | None = None
+    """when a process last took the run's lock, in whole Unix seconds"""
+    set_out: bool = False
+    """whether that process has gone on to train"""
 
 
 def condition_of(run: RunDir) -> RunCondition:
@@ -174,11 +181,26 @@ def condition_of(run: RunDir) -> RunCondition:
     turns = [e for e in events if e.get("event") in ("start", "resume", "stop", "fault")]
     last = turns[-1] if turns else {}
     reason = str(last.get("reason", ""))
+    opened, set_out = _opened(events)
     if last.get("event") == "fault":
-        return RunCondition("failed", reason, step, trains)
-    if last.get("event") == "stop":
-        return RunCondition("finished" if reason in ENDS else "stopped", reason, step, trains)
-    return RunCondition("running" if trains else "unfinished", "", step, trains)
+        state: State = "failed"
+    elif last.get("event") == "stop":
+        state = "finished" if reason in ENDS else "stopped"
+    else:
+        state, reason = "running" if trains else "unfinished", ""
+    return RunCondition(state, reason, step, trains, opened, set_out)
+
+
+def _opened(events: list[Record]) -> tuple[float | None, bool]:
+    """Return when the lock was taken last, and whether a start or a resume followed."""
+    at = max((n for n, e in enumerate(events) if e.get("event") == "open"), default=None)
+    if at is None:
+        return None, False
+    try:
+        when = calendar.timegm(time.strptime(str(events[at].get("time")), _TIME))
+    except ValueError:
+        return None, False
+    return float(when), any(e.get("event") in ("start", "resume") for e in events[at:])
 
 
 def is_count(value: object) -> bool:

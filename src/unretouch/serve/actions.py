@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import unicodedata
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from unretouch.base import names
-from unretouch.base.errors import UnretouchError, UsageError
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
+from unretouch.serve.background import Kind
+from unretouch.serve.pages import test_folder
 from unretouch.serve.refusals import (
     NO_CONFIG,
     NO_LENGTH,
@@ -22,7 +25,14 @@ from unretouch.serve.refusals import (
     WRONG_VALUE,
     Refused,
 )
-from unretouch.serve.runs import continue_words, run_id, settings_of, start_words
+from unretouch.serve.runs import (
+    MINUTES,
+    continue_words,
+    run_id,
+    settings_of,
+    start_words,
+    within,
+)
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.uploads import (
     SIDES,
@@ -33,6 +43,7 @@ from unretouch.serve.uploads import (
     write_pairs,
     write_untouched,
 )
+from unretouch.serve.verifying import HELDOUT, VERIFY, heldout_of, verdicts_of, verify_words
 from unretouch.settings.train import TrainSettings
 
 LONGEST_JSON = 10_000
@@ -102,17 +113,37 @@ def one_run(request: Request) -> Response:
 
 @takes_json
 def begin(request: Request, asked: Json) -> Response:
-    """Make a run of a draft: write its pairs, and for other photos the untouched ones, where they
-    stay, and train."""
+    """Make a run of a draft: write its pairs, those that are kept for checking apart, for other
+    photos the untouched ones, and a photo that is watched, where they stay, and train. Or make one
+    with the pairs of another run, where they are."""
     state = state_of(request)
+    if "pairs_of" in asked:
+        return _begin_with_pairs_of(state, asked)
     draft = state.drafts.get(str(asked.get("draft", "")))
     aim = str(asked.get("aim", "fit"))
-    usable, untouched = draft.usable(), draft.usable(untouched=True) if aim != "fit" else []
+    usable, untouched = draft.usable(), draft.usable(untouched=True)
+    watched = [draft.pairs.get(number) for number in _numbers(asked, "test_photo")]
+    photos = [place for place in untouched if place in watched]
+    untouched = [place for place in untouched if place not in watched] if aim != "fit" else []
+    kept = [draft.pairs.get(number) for number in _numbers(asked, "checking")]
+    checking = [place for place in usable if place in kept]
+    usable = [place for place in usable if place not in kept]
     preset, minutes = str(asked.get("preset", "")), number(asked, "minutes", 10.0)
     run = new_run(state, str(asked.get("name", "")))
     dataroot = names.inside(state.datasets, run.name)
     also = dataroot / "untouched" if untouched else None
-    words = start_words(preset, minutes, dataroot, run.name, state.checkpoints, "AtoB", aim, also)
+    photo = dataroot / "test_photo" if photos else None
+    words = start_words(
+        preset,
+        minutes,
+        dataroot,
+        run.name,
+        state.checkpoints,
+        "AtoB",
+        aim,
+        also,
+        photo / "photo_01.png" if photo else None,
+    )
     with state.runs.starting():
         if run.root.exists() or dataroot.exists():
             message = _(
@@ -121,8 +152,13 @@ def begin(request: Request, asked: Json) -> Response:
             )
             raise Refused(409, message)
         if not usable:
-            raise Refused(409, _("No pair is ready."))
+            message = _("No pair is left to train on: keep fewer for checking.")
+            raise Refused(409, message if checking else _("No pair is ready."))
         write_pairs(usable, dataroot / "train")
+        if checking:
+            write_pairs(checking, dataroot / HELDOUT)
+        if photo is not None:
+            write_untouched(photos, photo)
         if also is not None:
             write_untouched(untouched, also)
         state.runs.start(run, words)
@@ -130,16 +166,45 @@ def begin(request: Request, asked: Json) -> Response:
     return JSONResponse({"id": run_id(run.name)}, 201)
 
 
+def _numbers(asked: Json, name: str) -> list[int]:
+    """Return the list of whole numbers `name` of a JSON object. Raises Refused 400."""
+    found = asked.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, int) for one in found):
+        raise Refused(400, WRONG_VALUE)
+    return found
+
+
+def _begin_with_pairs_of(state: AppState, asked: Json) -> Response:
+    """Make a run for other photos of the pairs of another one, which stay where they are."""
+    other = state.runs.get(str(asked["pairs_of"]))
+    settings = _settings(other)
+    base = other.name.rpartition("/")[2]
+    names_tried = (f"{base}_others{number}" for number in ("", *(f"_{n}" for n in range(2, 1000))))
+    run = next(run for name in names_tried if not (run := new_run(state, name)).root.exists())
+    words = start_words(
+        "fast",
+        number(asked, "minutes", 10.0),
+        Path(settings.dataroot),
+        run.name,
+        state.checkpoints,
+        settings.direction,
+        str(asked.get("aim", "restore")),
+    )
+    with state.runs.starting():
+        state.runs.start(run, [*words, "--phase", settings.phase])
+    return JSONResponse({"id": run_id(run.name)}, 201)
+
+
 def new_run(state: AppState, name: str, parent: str = "") -> RunDir:
     """Return the folder of a run to be, in that of `parent`. Raises Refused 400 for a name that
     none can have here."""
-    try:
-        run = RunDir(state.checkpoints, f"{parent}/{name}" if parent else name)
-        if "/" in name:  # it might lie in another run, where nobody looks for one
-            raise UsageError("'/' is for runs made in a terminal", name)
-    except UnretouchError as error:
-        raise Refused(400, _("This name cannot be used: {text}", text=str(error))) from None
-    return run
+    plain = names.without_spaces(unicodedata.normalize("NFC", name))
+    problem = names.name_problem(plain)
+    if "/" in plain:  # it might lie in another run, where nobody looks for one
+        problem = _("it contains {characters}", characters="/")
+    if problem is not None:
+        raise Refused(400, _("This name cannot be used: {text}", text=problem))
+    return RunDir(state.checkpoints, f"{parent}/{plain}" if parent else plain)
 
 
 def stop(request: Request) -> Response:
@@ -170,6 +235,29 @@ def _settings(run: RunDir) -> TrainSettings:
     return settings
 
 
+# --- what came of a run: its test and its verification, which nobody has to wait for
+
+
+def results(request: Request) -> Response:
+    """What there is to be seen of a run, what is being done, and how far that is."""
+    state, run = state_of(request), run_of(request)
+    settings, told = settings_of(run), state.runs.describe(run)
+    more = 10
+    if settings is not None and settings.minutes is None:
+        more = max(1, settings.n_epochs // 10)
+    return JSONResponse(
+        {
+            **{name: told[name] for name in ("state", "budget", "has_weights")},
+            "more": more,
+            "heldout": heldout_of(settings) is not None,
+            "tested": (test_folder(state, run) / "index.html").is_file(),
+            "verified": (run.root / "verify" / "index.html").is_file(),
+            "tasks": state.background.of(run.name),
+            "report": verdicts_of(run, settings),
+        }
+    )
+
+
 async def test(request: Request) -> Response:
     """Apply a run to its own pairs and write the page of the results."""
     state = state_of(request)
@@ -180,22 +268,47 @@ async def test(request: Request) -> Response:
         *("--phase", settings.phase, "--name", run.name),
         *("--checkpoints_dir", str(state.checkpoints), "--results_dir", str(state.results)),
     ]
-    return await _command(request, words, f"reports/test/{run_id(run.name)}/")
+    state.background.start(run.name, "test", "unretouch", words)
+    return JSONResponse({}, 202)
 
 
 async def verify(request: Request) -> Response:
-    """Verify a run and write its report."""
+    """Verify a run and write its report; with `minutes`, by turns, which trains so long."""
+    state, asked = state_of(request), await read_json(request)
     run = await asyncio.to_thread(run_of, request)
-    words = ["verify", run.name, "--checkpoints_dir", str(state_of(request).checkpoints)]
-    return await _command(request, words, f"reports/verify/{run_id(run.name)}/")
+    turns = None
+    if "minutes" in asked:
+        turns = within(number(asked, "minutes"), MINUTES, _("Minutes"))
+        await asyncio.to_thread(_require_turns, state, run)
+    heldout = heldout_of(settings_of(run))
+    words = verify_words(run, state.checkpoints, heldout, turns)
+    state.background.start(run.name, "verify", VERIFY, words)
+    return JSONResponse({}, 202)
 
 
-async def _command(request: Request, words: list[str], page: str) -> Response:
-    worker = state_of(request).worker
-    async with worker.place():
-        await read_json(request)
-        await worker.run(request, words)
-    return JSONResponse({"page": page})
+def _require_turns(state: AppState, run: RunDir) -> None:
+    """Raise Refused 409 where a test by turns can train nothing, or something else is trained."""
+    previews = (state.runs.status(run) or {}).get("previews")
+    if previews and len(previews[-1]["pairs"]) < 2:
+        raise Refused(409, _("By turns takes at least two pairs: one is left out each time."))
+    for other in state.runs.all():
+        if state.runs.condition(other).active:
+            message = _(
+                "{name} is being trained, and a test by turns trains, too. Wait for it, or stop it "
+                "first.",
+                name=other.name,
+            )
+            raise Refused(409, message)
+
+
+async def end_task(request: Request) -> Response:
+    """End a test or a verification; an earlier report stays."""
+    run = await asyncio.to_thread(run_of, request)
+    for kind in get_args(Kind):
+        if request.path_params["kind"] == kind:
+            state_of(request).background.stop(run.name, kind)
+            return JSONResponse({}, 202)
+    raise Refused(404, NOT_THERE)
 
 
 # --- pairs for a new run

@@ -21,9 +21,10 @@ from unretouch.pixels.file_kind import RAW
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
-from unretouch.serve.runs import picture, run_id, settings_of
+from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
+from unretouch.serve.verifying import heldout_of, verify_words
 from unretouch.settings.train import GUIDE, preset
 
 TYPES = {
@@ -55,7 +56,8 @@ async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
     guide = {name: preset(name) for name in GUIDE}
-    return _page("new.html", up="../", guide=guide, limits=limits)
+    values = {"limits": limits, "minutes": MINUTES, "name_bytes": names.LONGEST_SEGMENT}
+    return _page("new.html", up="../", guide=guide, **values)
 
 
 def _run_page(run: RunDir, here: str, **values: Any) -> Response:
@@ -72,32 +74,40 @@ def _run_page(run: RunDir, here: str, **values: Any) -> Response:
 
 def watch(request: Request) -> Response:
     """One run while it trains, and after."""
-    return _run_page(run_of(request), "watch")
+    run = run_of(request)
+    return _run_page(
+        run, "watch", starting=state_of(request).runs.condition(run).state == "starting"
+    )
 
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
+    run = run_of(request)
+    settings = settings_of(run)
+    memorises = settings is not None and settings.aim == "fit"
+    mask = "skin" if memorises else "everywhere"
     limits = state_of(request).limits
-    return _run_page(run_of(request), "trial", limits=limits, mask="everywhere")
+    return _run_page(run, "trial", limits=limits, mask=mask, memorises=memorises)
 
 
 def outcome(request: Request) -> Response:
     """What came of a run: tests, its model, the same in a terminal."""
     state, run = state_of(request), run_of(request)
     weights, settings = run.weights("latest"), settings_of(run)
+    kept = heldout_of(settings)
     there = ("--checkpoints_dir", str(state.checkpoints))
     return _run_page(
         run,
         "outcome",
+        minutes=MINUTES,
         size=weights.stat().st_size if weights.is_file() else None,
-        tested=(_test_folder(state, run) / "index.html").is_file(),
-        verified=(run.root / "verify" / "index.html").is_file(),
         commands=[
             _typed("unretouch", "apply", run.name, "photo.jpg", "--format", "png", *there),
             _typed(
                 *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
                 *("--dataroot", settings.dataroot if settings else "PAIRS", *there),
             ),
+            _typed("unretouch", "verify", *verify_words(run, state.checkpoints, kept, None)),
         ],
     )
 
@@ -139,7 +149,7 @@ def report(request: Request) -> Response:
     """A file of a report: of a test or of verify."""
     run, kind = run_of(request), request.path_params["kind"]
     if kind == "test":
-        return _report_file(_test_folder(state_of(request), run), request, run)
+        return _report_file(test_folder(state_of(request), run), request, run)
     if kind == "verify":
         return _report_file(run.root / "verify", request, run)
     raise Refused(404, NOT_THERE)
@@ -150,7 +160,8 @@ def comparison(request: Request) -> Response:
     return _report_file(state_of(request).comparison, request)
 
 
-def _test_folder(state: AppState, run: RunDir) -> Path:
+def test_folder(state: AppState, run: RunDir) -> Path:
+    """Return where the results of a test on the run's own pairs lie."""
     settings = settings_of(run)
     phase = settings.phase if settings else "train"
     return state.results.joinpath(*run.name.split("/"), names.file_stem(f"{phase}_latest"))

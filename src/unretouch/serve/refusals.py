@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import Message, _
 from unretouch.pixels.images import MAX_PIXELS
+from unretouch.serve.error_page import error_page, wants_page
 
 RETRY_AFTER_S = 10
 """What a browser is told when too many wait."""
@@ -60,14 +62,27 @@ def did_not_work(text: str) -> Message:
     return _("It did not work: {text}", text=text)
 
 
-def _refused(_request: Request, error: Exception) -> Response:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
+    if wants_page(request.method, request.url.path, request.headers):
+        return error_page(error.message, error.status, _home(request))
     headers = {}
     if error.status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if error.status in _CUT_OFF:
         headers["Connection"] = "close"
     return JSONResponse(error.message.record(), error.status, headers)
+
+
+def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if wants_page(request.method, request.url.path, request.headers):
+        return error_page(NOT_THERE, error.status_code, _home(request))
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
+
+
+def _home(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/"
 
 
 def _mended_by_a_person(_request: Request, error: Exception) -> Response:
@@ -82,6 +97,7 @@ def _disk(_request: Request, error: Exception) -> Response:
 
 ANSWERS = {
     Refused: _refused,
+    HTTPException: _unknown,
     UnretouchError: _mended_by_a_person,
     OSError: _disk,
 }

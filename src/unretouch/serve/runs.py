@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 from unretouch.base import durable, locks
 from unretouch.base.errors import CheckpointError, DataError, UnretouchError
-from unretouch.base.messages import _
+from unretouch.base.messages import Message, _
 from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
-from unretouch.runs.history import STOP_REASONS, State, condition_of, holder
+from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
 from unretouch.runs.status import gain, share_of
 from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
@@ -42,8 +42,11 @@ from unretouch.settings.train import (
 
 MINUTES = (0.01, 1440.0)
 """What a time budget may be."""
-AIMS = ("fit", "restore")
-"""What a run may be for: the photos of its pairs, or others."""
+AIMS = ("fit", "restore", "texture")
+"""What a run may be for: the photos of its pairs, or others, at the least error or with texture as
+strong as it was."""
+EPOCHS = (1, 100_000)
+"""How many may be added to a run."""
 NOT_TRAINED = _("It is not being trained now.")
 LONGEST_NOTE = 2000
 """Characters."""
@@ -62,6 +65,8 @@ class Condition:
     reason: str = ""
     """a word that the pages know: of STOP_REASONS, waiting, checking, gone or failed"""
     said: str = ""
+    doing: str = ""
+    """of a run that is starting, what is being done: reading, preparing or pictures"""
 
     @property
     def active(self) -> bool:
@@ -117,8 +122,9 @@ class Runs:
         alive = process is not None and process.poll() is None
         if alive or told.holder is not None:
             # What the page says may be of the training before.
-            if not page or (alive and _modified(_status_file(run)) < self._begun[run.name]):
-                return Condition("starting")
+            begun = self._begun[run.name] if alive else told.opened or 0.0
+            if not page or _modified(_status_file(run)) < begun:
+                return Condition("starting", doing=_doing(told, begun))
             return Condition("running", "checking" if told.state == "finished" else "")
         waiting = self.queue.get(run.name)
         if waiting is not None and not waiting.held:
@@ -256,6 +262,13 @@ class Runs:
             raise Refused(409, NOT_TRAINED) from None
 
 
+def _doing(told: RunCondition, begun: float) -> str:
+    """Return what a training does that was begun at `begun` (Unix s) and shows nothing yet."""
+    if told.opened is None or told.opened + 1 < begun:  # records have whole seconds
+        return "reading"
+    return "pictures" if told.set_out else "preparing"
+
+
 def run_id(name: str) -> str:
     """Return the name of a run as its addresses have it: no path can be made of it."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -346,15 +359,20 @@ def start_words(
     direction: Direction,
     aim: str = "fit",
     also: Path | None = None,
+    test_photo: Path | None = None,
 ) -> list[str]:
     """Return the words that begin a run: with `method` fast for so many minutes and for `aim`, else
-    by a preset of the guide, which memorises. `also` is a folder of untouched photos. Raises
+    by a preset of the guide, which memorises.
+
+    `also` is a folder of untouched photos, `test_photo` one to be restored at every preview. Raises
     Refused 400 for an unknown method or aim, and for an aim that the method does not have.
     """
     words = [
         *("train", "--dataroot", str(dataroot), "--name", name),
         *("--checkpoints_dir", str(checkpoints), "--direction", direction),
     ]
+    if test_photo is not None:
+        words += ["--test_photo", str(test_photo)]
     if aim not in AIMS or (aim != "fit" and method != "fast"):
         raise Refused(400, WRONG_VALUE)
     if method == "fast":
@@ -378,9 +396,7 @@ def continue_words(
     if more is not None and minutes is not None:
         minutes += _checked(more)
     elif more is not None:
-        if not 1 <= more <= 100_000:
-            raise Refused(400, WRONG_VALUE)
-        n_epochs += int(more)
+        n_epochs += int(within(more, EPOCHS, _("Epochs")))
     settings = dataclasses.replace(
         settings, name=name, checkpoints_dir=str(checkpoints), minutes=minutes, n_epochs=n_epochs
     )
@@ -397,6 +413,18 @@ def continue_words(
 
 def _checked(minutes: float) -> float:
     """Return `minutes` where a run may last so long. Raises Refused 400."""
-    if not MINUTES[0] <= minutes <= MINUTES[1]:
-        raise Refused(400, WRONG_VALUE)
-    return minutes
+    return within(minutes, MINUTES, _("Minutes"))
+
+
+def within(value: float, limits: tuple[float, float], field: Message) -> float:
+    """Return `value`. Raises Refused 400, naming `field` and `limits`, where it lies outside."""
+    least, most = limits
+    if not least <= value <= most:
+        message = _(
+            "{field}: a number from {least} to {most}.",
+            field=field,
+            least=f"{least:g}",
+            most=f"{most:,.0f}",
+        )
+        raise Refused(400, message)
+    return value

@@ -11,8 +11,11 @@ from __future__ import annotations
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from unretouch.base.messages import _
+from unretouch.serve.error_page import error_page, wants_page
 
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
@@ -36,6 +39,10 @@ HEADERS = {
     "Cache-Control": "no-store",  # portraits
 }
 READING = ("GET", "HEAD")
+NEW_ADDRESS = _(
+    "The app has been started anew, and its address is another one. Open the address that "
+    "“unretouch serve” printed when it started."
+)
 
 
 class Guard:
@@ -68,15 +75,16 @@ class Guard:
         # Routes look at the path below `root_path`.
         await self._app({**scope, "root_path": self._prefix}, receive, guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return PlainTextResponse("this app does not answer to that name", 421)
         first = "/" + scope["path"].lstrip("/").partition("/")[0]
         if not secrets.compare_digest(first.encode(), self._prefix.encode()):
-            said = "open the address that was printed when unretouch serve was started"
-            return PlainTextResponse(said, 403)
+            if wants_page(scope["method"], scope["path"], headers):
+                return error_page(NEW_ADDRESS, 403)
+            return PlainTextResponse(str(NEW_ADDRESS), 403)
         if scope["method"] not in READING and not _own_page(headers):
             return PlainTextResponse("this request did not come from the app's own page", 403)
         return None

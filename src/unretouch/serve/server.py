@@ -53,6 +53,7 @@ ROUTES = (
     Route("/api/runs/{run}", actions.one_run, methods=["GET"]),
     Route("/api/runs/{run}/stop", actions.stop, methods=["POST"]),
     Route("/api/runs/{run}/continue", actions.go_on, methods=["POST"]),
+    Route("/api/runs/{run}/results", actions.results, methods=["GET"]),
     Route("/api/runs/{run}/test", actions.test, methods=["POST"]),
     Route("/api/runs/{run}/verify", actions.verify, methods=["POST"]),
     Route("/api/runs/{run}/rename", run_actions.rename, methods=["POST"]),
@@ -79,6 +80,7 @@ ROUTES = (
     Route("/api/runs/{run}/photos/{photo}/part/{row:int}/{column:int}", restore_actions.part),
     Route("/api/runs/{run}/model/{epoch}/{kind}", restore_actions.export, methods=["POST"]),
     Route("/api/runs/{run}/model/{epoch}/{kind}", restore_actions.model_file),
+    Route("/api/runs/{run}/{kind}", actions.end_task, methods=["DELETE"]),
     # pairs for a new run
     Route("/api/drafts", actions.new_draft, methods=["POST"]),
     Route("/api/drafts/{draft}/{pair:int}", actions.take_out, methods=["DELETE"]),

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from unretouch.base.messages import _
 from unretouch.jobs import child
 from unretouch.runs.folder import RunDir
+from unretouch.serve.background import Background
 from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.left_behind import LOCK, remove_left_behind
 from unretouch.serve.refusals import Limits, Refused, did_not_work
@@ -52,18 +53,20 @@ class AppState:
         self.deleted = DeletedRuns(self.checkpoints)
         self.drafts = Drafts(self.folder, self.limits)
         self.worker = Worker(self.folder, self.limits)
+        self.background = Background(self.folder)
 
     @contextlib.contextmanager
     def at_rest(self, run: RunDir) -> Iterator[None]:
         """Nothing is done with the folder of `run` meanwhile. Raises Refused 409 where something
         is: see Runs.at_rest."""
-        if self.worker.busy:
+        if self.worker.busy or self.background.busy(run.name):
             raise Refused(409, AT_WORK)
         with self.runs.at_rest(run):
             yield
 
     def close(self) -> None:
-        """Remove the private folder."""
+        """End what is done in the background, and remove the private folder."""
+        self.background.close()
         self.deleted.close()
         self._lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)

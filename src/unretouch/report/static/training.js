@@ -80,8 +80,24 @@ const Reasons = {
       ...(pair.size ? { looks: looksOf(pair), first: "strongest1" } : { pictures: picturesOf(pair) }),
       version: preview.step,
     }));
+    if (preview.photo) shots.push(photoOf(preview));
     Pairs.show(document.getElementById("pairs"), shots);
     showTimeValue();
+  }
+
+  // The photograph without an answer: there are no figures, one has to look.
+  function photoOf({ photo, pairs, step }) {
+    const taken = pairs.some((pair) => pair.name === photo.name);
+    return {
+      name: taken ? `${photo.name} (2)` : photo.name,
+      looks: [{
+        key: "photo", pictures: { real: photo.real_A, fake: photo.fake_B },
+        title: () => _("Test photo"),
+        note: () => _("It has no answer, and is not trained on: look whether it holds here. Of a " +
+          "large photo the part with most skin is shown."),
+      }],
+      version: step,
+    };
   }
 
   function picturesOf({ real_A, fake_B, real_B }) {
@@ -154,7 +170,7 @@ const Reasons = {
     // that would take long, by tiles. Where the next one is long in coming, what was measured while
     // training is nearer to the truth.
     const shown = status.previews.at(-1);
-    const old = shown && running && shown.step < FRESH * status.step;
+    const old = shown && shown.step < FRESH * status.step;
     const training = old && Number.isFinite(status.training_error);
     const error = training ? status.training_error
       : shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
@@ -168,6 +184,7 @@ const Reasons = {
     Page.setText("error-now", about + Page.level(error));
     Page.setText("identity", identity === null ? "" : aside);
     Page.setText("recovered", identity ? about + Page.percent(1 - error / identity) : "–");
+    showAge(training ? { shown, share: identity ? 1 - error / identity : null, error } : null);
 
     Page.setWord(document.getElementById("left-label"), running ? N_("Time left") : N_("Took"));
     Page.setText("left", running
@@ -196,11 +213,23 @@ const Reasons = {
     showNotice(running);
   }
 
+  // Where what is told above is newer than the pictures, they say of when they are.
+  function showAge(newer) {
+    const told = document.getElementById("pictures-old");
+    told.hidden = !newer || time.value !== time.max;
+    if (told.hidden) return;
+    Page.setText("pictures-old", _("The pictures and figures below are still those of step {step}. " +
+      "While training since then: {share} recovered, error {error}.", {
+      step: Page.number(newer.shown.step, 0), share: Page.percent(newer.share),
+      error: Page.level(newer.error),
+    }));
+  }
+
   function showNotice(running) {
     const silence = Date.now() / 1000 - status.written;
     const reason = status.stop_reason;
     let text = "";
-    if (running && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
+    if (status.state === "running" && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
     else if (reason) text = Object.hasOwn(Reasons, reason) ? _(Reasons[reason]) : reason;
     const notice = document.getElementById("notice");
     notice.hidden = !text;
@@ -265,7 +294,10 @@ const Reasons = {
     Object.entries(charts).map(([key, build]) => [key, drawn(build)]),
   ));
 
-  time.addEventListener("input", showPairs);
+  time.addEventListener("input", () => {
+    showPairs();
+    showSummary();
+  });
   Page.onLanguage(() => {
     if (!status) return;
     showSummary();

@@ -7,6 +7,10 @@ const App = (() => {
     "The app does not answer. Start it again: unretouch serve. A training goes on meanwhile."
   );
   const [PICTURES, RAW] = [app.dataset.endings, app.dataset.raw].map((text) => (text || "").split(" "));
+  const NEW_ADDRESS = N_(
+    "The app has been started anew, and its address is another one. Open the address that " +
+    "“unretouch serve” printed when it started."
+  );
 
   class Refusal extends Error {
     constructor(message, values, status) {
@@ -33,7 +37,12 @@ const App = (() => {
     }
     if (answer.ok) return answer;
     let told = { message: N_("It did not work: {text}"), values: { text: String(answer.status) } };
-    try { told = await answer.json(); } catch { /* not ours: a plain refusal */ }
+    try {
+      told = await answer.json();
+    } catch {
+      // Not ours: a plain refusal, which the guard before the app gives to an address of before.
+      if (answer.status === 403) throw new Refusal(NEW_ADDRESS, {}, 403);
+    }
     throw new Refusal(told.message, told.values, answer.status);
   }
 
@@ -110,8 +119,20 @@ const App = (() => {
   // A file dropped beside a zone would replace the page.
   for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 
+  // Whether the app can be reached at all is said once, in a place of its own.
+  const isLost = (error) => error?.message === UNREACHABLE || error?.message === NEW_ADDRESS;
+  function showLost(error) {
+    const box = document.getElementById("unreachable");
+    box.hidden = !error;
+    if (error) Page.setWord(box, error.message);
+  }
+
   let messageOf = null;
   function showMessage(refusal, id = "message") {
+    if (isLost(refusal)) {
+      showLost(refusal);
+      refusal = null;
+    }
     messageOf = refusal ? { refusal, id } : null;
     const box = document.getElementById(id);
     box.hidden = !refusal;
@@ -123,17 +144,24 @@ const App = (() => {
     root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
-      const lost = document.getElementById("unreachable");
       for (;;) {
         try {
-          show(await (await ask("GET", path)).json());
-          lost.hidden = true;
+          const found = await (await ask("GET", path)).json();
+          showLost(null);
+          show(found);
         } catch (error) {
-          if (error.status !== 0) throw error;
-          lost.hidden = false;
+          if (!isLost(error)) throw error;
+          showLost(error);
+          if (error.status) return; // at this address it will not come back
         }
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
+    },
+    // A run of the same pairs for other photos.
+    async trainForOthers() {
+      const asked = { pairs_of: app.dataset.run, aim: "restore", minutes: 10 };
+      const { id } = await (await ask("POST", "api/runs", asked)).json();
+      location.href = new URL(`runs/${id}/`, root);
     },
     showLimits() {
       const pixels = Math.floor(Number(app.dataset.pixels) / 1e6);

@@ -14,6 +14,9 @@
   const aim = () => document.querySelector("input[name=aim]:checked").value;
   const preset = () => document.querySelector("input[name=preset]:checked").value;
 
+  // Photos beside the pairs: further ones to learn from, and one without an answer to look at.
+  const PHOTOS = ["untouched", "watched"];
+
   class Entry {
     // `names` are what its files are called, by side. Numbers are times, so that two windows do not
     // meet in one.
@@ -23,7 +26,8 @@
       this.names = names;
       this.state = "sending";
       this.build();
-      document.getElementById(kindOf === "untouched" ? "gathered-untouched" : "gathered").append(this.node);
+      const list = PHOTOS.includes(kindOf) ? `gathered-${kindOf}` : "gathered";
+      document.getElementById(list).append(this.node);
       entries.push(this);
     }
 
@@ -47,7 +51,12 @@
       this.title = App.element("h3");
       this.line = App.element("p", "help");
       this.doubts = App.element("ul", "doubts");
-      text.append(this.title, this.line, this.doubts);
+      this.keep = App.element("input");
+      this.keep.type = "checkbox";
+      this.keep.addEventListener("change", tally);
+      this.keepRow = App.element("label", "switch keep");
+      this.keepRow.append(this.keep, App.element("span", "", N_("keep for checking")));
+      text.append(this.title, this.line, this.doubts, this.keepRow);
       this.buttons = App.element("div", "entry-actions");
       this.align = this.button(N_("Align"), () => this.look({ align: !this.options?.align }));
       this.swap = this.button(N_("Swap sides"), () => this.look({ swapped: !this.options?.swapped }));
@@ -74,6 +83,7 @@
       Page.setWord(this.align, this.options?.align ? N_("Do not align") : N_("Align"));
       for (const made of [this.swap, this.align]) made.disabled = this.state === "checking";
       const found = this.found;
+      this.keepRow.hidden = this.state !== "ready" || PHOTOS.includes(this.kind);
       let line = "";
       if (this.missing && this.state !== "bad") {
         line = this.missing === "b"
@@ -86,7 +96,7 @@
       } else if (this.state === "ready") {
         line = [
           `${found.width} × ${found.height}`,
-          ...(this.kind === "untouched" ? []
+          ...(PHOTOS.includes(this.kind) ? []
             : [_("A and B differ by {value} grey levels", { value: Page.level(found.difference) })]),
           ...(found.doubts.length ? [] : [_("ready")]),
         ].join(" · ");
@@ -126,7 +136,7 @@
     // The pictures of its sides; of another time than before, so that none is shown from a cache.
     sides(size) {
       const words = this.kind === "untouched" ? { b: N_("Untouched") }
-        : { a: N_("A, retouched"), b: N_("B, before") };
+        : this.kind === "watched" ? { b: N_("Test photo") } : { a: N_("A, retouched"), b: N_("B, before") };
       return Object.entries(words).map(([side, word]) => (
         { word, url: new URL(`${this.place}/${size}/${side}?at=${this.shown}`, App.root) }));
     }
@@ -150,7 +160,8 @@
       if (this.gone) return;
       try {
         const name = new URLSearchParams({ name: file.name });
-        await App.ask("PUT", `${this.place}/${side}?${name}`, file);
+        const part = side === "watched" ? "untouched" : side;
+        await App.ask("PUT", `${this.place}/${part}?${name}`, file);
         if (this.missing) this.setState("waiting");
         else await this.check();
       } catch (error) {
@@ -205,7 +216,7 @@
       if (draft) App.ask("DELETE", this.place).catch(() => {});
       for (const entry of entries) entry.describe();
       tally();
-      const group = this.kind === "untouched" ? "aim" : "kind";
+      const group = PHOTOS.includes(this.kind) ? "aim" : "kind";
       (next?.querySelector(".entry-actions button:last-child") ||
         document.querySelector(`input[name=${group}]:checked`)).focus();
     }
@@ -224,8 +235,12 @@
   // What cannot be taken is said at once, not when its turn comes.
   async function take(side, files) {
     App.showMessage(null);
+    if (side === "watched") {
+      for (const entry of entries.filter((e) => e.kind === "watched")) entry.remove();
+      files.splice(1);
+    }
     const limit = Number(app.dataset.pairs);
-    const alike = entries.filter((e) => (side === "untouched") === (e.kind === "untouched") &&
+    const alike = entries.filter((e) => PHOTOS.includes(side) === PHOTOS.includes(e.kind) &&
       e.state !== "bad" && (side in e.names || side.length > 1));
     const room = Math.max(0, limit - alike.length);
     const ordered = files.sort((one, two) => one.name.localeCompare(two.name));
@@ -243,6 +258,7 @@
       else queue(() => entry.send(side, file));
     }
     if (side === "a" || side === "b") queue(bringTogether);
+    rememberForm();
   }
 
   async function bringTogether() {
@@ -260,13 +276,15 @@
   }
 
   // Entries of what lies on the server: after a reload, or of an earlier run.
-  function showArrived(arrived) {
+  function showArrived(arrived, marks = {}) {
     for (const number of Object.keys(arrived).map(Number).sort((one, two) => one - two)) {
       if (entries.some((entry) => entry.number === number)) continue;
       const { names, swapped, align, found } = arrived[number];
       const [side] = Object.keys(names);
-      const entry = new Entry(["a", "b"].includes(side) ? "two" : side, names, number);
+      const kindOf = number === marks.watched ? "watched" : ["a", "b"].includes(side) ? "two" : side;
+      const entry = new Entry(kindOf, names, number);
       entry.options = { swapped, align };
+      entry.keep.checked = Boolean(marks.kept?.includes(number));
       if (entry.missing) entry.setState("waiting");
       else if (found) entry.take(found);
       else entry.look({});
@@ -285,8 +303,8 @@
     }
     draft = known;
     restoreForm();
-    showArrived(arrived);
-    const shown = entries.find((entry) => entry.kind !== "untouched");
+    showArrived(arrived, JSON.parse(Page.remember.get("marks") || "{}"));
+    const shown = pairs()[0];
     if (shown) document.querySelector(`input[name=kind][value=${shown.kind}]`).checked = true;
   }
 
@@ -294,11 +312,17 @@
     draft = null;
     Page.remember.set("draft", "");
     Page.remember.set("form", "");
+    Page.remember.set("marks", "");
   }
 
   // What was chosen and written in the form, for a reload: browsers keep none of a private page.
   function rememberForm() {
-    const inputs = [...form.querySelectorAll("input:not([type=file]), select, textarea")];
+    const inputs = [...form.querySelectorAll("input:not([type=file]), select, textarea")]
+      .filter((input) => input.name || input.id);
+    const marks = {
+      watched: entries.find((entry) => entry.kind === "watched")?.number, kept: kept().map((entry) => entry.number),
+    };
+    Page.remember.set("marks", JSON.stringify(marks));
     const values = inputs.map((input) => [input.name || input.id, input.type === "radio" || input.type === "checkbox"
       ? (input.checked ? input.value : null) : input.value]);
     Page.remember.set("form", JSON.stringify(values.filter(([, value]) => value !== null)));
@@ -334,7 +358,8 @@
     }));
   }
 
-  const pairs = () => entries.filter((entry) => entry.kind !== "untouched");
+  const pairs = () => entries.filter((entry) => !PHOTOS.includes(entry.kind));
+  const kept = () => pairs().filter((entry) => entry.state === "ready" && entry.keep.checked);
   const ready = (some) => some.filter((entry) => entry.state === "ready").length;
 
   function tally() {
@@ -346,6 +371,8 @@
     ]) {
       const bad = some.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
       const parts = some.length ? [said] : [];
+      const checking = id === "tally" ? kept().length : 0;
+      if (checking) parts.push(_("{count} kept for checking, not trained on", { count: checking }));
       if (bad) parts.push(_("{count} left out", { count: bad }));
       Page.setText(id, parts.join(" · "));
     }
@@ -375,6 +402,7 @@
       );
     }
     for (const entry of entries) entry.describe();
+    showName();
     document.title = `${_("New run")} · unretouch`;
   }
 
@@ -387,10 +415,14 @@
     try {
       await chain;
       if (!ready(pairs())) throw { text: _("Add at least one pair first.") };
+      requireMinutes();
+      const numbers = (some) => some.map((entry) => entry.number);
       const { id } = await (await App.ask("POST", "api/runs", {
         draft,
         name: document.getElementById("name").value.trim(),
         aim: aim(),
+        checking: numbers(kept()),
+        test_photo: numbers(entries.filter((e) => e.kind === "watched" && e.state === "ready")),
         preset: preset(),
         minutes: Number(document.getElementById("minutes").value),
       })).json();
@@ -403,6 +435,37 @@
     }
   }
 
+  function requireMinutes() {
+    const { value, min, max, valueAsNumber } = document.getElementById("minutes");
+    if (preset() !== "fast") return;
+    if (value && valueAsNumber >= Number(min) && valueAsNumber <= Number(max)) return;
+    document.getElementById("minutes").focus();
+    throw {
+      get text() {
+        return _("{field}: a number from {least} to {most}.",
+          { field: _("Minutes"), least: min, most: Page.number(Number(max), 0) });
+      },
+    };
+  }
+
+  // What will become of the name, and how much room is left: a letter of Korean takes three bytes.
+  function showName() {
+    const input = document.getElementById("name");
+    const most = Number(input.dataset.bytes);
+    const name = input.value.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
+    const bytes = new TextEncoder().encode(name).length;
+    const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
+    const told = [];
+    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.join(" ") }));
+    else if (name && name !== input.value) told.push(_("will be called {name}", { name }));
+    if (bytes > most) told.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
+    else if (bytes > 0.6 * most) told.push(_("{bytes} of {most} bytes", { bytes, most }));
+    const wrong = Boolean(bad.length) || bytes > most;
+    input.setAttribute("aria-invalid", String(wrong));
+    document.getElementById("name-told").classList.toggle("wrong", wrong);
+    Page.setText("name-told", told.join(" · "));
+  }
+
   // A name that is free, so that nobody has to think of one.
   async function proposeName() {
     const input = document.getElementById("name");
@@ -412,9 +475,10 @@
     const taken = new Set(runs.map((run) => run.name));
     const first = input.value;
     for (let number = 2; taken.has(input.value); number += 1) input.value = `${first}_${number}`;
+    showName();
   }
 
-  for (const side of ["whole", "a", "b", "photo", "untouched"]) App.takeFiles(side, (files) => take(side, files));
+  for (const side of ["whole", "a", "b", "photo", "untouched", "watched"]) App.takeFiles(side, (files) => take(side, files));
   document.getElementById("kinds").addEventListener("change", showKind);
   document.getElementById("aims").addEventListener("change", showAim);
   document.getElementById("minutes").addEventListener("focus", () => {
@@ -430,6 +494,7 @@
     if (event.target.value) takePairsOf(event.target.value).catch(App.showMessage);
     event.target.value = "";
   });
+  document.getElementById("name").addEventListener("input", showName);
   for (const change of ["input", "change"]) form.addEventListener(change, rememberForm);
   form.addEventListener("submit", start);
   Page.onLanguage(describeAll);

@@ -1,33 +1,138 @@
 "use strict";
-// What came of a run: each task is begun by a button and ends in a page.
+// What came of a run: its verdicts, and the tests that make them, which go on without the page.
 (() => {
-  const DOING = { test: N_("Testing…"), verify: N_("Verifying, this takes a while…") };
+  const byId = (id) => document.getElementById(id);
+  const ADVICE = {
+    longer: { act: trainLonger },
+    others: { word: N_("Train for other photos, 10 minutes"), act: () => App.trainForOthers() },
+    turns: { word: N_("Test by turns"), act: () => begin("turns") },
+  };
+  let found = null;
+  let drawn = "";
+
+  function longerWord() {
+    if (found.state === "stopped" || found.state === "failed") return [N_("Go on training")];
+    if (found.budget === "epochs") return [N_("Train {count} epochs more"), { count: found.more }];
+    return [N_("Train {count} minutes more"), { count: found.more }];
+  }
+
+  async function trainLonger() {
+    const finished = found.state === "finished";
+    await App.ask("POST", `api/runs/${App.run}/continue`, finished ? { more: found.more } : {});
+    location.href = new URL(`runs/${App.run}/`, App.root);
+  }
+
+  async function begin(task) {
+    if (task === "test") await App.ask("POST", `api/runs/${App.run}/test`, {});
+    const asked = task === "turns" ? { minutes: Number(byId("turns-minutes").value) } : {};
+    if (task !== "test") await App.ask("POST", `api/runs/${App.run}/verify`, asked);
+    await look();
+  }
+
+  async function act(doing, id, button) {
+    App.showMessage(null, id);
+    button.disabled = true;
+    try { await doing(); } catch (error) { App.showMessage(error, id); }
+    button.disabled = false;
+  }
+
+  function card(verdict) {
+    const made = App.element("article", "verdict");
+    made.dataset.tone = verdict.tone;
+    const said = App.element("p", "said");
+    said.textContent = verdict.said.map(({ message, values }) => _(message, values)).join(" ");
+    made.append(App.element("h3", "", verdict.question), App.element("p", "word", verdict.word), said);
+    if (Object.hasOwn(ADVICE, verdict.advice)) {
+      const { word, act: doing } = ADVICE[verdict.advice];
+      const button = App.element("button", "button small");
+      button.type = "button";
+      button.dataset.advice = verdict.advice;
+      button.textContent = word ? _(word) : _(...longerWord());
+      button.disabled = found.state === "running" || found.state === "starting";
+      button.addEventListener("click", () => act(doing, "verify-message", button));
+      made.append(button);
+    }
+    return made;
+  }
+
+  function showVerdicts() {
+    const now = JSON.stringify([document.documentElement.lang, found.state, found.report]);
+    if (now === drawn) return; // nothing flashes, and the focus stays
+    drawn = now;
+    byId("verdicts").replaceChildren(...(found.report?.verdicts || []).map(card));
+    byId("older").hidden = !found.report?.older;
+  }
+
+  function showTask(kind, made) {
+    const task = found.tasks[kind];
+    const under = Boolean(task && !task.failed);
+    const row = byId(`${kind}-progress`);
+    if (!row.hidden && !under) speak(kind, task);
+    row.hidden = !under;
+    byId(`${kind}-open`).hidden = !made || under;
+    for (const button of document.querySelectorAll("[data-task]")) {
+      if ((button.dataset.task === "test") === (kind === "test")) button.disabled = under;
+    }
+    if (task?.failed) {
+      App.showMessage({ get text() { return _(task.failed.message, task.failed.values); } }, `${kind}-message`);
+    }
+    if (under) showProgress(kind, row, task);
+  }
+
+  function speak(kind, task) {
+    if (!task) byId("spoken").textContent = kind === "test" ? _("The test is done.") : _("The report is done.");
+  }
+
+  function showProgress(kind, row, { doing, elapsed_s, left_s }) {
+    if (!row.childElementCount) {
+      const stop = App.element("button", "button small", N_("Cancel"));
+      stop.type = "button";
+      stop.addEventListener("click", () => act(async () => {
+        await App.ask("DELETE", `api/runs/${App.run}/${kind}`);
+        await look();
+      }, `${kind}-message`, stop));
+      const bar = App.element("progress");
+      bar.max = 1;
+      row.append(App.element("span", "doing"), App.element("span", "help"), stop, bar);
+    }
+    row.querySelector(".doing").textContent = _(doing.message, doing.values);
+    const times = [];
+    if (elapsed_s !== null) times.push(_("{time} so far", { time: Page.duration(elapsed_s) }));
+    if (left_s !== null) times.push(_("about {time} left", { time: Page.duration(left_s) }));
+    row.querySelector(".help").textContent = times.join(" · ");
+    const bar = row.querySelector("progress");
+    bar.setAttribute("aria-label", _(doing.message, doing.values));
+    if (left_s === null) bar.removeAttribute("value");
+    else bar.value = elapsed_s / Math.max(1e-3, elapsed_s + left_s);
+  }
+
+  function show(told) {
+    found = told;
+    if (!byId("verdicts")) return;
+    showVerdicts();
+    showTask("verify", found.verified);
+    showTask("test", found.tested);
+    byId("heldout").hidden = !found.heldout;
+  }
+
+  const place = `api/runs/${App.run}/results`;
+  async function look() { show(await (await App.ask("GET", place)).json()); }
 
   for (const button of document.querySelectorAll("[data-task]")) {
     const { task } = button.dataset;
-    button.addEventListener("click", async () => {
-      const { word } = button.dataset;
-      Page.setWord(button, DOING[task]);
-      button.disabled = true;
-      App.showMessage(null, `${task}-message`);
-      try {
-        await App.ask("POST", `api/runs/${App.run}/${task}`, {});
-        const open = document.getElementById(`${task}-open`);
-        open.hidden = false;
-        open.focus();
-      } catch (error) {
-        App.showMessage(error, `${task}-message`);
-      }
-      button.disabled = false;
-      Page.setWord(button, word);
-    });
+    const id = task === "test" ? "test-message" : "verify-message";
+    button.addEventListener("click", () => act(() => begin(task), id, button).then(() => found && show(found)));
   }
 
   Page.onLanguage(() => {
-    const download = document.getElementById("download-model");
-    if (!download) return;
-    const size = `${Page.number(Number(download.dataset.size) / 1e6, 1)} MB`;
-    download.textContent = _("Save latest_net_G.pth ({size})", { size });
+    const download = byId("download-model");
+    if (download) {
+      const size = `${Page.number(Number(download.dataset.size) / 1e6, 1)} MB`;
+      download.textContent = _("Save latest_net_G.pth ({size})", { size });
+    }
+    document.title = `${_("Results")} · ${document.querySelector("h1").textContent} · unretouch`;
+    if (found) show(found);
   });
   Page.start();
+  App.poll(place, show, 2000).catch((error) => App.showMessage(error, "verify-message"));
 })();

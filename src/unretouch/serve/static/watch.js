@@ -42,7 +42,22 @@ Object.assign(Reasons, {
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
+    showStarting();
     if (run.step === null) showWithoutPage();
+  }
+
+  // Until the first figures: what is being done.
+  function showStarting() {
+    const starting = run.state === "starting";
+    document.getElementById("app").toggleAttribute("data-starting", starting);
+    document.getElementById("starting").hidden = !starting;
+    const lines = [...document.querySelectorAll("#starting [data-doing]")];
+    const at = lines.findIndex((line) => line.dataset.doing === run.doing);
+    lines.forEach((line, index) => {
+      line.dataset.state = index < at ? "done" : index === at ? "now" : "later";
+      if (index === at) line.setAttribute("aria-current", "step");
+      else line.removeAttribute("aria-current");
+    });
   }
 
   // Before the first figures, and for runs that write no page of their own.

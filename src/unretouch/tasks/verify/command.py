@@ -41,6 +41,7 @@ from unretouch.tasks.verify.measuring import (
     simulated_pair,
 )
 from unretouch.tasks.verify.probe import probe_points
+from unretouch.tasks.verify.progress import FIGURES, Tell, Work
 from unretouch.tasks.verify.report import (
     detail_tables,
     report,
@@ -69,15 +70,19 @@ def main(settings: VerifySettings) -> int:
     return ExitCode.OK
 
 
-def verify(request: VerifySettings, console: Console) -> Verified:
+def verify(request: VerifySettings, console: Console, tell: Tell = lambda _: None) -> Verified:
     """Measure what `request` asks for, print it, and write report.json and index.html.
 
-    Everything is read before the first figure. Raises UsageError, DataError listing all bad files,
+    Everything is read before the first figure. `tell` hears how far it is, where one process does
+    all. Raises UsageError, DataError listing all bad files,
     CheckpointError where weights do not fit, DiskError, and with --cross what training raises;
     after all is written, VerificationError for a verdict that is below --fail_below.
     """
     least = least_words(request.fail_below)
-    verified = (_verify_pictures if request.images else _verify_model)(request, console)
+    if request.images:
+        verified = _verify_pictures(request, console)
+    else:
+        verified = _verify_model(request, console, tell)
     require(verified.verification.verdicts, least)
     return verified
 
@@ -101,7 +106,7 @@ def _verify_pictures(request: VerifySettings, console: Console) -> Verified:
     return _tell(console, request, folder, title, facts, subject, verification, shown)
 
 
-def _verify_model(request: VerifySettings, console: Console) -> Verified:
+def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Verified:
     extra = extra_metrics(request.deep)
     subject = load_subject(request)
     settings = _with_data(request, subject.model.settings)
@@ -128,17 +133,26 @@ def _verify_model(request: VerifySettings, console: Console) -> Verified:
     pairs: list[tuple[Group, Pair]] = [("training", pair) for pair in loaded.pairs]
     pairs += [("heldout", pair) for pair in (strangers.pairs if strangers else ())]
     pairs += [("self_test", photo) for photo in photos]
-    shown = _measured(Measuring(request, folder), subject, pairs, console)
+    turns, each = len(loaded.pairs), request.cross_minutes / len(loaded.pairs)
+    probed = 0 if request.no_probe else turns
+    work = Work(len(pairs), probed, turns if request.cross else 0, 60 * each, tell)
+    shown = _measured(Measuring(request, folder), subject, pairs, console, work)
     cross = None
     if request.cross:
-        each, shares = request.cross_minutes / len(loaded.pairs), []
-        runs = leave_one_out(settings, loaded, each, lambda line: say(console, line))
+
+        def begun(number: int, name: str) -> None:
+            say(console, f"{number} of {turns}: training {each:.2g} minutes without {name}")
+            work.begin_turn(name)
+
+        shares = []
+        runs = leave_one_out(settings, loaded, each, begun)
         for pair, prediction, own_shares in runs:
             shown.append(judge(folder, subject.lambda_L1, "heldout", pair, prediction, extra))
             shares += [share for share in own_shares if share is not None]
+            work.add(turns + FIGURES)
         shown.sort(key=lambda one: GROUPS.index(one.group))
         own = sum(shares) / len(shares) if shares else None
-        cross = CrossRuns(len(loaded.pairs), each, own)
+        cross = CrossRuns(turns, each, own)
     shares_of = {one.figures.name: one.shares for one in shown if one.shares}
     verification = Verification(
         **{group: [one.figures for one in shown if one.group == group] for group in GROUPS},
@@ -231,6 +245,7 @@ def _measured(
     subject: Subject,
     pairs: Sequence[tuple[Group, Pair]],
     console: Console,
+    work: Work,
 ) -> list[Shown]:
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request
@@ -238,7 +253,7 @@ def _measured(
     faster = "" if request.no_probe else " (faster with --no_probe)"
     with console.status(f"measuring {told}{faster}"):
         if request.engine == "local" and (request.jobs or 1) == 1:
-            return [measuring.of(subject, group, pair) for group, pair in pairs]
+            return [measuring.of(subject, group, pair, work) for group, pair in pairs]
         jobs = [(group, PairFiles(pair.name, pair.files)) for group, pair in pairs]
         at_once = None if request.jobs is None else min(request.jobs, len(jobs))
         done = dict(engine.calls(request.engine, measuring, jobs, at_once, lambda job: job[1].name))

@@ -25,24 +25,25 @@ from unretouch.training.stopping import StoppedNow
 
 
 def leave_one_out(
-    settings: TrainSettings, loaded: LoadedPairs, minutes_each: float, tell: Callable[[str], None]
+    settings: TrainSettings,
+    loaded: LoadedPairs,
+    minutes_each: float,
+    tell: Callable[[int, str], None],
 ) -> Iterator[tuple[Pair, Levels, list[Figure]]]:
     """Train a run of `settings` without each of the pairs in turn, and yield the pair at the size
     of training, what the run makes of it, and the recovered shares of the run's own pairs.
 
     `loaded` are the pairs of the run, at their own size, source and target as the model takes them;
     what any of them shows is left out of the pictures of --also, too. The runs lie in a temporary
-    folder, one at a time. Raises DataError for fewer than two pairs, StoppedNow when Ctrl+C ended a
-    run, and what training raises.
+    folder, one at a time; `tell` hears of each: its number from 1, and the pair that it does
+    without. Raises DataError for fewer than two pairs, StoppedNow when Ctrl+C ended a run, and what
+    training raises.
     """
     pairs = loaded.pairs
     if len(pairs) < 2:
         raise DataError("needs at least two training pairs, one to hold out", "--cross")
-    for index, heldout in enumerate(pairs):
-        tell(
-            f"{index + 1} of {len(pairs)}: training {minutes_each:.2g} minutes without "
-            f"{heldout.name}"
-        )
+    for number, heldout in enumerate(pairs, 1):
+        tell(number, heldout.name)
         others = [pair for pair in pairs if pair is not heldout]
         with tempfile.TemporaryDirectory(prefix="unretouch-cross-") as folder:
             model = _trained(settings, others, loaded, minutes_each, Path(folder))

@@ -38,7 +38,8 @@ from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import Direction
 from unretouch.settings.verify import VerifySettings
-from unretouch.tasks.verify.probe import Shares, probed
+from unretouch.tasks.verify.probe import Predict, Shares, probed
+from unretouch.tasks.verify.progress import FIGURES, Work
 
 Group = Literal["training", "heldout", "self_test"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -206,15 +207,22 @@ class Measuring:
         direction = subject.model.settings.direction
         return lambda job: self.of(subject, job[0], _read(job, direction))
 
-    def of(self, subject: Subject, group: Group, pair: Pair) -> Shown:
-        """Return the figures of a pair, its pictures written. Raises as `judge` does."""
+    def of(self, subject: Subject, group: Group, pair: Pair, work: Work | None = None) -> Shown:
+        """Return the figures of a pair, its pictures written; `work` counts what that takes. Raises
+        as `judge` does."""
+        predict: Predict = subject.model.predict
+        if work is not None:
+            work.begin_pair(pair.name)
+            predict = work.counted(predict)
         scaled = subject.model.at_scale(pair)
-        prediction = subject.model.predict(scaled.source)
+        prediction = predict(scaled.source)
         extra = extra_metrics(self.request.deep)
         shown = judge(self.folder, subject.lambda_L1, group, scaled, prediction, extra)
+        if work is not None:
+            work.add(FIGURES)
         if group != "training" or self.request.no_probe:
             return shown
-        return replace(shown, shares=probed(subject.model.predict, scaled.source, scaled.target))
+        return replace(shown, shares=probed(predict, scaled.source, scaled.target))
 
 
 def _read(job: PairJob, direction: Direction) -> Pair:

@@ -106,7 +106,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "question": verdict.question,
         "word": verdict.word,
+        "tone": verdict.tone,
         "sentence": verdict.sentence,
+        "said": [message.record() for message in verdict.said],
         "held_back_by": verdict.held_back_by,
         "pairs": dict(verdict.pairs),
     }

@@ -1,0 +1,128 @@
+"""`unretouch verify` for the app: the same command, which says in lines of JSON how far it is; and
+what its report comes to on the page of the results.
+
+    python -m unretouch.serve.verifying WORDS...    the words of `unretouch verify`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unretouch.base.errors import ExitCode
+from unretouch.base.messages import _
+from unretouch.report.verdicts import QUESTIONS, UNKNOWN
+from unretouch.runs.folder import RunDir
+from unretouch.settings.train import TrainSettings
+
+VERIFY = __name__
+"""The program that verifies, in a process of its own."""
+HELDOUT = "heldout"
+"""Folder of a run's pairs, beside those that are trained on, that are kept for checking."""
+
+NOT_CHECKED = _("No pair was kept for checking, so nothing is known of other photos yet.")
+
+Json = dict[str, Any]
+
+
+def verify_words(run: RunDir, checkpoints: Path, heldout: Path | None, minutes: float | None) -> (
+    list[str]
+):  # fmt: skip
+    """Return the words that verify a run: on the pairs kept for checking, or by turns, which trains
+    so many `minutes`, or on its own pairs alone."""
+    words = [run.name, "--checkpoints_dir", str(checkpoints)]
+    if minutes is not None:
+        return [*words, "--cross", "--cross_minutes", f"{minutes:g}"]
+    return [*words, "--heldout", str(heldout)] if heldout is not None else words
+
+
+def heldout_of(settings: TrainSettings | None) -> Path | None:
+    """Return the folder of the pairs that were kept for checking, where there is one."""
+    folder = Path(settings.dataroot) / HELDOUT if settings and settings.dataroot else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+# --- what came of it
+
+
+def verdicts_of(run: RunDir, settings: TrainSettings | None) -> Json | None:
+    """Return the verdicts of the run's report as the page shows them, with what helps; None where
+    there is no report that can be read.
+
+    {"verdicts": [{question, word, tone, said, advice}], "older": whether the run was trained on}
+    """
+    path = run.root / "verify" / "report.json"
+    try:
+        report = json.loads(path.read_text("utf-8"))
+        found = [_shown(name, verdict) for name, verdict in report["verdicts"].items()]
+        older = path.stat().st_mtime < run.weights("latest").stat().st_mtime
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    given = _advice({one["name"]: one for one in found}, settings)
+    for one in found:
+        one["advice"] = given.get(one.pop("name"), "")
+    return {"verdicts": found, "older": older}
+
+
+def _shown(name: str, verdict: Mapping[str, Any]) -> Json:
+    question = QUESTIONS[name]  # type: ignore[index]
+    # A report of an earlier version has its sentence in English only.
+    said = verdict.get("said") or [{"message": str(verdict["sentence"]), "values": {}}]
+    if name == "unseen" and verdict["word"] == UNKNOWN:
+        said = [NOT_CHECKED.record()]  # the report names flags
+    return {
+        "name": name,
+        "question": question,
+        "word": str(verdict["word"]),
+        "tone": str(verdict.get("tone", "unknown")),
+        "said": said,
+    }
+
+
+def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dict[str, str]:
+    """Return by question what helps: `longer`, `others` (a run for other photos) or `turns`.
+
+    Each is advised once, at the first question that it helps.
+    """
+    memorises = settings is not None and settings.aim == "fit"
+    given: dict[str, str] = {}
+    for name, one in verdicts.items():
+        advice = ""
+        if name in ("memorised", "texture"):
+            if memorises and one["tone"] in ("middling", "bad"):
+                advice = "longer"
+        elif name == "unseen" and one["word"] == UNKNOWN:
+            advice = "turns"
+        elif name in ("unseen", "unseen_texture") and one["tone"] != "good":
+            advice = "others" if memorises else "longer"
+        if advice and advice not in given.values():
+            given[name] = advice
+    return given
+
+
+# --- the process
+
+
+def main(words: list[str]) -> int:
+    """Verify as the words say; every line that is printed is a stage. Returns the exit code."""
+    from rich.console import Console  # late, as all that only the process needs
+
+    from unretouch.settings.parser import parse
+    from unretouch.settings.verify import PROG, VerifySettings
+    from unretouch.tasks.verify.command import verify
+    from unretouch.tasks.verify.progress import Stage
+
+    def tell(stage: Stage) -> None:
+        told = {"doing": stage.doing.record(), "left_s": stage.left_s}
+        print(json.dumps(told, ensure_ascii=False), flush=True)
+
+    verify(parse(VerifySettings, words, PROG), Console(quiet=True), tell)
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    from unretouch.cli import run_program
+
+    raise SystemExit(run_program(main))
