@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from unretouch.losses import GREY_LEVEL, huber, local_band_energy
 from unretouch.pixels.slow_change import SIGMA
 from unretouch.settings.train import AimName
-from unretouch.training.optimisers import Muon, Optimiser
+from unretouch.training.optimisers import MOST_ROWS, Muon, Optimiser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +72,10 @@ were never seen, which needs many different crops rather than large ones."""
 
 
 def mark(aim: AimName) -> str:
-    """Return what tells the recipe of an aim from that of other versions, for a run that goes on;
-    empty for `fit`, whose recipe has not changed."""
-    known = "" if aim == "fit" else repr(RECIPES[aim])
-    return known and blake2b(known.encode(), digest_size=8).hexdigest()
+    """Return what tells the recipe of an aim from that of other versions, for a run that goes on.
+    The states of 0.1.0 bear none."""
+    known = repr((RECIPES[aim], MOST_ROWS))
+    return blake2b(known.encode(), digest_size=8).hexdigest()
 
 
 SPARSE = 0.25
