@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unretouch.pixels import slow_change
-from unretouch.training import cameras, crops, fast_recipe, retoucher, stages
+from unretouch.training import cameras, crops, fast_recipe, optimisers, retoucher, stages
 from unretouch.training.recipe_mark import mark
 
 DECIDE = [
@@ -24,6 +24,7 @@ DECIDE = [
     (cameras, "FAR", cameras.FAR[1:]),
     (slow_change, "OF_PREDICTIONS", 1.0),
     (fast_recipe, "SPARSE", 0.3),
+    (optimisers, "MOST_ROWS", 100),
     (fast_recipe, "RECIPES", {"restore": dataclasses.replace(fast_recipe.UNSEEN, cameras=0.4)}),
 ]
 
@@ -40,7 +41,10 @@ def test_every_number_that_decides_what_is_learnt_is_in_it(
 def test_what_decides_nothing_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     alone, further = mark("restore"), mark("restore", also=True)
     assert alone != further
-    assert mark("fit") == mark("fit", also=True) == ""
+    of_fit = mark("fit")
+    monkeypatch.setattr(cameras, "GAMMA", 0.3)
+    assert mark("fit") == of_fit
+    monkeypatch.undo()
     assert alone != mark("texture")
     monkeypatch.setattr(crops, "AHEAD", 9)
     assert mark("restore", also=True) == further

@@ -195,7 +195,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
         if step < 4:
             gram = factor @ gram @ factor
     assert product is not None
-    return (product @ x).view(count, rows, columns)
+    found: Tensor = (product @ x).view(count, rows, columns)
+    return found
 
 
 # --- what is saved of them --------------------------------------------------------------------

@@ -8,20 +8,20 @@ from typing import Final
 from unretouch import losses
 from unretouch.pixels import retouched_area, slow_change
 from unretouch.settings.train import AimName
-from unretouch.training import cameras, crops, fast_recipe, retoucher, stages
+from unretouch.training import cameras, crops, fast_recipe, optimisers, retoucher, stages
 
-_DECIDE: Final = (losses, retouched_area, slow_change, cameras, crops, fast_recipe, stages)
+_DECIDE: Final = (losses, retouched_area, crops, fast_recipe, optimisers)
 """Modules whose constants decide what is learnt."""
+_OF_UNSEEN: Final = (slow_change, cameras, stages)
+"""Those beside them where it is for portraits that were never seen."""
 OF_MEMORY: Final = frozenset({"AHEAD", "MOST_GUIDES", "MOST_TILES", "STRIP", "TILE"})
 """Constants that do not: how much is held at a time."""
 
 
 def mark(aim: AimName, also: bool = False) -> str:
     """Return a digest of all numbers that decide what is learnt for an aim, with `also` those of
-    made pairs, too; empty for `fit`, whose recipe has not changed since 0.1.0."""
-    if aim == "fit":
-        return ""
-    modules = (*_DECIDE, retoucher) if also else _DECIDE
+    made pairs, too. The states of 0.1.0 bear none."""
+    modules = [*_DECIDE, *(() if aim == "fit" else _OF_UNSEEN), *([retoucher] if also else [])]
     numbers = [
         (module.__name__, name, value)
         for module in modules
