@@ -84,6 +84,15 @@ def test_where_nothing_is_gained_or_lost_nothing_is_recovered(error: float) -> N
         assert "-0" not in verdict.sentence
 
 
+def test_what_is_lost_within_noise_is_told_as_nothing_lost() -> None:
+    figures = dataclasses.replace(pair(2.3), noise=4.0)
+    assert not figures.harm
+    for verdict in (memorised_verdict([figures]), unseen_verdict(0.5, [figures])):
+        assert "Nothing is gained and nothing is lost." in verdict.sentence
+        assert "0.0% recovered" in verdict.sentence
+        assert "worse than doing nothing" not in verdict.sentence
+
+
 def test_a_sparse_retouch_is_not_memorised_by_doing_nothing() -> None:
     """The source is within the guide's goal already: G_L1 is 0.9 without any learning."""
     figures = pair(error=0.2295, identity=0.2295)

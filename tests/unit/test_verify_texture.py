@@ -204,3 +204,13 @@ def test_a_band_of_noise_decides_nothing() -> None:
     figures = figures_of_pair("a", source, true, true + noise, 500.0)
     assert texture_verdict([dataclasses.replace(figures, noise=0.0)]).word == "smooth"
     assert texture_verdict([dataclasses.replace(figures, noise=2.0)]).word == "back"
+
+
+def test_the_right_answer_is_no_worse_than_any_in_a_picture_too_small_or_too_even_to_tell() -> None:
+    face = data.astronaut()[100:108, 190:198]
+    soft = ndimage.gaussian_filter(face, (1.5, 1.5, 0))
+    even, speck = np.zeros((2, 64, 64, 3), np.uint8)
+    speck[10, 10] = 9
+    for source, target in ((soft, face), (speck, even)):
+        figures = figures_of_pair("face", source, target.astype(np.float32), target, 500.0)
+        assert texture_verdict([figures]).word == "back"

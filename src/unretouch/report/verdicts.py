@@ -230,7 +230,7 @@ def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
 
 
 def _stands(pair: PairFigures) -> Message:
-    error, share = pair.judged["level_error"], pair.judged_share
+    error, share = pair.judged["level_error"], _told_share(pair)
     values = {"error": f"{error:.3g}"}
     if share is None:
         return _("off by {error} grey levels, with nothing to recover", **values)
@@ -267,9 +267,15 @@ def _asked_for(pair: PairFigures, limits: MemorisedThresholds) -> Message:
 
 def _gained(pair: PairFigures) -> tuple[Message, ...]:
     """Return that nothing is gained or lost, where that is so."""
-    share = _share(pair)
+    share = None if _share(pair) is None else _told_share(pair)
     idle = share is not None and abs(share) <= SAME
     return (_NOTHING_GAINED,) if idle and not pair.harm else ()
+
+
+def _told_share(pair: PairFigures) -> Figure:
+    """Return the recovered share for a sentence: what is lost within noise is not lost."""
+    share = pair.judged_share
+    return share if share is None or pair.harm else max(0.0, share)
 
 
 def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
@@ -379,7 +385,9 @@ def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _B
         return "nothing", least
     if words[worst] != "back":
         return words[worst], worst
-    return "back" if all(beaten(pair).values()) else "no better", least
+    # A picture of a few pixels has no SSIM.
+    better = pair.prediction.area["detail_ssim"] is None or all(beaten(pair).values())
+    return "back" if better else "no better", least
 
 
 def _above_noise(pair: PairFigures, energies: Sequence[float]) -> list[float]:
@@ -401,15 +409,17 @@ def _band(pair: PairFigures, energies: BandEnergies, whole: float, index: int) -
         removed=max(0.0, energies.removed[index] - noise) / whole,
         off=max(0.0, abs(prediction - target) - chance) / whole,
         gained=(prediction - source - chance) / whole,
-        energy=prediction / max(target, NOTHING),
-        doubt=(
-            prediction / max(target + chance, NOTHING),
-            prediction / max(target - chance, NOTHING),
-        ),
+        energy=_strength(prediction, target),
+        doubt=(_strength(prediction, target + chance), _strength(prediction, target - chance)),
         added=(prediction - source) / max(target - source, NOTHING),
         coherence=area[f"detail_coherence_{part}"] or 0.0,
         recovered=area[f"detail_recovered_{part}"] or 0.0,
     )
+
+
+def _strength(energy: float, of: float) -> float:
+    """Return an energy as a share of another; 1 where there is nothing in either."""
+    return 1.0 if max(energy, of) <= NOTHING else energy / max(of, NOTHING)
 
 
 def _band_word(band: _Band, limits: TextureThresholds) -> str:
@@ -463,7 +473,8 @@ def unseen_verdict(
         for part, harm in harmed_parts(last).items()
     ]
     graded = _of_the_grade(last)
-    average = _recovered(mean, gap, last)
+    told = mean if any(pair.harm for pair in known) else max(0.0, mean)
+    average = _recovered(told, gap, last)
     said = (_said("unseen", word), *average, *_gained(last), *harm, *graded)
     return Verdict("unseen", word, said, held_back_by, words)
 
@@ -479,7 +490,7 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
         average = _("On average {mean}, {gap} points less than on the training pairs.", **told)
     else:
         average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
-    share = _share(worst) or 0.0
+    share = _told_share(worst) or 0.0
     return average, _("The worst is {pair}: {share}.", pair=worst.name, share=_gain(share))
 
 
