@@ -359,6 +359,20 @@ def test_words_of_any_script_stay_in_a_tiff(told: str, deep: bool, tmp_path: Pat
     assert "김작가".encode() in (back.exif or b"")
 
 
+def test_a_value_that_is_not_what_its_tag_stands_for_costs_no_other(tmp_path: Path) -> None:
+    block = bytearray(camera_exif())
+    order = "<" if block[:2] == b"II" else ">"
+    place = block.index(struct.pack(order + "HHI", 0x010F, 2, 6))
+    struct.pack_into(order + "HHI", block, place, 0x010F, 5, 1)  # a fraction for letters
+    data = made.encoded(RGB, "JPEG", exif=b"Exif\0\0" + bytes(block))
+    photo, new = through(tmp_path, data, to="tiff")
+    assert "some of its EXIF data is damaged, so it is not carried over" in photo.notes
+    with Image.open(io.BytesIO(new)) as image:
+        assert image.getexif()[0x0110] == "Camera 1"
+        assert image.getexif().get_ifd(0x8769)[0x829A] == 0.005
+    assert through(tmp_path, data)[0].notes == (), "byte for byte"
+
+
 def large_exif() -> bytes:
     """A block that no JPEG holds in one piece, and of which much is no maker's business."""
     exif = Image.Exif()
