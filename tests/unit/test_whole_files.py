@@ -627,7 +627,7 @@ def test_a_tiff_cut_short_is_no_other_file(tmp_path: Path) -> None:
     data = made.encoded(RGB, "TIFF", compression="tiff_adobe_deflate")
     for cut, what in (
         (data[: len(data) // 2], "TIFF that is damaged or cut short"),
-        (b"", "empty"),
+        (b"", "but empty"),
     ):
         with pytest.raises(DataError, match=f"is .*{what}.*Copy it anew"):
             through(tmp_path, cut, "a.tif")

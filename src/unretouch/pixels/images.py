@@ -218,7 +218,7 @@ def unread(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
-        return "is empty", "Copy it anew from where it comes from"
+        return "is not a picture but empty", "Copy it anew from where it comes from"
     if tiff := kind_of_tiff(path):
         return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
     if head[:4] in (b"II*\0", b"MM\0*"):
