@@ -339,7 +339,7 @@ def test_like_repeats_a_treatment_and_flags_given_win(
     result = [Path(folder, "IMG (1).jpg") for folder in (first, second)]
     assert result[0].read_bytes() == result[1].read_bytes()
     lines = Path(third, files.RECORDS).read_text("utf-8").splitlines()
-    (noted,) = (json.loads(line)["treatment"] for line in lines if "treatment" in line)
+    (noted,) = (line["treatment"] for line in map(json.loads, lines) if "treatment" in line)
     assert (noted["strength"], noted["format"]) == (1.0, "png")
     assert noted["run"] == str(checkpoints / "first")
     assert run(dispatch, ["apply", photo, "--like", str(photos)]) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -126,3 +127,14 @@ def test_weights_come_back_bit_for_bit(tmp_path: Path) -> None:
     source = torch.rand(1, 3, 16, 24)
     with torch.no_grad():
         assert torch.equal(net(source), other(source))
+
+
+@pytest.mark.parametrize("size", [(40, 56), (9, 3), (8, 8)])
+def test_the_mean_around_is_that_of_pooling_and_the_same_in_a_tile(size: tuple[int, int]) -> None:
+    picture = torch.rand(1, 3, *size)
+    for laid in (picture, picture.to(memory_format=torch.channels_last)):
+        pooled = F.avg_pool2d(laid, 5, stride=1, padding=2, count_include_pad=False)
+        torch.testing.assert_close(detail._blur(laid), pooled, rtol=0, atol=1e-6)
+    if size == (40, 56):
+        part = detail._blur(picture[:, :, 10:30, 8:40])
+        assert torch.equal(part[:, :, 2:-2, 2:-2], detail._blur(picture)[:, :, 12:28, 10:38])

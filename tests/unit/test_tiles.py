@@ -101,3 +101,10 @@ def test_rows_come_from_the_top_and_earlier_ones_are_not_read_again() -> None:
 def test_impossible_tilings_are_refused(core: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="overlap"):
         Tiling(core, overlap)
+
+
+def test_what_is_computed_is_not_changed_where_it_is_kept() -> None:
+    kept = np.ones((40, 40, 3), np.float32)
+    parts = strips(40, 40, Tiling(16, 8), lambda r, c: kept[r.seen, c.seen])
+    np.testing.assert_allclose(whole(parts), 1, atol=1e-6)
+    assert (kept == 1).all()

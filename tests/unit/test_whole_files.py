@@ -14,7 +14,7 @@ from PIL import Image, JpegImagePlugin
 from test_photos import camera_exif
 
 from unretouch.base.errors import DataError, ManyDataErrors
-from unretouch.pixels import code_points, colour, heif, images, xmp
+from unretouch.pixels import code_points, colour, heif, images, photos, xmp
 from unretouch.pixels.code_points import CodePoints
 from unretouch.pixels.exif import cleaned
 from unretouch.pixels.metadata import GAIN_MAP
@@ -359,6 +359,20 @@ def test_words_of_any_script_stay_in_a_tiff(told: str, deep: bool, tmp_path: Pat
     assert "김작가".encode() in (back.exif or b"")
 
 
+def test_a_value_that_is_not_what_its_tag_stands_for_costs_no_other(tmp_path: Path) -> None:
+    block = bytearray(camera_exif())
+    order = "<" if block[:2] == b"II" else ">"
+    place = block.index(struct.pack(order + "HHI", 0x010F, 2, 6))
+    struct.pack_into(order + "HHI", block, place, 0x010F, 5, 1)  # a fraction for letters
+    data = made.encoded(RGB, "JPEG", exif=b"Exif\0\0" + bytes(block))
+    photo, new = through(tmp_path, data, to="tiff")
+    assert "some of its EXIF data is damaged, so it is not carried over" in photo.notes
+    with Image.open(io.BytesIO(new)) as image:
+        assert image.getexif()[0x0110] == "Camera 1"
+        assert image.getexif().get_ifd(0x8769)[0x829A] == 0.005
+    assert through(tmp_path, data)[0].notes == (), "byte for byte"
+
+
 def large_exif() -> bytes:
     """A block that no JPEG holds in one piece, and of which much is no maker's business."""
     exif = Image.Exif()
@@ -605,6 +619,30 @@ def test_a_tiff_with_a_small_copy_of_itself_is_one_picture(tmp_path: Path) -> No
             file.write(RGB, photometric="rgb", metadata=None)
     with pytest.raises(DataError, match="more than one picture"):
         read_photo(tmp_path / "t.tif")
+
+
+def test_a_tiff_cut_short_is_no_other_file(tmp_path: Path) -> None:
+    import tifffile
+
+    data = made.encoded(RGB, "TIFF", compression="tiff_adobe_deflate")
+    for cut, what in (
+        (data[: len(data) // 2], "TIFF that is damaged or cut short"),
+        (b"", "but empty"),
+    ):
+        with pytest.raises(DataError, match=f"is .*{what}.*Copy it anew"):
+            through(tmp_path, cut, "a.tif")
+    path = tmp_path / "f.tif"
+    tifffile.imwrite(path, RGB.astype(np.float32), photometric="rgb", bigtiff=True)
+    with pytest.raises(DataError, match="is a BigTIFF of this kind, which is not read"):
+        read_photo(path)
+
+
+def test_what_a_bigtiff_does_not_say_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photos, "_LARGEST_TIFF", 0)
+    photo, _ = through(tmp_path, made.encoded(RGB, "JPEG", xmp=made.XMP), to="tiff")
+    assert [note for note in photo.notes if "not carried into a TIFF of its size" in note]
 
 
 def test_what_formats_without_much_say_comes_back_too(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ second directory describes the thumbnail.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,9 +317,9 @@ def exif_of_tiff(found: Image.Exif, left_out: Collection[int] = ()) -> bytes | N
     """Return what the directories of a TIFF say about the camera as an EXIF block, those of its own
     layout and the tags `left_out` not among it; None where they say nothing."""
     kept = Image.Exif()
-    for tag in (*CAMERA_TAGS, ORIENTATION):
-        if tag in found and tag not in left_out:
-            kept[tag] = _as_it_stood(found[tag])
+    for tag, value in _outer(found, (*CAMERA_TAGS, ORIENTATION)).items():
+        if tag not in left_out:
+            kept[tag] = value
     for directory in (EXIF, GPS):
         inner = _inner(found, directory)
         kept.get_ifd(directory).update({t: v for t, v in inner.items() if t not in left_out})
@@ -332,14 +332,45 @@ def exif_of_tiff(found: Image.Exif, left_out: Collection[int] = ()) -> bytes | N
     return block
 
 
+def _outer(found: Image.Exif, tags: Sequence[int] = CAMERA_TAGS) -> dict[int, Any]:
+    """Return what stands under these tags in the first directory, as far as it can be written."""
+    return _sound({tag: found[tag] for tag in tags if tag in found})
+
+
 def _inner(found: Image.Exif, directory: int) -> dict[int, Any]:
-    """Return what stands in that directory, but for the maker's notes; nothing if it is broken."""
+    """Return what stands in that directory, as far as it can be written, but for what is bound to
+    its place; nothing if it is broken."""
+    return _sound(_entries(found, directory), directory)
+
+
+def _entries(found: Image.Exif, directory: int) -> dict[int, Any]:
     try:
         entries = dict(found.get_ifd(directory))
     except Exception:  # parsers raise nearly everything on hostile bytes
         return {}
     bound = (MAKER_NOTE, INTEROPERABILITY)
-    return {tag: _as_it_stood(value) for tag, value in entries.items() if tag not in bound}
+    return {tag: value for tag, value in entries.items() if tag not in bound}
+
+
+def _sound(entries: dict[int, Any], directory: int | None = None) -> dict[int, Any]:
+    """Return the entries that can be written: others hold what their tags do not stand for."""
+    kept = {}
+    for tag, value in entries.items():
+        words = _Words(value) if isinstance(value, str) else value
+        alone = ImageFileDirectory_v2(group=directory)
+        with suppress(Exception):  # parsers raise nearly everything on hostile bytes
+            alone[tag] = words
+            alone.tobytes(8)
+            kept[tag] = words
+    return kept
+
+
+def is_sound(found: Image.Exif) -> bool:
+    """Return whether all that is said can be written into a TIFF."""
+    outer = sum(tag in found for tag in CAMERA_TAGS) - len(_outer(found))
+    return not outer and all(
+        len(_inner(found, part)) == len(_entries(found, part)) for part in (EXIF, GPS)
+    )
 
 
 class _Words(str):
@@ -350,10 +381,6 @@ class _Words(str):
 
     def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
         return str.encode(self, "latin-1", "replace")
-
-
-def _as_it_stood(value: Any) -> Any:
-    return _Words(value) if isinstance(value, str) else value
 
 
 def shortened(exif: bytes, largest: int) -> bytes | None:
@@ -370,8 +397,7 @@ def shortened(exif: bytes, largest: int) -> bytes | None:
         block = exif_of_tiff(found, left_out)
         if block is None or len(block) <= largest:
             return block and block.removeprefix(PREFIX)
-        values = {tag: found[tag] for tag in CAMERA_TAGS if tag in found}
-        values |= _inner(found, EXIF) | _inner(found, GPS)
+        values = _outer(found) | _inner(found, EXIF) | _inner(found, GPS)
         sizes = {t: _size(value) for t, value in values.items() if t not in left_out}
         if not sizes:
             return None
@@ -470,9 +496,9 @@ def _directory(
         return directory
     given = Image.Exif()
     given.load(exif)
-    for tag in CAMERA_TAGS:
-        if tag in given and tag not in taken:
-            directory[tag] = _as_it_stood(given[tag])
+    for tag, value in _outer(given).items():
+        if tag not in taken:
+            directory[tag] = value
     for tag in (EXIF, GPS):
         if inner := _inner(given, tag):
             directory[tag] = inner

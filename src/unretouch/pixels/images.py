@@ -302,9 +302,11 @@ def unread(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
-        return "is empty", "Copy it anew from where it comes from"
+        return "is not a picture but empty", "Copy it anew from where it comes from"
     if tiff := kind_of_tiff(path):
         return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "is a TIFF that is damaged or cut short", "Copy it anew from where it comes from"
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
             return f"is {name}, which is not read", "Save it as TIFF or PNG"
@@ -312,6 +314,7 @@ def unread(path: Path) -> tuple[str, str]:
 
 
 _KNOWN = {
+    "a BigTIFF of this kind": ((0, b"II+\0"), (0, b"MM\0+")),
     "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
     "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
     "a Photoshop file": ((0, b"8BPS"),),

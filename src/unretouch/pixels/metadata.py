@@ -23,6 +23,7 @@ from unretouch.pixels.exif import (
     cleaned,
     exif_of_tiff,
     inches,
+    is_sound,
     resolution_of,
 )
 from unretouch.pixels.heif import Boxes
@@ -35,6 +36,7 @@ GAIN_MAP = (
 )
 MAKERS_NOTES = "the maker's own notes are not carried over: they are bound to their place"
 PATHS = "its paths of Photoshop are not carried over"
+PARTLY_DAMAGED = "some of its EXIF data is damaged, so it is not carried over"
 NOT_UNDERSTOOD = "its EXIF data is damaged, so it is not carried over"
 _LITTLE = 1024
 """Bytes behind a picture that are not worth a line."""
@@ -161,6 +163,8 @@ def _of_tiff(
     datasets = _bytes_of(tags, IPTC) or iptc.of_resources(resources)
     if iptc.has_paths(resources):
         notes.append(PATHS)
+    if not is_sound(found):
+        notes.append(PARTLY_DAMAGED)
     lost = len(tags.get(_EXTRA, ())) - image.has_transparency_data
     if lost > 0:
         notes.append(f"channels beside its colours ({lost}), as saved selections, are left out")

@@ -33,6 +33,7 @@ from unretouch.pixels.exif import (
     append_exif,
     cleaned,
     has_makers_notes,
+    is_sound,
     resolution_of,
     shortened,
     told_by_raw,
@@ -43,6 +44,7 @@ from unretouch.pixels.file_kind import HEIC, RAW, kind_of
 from unretouch.pixels.metadata import (
     COMMENT,
     MAKERS_NOTES,
+    PARTLY_DAMAGED,
     Metadata,
     beside,
     by_points,
@@ -343,8 +345,11 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
         changed = replace(changed, grey=False, profile=colour.of_three(photo.profile))
         if changed.profile is None:
             notes.append("its colour profile is for grey and damaged, so it is not carried over")
-    if name == "tiff" and photo.exif and has_makers_notes(photo.exif):
-        notes.append(MAKERS_NOTES)
+    if name == "tiff" and photo.exif:
+        found = Image.Exif()
+        found.load(photo.exif)
+        notes += [MAKERS_NOTES] * has_makers_notes(photo.exif)
+        notes += [PARTLY_DAMAGED] * (not is_sound(found))
     if photo.texts:
         notes.append("the words in its chunks, or its comment, are not carried into another format")
         changed = replace(changed, texts=())

@@ -30,7 +30,7 @@ from unretouch.tasks.apply.layered_files import Layer, Plane, Way
 from unretouch.tasks.apply.texture_sizes import SIZES, Held, by_size
 
 Floats = NDArray[np.float32]
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 
 NO_TRANSPARENCY = "layers are made of colours alone: the transparency is left out"
 _NAMES = ("rest", *(f"{low}-{high} px" for low, high in reversed(SIZES)))
@@ -116,10 +116,10 @@ class Layers:
     def _write(
         self, source: Pixels, result: Pixels, mask: Floats | None, sizes: list[Floats]
     ) -> None:
-        before, after = source.astype(np.int64), result.astype(np.int64)
+        before, after = source.astype(np.int32), result.astype(np.int32)
         bands = [sizes[-1], *reversed(sizes[:-1])]
         if self._mask is not None and mask is not None:
-            asked = np.rint(sum(bands)).astype(np.int64)
+            asked = np.rint(sum(bands)).astype(np.int32)
             opened, after = under_mask(before, asked, after, mask, self._full)
             self._mask.add(opened.astype(source.dtype))
         _add(self._photo, source)
@@ -163,7 +163,7 @@ def two_layers_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers)
     for index, band in enumerate(bands):
         asked += band
         last = index == len(bands) - 1
-        then = result if last else np.rint(asked).clip(0, 255).astype(np.int64)
+        then = result if last else np.rint(asked).clip(0, 255).astype(np.int32)
         layers += [np.maximum(now - then, 0), np.maximum(then - now, 0)]
         now = then
     return layers
@@ -179,7 +179,7 @@ def one_layer_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers) 
     for index, band in enumerate(bands):
         asked += band
         then = result if index == len(bands) - 1 else asked
-        layer = np.rint((then - now + full) / 2).astype(np.int64)
+        layer = np.rint((then - now + full) / 2).astype(np.int32)
         # So that now + 2 * layer - full lies in 0..full.
         layer = layer.clip((full - now + 1) // 2, (2 * full - now) // 2)
         layers.append(layer)
@@ -200,9 +200,9 @@ def under_mask(
     room = np.where(made < 0, source, full - source)
     size = np.abs(made)
     needed = np.where(size > 0, np.floor(full * (size - 0.5) / np.maximum(room, 1)) + 1, 0)
-    opened = np.maximum(np.rint(mask * full), needed.max(axis=2)).astype(np.int64)
+    opened = np.maximum(np.rint(mask * full), needed.max(axis=2)).astype(np.int32)
     # Rounded, opened / full of what lies between these is just what was made.
     unit = full / np.maximum(opened, 1)[..., None]
     low, high = np.ceil((made - 0.5) * unit), np.floor((made + 0.5) * unit)
     change: NDArray[Any] = np.where(opened[..., None] > 0, asked.clip(low, high), asked)
-    return opened, (source + change).clip(0, full).astype(np.int64)
+    return opened, (source + change).clip(0, full).astype(np.int32)
