@@ -22,10 +22,10 @@ from starlette.requests import Request
 from unretouch.base.errors import DataError, UsageError
 from unretouch.cli import dispatch
 from unretouch.metrics import exact_pixels, level_error
-from unretouch.metrics.likeness import nearly_exact
+from unretouch.metrics.likeness import nearly_exact, ruler_of
 from unretouch.networks import build_generator, predict_picture, prediction
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.grade import Grade
+from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.pair_pictures import pair_pictures
 from unretouch.pixels.pairs import LazyPair, Pair, PictureCache, load_pairs
 from unretouch.pixels.photos import Photo, write_photo
@@ -330,6 +330,28 @@ def test_exact_values_are_told_at_8_bits_and_at_16() -> None:
     assert 0.25 <= exact_pixels(ours, target) < 0.6
     assert nearly_exact(ours, spaces.in_depth(spaces.eight(target), 16)) is None
     assert nearly_exact(ours, spaces.eight(target)) is None
+
+
+def test_a_graded_pair_of_16_bits_is_judged_as_one_of_8(portrait: NDArray[np.uint8]) -> None:
+    before = spaces.in_depth(portrait, 16)
+    levels = spaces.in_levels(retouch(before, 0, all_surfaces=True))
+    source = spaces.levels_to_file(255 * (levels / 255) ** 0.9, 16)
+    deep, flat = ruler_of(source, before), ruler_of(spaces.eight(source), spaces.eight(before))
+    assert deep.grade is not None
+    assert flat.grade is not None
+    assert deep.before.dtype == np.uint16
+    assert deep.grade.levels == pytest.approx(flat.grade.levels, rel=0.02)
+    found = colour_grade(source, before)
+    assert found is not None
+    # What it makes of a side has steps finer than those of 8 bits.
+    assert spaces.holds_sixteen(found.of_file(source))
+    shares = [
+        one.share(side, target, side)
+        for one, side, target in (
+            (deep, source, before), (flat, spaces.eight(source), spaces.eight(before)),
+        )
+    ]  # fmt: skip
+    assert shares == [pytest.approx(0, abs=0.01)] * 2
 
 
 def test_pages_show_8_bits_and_results_keep_16() -> None:
