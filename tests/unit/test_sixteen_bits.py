@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -27,7 +28,7 @@ from unretouch.networks import build_generator, predict_picture, prediction
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.pair_pictures import pair_pictures
-from unretouch.pixels.pairs import LazyPair, Pair, PictureCache, load_pairs
+from unretouch.pixels.pairs import LazyPair, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map, retouched_area
@@ -39,6 +40,7 @@ from unretouch.settings.commands import PairSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.pair import pair_folders, simulate_pairs
 from unretouch.training import cameras, crops, session
+from unretouch.training.estimates import memory_need
 from unretouch.training.large_pairs import survey
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
@@ -250,6 +252,21 @@ def test_lazy_pairs_know_their_depth_and_take_twice_the_room(tmp_path: Path) -> 
         assert (other.bytes, other.bits) == (size, 16)
         assert np.array_equal(one.source, other.source)
         assert np.array_equal(one.target, other.target)
+
+
+def test_the_memory_of_16_bits_is_reckoned_with(tmp_path: Path) -> None:
+    write_set(tmp_path, *alike(24, 32), count=2)
+    seen: list[Reading] = []
+    load_pairs(tmp_path, "train", before=seen.append)
+    [reading] = seen
+    assert (reading.bits, reading.largest) == (16, 24 * 32)
+    assert reading.decoded == 2 * 2 * 24 * 32 * 6
+    settings = TrainSettings(dataroot=str(tmp_path))
+    deep, flat = (
+        memory_need(settings, dataclasses.replace(reading, largest=10**9, bits=bits), on_gpu=True)
+        for bits in (16, 8)
+    )  # fmt: skip
+    assert deep.work == 2 * flat.work
 
 
 # --- what is retouch
