@@ -124,17 +124,20 @@ def test_resizing_keeps_what_lies_between_two_levels() -> None:
 
 
 @pytest.mark.parametrize("size", ["s", "pyramid"])
-@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("how", ["known to do nothing", "whole", "in tiles"])
 def test_a_ramp_passes_a_network_that_does_nothing_bit_for_bit(
-    size: str, tiled: bool, monkeypatch: pytest.MonkeyPatch
+    size: Any, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TrainSettings(
         dataroot="-", netG="detail", size=size, recipe="fast", lambda_GAN=0, preprocess="none"
-    )  # type: ignore[arg-type]
-    if tiled:
+    )
+    if how == "in tiles":
         monkeypatch.setattr(prediction, "WHOLE", 10_000)
         monkeypatch.setattr(prediction, "TILE", 200_000)
-    levels = predict_picture(build_generator(settings), RAMP)
+    net = build_generator(settings)
+    if how != "known to do nothing":
+        monkeypatch.setattr(type(net), "does_nothing", lambda self: False)
+    levels = predict_picture(net, RAMP)
     assert np.array_equal(spaces.levels_to_file(levels, 16), RAMP)
 
 
