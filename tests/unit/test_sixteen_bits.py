@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -22,12 +23,12 @@ from starlette.requests import Request
 from unretouch.base.errors import DataError, UsageError
 from unretouch.cli import dispatch
 from unretouch.metrics import exact_pixels, level_error
-from unretouch.metrics.likeness import nearly_exact
+from unretouch.metrics.likeness import nearly_exact, ruler_of
 from unretouch.networks import build_generator, predict_picture, prediction
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.grade import Grade
+from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.pair_pictures import pair_pictures
-from unretouch.pixels.pairs import LazyPair, Pair, PictureCache, load_pairs
+from unretouch.pixels.pairs import LazyPair, Pair, PictureCache, Reading, load_pairs
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map, retouched_area
@@ -39,6 +40,7 @@ from unretouch.settings.commands import PairSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.pair import pair_folders, simulate_pairs
 from unretouch.training import cameras, crops, session
+from unretouch.training.estimates import memory_need
 from unretouch.training.large_pairs import survey
 from unretouch.training.training_pairs import padded_pairs, prepared_pairs
 
@@ -122,17 +124,20 @@ def test_resizing_keeps_what_lies_between_two_levels() -> None:
 
 
 @pytest.mark.parametrize("size", ["s", "pyramid"])
-@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("how", ["known to do nothing", "whole", "in tiles"])
 def test_a_ramp_passes_a_network_that_does_nothing_bit_for_bit(
-    size: str, tiled: bool, monkeypatch: pytest.MonkeyPatch
+    size: Any, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TrainSettings(
         dataroot="-", netG="detail", size=size, recipe="fast", lambda_GAN=0, preprocess="none"
-    )  # type: ignore[arg-type]
-    if tiled:
+    )
+    if how == "in tiles":
         monkeypatch.setattr(prediction, "WHOLE", 10_000)
         monkeypatch.setattr(prediction, "TILE", 200_000)
-    levels = predict_picture(build_generator(settings), RAMP)
+    net = build_generator(settings)
+    if how != "known to do nothing":
+        monkeypatch.setattr(type(net), "does_nothing", lambda self: False)
+    levels = predict_picture(net, RAMP)
     assert np.array_equal(spaces.levels_to_file(levels, 16), RAMP)
 
 
@@ -252,6 +257,21 @@ def test_lazy_pairs_know_their_depth_and_take_twice_the_room(tmp_path: Path) -> 
         assert np.array_equal(one.target, other.target)
 
 
+def test_the_memory_of_16_bits_is_reckoned_with(tmp_path: Path) -> None:
+    write_set(tmp_path, *alike(24, 32), count=2)
+    seen: list[Reading] = []
+    load_pairs(tmp_path, "train", before=seen.append)
+    [reading] = seen
+    assert (reading.bits, reading.largest) == (16, 24 * 32)
+    assert reading.decoded == 2 * 2 * 24 * 32 * 6
+    settings = TrainSettings(dataroot=str(tmp_path))
+    deep, flat = (
+        memory_need(settings, dataclasses.replace(reading, largest=10**9, bits=bits), on_gpu=True)
+        for bits in (16, 8)
+    )  # fmt: skip
+    assert deep.work == 2 * flat.work
+
+
 # --- what is retouch
 
 
@@ -330,6 +350,28 @@ def test_exact_values_are_told_at_8_bits_and_at_16() -> None:
     assert 0.25 <= exact_pixels(ours, target) < 0.6
     assert nearly_exact(ours, spaces.in_depth(spaces.eight(target), 16)) is None
     assert nearly_exact(ours, spaces.eight(target)) is None
+
+
+def test_a_graded_pair_of_16_bits_is_judged_as_one_of_8(portrait: NDArray[np.uint8]) -> None:
+    before = spaces.in_depth(portrait, 16)
+    levels = spaces.in_levels(retouch(before, 0, all_surfaces=True))
+    source = spaces.levels_to_file(255 * (levels / 255) ** 0.9, 16)
+    deep, flat = ruler_of(source, before), ruler_of(spaces.eight(source), spaces.eight(before))
+    assert deep.grade is not None
+    assert flat.grade is not None
+    assert deep.before.dtype == np.uint16
+    assert deep.grade.levels == pytest.approx(flat.grade.levels, rel=0.02)
+    found = colour_grade(source, before)
+    assert found is not None
+    # What it makes of a side has steps finer than those of 8 bits.
+    assert spaces.holds_sixteen(found.of_file(source))
+    shares = [
+        one.share(side, target, side)
+        for one, side, target in (
+            (deep, source, before), (flat, spaces.eight(source), spaces.eight(before)),
+        )
+    ]  # fmt: skip
+    assert shares == [pytest.approx(0, abs=0.01)] * 2
 
 
 def test_pages_show_8_bits_and_results_keep_16() -> None:

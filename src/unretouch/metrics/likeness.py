@@ -187,9 +187,8 @@ def _equal(one: Patch, other: Patch) -> Area:
     return np.asarray(red & green & blue)
 
 
-def _rounded(patch: Patch) -> npt.NDArray[np.uint8]:
-    rounded = np.clip(patch.levels[patch.tile.inner], 0, 255)
-    return np.rint(rounded, out=rounded).astype(np.uint8)
+def _rounded(patch: Patch) -> Rgb:
+    return levels_to_file(patch.levels[patch.tile.inner])
 
 
 EXACT_PIXELS = Metric(
@@ -294,8 +293,9 @@ def noise_and_area(
     known = areas.pair_map(before, true, file)
     area = areas.retouched_area(before, true, known)
     if file is not None:
+        white = np.iinfo(file.dtype).max
         for row, pixels in zip(area, file, strict=True):
-            row &= ~((pixels == 0) | (pixels == 255)).any(1)
+            row &= ~((pixels == 0) | (pixels == white)).any(1)
     return known.noise_level, area, 0.0 if known.moved is None else float(known.moved.mean())
 
 

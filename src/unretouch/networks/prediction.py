@@ -101,7 +101,7 @@ def predict_picture(
     others normalise over the picture, and take it whole.
     """
     if generator.does_nothing():
-        return rgb.astype(np.float32)
+        return spaces.in_levels(rgb).copy()
     if not generator.is_local:
         return _predicted(generator, rgb, mode)
     shape = height, width = rgb.shape[:2]

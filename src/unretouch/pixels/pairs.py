@@ -24,7 +24,7 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.base.names import unique_stems
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.pixels.spaces import Bits, Rgb, at_most, depth, in_depth
+from unretouch.pixels.spaces import Bits, Rgb, at_most, depth, eight, holds_sixteen, in_depth
 from unretouch.settings.train import Direction
 
 Sides = tuple[Rgb, Rgb]
@@ -547,7 +547,10 @@ def _record(name: str, path: Path, root: Path, picture: images.Picture) -> dict[
 
 
 def digest_of(rgb: Rgb) -> str:
-    """Return what tells the pixels of a picture from those of any other."""
+    """Return what tells the pixels of a picture from those of any other: one of 8 bits is the same
+    when it is held in 16."""
+    if not holds_sixteen(rgb):
+        rgb = eight(rgb)
     digest = hashlib.sha256(repr(rgb.shape).encode())
     digest.update(np.ascontiguousarray(rgb).data)
     return digest.hexdigest()

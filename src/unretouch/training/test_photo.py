@@ -14,7 +14,7 @@ from unretouch.networks.prediction import PartPredictor, Window, predict_picture
 from unretouch.pixels import images
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouch import skin_mask
-from unretouch.pixels.spaces import Rgb, levels_to_file
+from unretouch.pixels.spaces import Rgb, Rgb8, eight, levels_to_file
 from unretouch.settings.train import TrainSettings
 from unretouch.training.large_pairs import strongest
 from unretouch.training.training_pairs import at_scale
@@ -38,11 +38,11 @@ class WatchedPhoto:
             skin = images.reduced(skin_mask(self._rgb), CELL)
             self._part = strongest(skin, CELL, self._rgb.shape[:2], SIDE)
 
-    def seen(self, generator: Generator) -> Rgb:
+    def seen(self, generator: Generator) -> Rgb8:
         """Return what is shown of the photograph: the whole, or a part of one that a `generator`
         which looks at parts would take long for."""
         part = self._part_for(generator)
-        return self._rgb if part is None else np.ascontiguousarray(part.of(self._rgb))
+        return eight(self._rgb if part is None else np.ascontiguousarray(part.of(self._rgb)))
 
     def restored(self, generator: Generator) -> Rgb:
         """Return the prediction of what is shown, in file space."""
