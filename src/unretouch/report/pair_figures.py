@@ -14,6 +14,7 @@ from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
 from unretouch.metrics.likeness import (
     NOISY,
+    Ruler,
     error_sums,
     judged_by_area,
     judged_share,
@@ -25,6 +26,7 @@ from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coars
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
+from unretouch.metrics.texture_ceiling import STEPS, TextureCeiling, texture_ceiling
 from unretouch.pixels.grade import Grade, in_colours_of
 from unretouch.runs.status import PlainFigures, harm
 
@@ -159,6 +161,8 @@ class PairFigures:
     outside of it, are those of the retouch itself: all is compared in the target's colours"""
     moved: float = 0.0
     """part of the frame that was moved in places, 0 to 1, which no model can undo"""
+    ceiling: TextureCeiling | None = None
+    """how much of the removed texture the files can still hold; None where nothing was retouched"""
 
     @property
     def plain(self) -> PlainFigures:
@@ -231,13 +235,14 @@ def figures_of_pair(
     lambda_L1: float,
     skin: npt.NDArray[np.float32] | Area | None = None,
     extra: Iterable[Metric] = (),
+    steps: tuple[float, float] = (STEPS[8], STEPS[8]),
 ) -> PairFigures:
     """Measure a prediction, and the two baselines, against the target.
 
     Pictures are file space or levels, a prediction not rounded, all (H, W, 3) of one size; `skin`
     is 0 to 1, (H, W), and splits the error where it crosses 0.5; `extra` are metrics beyond
-    METRICS. Works in tiles: needs about 0.3 GB beyond the pictures. Raises ValueError when the
-    shapes differ.
+    METRICS; `steps` are the rounding steps of source and target, grey levels. Works in tiles: needs
+    about 0.3 GB beyond the pictures. Raises ValueError when the shapes differ.
     """
     check(source, prediction, target)
     give_back()
@@ -279,7 +284,17 @@ def figures_of_pair(
         coarse=coarse_bands(ours, target, before, area),
         grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
         moved=ruler.moved,
+        ceiling=ceiling_of(ruler, target, steps) if grain else None,
     )
+
+
+def ceiling_of(
+    ruler: Ruler, target: Picture, steps: tuple[float, float] = (STEPS[8], STEPS[8])
+) -> TextureCeiling:
+    """Return how much of the removed texture a pair's files can still hold, where it was retouched;
+    `steps` are the rounding steps of source and target, grey levels."""
+    compression = [part * ruler.noise**2 for part in NOISE_BANDS]
+    return texture_ceiling(ruler.before, target, ruler.area, steps, compression)
 
 
 def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeShare:

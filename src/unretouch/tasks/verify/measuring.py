@@ -17,6 +17,7 @@ import numpy as np
 from unretouch.base import durable, names
 from unretouch.metrics import Metric, Picture
 from unretouch.metrics.octave_bands import reduced
+from unretouch.metrics.texture_ceiling import rounding_step
 from unretouch.model.load import load_model, weights_file, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.networks.prediction import WHOLE
@@ -84,7 +85,8 @@ def judge(
     """
     source, target = pair.source, pair.target
     skin = retouch.skin_mask(source) > 0.5
-    figures = figures_of_pair(pair.name, source, prediction, target, lambda_L1, skin, extra)
+    steps = rounding_step(source), rounding_step(target)
+    figures = figures_of_pair(pair.name, source, prediction, target, lambda_L1, skin, extra, steps)
     label = f"{group}_{pair.name}"
     height, width = pair.shape
     if height * width <= WHOLE:
