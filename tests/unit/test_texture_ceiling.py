@@ -59,7 +59,9 @@ def test_known_noise_gives_the_closed_form() -> None:
     pair = made_pair(0, 0.3, (STEPS[16], STEPS[16]))
     noise = 1.2 * random.standard_normal((2, SIDE, SIDE, 1))
     source, target = (side + one.astype(np.float32) for side, one in zip(pair, noise, strict=True))
-    energy = [float(np.square(one).mean()) for one in band_layers(noise[0, :, :, 0])]
+    energy = [
+        float(np.square(one).mean()) for one in band_layers(noise[0, :, :, 0].astype(np.float32))
+    ]
     both = tuple(2 * one for one in energy)
     found = texture_ceiling(source, target, WHOLE, (STEPS[16], STEPS[16]), both)
     # Noise that is alike in all channels: as in one channel.

@@ -82,7 +82,9 @@ def texture_ceiling(
     def of(tile: Tile) -> list[_Cells]:
         return _moments(Patch(source, tile), Patch(target, tile), area[tile.own])
 
-    found = in_order(of, (t for t in tiles_of(*area.shape, HALO, SIDE) if area[t.own].any()))
+    height, width = area.shape
+    tiles = tiles_of(height, width, HALO, SIDE)
+    found = in_order(of, (tile for tile in tiles if area[tile.own].any()))
     by_band = [np.concatenate(cells) for cells in zip(*found, strict=True)]
     grey = all(_grey(picture) for picture in (source, target))
     wide, fine = [], []
