@@ -3,6 +3,8 @@ filter that many pairs can teach."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from unretouch.metrics.octave_bands import BANDS, DETAIL_COHERENCE, band_layers
 from unretouch.metrics.texture_ceiling import STEPS, rounding_step, texture_ceiling
 from unretouch.pixels.spaces import LUMA
+from unretouch.report.pair_figures import figures_of_pair
+from unretouch.report.verdicts import texture_verdict
 
 Levels = npt.NDArray[np.float32]
 
@@ -55,7 +59,9 @@ def test_known_noise_gives_the_closed_form() -> None:
     pair = made_pair(0, 0.3, (STEPS[16], STEPS[16]))
     noise = 1.2 * random.standard_normal((2, SIDE, SIDE, 1))
     source, target = (side + one.astype(np.float32) for side, one in zip(pair, noise, strict=True))
-    energy = [float(np.square(one).mean()) for one in band_layers(noise[0, :, :, 0])]
+    energy = [
+        float(np.square(one).mean()) for one in band_layers(noise[0, :, :, 0].astype(np.float32))
+    ]
     both = tuple(2 * one for one in energy)
     found = texture_ceiling(source, target, WHOLE, (STEPS[16], STEPS[16]), both)
     # Noise that is alike in all channels: as in one channel.
@@ -123,6 +129,26 @@ def test_nothing_removed_and_nowhere_retouched_have_no_ceiling() -> None:
     assert texture_ceiling(source, target, np.zeros_like(WHOLE)).bands == none
     with pytest.raises(ValueError, match="shapes differ"):
         texture_ceiling(source, target[1:], WHOLE)
+
+
+def test_the_verdict_says_how_far_it_could_come_and_what_would_raise_that() -> None:
+    source, target = (np.rint(side).astype(np.uint8) for side in made_pair(0))
+    blind = figures_of_pair("face", source, source + 0.3 * (target - source), target, 500.0)
+    by_heart = figures_of_pair("face", source, target, target, 500.0)
+    assert blind.ceiling is not None
+    most = blind.ceiling.bands[0]
+    near = replace(
+        blind,
+        prediction=replace(
+            blind.prediction, area=blind.prediction.area | {"detail_coherence_2_4": 0.5}
+        ),
+    )
+    sentence = texture_verdict([near]).sentence
+    assert f"Finest pores: coherence 0.50 of at most {most:.2f}." in sentence
+    assert "16-bit files would allow 0.99." in sentence
+    sentence = texture_verdict([by_heart]).sentence
+    assert f"coherence 1.00; on unseen skin these files allow {most:.2f}." in sentence
+    assert "would allow" not in sentence
 
 
 def test_a_step_is_read_off_the_picture() -> None:

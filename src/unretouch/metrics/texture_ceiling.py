@@ -32,10 +32,10 @@ import numpy.typing as npt
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, in_order
 from unretouch.metrics.octave_bands import BANDS, NOTHING, band_layers, bands_of
 from unretouch.metrics.pictures import Area, Figure, Picture, Tile, check, tiles_of
-from unretouch.pixels.spaces import LUMA
+from unretouch.pixels.spaces import LUMA, STEPS
 
-STEPS = {8: 1.0, 16: 1 / 257}
-"""Of a file, by its bits a channel: grey levels from one value to the next."""
+FINE_STEP = 1 / STEPS
+"""Grey levels from one value to the next of 16 bits."""
 WHITE = (0.76, 0.11, 0.027, 0.0065)
 """What of the energy of white noise is in each band; also the share of a cell's pixels that tell of
 the band independently of each other."""
@@ -65,12 +65,12 @@ def texture_ceiling(
     source: Picture,
     target: Picture,
     area: Area,
-    steps: tuple[float, float] = (STEPS[8], STEPS[8]),
+    steps: tuple[float, float] = (1.0, 1.0),
     compression: Sequence[float] = (0.0,) * len(BANDS),
 ) -> TextureCeiling:
     """Measure the ceiling over an area, bool (H, W), of a pair of file space or levels, (H, W, 3).
 
-    `steps` are the rounding steps of source and target in grey levels (see STEPS); `compression` is
+    `steps` are the rounding steps of source and target in grey levels; `compression` is
     the energy in luma, by band, that the compression of both files together puts between them, in
     grey levels squared. All None over an empty area. Raises ValueError when the shapes differ.
     """
@@ -83,24 +83,20 @@ def texture_ceiling(
         return _moments(Patch(source, tile), Patch(target, tile), area[tile.own])
 
     height, width = area.shape
-    found = in_order(of, (t for t in tiles_of(height, width, HALO, SIDE) if area[t.own].any()))
+    tiles = tiles_of(height, width, HALO, SIDE)
+    found = in_order(of, (tile for tile in tiles if area[tile.own].any()))
     by_band = [np.concatenate(cells) for cells in zip(*found, strict=True)]
     grey = all(_grey(picture) for picture in (source, target))
     wide, fine = [], []
     for index, cells in enumerate(by_band):
         own = [_noise(index, step, compression[index] / 2, grey) for step in steps]
         finer = [
-            _noise(index, min(step, STEPS[16]), compression[index] / 2, grey) for step in steps
+            _noise(index, min(step, FINE_STEP), compression[index] / 2, grey) for step in steps
         ]
         channel = _channel(index, cells, *own)
         wide.append(None if channel is None else channel.coherence(*own))
         fine.append(None if channel is None else channel.coherence(*finer))
     return TextureCeiling(tuple(wide), tuple(fine))
-
-
-def rounding_step(picture: npt.NDArray[np.integer]) -> float:
-    """Return the grey levels from one value to the next in a picture of file space."""
-    return STEPS[8 * picture.dtype.itemsize]
 
 
 def _grey(picture: Picture) -> bool:

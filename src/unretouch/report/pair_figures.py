@@ -14,6 +14,7 @@ from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
 from unretouch.metrics.likeness import (
     NOISY,
+    Ruler,
     error_sums,
     judged_by_area,
     judged_share,
@@ -26,8 +27,9 @@ from unretouch.metrics.octave_bands import PARTS, CoarseBand, band_values, coars
 from unretouch.metrics.pictures import Tile, check, tiles_of
 from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
+from unretouch.metrics.texture_ceiling import TextureCeiling, texture_ceiling
 from unretouch.pixels.grade import Grade, in_colours_of
-from unretouch.pixels.spaces import in_levels
+from unretouch.pixels.spaces import in_levels, steps_of
 from unretouch.runs.status import PlainFigures, harm
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
@@ -164,6 +166,8 @@ class PairFigures:
     nearly_exact: tuple[float, float] | None = None
     """shares of the pixels within one level of 8 bits and within one step of 16 of a 16-bit
     target's; None of others"""
+    ceiling: TextureCeiling | None = None
+    """how much of the removed texture the files can still hold; None where nothing was retouched"""
 
     @property
     def plain(self) -> PlainFigures:
@@ -286,7 +290,16 @@ def figures_of_pair(
         grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
         moved=ruler.moved,
         nearly_exact=nearly_exact(prediction, target),
+        ceiling=ceiling_of(ruler, source, target) if grain else None,
     )
+
+
+def ceiling_of(ruler: Ruler, source: Picture, target: Picture) -> TextureCeiling:
+    """Return how much of the removed texture a pair's files can still hold, where it was retouched.
+    Each is rounded as it is stored; levels as of 8 bits."""
+    steps = 1 / steps_of(source), 1 / steps_of(target)
+    compression = [part * ruler.noise**2 for part in NOISE_BANDS]
+    return texture_ceiling(ruler.before, target, ruler.area, steps, compression)
 
 
 def _grade_share(grade: Grade, frame: Part, alike: Part, noise: float) -> GradeShare:

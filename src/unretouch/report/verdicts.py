@@ -15,6 +15,7 @@ from unretouch.base.errors import UsageError, VerificationError
 from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric, weighted_l1
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
+from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.report.console import percent, percent_recovered
 from unretouch.report.pair_figures import (
     GRADE_MISFIT,
@@ -144,6 +145,11 @@ class Verdict:
 
 
 _LIMITS = Thresholds()
+
+NO_LIMIT = 0.95
+"""Coherence that the files allow from which on they are no limit worth a word."""
+CEILING_WITHIN = 0.05
+"""Coherence to which the ceiling can be trusted."""
 
 
 def _said(question: Question, word: str, **values: object) -> Message:
@@ -349,7 +355,36 @@ def texture_verdict(
             coherence=coherence,
         )
     held_back_by = None if word == "back" else last.name
-    return Verdict("texture", word, (_said("texture", word), strength, back), held_back_by, words)
+    said = (_said("texture", word), strength, back, *_ceiling_said(last))
+    return Verdict("texture", word, said, held_back_by, words)
+
+
+def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
+    """Return how far the finest texture could come back, and what would raise that, where the files
+    are a limit at all."""
+    reached = pair.prediction.area[f"detail_coherence_{PARTS[0]}"]
+    most = pair.ceiling.bands[0] if pair.ceiling else None
+    if reached is None or most is None or most > NO_LIMIT:
+        return ()
+    told = {"reached": f"{reached:.2f}", "most": f"{most:.2f}"}
+    if reached > most + CEILING_WITHIN:
+        return (
+            _(
+                "Finest pores: coherence {reached}; on unseen skin these files allow {most}.",
+                **told,
+            ),
+        )
+    limit = _("Finest pores: coherence {reached} of at most {most}.", **told)
+    return limit, *finer_files(pair.ceiling)
+
+
+def finer_files(ceiling: TextureCeiling | None) -> tuple[Message, ...]:
+    """Return what 16 bits would allow of the finest texture, where that is clearly more."""
+    now, then = (ceiling.bands[0], ceiling.with_16_bits[0]) if ceiling else (None, None)
+    if now is None or then is None or then - now < CEILING_WITHIN:
+        return ()
+    # Not 1.00: that would promise that all comes back.
+    return (_("16-bit files would allow {most}.", most=f"{min(then, 0.99):.2f}"),)
 
 
 def beaten(pair: PairFigures) -> dict[str, bool]:

@@ -16,6 +16,8 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
+from unretouch.metrics.likeness import ruler_of
+from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
 from unretouch.pixels.alignment import aligned
 from unretouch.pixels.file_kind import kind_of
@@ -26,6 +28,8 @@ from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.pixels.spaces import Bits, Rgb
 from unretouch.report.console import FittedTable, number, say, table
+from unretouch.report.pair_figures import ceiling_of
+from unretouch.report.verdicts import finer_files
 from unretouch.settings.commands import PairSettings
 
 PairFormat = Literal["png", "tiff"]
@@ -49,6 +53,8 @@ class PairRow:
     difference: float
     """mean absolute difference in grey levels"""
     warnings: tuple[str, ...]
+    ceiling: TextureCeiling | None = None
+    """how much of the removed texture the two sides can still hold; None where that is unknown"""
     compression: str = ""
     """what of the difference is no retouch, for people; empty of lossless pairs"""
 
@@ -92,6 +98,10 @@ def main(settings: PairSettings) -> int:
     for row in report.rows:
         if row.compression:
             say(console, f"{row.name}: {row.compression}")
+        if (most := row.ceiling) and (finer := finer_files(most)):
+            said = " ".join(str(message) for message in finer)
+            coherence = number(most.bands[0], 2)
+            say(console, f"{row.name}: finest pores: coherence of at most {coherence}. {said}")
     say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
     if report.problems:
         raise ManyDataErrors(report.problems)
@@ -264,10 +274,18 @@ def _write(
         detail_ratio=pair_check.detail_ratio(a, b, found.grade),
         difference=difference,
         warnings=(*notes, *pair_check.said_of(found, "AtoB")),
+        ceiling=_ceiling(a, b, found),
         compression=f"{coded}: {lost:.2f} of {difference:.2f} levels is compression"
         if lost >= LITTLE_LOST
         else "",
     )
+
+
+def _ceiling(a: Rgb, b: Rgb, found: pair_check.Doubts) -> TextureCeiling | None:
+    """Return how much of the removed texture a pair holds, where its sides lie upon each other."""
+    if found.same or found.misplaced:
+        return None
+    return ceiling_of(ruler_of(a, b), a, b)
 
 
 def _lost(a: Rgb, b: Rgb, found: pair_check.Doubts) -> float:
@@ -293,6 +311,7 @@ def _table(rows: Iterable[PairRow]) -> FittedTable:
         shift = row.shift and ", ".join(f"{round(axis, 1) + 0.0:+.1f}" for axis in row.shift)
         ratio, difference = number(row.detail_ratio, 2), number(row.difference, 2)
         size = f"{row.width} x {row.height}"
-        cells.append((row.name, size, shift or "unknown", ratio, difference))
-    headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)")
+        most = number(row.ceiling.bands[0] if row.ceiling else None, 2)
+        cells.append((row.name, size, shift or "unknown", ratio, difference, most))
+    headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores, at most")
     return table("", ("pair",), headings, cells)

@@ -298,13 +298,15 @@ def _told_apart(pair: PairFigures) -> str:
 
 
 def _texture_table(title: str, pairs: Sequence[PairFigures]) -> FittedTable:
-    """Return energy and coherence by octave band beside doing nothing and grain overlay."""
+    """Return energy and coherence by octave band beside doing nothing and grain overlay, and the
+    coherence that the files allow."""
     rows: list[tuple[str, ...]] = []
     for pair in pairs:
         rows += [
             (pair.name, "generated", *_texture(pair.prediction)),
             ("", "doing nothing", *_texture(pair.identity)),
             ("", "grain", *_texture(pair.grain)),
+            ("", "at most", *_ceiling(pair)),
         ]
     return table(
         title,
@@ -313,8 +315,14 @@ def _texture_table(title: str, pairs: Sequence[PairFigures]) -> FittedTable:
         rows,
         "By size of texture: strength (1 is right, less is smooth, more is noise) / coherence "
         "(1: every pore in its place, 0: grain). SSIM is that of the texture alone. Grain is a "
-        "grain overlay of the right strength.",
+        "grain overlay of the right strength. At most: the coherence that the files allow on "
+        "unseen skin.",
     )
+
+
+def _ceiling(pair: PairFigures) -> tuple[str, ...]:
+    bands = pair.ceiling.bands if pair.ceiling else (None,) * len(PARTS)
+    return (*(f"{'':4}/{number(band, 2)}" for band in bands), "")
 
 
 def _texture(candidate: Candidate) -> tuple[str, ...]:
