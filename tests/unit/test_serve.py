@@ -27,7 +27,7 @@ from unretouch.serve.pair_check import report
 from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
-from unretouch.serve.server import hosts
+from unretouch.serve.server import has_a_screen, hosts
 from unretouch.serve.uploads import Drafts, PairPlace, write_pairs, write_untouched
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
@@ -135,6 +135,15 @@ def test_who_asks_for_every_address_is_told_all_at_once() -> None:
         ServeSettings(host="0.0.0.0")
     ServeSettings(host="192.168.0.7", token="a" * 16)
     assert "no address of its own" in str(refused.value)
+
+
+def test_a_browser_opens_only_where_it_can_show_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert not has_a_screen()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert has_a_screen()
 
 
 def test_it_answers_to_its_own_names_only() -> None:

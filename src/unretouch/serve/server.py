@@ -117,7 +117,7 @@ def serve(settings: ServeSettings, limits: Limits | None = None) -> int:
         def told() -> None:
             print(f"open {address}", flush=True)
             print("Ctrl+C ends the app; a training goes on, and is found next time", flush=True)
-            if not settings.no_open and _has_a_screen():
+            if not settings.no_open and has_a_screen():
                 # Apart: some browsers hold on to whoever starts them.
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
@@ -191,8 +191,9 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _has_a_screen() -> bool:
-    # Without one, Linux would open a browser of text, which takes over the terminal.
+def has_a_screen() -> bool:
+    """Return whether a browser can show itself here."""
+    # Without a screen, Linux would open a browser of text, which takes over the terminal.
     if sys.platform in ("win32", "darwin"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
