@@ -309,6 +309,8 @@ class Restoring:
             known.finished = known.total = 0
         known.total += 1
         self._queue.append((run, card))
+        for measuring in self._measuring:  # the photograph tells as well, and somebody waits for it
+            measuring.cancel()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
@@ -362,6 +364,8 @@ class Restoring:
                 clock.ready()
             elif "share" in told:
                 self._shares[card.id] = told["share"]
+                if known.speed is None:
+                    known.speed = clock.speed(card.megapixels * told["share"])
             else:
                 card.take(chosen, told)
 
