@@ -390,7 +390,7 @@ def test_an_end_that_no_page_words_is_told_as_it_is(tmp_path: Path) -> None:
 
 
 def test_numbers_out_of_range_name_the_field_and_the_range(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="Minutes: a number from 0.01 to 1,440"):
+    with pytest.raises(Refused, match=r"Minutes: a number from 0\.01 to 1,440"):
         start_words("fast", 1e9, Path("/d"), "n", Path("/c"), "AtoB")
     with pytest.raises(Refused, match="Epochs: a number from 1 to 100,000"):
         continue_words(TrainSettings(dataroot="/d"), "n", tmp_path, 1e6)
