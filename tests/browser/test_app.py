@@ -145,6 +145,88 @@ def test_untouched_photos_go_into_a_run_for_other_photos(
     assert (settings.aim, Path(settings.also).resolve()) == ("restore", stored.resolve())
 
 
+def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
+    browser: Any, app: App, files: dict[str, Path]
+) -> None:
+    """From a tick on a pair to the verdicts on the page, through a reload; and what helps then."""
+    browser.driver.get(f"{app.address}new/")
+    browser.until("return document.getElementById('name')?.value")
+    browser.find("input[value=two]").click()
+    for side in ("a", "b"):
+        pictures = [files[f"{name} {side.upper()}"] for name in ("얼굴 1", "둘<b>")]
+        drop(browser, side, *pictures)
+    browser.until("return document.querySelectorAll('.entry[data-state=ready]').length === 2")
+    browser.find(".keep input").click()
+    assert browser.text("#tally") == "2 pairs are ready · 1 kept for checking, not trained on"
+    browser.find("#watched summary").click()
+    drop(browser, "watched", files["photo"])
+    browser.until("return document.querySelector('#gathered-watched [data-state=ready]')")
+    name = browser.find("#name")
+    name.clear()
+    name.send_keys("my run?")
+    assert browser.text("#name-told") == "cannot be used: ?"
+    name.send_keys("\ue003")
+    assert browser.text("#name-told") == "will be called my_run"
+    browser.run("document.getElementById('minutes').value = '0.05'")
+    browser.find("#start").click()
+    browser.until("return location.pathname.includes('/runs/')", seconds=180)
+    browser.until("return document.querySelector('#starting [aria-current]')")
+    browser.until(STATE, "finished", seconds=180)
+    assert {pair.name for pair in (app.place / "datasets" / "my_run").iterdir()} == {
+        "train", "heldout", "test_photo"
+    }  # fmt: skip
+    browser.until("return document.querySelectorAll('.pair').length === 2")  # one has no answer
+    assert "Test photo" in browser.text("#pairs")
+
+    browser.find(".tabs a:nth-child(3)").click()
+    browser.until("return document.querySelector('[data-task=verify]')?.textContent")
+    browser.find("[data-task=verify]").click()
+    browser.until("return !document.getElementById('verify-progress').hidden")
+    browser.driver.refresh()  # it goes on without the page
+    verdicts = "return document.querySelectorAll('#verdicts .verdict').length >= 4"
+    browser.until(verdicts, seconds=300)
+    assert "Does it hold on unseen portraits?" in browser.text("#verdicts")
+    assert "--" not in browser.text("#verdicts")
+
+    browser.find(".tabs a:nth-child(2)").click()
+    browser.until("return document.querySelector('#memorised [data-others]')?.textContent")
+    assert browser.find("input[value=skin]").is_selected()
+    browser.find("[data-others]").click()
+    browser.until("return location.pathname.includes('/runs/')", seconds=180)
+    other = app.place / "checkpoints" / "my_run_others" / "config.json"
+    until(other.is_file, seconds=180)
+    assert load_settings(other).aim == "restore"
+    run = browser.run("return App.run")
+    until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "running", seconds=180)
+    assert app.ask("POST", f"api/runs/{run}/stop", {}).status == 202
+    until(lambda: app.ask("GET", f"api/runs/{run}").json["state"] == "stopped", seconds=180)
+
+
+def test_an_address_of_before_and_a_run_that_is_gone_are_told_in_both_languages(
+    browser: Any, app: App
+) -> None:
+    for address, said in (
+        (app.address.replace(app.token, "x" * 24), "unretouch serve"),
+        (f"{app.address}runs/{'0' * 16}/", "not there any more"),
+    ):
+        browser.driver.get(address)
+        assert said in browser.text("p[lang=en]")
+        assert browser.text("p[lang=ko]") != browser.text("p[lang=en]")
+        assert "{" not in browser.text("body")
+    browser.errors()  # of the two refusals
+    # A page that was open meanwhile says so once, and no longer asks.
+    browser.driver.get(app.address)
+    browser.until("return App && !document.getElementById('welcome').hidden")
+    browser.run("""
+        const real = window.fetch;
+        window.fetch = () => real(location.href.replace(/[^/]+\\/$/, 'x/') + 'api/runs');
+    """)
+    browser.until("return !document.getElementById('unreachable').hidden")
+    assert "its address is another one" in browser.text("#unreachable")
+    assert browser.run("return document.getElementById('message').hidden")
+    browser.errors()
+
+
 SHOWN = "return document.querySelector(arguments[0]).checkVisibility()"
 STATE = "return document.getElementById('state').dataset.state === arguments[0]"
 

@@ -131,6 +131,19 @@ def test_T4_ctrl_c_in_a_preview(forker: Warm, place: Place, picture: int, step: 
     assert harness.outcome(place.root) == harness.outcome(whole.root)
 
 
+def test_T4_a_stop_shows_what_the_run_has_come_to(forker: Warm, place: Place) -> None:
+    """Not the pictures of step 0: one more preview is taken, of the step that was saved."""
+    shown = [flag for flag in place.flags if flag != "--no_html"]
+    place = dataclasses.replace(place, flags=(*shown, "--display_freq", "1000"))
+    run = forker.start(place.words())
+    records = place.root / "metrics.jsonl"
+    run.wait_until(lambda: records.exists() and len(records.read_bytes().splitlines()) > 2)
+    run.kill(signal.SIGINT)
+    assert run.wait().code == 130
+    taken = history.read_records(RunDir(place.checkpoints, "run").previews).records
+    assert [record["step"] for record in taken] == [0, harness.step(place.root)]
+
+
 @pytest.mark.parametrize(
     "where",
     [

@@ -250,6 +250,17 @@ def test_a_stop_is_heeded_within_a_preview_and_leaves_no_record_of_it(
     assert {path.name for path in taken._run.preview_images.iterdir()} == before
 
 
+def test_a_preview_that_takes_too_long_for_a_stop_is_given_up(
+    tmp_path: Path, small_scale: None
+) -> None:
+    taken = begun(tmp_path, [made_pair(403, 617)])
+    take(taken, 0, tiny(trained=False))
+    with pytest.raises(Abandoned):
+        take(taken, 5, tiny(), within_s=-1.0)
+    taken.abandon()
+    assert [preview.step for preview in taken.taken] == [0]
+
+
 @pytest.mark.parametrize("place", [(0, 0, 50, 70), (131, 77, 96, 60), (220, 301, 83, 99)])
 def test_a_window_is_predicted_as_in_the_whole(place: tuple[int, int, int, int]) -> None:
     pair, net, window = made_pair(303, 400), tiny(), Window(*place)

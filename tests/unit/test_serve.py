@@ -29,6 +29,7 @@ from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import has_a_screen, hosts
 from unretouch.serve.uploads import Drafts, PairPlace, write_pairs, write_untouched
+from unretouch.serve.verifying import verdicts_of
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked
@@ -532,3 +533,68 @@ def test_no_name_of_a_file_leads_out_of_the_folder_of_pairs(tmp_path: Path) -> N
     assert len(written) == len(places)
     assert {path.parent for path in written} == {tmp_path / "data" / "train"}
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_numbers_out_of_range_name_the_field_and_the_range(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"Minutes: a number from 0\.01 to 1,440"):
+        start_words("fast", 1e9, Path("/d"), "n", Path("/c"), "AtoB")
+    with pytest.raises(Refused, match="Epochs: a number from 1 to 100,000"):
+        continue_words(TrainSettings(dataroot="/d"), "n", tmp_path, 1e6)
+
+
+def test_a_test_photo_and_full_texture_are_flags_of_the_command(tmp_path: Path) -> None:
+    photo = tmp_path / "photo_01.png"
+    line = start_words("fast", 2, Path("/d"), "n", tmp_path, "AtoB", "texture", None, photo)
+    options = asked(line[1:])
+    assert (options.aim, options.test_photo) == ("texture", str(photo))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a?b", "it contains ?"), ("a\u200bb", "it contains zero width space"),
+     ("ㄱ" * 40, "a segment is longer than 100 bytes")],
+)  # fmt: skip
+def test_a_name_is_refused_in_words_of_the_page(name: str, said: str) -> None:
+    from unretouch.base.names import name_problem
+
+    assert str(name_problem(name)) == said
+
+
+def told_verdicts(run: RunDir, **words: str) -> list[str]:
+    """Write a report with these words and return the advice for each question."""
+    (run.root / "verify").mkdir(exist_ok=True)
+    tones = {"not yet": "middling", "memorised": "good", "harmful": "bad"}
+    verdicts = {
+        name: {"word": word, "tone": tones.get(word, "unknown"), "sentence": "So.", "said": []}
+        for name, word in words.items()
+    }
+    run.weights("latest").write_bytes(b"w")
+    (run.root / "verify" / "report.json").write_text(json.dumps({"verdicts": verdicts}))
+    found = verdicts_of(run, TrainSettings(dataroot="/d"))
+    assert found is not None
+    return [one["advice"] for one in found["verdicts"]]
+
+
+def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    assert verdicts_of(run, None) is None
+    assert told_verdicts(run, memorised="not yet", unseen="unknown") == ["longer", "turns"]
+    assert told_verdicts(run, memorised="memorised", unseen="harmful") == ["", "others"]
+
+
+def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:
+    import os
+
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    told(run, state="stopped")
+    os.utime(run.web / "status.js", (1.0, 1.0))
+    with run_lock(run):
+        found = Runs(tmp_path).condition(run)
+        assert (found.state, found.doing) == ("starting", "preparing")
+        history.write_event(run, "resume", step=5)
+        assert Runs(tmp_path).condition(run).doing == "pictures"
+        told(run)
+        os.utime(run.web / "status.js", (2e9, 2e9))
+        assert Runs(tmp_path).condition(run).state == "running"

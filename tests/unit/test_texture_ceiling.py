@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from unretouch.metrics.octave_bands import BANDS, DETAIL_COHERENCE, band_layers
-from unretouch.metrics.texture_ceiling import STEPS, rounding_step, texture_ceiling
+from unretouch.metrics.texture_ceiling import FINE_STEP, texture_ceiling
 from unretouch.pixels.spaces import LUMA
 from unretouch.report.pair_figures import figures_of_pair
 from unretouch.report.verdicts import texture_verdict
@@ -56,14 +56,14 @@ def test_rounding_alone_gives_the_closed_form(left: float) -> None:
 
 def test_known_noise_gives_the_closed_form() -> None:
     random = np.random.default_rng(5)
-    pair = made_pair(0, 0.3, (STEPS[16], STEPS[16]))
+    pair = made_pair(0, 0.3, (FINE_STEP, FINE_STEP))
     noise = 1.2 * random.standard_normal((2, SIDE, SIDE, 1))
     source, target = (side + one.astype(np.float32) for side, one in zip(pair, noise, strict=True))
     energy = [
         float(np.square(one).mean()) for one in band_layers(noise[0, :, :, 0].astype(np.float32))
     ]
     both = tuple(2 * one for one in energy)
-    found = texture_ceiling(source, target, WHOLE, (STEPS[16], STEPS[16]), both)
+    found = texture_ceiling(source, target, WHOLE, (FINE_STEP, FINE_STEP), both)
     # Noise that is alike in all channels: as in one channel.
     removed, trace = 0.7**2 * 16, 0.3 / 0.7
     shared = trace * removed - 1.44
@@ -93,7 +93,7 @@ def test_a_wiener_filter_fitted_on_many_pairs_reaches_it_and_no_more() -> None:
 
 def test_what_sixteen_bits_would_allow_is_what_a_sixteen_bit_pair_allows() -> None:
     told = texture_ceiling(*made_pair(0), WHOLE).with_16_bits[0]
-    fine = (STEPS[16], STEPS[16])
+    fine = (FINE_STEP, FINE_STEP)
     found = texture_ceiling(*made_pair(0, steps=fine), WHOLE, fine).bands[0]
     assert found is not None
     assert found > 0.99
@@ -149,8 +149,3 @@ def test_the_verdict_says_how_far_it_could_come_and_what_would_raise_that() -> N
     sentence = texture_verdict([by_heart]).sentence
     assert f"coherence 1.00; on unseen skin these files allow {most:.2f}." in sentence
     assert "would allow" not in sentence
-
-
-def test_a_step_is_read_off_the_picture() -> None:
-    assert rounding_step(np.zeros((2, 2, 3), np.uint8)) == 1
-    assert rounding_step(np.zeros((2, 2, 3), np.uint16)) == pytest.approx(1 / 257)

@@ -18,7 +18,10 @@ _STYLE = (
     "word-break:keep-all}p{margin:0 0 14px}.brand{opacity:.6;font-weight:600}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 ALL_RUNS = _("All runs")
 
 
