@@ -34,6 +34,12 @@ def huber(
     return F.huber_loss(prediction, target, delta=delta) / delta
 
 
+def beyond(prediction: torch.Tensor, target: torch.Tensor, zone: float) -> torch.Tensor:
+    """Return the mean of what |prediction - target| has beyond `zone`, network space: zero, and
+    without a slope, within it."""
+    return ((prediction - target).abs() - zone).clamp_min(0).mean()
+
+
 # --- grid: what repeats every few pixels is drawn by a network that works in cells, not by skin
 
 CELL = 8

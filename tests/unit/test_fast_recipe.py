@@ -65,6 +65,20 @@ def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None
     assert prediction.grad[..., 1:].abs().max() == 0
 
 
+def test_towards_the_end_the_force_goes_to_what_does_not_round_to_the_answer() -> None:
+    def pull(progress: float) -> list[float]:
+        errors = torch.tensor([0.3, 0.6]) / 127.5
+        errors.requires_grad_()
+        numbers = FastRecipe(exact_weight=0.8)
+        recipe.residual_loss(errors, torch.zeros(2), numbers, progress).backward()
+        assert errors.grad is not None
+        return (errors.grad / 127.5 * 2).tolist()
+
+    before, after = pull(0.6), pull(0.7)
+    assert before[0] > 0.6
+    assert after == pytest.approx([0.2 * 0.3 / 0.2**0.7, 1.0], abs=0.02)
+
+
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
 def test_orthogonal_equalises_the_singular_values(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
@@ -219,6 +233,7 @@ def test_the_sizes_build_from_settings() -> None:
 
 def test_a_sparse_retouch_gets_smaller_crops_and_smaller_steps() -> None:
     dense, sparse = (recipe.recipe_for("fit", share) for share in (0.7, 0.05))
+    assert dense.exact_weight > sparse.exact_weight == recipe.coarse_recipe(dense).exact_weight == 0
     assert dense is recipe.RECIPES["fit"]
     assert sparse.crop < dense.crop
     assert sparse.batch * sparse.crop**2 == pytest.approx(dense.batch * dense.crop**2, rel=0.02)

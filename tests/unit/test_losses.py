@@ -10,6 +10,7 @@ from torch import nn
 
 from unretouch.losses import (
     GAN_LOSSES,
+    beyond,
     grid,
     huber,
     l1,
@@ -55,6 +56,15 @@ def test_huber_is_quadratic_within_delta_and_like_l1_beyond(
 def test_huber_turns_at_one_grey_level() -> None:
     level = 1 / 127.5
     assert huber(torch.tensor([level]), torch.zeros(1)).item() == pytest.approx(level / 2)
+
+
+def test_what_is_beyond_a_zone_is_pulled_and_what_is_within_is_left_alone() -> None:
+    distances = torch.tensor([0.0, 0.3, -0.3, 0.5, -0.9], requires_grad=True)
+    found = beyond(distances, torch.zeros(5), 0.4)
+    found.backward()
+    assert found.item() == pytest.approx((0.1 + 0.5) / 5)
+    assert distances.grad is not None
+    assert distances.grad.tolist() == pytest.approx([0, 0, 0, 0.2, -0.2])
 
 
 LOGITS = torch.tensor([[-3.0, 0.0], [0.5, 40.0]], dtype=torch.float64)

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from unretouch.losses import GREY_LEVEL, huber, local_band_energy
+from unretouch.losses import GREY_LEVEL, beyond, huber, local_band_energy
 from unretouch.networks import Generator
 from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels.slow_change import OF_PREDICTIONS, SIGMA
@@ -43,6 +43,8 @@ class FastRecipe:
     """grey levels where the loss turns from quadratic to linear, at the start"""
     last_huber: float = 0.2
     """the same at the end: what is nearly right is then pulled to be quite right"""
+    exact_weight: float = 0.0
+    """share of the loss, towards the end, for errors that do not round to the answer alone"""
     texture: float = 0.0
     """weight of the local band energy beside the error in grey levels"""
     grid: float = 0.0
@@ -63,13 +65,14 @@ class FastRecipe:
 UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=8.0, left_out=0.08)
 """For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
-    "fit": FastRecipe(crop=256, batch=1),
+    "fit": FastRecipe(crop=256, batch=1, exact_weight=0.7),
     "restore": UNSEEN,
     "texture": dataclasses.replace(UNSEEN, texture=1.0, last_huber=1.0),
 }
 """What each aim changes. `fit` sees the pairs as they are and all of them, since it is measured on
-them, in large crops: few of their pixels lack their surroundings. The others are for portraits that
-were never seen, which needs many different crops rather than large ones."""
+them, in large crops: few of their pixels lack their surroundings; and towards the end it cares most
+for pixels that do not round to the answer. The others are for portraits that were never seen, which
+needs many different crops rather than large ones."""
 
 
 def slower_of(aim: AimName, net: Generator) -> float | None:
@@ -95,8 +98,9 @@ def recipe_for(aim: AimName, retouched: float) -> FastRecipe:
     if retouched >= SPARSE:
         return recipe
     return dataclasses.replace(
-        recipe, crop=96, batch=7, rate=0.01, adam_rate=8e-4, huber=max(2.0, recipe.huber)
-    )
+        recipe, crop=96, batch=7, rate=0.01, adam_rate=8e-4, huber=max(2.0, recipe.huber),
+        exact_weight=0.0,
+    )  # fmt: skip
 
 
 def coarse_recipe(recipe: FastRecipe) -> FastRecipe:
@@ -106,7 +110,7 @@ def coarse_recipe(recipe: FastRecipe) -> FastRecipe:
     """
     return dataclasses.replace(
         recipe, crop=96, batch=7, rate=0.03, adam_rate=6e-3, huber=4.0, last_huber=0.2, texture=0.0,
-        grid=0.0,
+        grid=0.0, exact_weight=0.0,
     )  # fmt: skip
 
 
@@ -126,6 +130,12 @@ def crops_a_step(side: int, recipe: FastRecipe) -> int:
 # --- loss ------------------------------------------------------------------------------------
 
 
+EXACT_FROM: Final = 2 / 3
+"""Progress from which on `exact_weight` counts."""
+ROUNDS: Final = 0.35
+"""Grey levels: an error that rounds to the answer, with room for what pulls at it."""
+
+
 def residual_loss(
     prediction: Tensor, target: Tensor, recipe: FastRecipe, progress: float
 ) -> Tensor:
@@ -133,11 +143,15 @@ def residual_loss(
 
     Most pixels need no change, so the median residual is zero and a plain absolute error keeps a
     network at the identity; the quadratic core pulls it away. As `progress` goes from 0 to 1 the
-    core shrinks, since what is measured in the end is the absolute error.
+    core shrinks, since what is measured in the end is the absolute error. In the last third most
+    of the force may go to pixels that do not round to the answer yet.
     """
     prediction = prediction.float()
     core = recipe.huber * (recipe.last_huber / recipe.huber) ** min(max(progress, 0.0), 1.0)
     loss = huber(prediction, target, core * GREY_LEVEL) / GREY_LEVEL
+    if recipe.exact_weight and progress >= EXACT_FROM:
+        wrong = beyond(prediction, target, ROUNDS * GREY_LEVEL) / GREY_LEVEL
+        loss = torch.lerp(loss, wrong, recipe.exact_weight)
     if recipe.texture:
         loss = loss + recipe.texture * local_band_energy(prediction, target)
     return loss
