@@ -390,6 +390,29 @@ def test_ctrl_c_says_what_is_done_and_how_to_go_on(
     assert len(made_in(out)) == 3
 
 
+def test_ctrl_c_in_one_photograph_keeps_the_one_before(
+    checkpoints: Path,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("first", str(photos), "-o", str(photos.with_name("out")))
+    right, calls = command.Restorer.restore, []
+
+    def stopped(*given: object, **named: object) -> object:
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return right(*given, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command.Restorer, "restore", stopped)
+        assert apply(checkpoints, *words) == 130
+    assert "1 restored; the same command goes on from here" in capsys.readouterr().out
+    assert apply(checkpoints, *words) == 0
+    assert "2 restored, 1 were there from before" in capsys.readouterr().out
+
+
 # --- the page
 
 

@@ -365,8 +365,16 @@ def _sound(entries: dict[int, Any], directory: int | None = None) -> dict[int, A
     return kept
 
 
-def is_sound(found: Image.Exif) -> bool:
+def is_sound(given: Image.Exif | bytes) -> bool:
     """Return whether all that is said can be written into a TIFF."""
+    if isinstance(given, bytes):
+        found = Image.Exif()
+        try:
+            found.load(given)
+        except Exception:  # parsers raise nearly everything on hostile bytes
+            return False
+    else:
+        found = given
     outer = sum(tag in found for tag in CAMERA_TAGS) - len(_outer(found))
     return not outer and all(
         len(_inner(found, part)) == len(_entries(found, part)) for part in (EXIF, GPS)

@@ -346,10 +346,8 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
         if changed.profile is None:
             notes.append("its colour profile is for grey and damaged, so it is not carried over")
     if name == "tiff" and photo.exif:
-        found = Image.Exif()
-        found.load(photo.exif)
         notes += [MAKERS_NOTES] * has_makers_notes(photo.exif)
-        notes += [PARTLY_DAMAGED] * (not is_sound(found))
+        notes += [PARTLY_DAMAGED] * (not is_sound(photo.exif))
     if photo.texts:
         notes.append("the words in its chunks, or its comment, are not carried into another format")
         changed = replace(changed, texts=())

@@ -399,11 +399,16 @@ class Worker:
                 ahead = None
                 if following and not _is_large(photo):
                     ahead = reading.submit(self._read, following)
-                made = (
-                    self._compute(job, photo, partial(tell, job))
-                    if isinstance(photo, Photo)
-                    else photo
-                )
+                try:
+                    made = (
+                        self._compute(job, photo, partial(tell, job))
+                        if isinstance(photo, Photo)
+                        else photo
+                    )
+                except KeyboardInterrupt:
+                    if written is not None:  # it is done, and shall not be done again
+                        yield written[0], written[1].result()
+                    raise
                 del photo
                 if written is not None:
                     yield written[0], written[1].result()
