@@ -264,7 +264,7 @@ MOVE = """const input = document.getElementById(arguments[0]);
 NOTED = "return document.querySelector('.photo-settings').textContent === arguments[0]"
 
 
-def restored_by(checkpoints: Path, change: float = 4.0) -> str:
+def restored_by(checkpoints: Path, change: float = 0.2) -> str:
     """Write a run whose model adds so many grey levels of fine texture; return its id."""
     import torch
     from serving import tiny_run
@@ -434,7 +434,7 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     run = restored_by(app.place / "checkpoints")
     weights = app.place / "checkpoints/adds"
     shutil.copy(weights / "latest_net_G.pth", weights / "20_net_G.pth")
-    restored_by(app.place / "checkpoints", change=8)
+    restored_by(app.place / "checkpoints", change=0.4)
     open_restore(browser, app, run, "?epoch=20")
     browser.until("return document.getElementById('epoch-text').textContent.includes('epoch 20')")
     drop(browser, "trial", photo)
