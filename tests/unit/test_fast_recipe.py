@@ -66,17 +66,21 @@ def test_loss_pulls_away_from_identity_where_most_pixels_are_unchanged() -> None
 
 
 def test_towards_the_end_the_force_goes_to_what_does_not_round_to_the_answer() -> None:
-    def pull(progress: float) -> list[float]:
-        errors = torch.tensor([0.3, 0.6]) / 127.5
+    def pull(progress: float, near: int) -> list[float]:
+        """Of an error of 0.3 levels, one of `near` such, and of one of 0.6 beside nine others."""
+        errors = torch.tensor([0.3] * near + [0.6] * (10 - near)) / 127.5
         errors.requires_grad_()
         numbers = FastRecipe(exact_weight=0.8)
-        recipe.residual_loss(errors, torch.zeros(2), numbers, progress).backward()
+        recipe.residual_loss(errors, torch.zeros(10), numbers, progress).backward()
         assert errors.grad is not None
-        return (errors.grad / 127.5 * 2).tolist()
+        return (errors.grad[[0, 9]] / 127.5 * 10).tolist()
 
-    before, after = pull(0.6), pull(0.7)
-    assert before[0] > 0.6
-    assert after == pytest.approx([0.2 * 0.3 / 0.2**0.7, 1.0], abs=0.02)
+    before = pull(0.6, 9)
+    assert before == pytest.approx([0.3 / 0.2**0.6, 1], abs=0.01)
+    many, few = pull(0.7, 9), pull(0.7, 5)
+    inside = 0.3 / 0.2**0.7
+    assert many == pytest.approx([(1 - 0.8 * 0.9**2) * inside, 1], abs=0.01)
+    assert few == pytest.approx([(1 - 0.8 * 0.5**2) * inside, 1], abs=0.01)
 
 
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])

@@ -44,7 +44,8 @@ class FastRecipe:
     last_huber: float = 0.2
     """the same at the end: what is nearly right is then pulled to be quite right"""
     exact_weight: float = 0.0
-    """share of the loss, towards the end, for errors that do not round to the answer alone"""
+    """share of the loss, towards the end, for errors that do not round to the answer alone; where
+    few values round to it, less, by the square of their share"""
     texture: float = 0.0
     """weight of the local band energy beside the error in grey levels"""
     grid: float = 0.0
@@ -65,7 +66,7 @@ class FastRecipe:
 UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=8.0, left_out=0.08)
 """For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
-    "fit": FastRecipe(crop=256, batch=1, exact_weight=0.7),
+    "fit": FastRecipe(crop=256, batch=1, exact_weight=0.85),
     "restore": UNSEEN,
     "texture": dataclasses.replace(UNSEEN, texture=1.0, last_huber=1.0),
 }
@@ -143,15 +144,17 @@ def residual_loss(
 
     Most pixels need no change, so the median residual is zero and a plain absolute error keeps a
     network at the identity; the quadratic core pulls it away. As `progress` goes from 0 to 1 the
-    core shrinks, since what is measured in the end is the absolute error. In the last third most
-    of the force may go to pixels that do not round to the answer yet.
+    core shrinks, since what is measured in the end is the absolute error. In the last third the
+    force may go to pixels that do not round to the answer yet: the more, the fewer they are.
     """
     prediction = prediction.float()
     core = recipe.huber * (recipe.last_huber / recipe.huber) ** min(max(progress, 0.0), 1.0)
     loss = huber(prediction, target, core * GREY_LEVEL) / GREY_LEVEL
     if recipe.exact_weight and progress >= EXACT_FROM:
-        wrong = beyond(prediction, target, ROUNDS * GREY_LEVEL) / GREY_LEVEL
-        loss = torch.lerp(loss, wrong, recipe.exact_weight)
+        zone = ROUNDS * GREY_LEVEL
+        rounded = ((prediction - target).abs() <= zone).float().mean()
+        wrong = beyond(prediction, target, zone) / GREY_LEVEL
+        loss = torch.lerp(loss, wrong, recipe.exact_weight * rounded.square())
     if recipe.texture:
         loss = loss + recipe.texture * local_band_energy(prediction, target)
     return loss
