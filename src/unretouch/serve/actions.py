@@ -40,8 +40,8 @@ from unretouch.serve.uploads import (
     check_headers,
     name_sent,
     receive_picture,
-    write_pairs,
     untouched_files,
+    write_pairs,
     write_untouched,
 )
 from unretouch.serve.verifying import HELDOUT, VERIFY, heldout_of, verdicts_of, verify_words
