@@ -164,7 +164,7 @@ def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
     name = browser.find("#name")
     name.clear()
     name.send_keys("my run?")
-    assert browser.text("#name-told") == "cannot be used: ?"
+    assert browser.text("#name-told") == "cannot be used: “?”"
     name.send_keys("\ue003")
     assert browser.text("#name-told") == "will be called my_run"
     browser.run("document.getElementById('minutes').value = '0.05'")

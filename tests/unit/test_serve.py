@@ -28,7 +28,7 @@ from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import Limits, Refused
 from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
 from unretouch.serve.server import has_a_screen, hosts
-from unretouch.serve.uploads import Drafts, PairPlace, write_pairs, write_untouched
+from unretouch.serve.uploads import Drafts, PairPlace, untouched_files, write_pairs, write_untouched
 from unretouch.serve.verifying import verdicts_of
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
@@ -318,6 +318,8 @@ def test_untouched_photos_have_a_limit_of_their_own_and_are_no_pairs(tmp_path: P
         (place.folder / "plain.png").write_bytes(bytes([at]))
         (place.folder / "thumbnail_b.png").write_bytes(b"small")
     write_untouched(draft.usable(untouched=True), tmp_path / "there")
+    told = untouched_files(draft.usable(untouched=True), tmp_path / "there")
+    assert all(file.is_file() for file in told)
     kept = {file.name: file.read_bytes() for file in (tmp_path / "there").iterdir()}
     assert kept == {"photo_01.png": bytes([0]), "photo_02.png": bytes([1])}
 

@@ -77,7 +77,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("holds"): ("good", N_("It holds on unseen portraits.")),
     },
     "probe": {
-        N_("memory"): ("middling", N_("It knows these pixels by heart.")),
+        N_("memory"): ("middling", N_("Small changes throw it off.")),
         N_("in between"): ("middling", N_("It is partly skill, partly memory.")),
         N_("skill"): ("good", N_("Small changes do not throw it off.")),
     },

@@ -40,6 +40,7 @@ from unretouch.serve.uploads import (
     check_headers,
     name_sent,
     receive_picture,
+    untouched_files,
     write_pairs,
     write_untouched,
 )
@@ -133,6 +134,7 @@ def begin(request: Request, asked: Json) -> Response:
     dataroot = names.inside(state.datasets, run.name)
     also = dataroot / "untouched" if untouched else None
     photo = dataroot / "test_photo" if photos else None
+    photo_file = untouched_files(photos[:1], photo)[0] if photo else None
     words = start_words(
         preset,
         minutes,
@@ -142,7 +144,7 @@ def begin(request: Request, asked: Json) -> Response:
         "AtoB",
         aim,
         also,
-        photo / "photo_01.png" if photo else None,
+        photo_file,
     )
     with state.runs.starting():
         if run.root.exists() or dataroot.exists():
@@ -158,7 +160,7 @@ def begin(request: Request, asked: Json) -> Response:
         if checking:
             write_pairs(checking, dataroot / HELDOUT)
         if photo is not None:
-            write_untouched(photos, photo)
+            write_untouched(photos[:1], photo)
         if also is not None:
             write_untouched(untouched, also)
         state.runs.start(run, words)

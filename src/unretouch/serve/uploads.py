@@ -245,12 +245,17 @@ def write_pairs(pairs: Sequence[PairPlace], train: Path) -> None:
         durable.write_bytes(train / f"{name}.png", (place.folder / "pair.png").read_bytes())
 
 
+def untouched_files(photos: Sequence[PairPlace], folder: Path) -> list[Path]:
+    """Return where `write_untouched` writes each of the photos."""
+    return [folder / f"{name}.png" for name in _stems(photos, "photo")]
+
+
 def write_untouched(photos: Sequence[PairPlace], folder: Path) -> None:
     """Write untouched photos as PNG under the names they came with, where they stay: as pairs are,
     without what a file tells of its camera and its place. Raises DiskError."""
     durable.make_folder(folder)
-    for name, place in zip(_stems(photos, "photo"), photos, strict=True):
-        durable.write_bytes(folder / f"{name}.png", (place.folder / "plain.png").read_bytes())
+    for path, place in zip(untouched_files(photos, folder), photos, strict=True):
+        durable.write_bytes(path, (place.folder / "plain.png").read_bytes())
 
 
 class Drafts:

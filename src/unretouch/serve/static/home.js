@@ -58,7 +58,7 @@
         : _("next in line"));
     }
     if (!active && run.elapsed_s) facts.push(_("took {time}", { time: Page.duration(run.elapsed_s) }));
-    if (sizeOf(run.id)) facts.push(sizeOf(run.id));
+    if (sizes?.runs[run.id] >= 1e5) facts.push(sizeOf(run.id)); // a run that waits has nothing yet
     setText(item.querySelector(".run-facts"), facts.join(" · ") || _("no figures yet"));
     const note = item.querySelector(".run-note");
     note.hidden = !run.note;

@@ -456,7 +456,7 @@
     const bytes = new TextEncoder().encode(name).length;
     const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
     const told = [];
-    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.join(" ") }));
+    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.map((one) => `“${one}”`).join(" ") }));
     else if (name && name !== input.value) told.push(_("will be called {name}", { name }));
     if (bytes > most) told.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
     else if (bytes > 0.6 * most) told.push(_("{bytes} of {most} bytes", { bytes, most }));

@@ -370,14 +370,16 @@
     const strength = strengthOf(photoOf(current), chosen);
     for (const name of ["strength", ...SIZES]) {
       const input = document.getElementById(name);
-      input.value = Math.round(100 * (name === "strength" ? strength : chosen[name]));
-      showAmount(input);
+      const share = name === "strength" ? strength : chosen[name];
+      input.value = Math.round(100 * share);
+      showAmount(input, share);
     }
     for (const radio of form.querySelectorAll("[name=mask]")) radio.checked = radio.value === chosen.mask;
   }
 
-  function showAmount(input) {
-    const text = Page.percent(Number(input.value) / 100, 0);
+  // The program may have chosen a strength between two steps of the slider.
+  function showAmount(input, share = Number(input.value) / 100) {
+    const text = Page.percent(share, 0);
     Page.setText(`${input.id}-value`, text);
     input.setAttribute("aria-valuetext", text);
   }

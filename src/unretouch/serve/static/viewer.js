@@ -307,14 +307,15 @@ const Viewer = (() => {
   // In pixels of the look.
   const radius = () => Math.max(look.width, look.height) * (0.004 + 0.12 * (brushSize.value / 100) ** 2);
 
-  // The first stroke goes onto the mask that is shown, and becomes one of its own.
+  // The first stroke goes onto the mask that is shown, and becomes one of its own. Where that is
+  // everywhere, the brush begins with nothing: it would change nothing otherwise.
   function beginStroke() {
     const { width, height } = look;
     const old = masks[maskName];
     if (maskName !== "painted") {
       const made = Blend.canvasOf(width, height);
       if (old) Blend.context(made).drawImage(old, 0, 0);
-      else fill(made, "#fff");
+      else fill(made, tool === "paint" ? "#000" : "#fff");
       strokes.push({ name: maskName, mask: masks.painted });
       masks.painted = made;
       maskName = "painted";

@@ -49,7 +49,7 @@ Object.assign(Reasons, {
   // Until the first figures: what is being done.
   function showStarting() {
     const starting = run.state === "starting";
-    document.getElementById("app").toggleAttribute("data-starting", starting);
+    document.getElementById("app").toggleAttribute("data-empty", starting || run.step === null);
     document.getElementById("starting").hidden = !starting;
     const lines = [...document.querySelectorAll("#starting [data-doing]")];
     const at = lines.findIndex((line) => line.dataset.doing === run.doing);
