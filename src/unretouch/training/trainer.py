@@ -261,8 +261,7 @@ class Trainer:
             with self._progress.aside(), self._stop.abandonable():
                 self._previews.take(self._progress, self._fit, last)
         except Abandoned:  # `self._stop` knows
-            self._previews.abandon()
-            self._given_up = True
+            self._give_up_preview()
         self._leave_room()
 
     def _take_preview_at_stop(self) -> None:
