@@ -286,7 +286,7 @@ class PartPredictor:
             side = tile_side(self._generator) // cell_of(sigma) * cell_of(sigma)
             for part in windows((around.height, around.width), side):
                 here = replace(part, top=around.top + part.top, left=around.left + part.left)
-                change = self.unsteadied_at(here) - here.of(self._rgb)
+                change = self.unsteadied_at(here) - spaces.in_levels(here.of(self._rgb))
                 slow.add(change, part.top, part.left)
         else:
             slow.add(around.in_cells(self._cell).of(large), 0, size=self._cell)
