@@ -73,8 +73,10 @@ def _scroll_to(element: str) -> str:
 _WELCOMED = "return !document.getElementById('welcome').hidden"
 _GATHERED = "return document.querySelectorAll('.entry[data-state=ready]').length === 3"
 _GATHER = {"drop": ("whole", "pairs/train/*.png"), "until": _GATHERED}
-_RESTORE = {"drop": ("trial", "photo.png"), "until": PICTURES}
-_ALWAYS = "return true"
+_RESTORED = """return !document.getElementById('editor').hidden &&
+    document.getElementById('loading').hidden"""
+_RESTORE = {"drop": ("trial", "photo.png"), "until": _RESTORED}
+_JUDGED = "return document.querySelector('.verdict')"
 
 SHOTS = (
     Shot("live-page", "web", height=1000),
@@ -106,15 +108,15 @@ SHOTS = (
     Shot("app-new", "app:new/", height=1400, **_GATHER),
     Shot("app-new-phone", "app:new/", "ko-KR", width=390, height=1700, **_GATHER),
     Shot("app-training-dark-korean", f"app:runs/{run_id(LIVE)}/", "ko-KR", dark=True, height=1000),
-    Shot("app-restore", f"app:try/{run_id(NAME)}/", height=1150, **_RESTORE),
+    Shot("app-restore", f"app:try/{run_id(NAME)}/", height=1440, **_RESTORE),
     Shot(
         "app-restore-phone", f"app:try/{run_id(NAME)}/", "ko-KR", width=390, height=1400,
         dark=True, **_RESTORE,
     ),
-    Shot("app-results", f"app:outcome/{run_id(NAME)}/", height=900, until=_ALWAYS),
+    Shot("app-results", f"app:outcome/{run_id(NAME)}/", height=1160, until=_JUDGED),
     Shot(
         "app-results-phone", f"app:outcome/{run_id(NAME)}/", "ko-KR", width=390, height=1100,
-        until=_ALWAYS,
+        until=_JUDGED,
     ),
 )  # fmt: skip
 
@@ -212,6 +214,8 @@ def photograph(driver: Any, shot: Shot, address: str, folder: Path, out: Path) -
     driver.execute_cdp_cmd(
         "Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": shot.language}
     )
+    driver.get(address)
+    driver.execute_script("localStorage.clear()")  # pairs and settings of the shot before
     driver.get(address)
     if shot.drop is not None:
         zone, pattern = shot.drop

@@ -448,7 +448,7 @@ def test_a_painted_mask_is_kept_and_what_is_outside_of_it_stays(
     drop(browser, "trial", photo)
     browser.until(CARD, 1, seconds=180)
     browser.until(OPENED, seconds=180)
-    browser.find("#settings [value=painted]").click()
+    browser.find("#settings [value=everywhere]").click()  # there the brush begins with nothing
     browser.find("[data-tool=paint]").click()
     canvas = browser.find("#canvas")
     ActionChains(browser.driver).move_to_element(canvas).click().perform()
