@@ -223,7 +223,7 @@ def test_failing_comes_after_the_report(run: RunDir) -> None:
         (["a", "--cross", "--heldout", "x"], "Give one of them"),
         (["a", "--cross_minutes", "0"], "--cross_minutes"),
         (["a", "--unseen_gap", "nan"], "--unseen_gap"),
-        (["a", "--fail_below", "perfect"], "is no verdict"),
+        (["a", "--fail_below", "splendid"], "is no verdict"),
         (["a", "--fail_below", "harmful"], "is no verdict"),
         (["a", "--fail_below", "nearly", "memorised"], "contradict"),
     ],
