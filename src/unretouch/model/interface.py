@@ -44,6 +44,8 @@ class ModelInfo:
     """of what kind the pictures were that it was trained on; empty where that is not known"""
     slower: float | None = None
     """see Generator"""
+    only_skin: bool = False
+    """see Generator"""
     aim: AimName = "fit"
     """what it was trained for; an older exported file does not tell"""
     bits: Bits | None = None
@@ -101,6 +103,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         margin=None if record["margin"] is None else int(record["margin"]),
         kinds=kinds_of(record.get("kinds", ())),
         slower=None if record.get("slower") is None else float(record["slower"]),
+        only_skin=bool(record.get("only_skin", False)),
         aim=cast(AimName, str(record.get("aim", "fit"))),
         bits=cast(Bits | None, record.get("bits")),
     )

@@ -23,8 +23,8 @@ from unretouch.settings.train import (
     Direction,
     PrecisionName,
     TrainSettings,
+    load_bounds,
     load_settings,
-    load_slower,
     settings_from,
 )
 
@@ -150,14 +150,16 @@ def load_network(
     beside, aspect = path.parent / "config.json", None
     kinds: tuple[PhotoKind, ...] = ()
     slower: float | None = None
+    only_skin = False
     bits: Bits | None = None
     if record is not None:
         settings = settings_from(record["settings"], path)
         known = info_of_record(record["model"], str(path))
         aspect, kinds = known.trained_aspect, known.kinds
-        slower, bits = known.slower, known.bits
+        slower, only_skin, bits = known.slower, known.only_skin, known.bits
     elif beside.exists():
-        settings, slower = load_settings(beside), load_slower(beside)
+        settings = load_settings(beside)
+        slower, only_skin = load_bounds(beside)
         aspect = trained_aspect(path.parent / "data.json")
         bits = trained_bits(path.parent / "data.json", settings.direction)
         kinds = trained_kinds(path.parent / "photo_kinds.json")
@@ -166,7 +168,7 @@ def load_network(
     settings = dataclasses.replace(settings, **_given(flags or {}))
     net = networks.build_generator(settings)
     networks.load_weights(net, weights, path)
-    net.slower = slower
+    net.slower, net.only_skin = slower, only_skin
     info = ModelInfo(
         generator=str(networks.describe_weights(weights) or settings.netG),
         origin=str(path),
@@ -177,6 +179,7 @@ def load_network(
         margin=net.margin,
         kinds=kinds,
         slower=slower,
+        only_skin=only_skin,
         aim=settings.aim,
         bits=bits,
     )

@@ -32,6 +32,8 @@ class Generator(nn.Module):
     slower: float | None = None
     """Sigma in pixels of the slow change that is taken out of its predictions: see slow_change.
     None: it was asked for all of the change."""
+    only_skin: bool = False
+    """Whether its predictions leave all but skin as it is: see on_skin."""
     looks_first = False
     """Whether it looks at the whole of a picture before it predicts a part."""
     open_cells: NDArray[np.bool_] | None = None

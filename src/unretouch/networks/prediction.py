@@ -17,6 +17,7 @@ from unretouch.base.memory import give_back
 from unretouch.networks.generator import Generator
 from unretouch.pixels import spaces
 from unretouch.pixels.images import row_strips
+from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.slow_change import SlowChange, cell_of, reach_of
 
 PredictMode = Literal["evaluate", "running", "train"]
@@ -115,7 +116,19 @@ def predict_picture(
             prediction[window.slices] = parts.unsteadied_at(window)
         give_back()
     _steady(generator, rgb, prediction)
+    if generator.only_skin:
+        skin = skin_mask(rgb)
+        for rows in row_strips(height):
+            _leave_all_but(skin[rows], rgb[rows], prediction[rows])
     return prediction
+
+
+def _leave_all_but(
+    skin: NDArray[np.float32], source: spaces.Rgb, prediction: NDArray[np.float32]
+) -> None:
+    """Overwrite a prediction by one that is the source where there is no `skin`, (h, w)."""
+    levels = spaces.in_levels(source)
+    prediction[:] = levels + skin[..., None] * (prediction - levels)
 
 
 def _steady(generator: Generator, rgb: spaces.Rgb, prediction: NDArray[np.float32]) -> None:
@@ -235,6 +248,7 @@ class PartPredictor:
     def __init__(self, generator: Generator, rgb: spaces.Rgb) -> None:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
         self._rgb, self._slower = rgb, generator.slower
+        self._skin = skin_mask(rgb) if generator.only_skin else None
         self.seen = 0
         """pixels that the network was given so far"""
         self._generator = generator.look(
@@ -257,6 +271,8 @@ class PartPredictor:
             around, slow = self._slow_change(window, self._slower)
             inner = window.within(around)
             _take_out(slow, window.of(self._rgb), prediction, inner.top, inner.left)
+        if self._skin is not None:
+            _leave_all_but(window.of(self._skin), window.of(self._rgb), prediction)
         return prediction
 
     def unsteadied_at(self, window: Window) -> NDArray[np.float32]:

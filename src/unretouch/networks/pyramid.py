@@ -72,7 +72,7 @@ class Pyramid(Generator):
 
     def made_of(self, networks: Sequence[Generator]) -> Pyramid:
         made = Pyramid(*networks)  # type: ignore[arg-type]
-        made.slower = self.slower
+        made.slower, made.only_skin = self.slower, self.only_skin
         return made
 
     def does_nothing(self) -> bool:

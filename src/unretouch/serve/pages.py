@@ -25,7 +25,7 @@ from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.verifying import heldout_of, verify_words
-from unretouch.settings.train import GUIDE, preset
+from unretouch.settings.train import GUIDE, load_bounds, preset
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -85,7 +85,8 @@ def trial(request: Request) -> Response:
     run = run_of(request)
     settings = settings_of(run)
     memorises = settings is not None and settings.aim == "fit"
-    mask = "skin" if memorises else "everywhere"
+    only_skin = settings is not None and load_bounds(run.config)[1]
+    mask = "skin" if memorises or only_skin else "everywhere"
     limits = state_of(request).limits
     return _run_page(run, "trial", limits=limits, mask=mask, memorises=memorises)
 

@@ -69,7 +69,7 @@ class Chosen:
 
     def words(self, folder: Path) -> Json:
         """Return them as settings of `unretouch apply`, for the photograph in that folder."""
-        mask = None if self.mask == "everywhere" else self.mask
+        mask = self.mask
         if mask == "painted":
             mask = str(painted_file(folder, self.painted))
         sizes = {"fine": self.fine, "medium": self.medium, "coarse": self.coarse}

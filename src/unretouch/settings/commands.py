@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.fields import (
@@ -34,6 +34,10 @@ class WeightsSettings(Settings):
     """which weights of the run: latest, best or an epoch's number"""
     checkpoints_dir: str = "./checkpoints"
     """folder of all runs"""
+
+
+NAMED_MASKS: Final = ("everywhere", "skin", "learnt")
+"""Of `apply`: those that need no file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,8 @@ class ApplySettings(WeightsSettings):
     coarse: Annotated[float, between(0, 1.5)] = 1.0
     """how much of its texture of 8 to 16 pixels"""
     mask: str | None = None
-    """where: skin, learnt (what the training pairs changed) or a picture; unset, everywhere"""
+    """where: everywhere, skin, learnt (what the training pairs changed) or a picture; unset, skin
+    where the pairs of a model for unseen portraits were retouched on skin alone, else everywhere"""
     scale: Literal["training", "full"] = "training"
     """at which size the network sees a photograph, where it was trained on reduced ones"""
     format: Literal["keep", "jpeg", "png", "tiff", "webp"] = "keep"

@@ -238,11 +238,12 @@ def save_settings(
     settings: TrainSettings,
     versions: Mapping[str, str],
     slower: float | None = None,
+    only_skin: bool = False,
 ) -> None:
-    """Write `settings`, with the versions that trained, to `path` as config.json; `slower` as
-    load_slower returns it."""
+    """Write `settings`, with the versions that trained, to `path` as config.json; `slower` and
+    `only_skin` as load_bounds returns them."""
     record = {"schema": 1, "settings": settings.to_dict(), "versions": dict(versions)}
-    durable.write_json(path, {**record, "slower": slower})
+    durable.write_json(path, {**record, "slower": slower, "only_skin": only_skin})
 
 
 def load_settings(path: Path) -> TrainSettings:
@@ -258,12 +259,14 @@ def load_settings(path: Path) -> TrainSettings:
         raise CheckpointError(f"cannot be read: {error}", path) from error
 
 
-def load_slower(path: Path) -> float | None:
+def load_bounds(path: Path) -> tuple[float | None, bool]:
     """Return of what `save_settings` wrote the sigma in pixels of the slow change that is taken out
-    of predictions. None: nothing is, as in all runs of 0.1.0. Raises CheckpointError."""
+    of predictions, and whether these leave all but skin as it is. None and False: nothing is, as in
+    all runs of 0.1.0. Raises CheckpointError."""
     try:
-        slower = json.loads(path.read_text("utf-8")).get("slower")
-        return None if slower is None else float(slower)
+        record = json.loads(path.read_text("utf-8"))
+        slower = record.get("slower")
+        return None if slower is None else float(slower), bool(record.get("only_skin", False))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"cannot be read: {error}", path) from error
 

@@ -188,7 +188,8 @@ def _record_start(
         "numpy": numpy.__version__,
         "python": platform.python_version(),
     }
-    save_settings(run.config, settings, versions, opened.fit.generator.slower)
+    net = opened.fit.generator
+    save_settings(run.config, settings, versions, net.slower, net.only_skin)
     durable.write_json(run.data_manifest, loaded.manifest)
     if settings.recipe == "fast":
         kinds = kinds_among(loaded.pairs, untouched.pairs)

@@ -21,10 +21,11 @@ from torch import Tensor
 from unretouch.base import seeding
 from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
+from unretouch.pixels.on_skin import enlarged_blocks
 from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import LazyPair, Pair, Sides, fetch
 from unretouch.pixels.retouched_area import PairMap, pair_map
-from unretouch.pixels.spaces import GREY_LEVELS, Bits, depth, in_network_space
+from unretouch.pixels.spaces import GREY_LEVELS, Bits, Plane, depth, in_network_space
 from unretouch.training.cameras import Camera, as_in_a_file
 
 _MASK = (1 << 64) - 1
@@ -83,6 +84,8 @@ class CropTable:
     """pixels (sigma): slower changes than these are not asked for; None: all are"""
     made: int = 0
     """how many of the pairs, the last ones, the program made itself: nothing is judged by them"""
+    skin: Sequence[Plane] = ()
+    """how much of each block of the pictures is skin, (h, w), where all else is to stay"""
 
     @property
     def lazy(self) -> bool:
@@ -103,16 +106,21 @@ class Crops:
     """of a `pyramid`: the gate that is wanted (coarse), or the enlarged guide (fine)"""
     bits: Bits = 8
     """of the files: another camera rounds as finely"""
+    skin: Tensor | None = None
+    """(N, 1, H, W), 0 to 1, where all else is to stay as it is"""
 
     @staticmethod
     def joined(each: Sequence[Crops]) -> Crops:
         """Return a batch of all of them; a guide has either each or none."""
         guides = [one.guide for one in each if one.guide is not None]
+        skin = [one.skin for one in each if one.skin is not None]
         return Crops(
             torch.cat([one.source for one in each]),
             torch.cat([one.target for one in each]),
             torch.cat([one.left_out for one in each]),
             torch.cat(guides) if guides else None,
+            each[0].bits,
+            torch.cat(skin) if skin else None,
         )
 
     def to(self, device: torch.device) -> Crops:
@@ -135,7 +143,7 @@ class Crops:
             # The large change is one of this camera's picture, too.
             change = camera.developed(crop.source + guide[:, :-1], self.bits) - source
             guide = torch.cat([change, guide[:, -1:]], 1)
-        return Crops(source, target, crop.left_out, guide, self.bits)
+        return Crops(source, target, crop.left_out, guide, self.bits, crop.skin)
 
     def _resized(self, side: int) -> Crops:
         resize = partial(F.interpolate, size=(side, side), antialias=True, align_corners=False)
@@ -146,13 +154,16 @@ class Crops:
             for each in (self.source, self.target)
         )
         left_out = resize(self.left_out.float(), mode="bilinear") > 0.5
-        guide = None if self.guide is None else resize(self.guide, mode="bilinear")
-        return Crops(source, target, left_out, guide, self.bits)
+        guide, skin = (
+            None if each is None else resize(each, mode="bilinear")
+            for each in (self.guide, self.skin)
+        )
+        return Crops(source, target, left_out, guide, self.bits, skin)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Crops:
-        guide = None if self.guide is None else change(self.guide)
+        guide, skin = (None if x is None else change(x) for x in (self.guide, self.skin))
         changed = change(self.source), change(self.target), change(self.left_out)
-        return Crops(*changed, guide, self.bits)
+        return Crops(*changed, guide, self.bits, skin)
 
 
 def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:
@@ -180,6 +191,7 @@ def crop_table(
     evenly: float = EVENLY,
     made: int = 0,
     slower: float | None = None,
+    skin: Sequence[Plane] = (),
 ) -> CropTable:
     """Return the crops of `pairs` with tops and lefts at multiples of `multiple`, itself one of 8.
     `maps` are what pair_maps says of them. The last `made` of the pairs were made by the program:
@@ -222,7 +234,7 @@ def crop_table(
     weight = asked + int(asked.mean() * evenly) + 1
     residual = float((asked / weight.sum() * weight).sum()) / (3 * crop**2)
     where, running = np.concatenate(places), weight.cumsum()
-    return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower, made)
+    return CropTable(pairs, maps, crop, where, running, kept_out, residual, slower, made, skin)
 
 
 def fetch_ahead(table: CropTable, seed: int, step: int, batch: int, part: range) -> None:
@@ -259,7 +271,10 @@ def crop_at(table: CropTable, index: int, top: int, left: int, side: int) -> Cro
     source, target = asked_at(table, index, top, left, side)
     both = in_network_space(torch.from_numpy(np.stack([source, target])))
     left_out = torch.from_numpy(table.left_out[index].mask(top, left, side))
-    return Crops(both[:1], both[1:], left_out[None, None], bits=depth(source))
+    skin = None
+    if table.skin:
+        skin = torch.from_numpy(enlarged_blocks(table.skin[index], top, left, side))[None, None]
+    return Crops(both[:1], both[1:], left_out[None, None], bits=depth(source), skin=skin)
 
 
 def asked_at(table: CropTable, index: int, top: int, left: int, side: int) -> Sides:

@@ -16,6 +16,7 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
+from unretouch.pixels.on_skin import lies_on_skin
 from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
@@ -27,6 +28,7 @@ from unretouch.training.recipe_mark import mark
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
+ONLY_SKIN: Final = "the pairs were retouched on skin alone, so all else will be left as it is"
 NOTHING_KEPT: Final = (
     "what was learnt is no better than doing nothing on what was left out of training, so the "
     "model leaves every picture as it is. Give it more pairs, or more time"
@@ -87,6 +89,7 @@ class FastFit(Fit):
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
+        self._only_skin = settings.aim != "fit" and lies_on_skin(pairs, self.maps)
         self._net, self._average = self._fresh()
         self._idle = copy.deepcopy(self._average)
         """does nothing, as every fresh network"""
@@ -112,6 +115,7 @@ class FastFit(Fit):
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         net = networks.build_generator(self._settings).to(self._device)
         net.slower = fast_recipe.slower_of(self._settings.aim, net)
+        net.only_skin = self._only_skin
         return net, copy.deepcopy(net).requires_grad_(False).eval()
 
     def _begin_with_the_retouch(self) -> None:
@@ -246,6 +250,8 @@ class FastFit(Fit):
             for name, known in zip(self._names, self.maps, strict=True)
             if not known.lossless  # else all of the difference is the retouch
         ][:MOST_LINES]
+        if self._only_skin:
+            lines.append(ONLY_SKIN)
         table, minutes = self._stage.table, self._settings.minutes
         if self._settings.aim == "fit" and not table.lazy:
             steps = total_steps if minutes is None else minutes * 60 / self.seconds_a_step()

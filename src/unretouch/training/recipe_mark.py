@@ -6,13 +6,13 @@ from hashlib import blake2b
 from typing import Final
 
 from unretouch import losses
-from unretouch.pixels import retouched_area, slow_change
+from unretouch.pixels import on_skin, retouched_area, slow_change
 from unretouch.settings.train import AimName
 from unretouch.training import cameras, crops, fast_recipe, optimisers, retoucher, stages
 
 _DECIDE: Final = (losses, retouched_area, crops, fast_recipe, optimisers)
 """Modules whose constants decide what is learnt."""
-_OF_UNSEEN: Final = (slow_change, cameras, stages)
+_OF_UNSEEN: Final = (slow_change, on_skin, cameras, stages)
 """Those beside them where it is for portraits that were never seen."""
 OF_MEMORY: Final = frozenset({"AHEAD", "MOST_GUIDES", "MOST_TILES", "STRIP", "TILE"})
 """Constants that do not: how much is held at a time."""

@@ -22,6 +22,7 @@ from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels import spaces
+from unretouch.pixels.on_skin import skin_blocks
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.settings.train import AimName, TrainSettings
@@ -253,10 +254,11 @@ def stages_of(
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
     if left_out is not None:
         recipe = dataclasses.replace(recipe, left_out=left_out)
+    skin = [skin_blocks(pair.source) for pair in pairs] if net.only_skin else []
     if len(net.networks) == 1:
         table = crops.crop_table(
             pairs, maps, recipe.crop, net.size_multiple, recipe.left_out, seed, made=made,
-            slower=recipe.slower,
+            slower=recipe.slower, skin=skin,
         )  # fmt: skip
         return [Stage(net, average, table, recipe, aim, device)]
     of_coarse = fast_recipe.coarse_recipe(recipe)
@@ -272,8 +274,9 @@ def stages_of(
     first = CoarseStage(coarse, average_coarse, of_reduced, of_coarse, judged_by, device)
     first.ends_at = coarse_share(maps)
     table = crops.crop_table(
-        pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed, made=made, slower=slower
-    )
+        pairs, maps, recipe.crop, fine.size_multiple, table.left_out, seed, made=made,
+        slower=slower, skin=skin,
+    )  # fmt: skip
     second = FineStage(fine, average_fine, table, recipe, aim, device)
     second.coarse = first
     return [first, second]
@@ -379,6 +382,8 @@ class EarlyChoice:
         if net is not None:
             each = (sample.one(number) for number in range(len(sample.source)))
             picture = torch.cat([self._predict(net, one) for one in each])
+            if sample.skin is not None:
+                picture = torch.lerp(sample.source, picture.float(), sample.skin)
         if where is not None:
             picture = torch.where(where, picture, sample.target)
         return float(distance(picture, sample.target))

@@ -2,14 +2,15 @@
 // Photographs are sent, restored one after the other by the app, and finished here.
 (() => {
   const SIZES = ["fine", "medium", "coarse"];
-  const AS_IT_COMES = { strength: null, fine: 1, medium: 1, coarse: 1, mask: "everywhere", painted: "" };
+  const { mask: usual } = document.getElementById("app").dataset;
+  const AS_IT_COMES = { strength: null, fine: 1, medium: 1, coarse: 1, mask: usual, painted: "" };
   const base = `api/runs/${App.run}/photos`;
   const form = document.getElementById("settings");
   const list = document.getElementById("photos");
   const epoch = /^(best|\d{1,9}|iter_\d{1,9})$/.exec(new URLSearchParams(location.search).get("epoch"))?.[0] || "latest";
 
   let told = null; // what the server said last
-  let next = { ...AS_IT_COMES, mask: document.getElementById("app").dataset.mask }; // of photos to come
+  let next = { ...AS_IT_COMES }; // of photos to come
   let current = null; // the photo that is open: its id
   let chosen = null; // how it is to be restored
   let unsent = 0; // files on their way

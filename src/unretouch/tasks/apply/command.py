@@ -39,7 +39,7 @@ from unretouch.pixels.photos import (
 )
 from unretouch.report.console import duration, say
 from unretouch.runs.history import Record
-from unretouch.settings.commands import ApplySettings
+from unretouch.settings.commands import NAMED_MASKS, ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import load_settings
@@ -322,8 +322,10 @@ def prepare(request: ApplySettings) -> Batch:
     if request.layers:
         layers.check_installed()
     found = meant(request.photos, request.out, request.format, layered=request.layers)
-    if request.mask not in (None, "skin", "learnt") and not Path(str(request.mask)).is_file():
-        raise DataError("there is no such mask", request.mask, "Give a file, skin or learnt")
+    if request.mask not in (None, *NAMED_MASKS) and not Path(str(request.mask)).is_file():
+        raise DataError(
+            "there is no such mask", request.mask, "Give a file, everywhere, skin or learnt"
+        )
     weights = weights_file(
         request.run,
         request.weights,
@@ -333,6 +335,10 @@ def prepare(request: ApplySettings) -> Batch:
     )
     learnt = learnt_mask(weights.parent) if request.mask == "learnt" else None
     model = load_any(weights, device=request.device, precision=request.precision)
+    if request.mask is None and model.info.only_skin:
+        request = replace(request, mask="skin")
+    elif request.mask == "everywhere":
+        request = replace(request, mask=None)
     return Batch(request, found, learnt, weights, model)
 
 

@@ -20,7 +20,7 @@ from unretouch.pixels.file_kind import RAW
 from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, Photo
 from unretouch.runs.history import Record, append_record, read_records
-from unretouch.settings.commands import ApplySettings
+from unretouch.settings.commands import NAMED_MASKS, ApplySettings
 
 RECORDS = "apply.jsonl"
 """In the output folder: the treatment, and two lines for every file made."""
@@ -454,7 +454,7 @@ class Records:
 def _common_key(request: ApplySettings, weights: Path) -> str:
     """Return a digest of all that decides the pixels besides the photograph."""
     mask = request.mask
-    if mask not in (None, "skin", "learnt"):
+    if mask not in (None, *NAMED_MASKS):
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
     sizes = [request.fine, request.medium, request.coarse]

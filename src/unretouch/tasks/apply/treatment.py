@@ -10,7 +10,7 @@ from typing import Any
 from unretouch.base.errors import DataError, UsageError
 from unretouch.runs.folder import run_of
 from unretouch.runs.history import Record, read_records
-from unretouch.settings.commands import ApplySettings
+from unretouch.settings.commands import NAMED_MASKS, ApplySettings
 from unretouch.settings.fields import fields_of, from_call
 from unretouch.tasks.apply.files import RECORDS
 
@@ -33,7 +33,7 @@ def treatment(request: ApplySettings) -> Record:
     }
     if request.run is not None:
         record["run"] = run_of(request.run, request.checkpoints_dir).root
-    if request.mask not in (None, "skin", "learnt"):
+    if request.mask not in (None, *NAMED_MASKS):
         record["mask"] = Path(str(request.mask))
     return {
         name: str(value.absolute()) if isinstance(value, Path) else value
