@@ -88,11 +88,11 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     folder = tmp_path / "downloads"
     browser.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     browser.find("a.save").click()
-    saved = until(lambda: list(folder.glob("photo_restored.png")))[0]
+    saved = until(lambda: list(folder.glob("photo_restored_skin.png")))[0]
 
     command = [
         *(sys.executable, "-m", "unretouch", "apply", "초상", str(files["photo"])),
-        *("--out", str(tmp_path / "out")),
+        *("--out", str(tmp_path / "out"), "--mask", "skin"),  # as where a run memorised
     ]
     subprocess.run(command, cwd=app.place, env={**_environment()}, check=True)
     assert saved.read_bytes() == (tmp_path / "out" / "photo.png").read_bytes()
@@ -190,7 +190,7 @@ def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
 
     browser.find(".tabs a:nth-child(2)").click()
     browser.until("return document.querySelector('#memorised [data-others]')?.textContent")
-    assert browser.find("input[value=skin]").is_selected()
+    assert browser.run("return document.getElementById('app').dataset.mask") == "skin"
     browser.find("[data-others]").click()
     browser.until("return location.pathname.includes('/runs/')", seconds=180)
     other = app.place / "checkpoints" / "my_run_others" / "config.json"
@@ -492,10 +492,11 @@ def test_a_folder_is_restored_as_a_batch_and_saved_as_it_was(
     saved_in(browser, downloads)
     browser.find("#save-all").click()
     made = until(lambda: list(downloads.glob("*.zip")))[0]
-    expected = by_apply(app, photo, tmp_path / "out")
+    expected = by_apply(app, photo, tmp_path / "out", "--mask", "skin")
     with zipfile.ZipFile(made) as archive:
         assert sorted(archive.namelist()) == [
-            "day 2/1_restored.jpg", "day 2/2_restored.jpg", "day 2/late/1_restored.jpg",
+            "day 2/1_restored_skin.jpg", "day 2/2_restored_skin.jpg",
+            "day 2/late/1_restored_skin.jpg",
         ]  # fmt: skip
         assert {archive.read(name) for name in archive.namelist()} == {expected}
 
@@ -517,9 +518,11 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     folder = tmp_path / "downloads"
     saved_in(browser, folder)
     browser.find(".photo .save").click()
-    saved = until(lambda: list(folder.glob("IMG 7_restored_epoch20.jpg")))[0]
-    assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", "--epoch", "20")
+    saved = until(lambda: list(folder.glob("IMG 7_restored_skin_epoch20.jpg")))[0]
+    assert saved.read_bytes() == by_apply(
+        app, photo, tmp_path / "out", "--epoch", "20", "--mask", "skin"
+    )
     browser.find("#save-layers").click()
-    until(lambda: list(folder.glob("IMG 7_layers_epoch20.psd")), seconds=300)
+    until(lambda: list(folder.glob("IMG 7_layers_skin_epoch20.psd")), seconds=300)
     browser.find("[data-kind=safetensors]").click()
     until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)

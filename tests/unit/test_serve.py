@@ -200,7 +200,7 @@ def test_what_is_doubtful_is_said_as_it_is(
 
 def test_an_untouched_photo_is_looked_at_alone(tmp_path: Path, portrait: np.ndarray) -> None:
     found = put(tmp_path / "face", untouched=portrait[20:148, 150:278])
-    assert found == {"width": 128, "height": 128, "doubts": []}
+    assert found == {"width": 128, "height": 128, "doubts": [], "pictured": True}
     assert (tmp_path / "face" / "thumbnail_b.png").exists()
     assert np.array_equal(images.read_rgb(tmp_path / "face/plain.png"), portrait[20:148, 150:278])
     assert not (tmp_path / "face" / "pair.png").exists()

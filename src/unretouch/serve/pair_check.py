@@ -37,12 +37,13 @@ def report(place: Path, swapped: bool = False, align: bool = False) -> str:
     """Return JSON: {"problem": ...} or the figures of the pair with a list of `doubts`.
 
     A doubt or problem is a message as the page takes it. `alignable` tells that `align` would bring
-    the sides together, `pictures` is a digest of both.
+    the sides together, `pictures` is a digest of both, `pictured` that there are small pictures.
     """
     try:
         told = _looked_at(place, swapped, align)
     except DataError as error:
         told = _problem(untranslated(_told(error)))
+    told["pictured"] = (place / "thumbnail_b.png").is_file()
     return json.dumps(told, ensure_ascii=False)
 
 

@@ -189,7 +189,7 @@
     take(found) {
       this.found = found;
       const { problem } = found;
-      if (!problem || problem.message !== "{text}") this.show();
+      if (found.pictured) this.show();
       if (problem) this.fail({ get text() { return _(problem.message, problem.values); } });
       else this.setState("ready");
     }
@@ -207,6 +207,7 @@
     drop() {
       this.gone = true;
       entries.splice(entries.indexOf(this), 1);
+      for (const image of this.pictures.querySelectorAll("img")) image.removeAttribute("src"); // still on its way
       this.node.remove();
     }
 
