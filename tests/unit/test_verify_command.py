@@ -196,7 +196,7 @@ def test_finished_pictures_of_another_program(
         write_png(tmp_path / "made" / f"{name}.png", target(number))
     assert dispatch(["verify", "--images", "made", "--pairs", "pairs"]) == 0
     made = written(tmp_path / "verify")
-    assert made["verdicts"]["memorised"]["word"] == "memorised"
+    assert made["verdicts"]["memorised"]["word"] == "perfect"
     assert made["verdicts"]["texture"]["word"] == "back"
     assert made["training"]["mean"]["prediction"]["frame"]["exact_pixels"] == 1
     words = ["verify", "--images", "made", "--pairs", "pairs", "--fail_below"]
