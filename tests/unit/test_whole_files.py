@@ -150,8 +150,7 @@ def test_hdr_by_nclx_becomes_a_png_that_says_so(tmp_path: Path) -> None:
     assert photo.pixels.dtype == np.uint16
     assert [kind for kind in kinds(new) if kind in (b"cICP", b"iCCP")] == [b"cICP"]
     assert any("HDR (BT.2020, PQ)" in note for note in photo.notes)
-    with pytest.raises(DataError, match="10 bits"):
-        images.read(tmp_path / "IMG.HIF")
+    assert images.read(tmp_path / "IMG.HIF").rgb.dtype == np.uint16
 
 
 def test_a_heic_named_jpg_is_a_heic_and_a_jpeg_named_heic_a_jpeg(tmp_path: Path) -> None:
@@ -178,8 +177,7 @@ def test_ten_bits_of_an_avif_are_not_cut_and_white_is_white(tmp_path: Path) -> N
     assert photo.pixels.dtype == np.uint16
     assert photo.pixels.max() == 65535
     assert np.abs(photo.pixels.astype(int) - deep).max() <= 150
-    with pytest.raises(DataError, match="10 bits"):
-        images.read(tmp_path / "a.avif")
+    assert np.array_equal(images.read(tmp_path / "a.avif").rgb, photo.pixels)
 
 
 def test_pairs_may_be_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -725,7 +723,8 @@ def test_one_bit_is_read_without_the_extra_and_floats_are_named(
 def test_what_is_not_read_is_called_by_its_name(head: bytes, name: str, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(head + bytes(64))
     for read in (read_photo, images.read):
-        with pytest.raises(DataError, match=f"is {name}, which is not read"):
+        # Of a Photoshop file, pairs are read; not of one that tells of 0 bits.
+        with pytest.raises(DataError, match=f"is {name}(, which is not read| of 0 bits)"):
             read(tmp_path / "a.jpg")
 
 

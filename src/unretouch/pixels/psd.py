@@ -60,7 +60,8 @@ def read_flattened(path: Path, header: Header) -> Flattened:
     """Return the picture of all layers together. Raises DataError for what has none of 8 or 16 bits
     in RGB or grey, is damaged, or needs the extra."""
     if header.depth not in (8, 16):
-        raise DataError(f"has {header.depth} bits a channel", path, "Save it with 16 or 8")
+        what = f"is a Photoshop file of {header.depth} bits a channel"
+        raise DataError(what, path, "Save it with 16 or 8")
     if header.mode not in (_RGB, _GREY):
         raise DataError("is a Photoshop file that is neither RGB nor grey", path, HINT)
     psd_tools = needed_module("psd_tools", "a Photoshop file", path, extra="layers")
