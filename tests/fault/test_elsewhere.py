@@ -43,7 +43,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(detail.WIDTHS, "s", (16, 16, 16))  # type: ignore[arg-type]
     # What is tried here must hold without the bound of skin, too: these pictures are all skin.
-    monkeypatch.setattr(fast_fit, "lies_on_skin", lambda pairs, maps: False)
+    monkeypatch.setattr(fast_fit, "lies_on_skin", lambda skins, maps: False)
 
 
 def skin(seed: int, colour: tuple[int, int, int], pores: float = 1.2, side: int = 256) -> Levels:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -248,12 +249,16 @@ class PartPredictor:
     def __init__(self, generator: Generator, rgb: spaces.Rgb) -> None:
         """The generator must be local. `rgb` is file space, (H, W, 3)."""
         self._rgb, self._slower = rgb, generator.slower
-        self._skin = skin_mask(rgb) if generator.only_skin else None
+        self._only_skin = generator.only_skin
         self.seen = 0
         """pixels that the network was given so far"""
         self._generator = generator.look(
             len(rgb), lambda rows: spaces.to_network(rgb[rows], generator.input_nc)
         )
+
+    @cached_property
+    def _skin(self) -> NDArray[np.float32]:
+        return skin_mask(self._rgb)
 
     @property
     def open_cells(self) -> NDArray[np.bool_] | None:
@@ -271,7 +276,7 @@ class PartPredictor:
             around, slow = self._slow_change(window, self._slower)
             inner = window.within(around)
             _take_out(slow, window.of(self._rgb), prediction, inner.top, inner.left)
-        if self._skin is not None:
+        if self._only_skin:
             _leave_all_but(window.of(self._skin), window.of(self._rgb), prediction)
         return prediction
 

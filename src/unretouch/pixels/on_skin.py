@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from unretouch.pixels.pair_noise import BLOCK, block_means, whole_blocks
-from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouch import skin_mask
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Plane, Rgb
@@ -25,12 +24,12 @@ def skin_blocks(rgb: Rgb) -> Plane:
     return block_means(whole_blocks(skin_mask(rgb)[..., None]))[..., 0]
 
 
-def lies_on_skin(pairs: Iterable[Pair], maps: Iterable[PairMap]) -> bool:
-    """Return whether the retouch of the pairs, whose `maps` are what pair_map says, lies on the
-    skin that their sources show."""
+def lies_on_skin(skins: Iterable[Plane], maps: Iterable[PairMap]) -> bool:
+    """Return whether the retouch of pairs, whose `maps` are what pair_map says, lies on skin;
+    `skins` are the skin_blocks of their sources."""
     inside = total = 0.0
-    for pair, known in zip(pairs, maps, strict=True):
-        asked, skin = known.asked_blocks, skin_blocks(pair.source)
+    for skin, known in zip(skins, maps, strict=True):
+        asked = known.asked_blocks
         inside += float(asked[skin > SOME_SKIN].sum(dtype=np.float64))
         total += float(asked.sum(dtype=np.float64))
     return total > 0 and inside >= ON_SKIN * total

@@ -241,13 +241,14 @@ def figures_of_pair(
     lambda_L1: float,
     skin: npt.NDArray[np.float32] | Area | None = None,
     extra: Iterable[Metric] = (),
+    with_ceiling: bool = True,
 ) -> PairFigures:
     """Measure a prediction, and the two baselines, against the target.
 
     Pictures are file space or levels, a prediction not rounded, all (H, W, 3) of one size; `skin`
     is 0 to 1, (H, W), and splits the error where it crosses 0.5; `extra` are metrics beyond
-    METRICS. Works in tiles: needs about 0.3 GB beyond the pictures. Raises ValueError when the
-    shapes differ.
+    METRICS; the ceiling is left out without `with_ceiling`. Works in tiles: needs about 0.3 GB
+    beyond the pictures. Raises ValueError when the shapes differ.
     """
     check(source, prediction, target)
     give_back()
@@ -290,7 +291,7 @@ def figures_of_pair(
         grade=None if grade is None else _grade_share(grade, frame, alike, nothing - retouched),
         moved=ruler.moved,
         nearly_exact=nearly_exact(prediction, target),
-        ceiling=ceiling_of(ruler, source, target) if grain else None,
+        ceiling=ceiling_of(ruler, source, target) if grain and with_ceiling else None,
     )
 
 

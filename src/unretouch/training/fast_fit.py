@@ -16,7 +16,7 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
-from unretouch.pixels.on_skin import lies_on_skin
+from unretouch.pixels.on_skin import lies_on_skin, skin_blocks
 from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
@@ -89,7 +89,9 @@ class FastFit(Fit):
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
         self.maps = crops.pair_maps(pairs)
-        self._only_skin = settings.aim != "fit" and lies_on_skin(pairs, self.maps)
+        skin = [] if settings.aim == "fit" else [skin_blocks(pair.source) for pair in pairs]
+        self._skin = skin if skin and lies_on_skin(skin, self.maps) else []
+        """that of the pairs, where all else is to stay as it is"""
         self._net, self._average = self._fresh()
         self._idle = copy.deepcopy(self._average)
         """does nothing, as every fresh network"""
@@ -115,7 +117,7 @@ class FastFit(Fit):
         torch.manual_seed(seeding.torch_seed(self._settings.seed, 0))
         net = networks.build_generator(self._settings).to(self._device)
         net.slower = fast_recipe.slower_of(self._settings.aim, net)
-        net.only_skin = self._only_skin
+        net.only_skin = bool(self._skin)
         return net, copy.deepcopy(net).requires_grad_(False).eval()
 
     def _begin_with_the_retouch(self) -> None:
@@ -140,9 +142,10 @@ class FastFit(Fit):
             bits = max(pair.bits for pair in self._given)
             made = retoucher.retouched(self._untouched, kept, least, bits)
         maps = [*self.maps, *(exact_map(pair.source, pair.target) for pair in made)]
+        skin = [*self._skin, *(skin_blocks(pair.source) for pair in made if self._skin)]
         found = stages_of(
             self._net, self._average, [*self._given, *made], maps, self._settings, self._device,
-            len(made),
+            len(made), skin=skin,
         )  # fmt: skip
         if self._retoucher is not None:
             for stage in found:
@@ -250,7 +253,7 @@ class FastFit(Fit):
             for name, known in zip(self._names, self.maps, strict=True)
             if not known.lossless  # else all of the difference is the retouch
         ][:MOST_LINES]
-        if self._only_skin:
+        if self._skin:
             lines.append(ONLY_SKIN)
         table, minutes = self._stage.table, self._settings.minutes
         if self._settings.aim == "fit" and not table.lazy:

@@ -22,9 +22,9 @@ from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail
 from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels import spaces
-from unretouch.pixels.on_skin import skin_blocks
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.spaces import Plane
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, fast_recipe
 from unretouch.training.cameras import FAR, NEAR, Camera
@@ -244,17 +244,18 @@ def stages_of(
     device: torch.device,
     made: int = 0,
     left_out: float | None = None,
+    skin: Sequence[Plane] = (),
 ) -> list[Stage]:
     """Return the stages in which `net` is trained to pairs, whose `maps` are what pair_maps says.
 
     `average` is of the same kind; for `made` see crop_table. `left_out` is the share that judges,
-    where it is not that of the aim.
+    where it is not that of the aim. `skin` are the skin_blocks of all sources, where the network
+    leaves all else as it is.
     """
     aim, seed = settings.aim, settings.seed
     recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
     if left_out is not None:
         recipe = dataclasses.replace(recipe, left_out=left_out)
-    skin = [skin_blocks(pair.source) for pair in pairs] if net.only_skin else []
     if len(net.networks) == 1:
         table = crops.crop_table(
             pairs, maps, recipe.crop, net.size_multiple, recipe.left_out, seed, made=made,

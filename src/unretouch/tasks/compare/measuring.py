@@ -185,7 +185,10 @@ def measure(
 def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
     from unretouch.report.pair_figures import figures_of_pair  # late: as above
 
-    figures = figures_of_pair(pair.name, pair.source, prediction, pair.target, lambda_L1)
+    # The ceiling is the pair's, and of no run: comparing them does not tell it.
+    figures = figures_of_pair(
+        pair.name, pair.source, prediction, pair.target, lambda_L1, with_ceiling=False
+    )
     area = figures.prediction.area
     plain = dataclasses.replace(figures.plain, identity_parts=None)  # which is not kept
     return PairScore(
