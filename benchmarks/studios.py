@@ -4,8 +4,9 @@
 
 PART is AIM:MINUTES or, so that computers of any speed can be compared, AIM:UPDATESu; with further
 words of `unretouch train` behind colons, say `restore:1302u:--size=s`. With `also` for one of them,
-the untouched pictures of the second studio are given by --also. Each part trains on three crops of
-one studio, retouched by the simulated retoucher, and is measured on
+the untouched pictures of the second studio are given by --also. With `whole`, pictures are whole
+portraits, with hair and background, instead of squares of faces. Each part trains on three pictures
+of one studio, retouched by the simulated retoucher, and is measured on
 
     same        four other people of the same studio
     elsewhere   five photographs made to look like another studio's: exposure, white balance, tone
@@ -53,6 +54,9 @@ TRAINED_ON = ("london_003", "london_099", "london_172")
 SAME = ("london_001", "london_010", "london_042", "london_064")
 PIECES = 4
 """Untouched windows, at most, of each photograph of the second studio, beside half a face."""
+
+WHOLE = "whole"
+"""The folder of the sets of whole portraits, and the word of a part that asks for them."""
 
 
 @dataclass(frozen=True)
@@ -154,23 +158,28 @@ def write_pair(path: Path, before: Rgb, seed: int) -> None:
 
 
 def make(folder: Path, portraits: Path) -> None:
-    """Write the sets: train, same, elsewhere, and the untouched pieces of the second studio."""
-    if (folder / "made").exists():
+    """Write the sets: train, same, elsewhere, and the untouched pieces of the second studio; and
+    the first three of whole portraits."""
+    whole = folder / WHOLE
+    if (whole / "made").exists():
         return
     portrait = {path.stem: images.read_rgb(path) for path in sorted(portraits.glob("*.jpg"))}
     for number, name in enumerate(TRAINED_ON):
         write_pair(folder / "three/train" / f"{name}.png", middle(portrait[name]), number)
+        write_pair(whole / "three/train" / f"{name}.png", portrait[name], number)
     write_pair(folder / "one/train" / f"{TRAINED_ON[0]}.png", middle(portrait[TRAINED_ON[0]]), 0)
     for number, name in enumerate(SAME):
         write_pair(folder / "same/train" / f"{name}.png", middle(portrait[name]), 10 + number)
+        write_pair(whole / "same/train" / f"{name}.png", portrait[name], 10 + number)
     for number, (name, camera) in enumerate(ELSEWHERE.items()):
         other = developed(portrait[name], camera, number)
         write_pair(folder / "elsewhere/train" / f"{name}.png", halves(other)[0], 20 + number)
+        write_pair(whole / "elsewhere/train" / f"{name}.png", other, 20 + number)
         for count, window in enumerate(pieces(other)):
             path = folder / "untouched" / f"{name}_{count}.png"
             path.parent.mkdir(exist_ok=True)
             images.write_png(path, window)
-    (folder / "made").touch()
+    (whole / "made").touch()
 
 
 def measure(part: str, work: Path) -> dict[str, Any]:
@@ -181,7 +190,8 @@ def measure(part: str, work: Path) -> dict[str, Any]:
 
     aim, length, *words = part.split(":")
     name = part.replace(":", "_").replace("-", "").replace("=", "")
-    data = work / ("one" if aim == "one" else "three")
+    sets = work / WHOLE if WHOLE in words else work
+    data = sets / ("one" if aim == "one" else "three")
     command = [sys.executable, "-m", "unretouch", "train", "--dataroot", str(data), "--aim",
                "restore" if aim == "one" else aim, "--checkpoints_dir", str(work / "runs"),
                "--name", name, "--no_html"]  # fmt: skip
@@ -191,13 +201,14 @@ def measure(part: str, work: Path) -> dict[str, Any]:
     else:
         command += ["--minutes", length]
     for word in words:
-        command += ["--also", str(work / "untouched")] if word == "also" else [word]
+        if word != WHOLE:
+            command += ["--also", str(work / "untouched")] if word == "also" else [word]
     subprocess.run(command, check=True, stdout=sys.stderr)
     model = load_model(weights_of(RunDir(work / "runs", name)))
     found: dict[str, Any] = {"part": part}
     for group in ("same", "elsewhere"):
         shares = {}
-        for pair in load_pairs(work / group, "train").pairs:
+        for pair in load_pairs(sets / group, "train").pairs:
             doing_nothing = level_error(pair.source, pair.target)
             error = level_error(levels_to_file(model.predict(pair.source)), pair.target)
             shares[pair.name] = round(1 - error / doing_nothing, 4)
