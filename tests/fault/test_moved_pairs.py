@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from unretouch.cli import dispatch
 from unretouch.metrics.likeness import ruler_of
 from unretouch.pixels import images
 from unretouch.pixels.alignment import aligned, placed
-from unretouch.pixels.pair_check import ALIGN, warnings_for
+from unretouch.pixels.pair_check import ALIGN, unequal, warnings_for
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map
@@ -257,8 +258,39 @@ def test_V2_what_cannot_be_aligned_is_refused_with_numbers(portrait: Rgb, after:
         assert any(character.isdigit() for character in str(refusal.value))
 
 
+@pytest.mark.parametrize(
+    ("lies", "said"),
+    [
+        (np.fliplr, "B is mirrored against A"),
+        (lambda b: np.rot90(b, 2), "B is upside down against A"),
+        (np.rot90, "B is turned by a quarter to the left against A"),
+        (lambda b: np.rot90(b, -1), "B is turned by a quarter to the right against A"),
+    ],
+)
+def test_V2_a_side_that_lies_the_other_way_round_is_told(
+    portrait: Rgb, after: Rgb, lies: Callable[[Rgb], Rgb], said: str
+) -> None:
+    other = np.ascontiguousarray(lies(portrait))
+    (line,) = warnings_for(after, other, "AtoB")
+    assert line == f"{said}: export both the same way round"
+    # The sides of a tall photograph do not even have one size.
+    assert said in unequal(after[:, 40:], np.ascontiguousarray(lies(portrait[:, 40:])))
+
+
+@pytest.mark.parametrize(("grey", "side"), [(0, "A"), (1, "B")])
+def test_V2_one_side_in_black_and_white_is_told(
+    portrait: Rgb, after: Rgb, grey: int, side: str
+) -> None:
+    sides = [after, portrait]
+    assert not any("black and white" in line for line in warnings_for(*sides, "AtoB"))
+    sides[grey] = np.asarray(Image.fromarray(sides[grey]).convert("L").convert("RGB"))
+    said = warnings_for(*sides, "AtoB")
+    assert said[0].startswith(f"{side} is black and white, and the other side has colours")
+    assert not any("graded" in line for line in said)
+
+
 def test_V2_two_photographs_are_no_pair(tmp_path: Path, portrait: Rgb) -> None:
-    other = np.ascontiguousarray(np.rot90(portrait, 2))
+    other = np.ascontiguousarray(np.roll(portrait, 130, (0, 1))[::-1])
     [said] = warnings_for(portrait, other, "AtoB")
     assert "hardly the same picture" in said
     assert "same name" in said

@@ -7,7 +7,7 @@ and a set in which every pair has two equal sides. Everything else is a warning:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,9 @@ from unretouch.pixels.alignment import (
     turn_warned,
 )
 from unretouch.pixels.grade import Grade, colour_grade
-from unretouch.pixels.images import Picture, row_strips
+from unretouch.pixels.images import Picture, reduced, row_strips
 from unretouch.pixels.movement import LENSES
-from unretouch.pixels.spaces import Rgb, in_levels, luma, steps_of
+from unretouch.pixels.spaces import Rgb, eight, in_levels, luma, steps_of
 
 ALIGN = "unretouch pair ... --align"
 SWAPPED = 1.1
@@ -43,6 +43,12 @@ LAID_OUT = (
     "A combined picture shows one photograph twice, A (retouched) left and B (before) right; "
     "make such pictures of two folders: unretouch pair RETOUCHED BEFORE"
 )
+GREY, COLOURED = 0.5, 4.0
+"""Mean difference of a pixel's largest and least channel, grey levels: below the first a picture is
+black and white, above the second it has colours."""
+LOOKED_AT = 256
+"""Pixels of the longer side, about, of the copies that are turned to see which way round they are.
+"""
 FLAT = 1e-4
 """Variance of the luma, squared grey levels, below which a picture is of one colour."""
 
@@ -55,6 +61,10 @@ class Doubts:
     """both sides are one picture"""
     correlation: float | None = None
     """of two sides that are hardly the same picture"""
+    way_round: str | None = None
+    """how B lies, where it would be the same picture the other way round: see WAYS_ROUND"""
+    colourless: str | None = None
+    """the side, A or B, that is black and white where the other has colours"""
     shift: tuple[float, float] | None = None
     """(dx, dy) in pixels by which B lies to the right of and below A"""
     resized: float | None = None
@@ -81,16 +91,17 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
         return Doubts(same=True)
     lies = placed(a, b)
     if lies is None and (alike := likeness(a, b)) < ALIKE:
-        return Doubts(correlation=alike)
+        return Doubts(correlation=alike, way_round=way_round(a, b))
     if lies is not None and lies.agreement < UNLIKE:
-        return Doubts(correlation=lies.agreement)
-    grade = colour_grade(a, b)
+        return Doubts(correlation=lies.agreement, way_round=way_round(a, b))
+    colourless = _colourless(a, b)
+    grade = None if colourless else colour_grade(a, b)
     ratio = detail_ratio(a, b, grade)
     if direction == "BtoA":
         ratio = 1 / ratio if ratio else float("inf")
     swapped = ratio if ratio >= SWAPPED else None
     if lies is None:
-        return Doubts(detail_ratio=swapped, grade=grade)
+        return Doubts(detail_ratio=swapped, grade=grade, colourless=colourless)
     misplaced = tuple(told(lies.straight, a, b))
     return Doubts(
         shift=shift_warned(lies.straight, a),
@@ -101,6 +112,7 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
         # Where nothing lies on its like, all of the picture differs, and not the retouch alone.
         detail_ratio=None if misplaced else swapped,
         grade=grade,
+        colourless=colourless,
     )
 
 
@@ -113,7 +125,7 @@ def warnings_for(a: Rgb, b: Rgb, direction: str, halves_of: Path | None = None) 
 
 def require_pair(found: Doubts, halves_of: Path | None) -> None:
     """Raise DataError where the halves of a file, that is a pair, have nothing in common."""
-    if halves_of is not None and found.correlation is not None and found.correlation < NO_PAIR:
+    if halves_of is not None and no_pair(found):
         raise DataError(
             "its halves are not the same picture "
             f"(correlation {found.correlation:.2f}), so it is no pair",
@@ -122,16 +134,29 @@ def require_pair(found: Doubts, halves_of: Path | None) -> None:
         )
 
 
+def no_pair(found: Doubts) -> bool:
+    """Whether two sides show two pictures, whichever way round they are."""
+    unlike = found.correlation is not None and found.correlation < NO_PAIR
+    return unlike and found.way_round is None
+
+
 def said_of(found: Doubts, direction: str) -> list[str]:
     """Return what a terminal says of such doubts."""
     if found.same:
         return ["A and B are the same picture, so there is nothing to learn from this pair"]
+    if found.way_round is not None:
+        return [f"B is {found.way_round} against A: export both the same way round"]
     if found.correlation is not None:
         return [
             f"A and B are hardly the same picture (correlation {found.correlation:.2f}): "
             "is it a pair at all? Give the two sides of one photograph the same name"
         ]
     said = []
+    if found.colourless is not None:
+        said.append(
+            f"{found.colourless} is black and white, and the other side has colours: export both "
+            "in colour, or both in black and white"
+        )
     if found.misplaced:
         said.append(
             f"{'; '.join(found.misplaced)}: align the two, or the network learns to move the "
@@ -166,8 +191,43 @@ def unequal(a: Rgb, b: Rgb) -> str:
     """Return why two sides are of different size, as far as can be seen, and what to do."""
     lies = placed(a, b)
     if lies is None or lies.agreement < UNLIKE or not alignable(lies.straight):
+        turned = way_round(a, b)
+        if turned is not None:
+            return f"B is {turned} against A: export both the same way round"
         return "Export both at one size"
     return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
+
+
+WAYS_ROUND: dict[str, Callable[[Rgb], Rgb]] = {
+    "mirrored": lambda b: b[:, ::-1],
+    "upside down": lambda b: b[::-1, ::-1],
+    "turned by a quarter to the left": lambda b: np.rot90(b, -1),
+    "turned by a quarter to the right": lambda b: np.rot90(b),
+}
+"""How a picture may lie, and what puts it right."""
+
+
+def way_round(a: Rgb, b: Rgb) -> str | None:
+    """Return which of WAYS_ROUND makes of `b` the picture `a`; None if none does, or several."""
+    factor = max(1, max(*a.shape[:2], *b.shape[:2]) // LOOKED_AT)
+    small, other = (reduced(eight(side), factor) for side in (a, b))
+    found = []
+    for name, righted in WAYS_ROUND.items():
+        right = righted(other)
+        if right.shape == small.shape and likeness(small, right) >= ALIKE:
+            found.append(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _colourless(a: Rgb, b: Rgb) -> str | None:
+    colours = np.zeros(2)
+    for strips in _strips(a, b):
+        each = (in_levels(strip) for strip in strips)
+        colours += [(levels.max(2) - levels.min(2)).sum(dtype=np.float64) for levels in each]
+    of_a, of_b = colours / (a.shape[0] * a.shape[1])
+    if of_a < GREY and of_b > COLOURED:
+        return "A"
+    return "B" if of_b < GREY and of_a > COLOURED else None
 
 
 def explained(grade: Grade) -> str:

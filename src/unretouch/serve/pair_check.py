@@ -109,8 +109,23 @@ def _file(place: Path, stem: str) -> Path | None:
     return next(place.glob(f"{stem}.*"), None)
 
 
+WAYS_ROUND = {
+    "mirrored": _("B is mirrored against A. Export both the same way round."),
+    "upside down": _("B is upside down against A. Export both the same way round."),
+    "turned by a quarter to the left": _(
+        "B is turned by a quarter to the left against A. Export both the same way round."
+    ),
+    "turned by a quarter to the right": _(
+        "B is turned by a quarter to the right against A. Export both the same way round."
+    ),
+}
+"""What the page says of each of pair_check.WAYS_ROUND."""
+
+
 def _said(doubts: pair_check.Doubts) -> list[Message]:
     """Return what the page says of the doubts: pair_check.warnings_for speaks of flags."""
+    if doubts.way_round is not None:
+        return [WAYS_ROUND[doubts.way_round]]
     if doubts.correlation is not None:
         correlation = round(doubts.correlation, 2)
         return [
@@ -120,6 +135,14 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
             )
         ]
     said = []
+    if doubts.colourless is not None:
+        said.append(
+            _(
+                "{side} is black and white, and the other side has colours. Export both in colour, "
+                "or both in black and white.",
+                side=doubts.colourless,
+            )
+        )
     if doubts.shift is not None:
         dx, dy = (round(pixels, 1) for pixels in doubts.shift)
         said.append(
@@ -193,7 +216,7 @@ def _no_pair(doubts: pair_check.Doubts) -> Message | None:
     """Return why nothing can be learnt from two sides, whoever brought them together."""
     if doubts.same:
         return _("A and B are the same picture: there is nothing to learn from it.")
-    if doubts.correlation is not None and doubts.correlation < pair_check.NO_PAIR:
+    if doubts.correlation is not None and pair_check.no_pair(doubts):
         return _(
             "A and B are two different pictures (correlation {correlation}), so it is no pair.",
             correlation=round(doubts.correlation, 2),
