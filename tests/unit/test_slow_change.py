@@ -114,6 +114,26 @@ def test_what_a_network_leaves_as_it_is_stays_to_the_bit() -> None:
     assert not steadied(np.zeros((SIDE, SIDE, 3), np.float32)).any()
 
 
+@pytest.mark.parametrize("drawn", [(2, 1), (1, 2), (2, 2)])
+def test_a_grid_of_two_pixels_that_a_network_draws_is_taken_out(drawn: tuple[int, int]) -> None:
+    grid = np.zeros((SIDE, SIDE, 3), np.float32)
+    grid[:: drawn[0], :: drawn[1]] = 1
+    texture = guessed(light=0)[:, :-136]
+    found = steadied(guessed(light=0) + grid)[:, :-136]
+    left = np.fft.fft2((found - texture).mean(2))
+    added = np.fft.fft2(grid[:, :-136].mean(2))
+    half = SIDE // 2, found.shape[1] // 2
+    places = (half[0], 0), (0, half[1]), half
+    assert max(abs(left[at]) for at in places) < 0.1 * max(abs(added[at]) for at in places)
+    assert np.corrcoef(found.ravel(), texture.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1), (33, 35)])
+def test_pictures_of_any_size_are_steadied(shape: tuple[int, int]) -> None:
+    found = steadied(np.full((*shape, 3), 2, np.float32))
+    np.testing.assert_allclose(found, 0, atol=1e-4)
+
+
 def test_a_spot_comes_back_in_full() -> None:
     change = np.zeros((SIDE, SIDE, 3), np.float32)
     change[100:110, 40:50] = 20

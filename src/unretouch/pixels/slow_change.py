@@ -3,6 +3,9 @@
 A network sees some 70 pixels around each. What a retoucher does to the light of a whole face cannot
 be told from that, so on portraits it never saw a network would guess it from how light the skin is,
 and change the light of every other studio.
+
+A network that works in cells of two pixels guesses it for every second pixel on its own. Where the
+guesses differ, a grid of two pixels is drawn; so each is taken out on its own, too.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
@@ -64,6 +68,10 @@ def reach_of(sigma: float) -> int:
     return (math.ceil(3 * sigma / cell) + 2) * cell
 
 
+PHASES: Final = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""Where every second pixel begins, down and to the right."""
+
+
 class SlowChange:
     """The slow part of the change of a picture, or of a part of one that begins at a cell: that
     which a network guessed, since it was never asked for it.
@@ -75,23 +83,28 @@ class SlowChange:
         """A grey `level` is so much in the unit of the changes."""
         self._sigma, self._level, self._cell = sigma, level, cell_of(sigma)
         cells = (-(-side // self._cell) + 2 for side in (height, width))
-        self._sums = np.zeros((*cells, 4), np.float32)
-        """(h, w, 4): of the change of the pixels of each cell, and how many they are; with cells
-        beyond the borders, where the mean around goes on as within"""
+        self._sums = np.zeros((2, 2, *cells, 4), np.float32)
+        """(2, 2, h, w, 4): of the change of every second pixel of each cell, and how many they are;
+        with cells beyond the borders, where the mean around goes on as within"""
 
     def add(self, change: Plane, top: int, left: int = 0, size: int = 1) -> None:
         """Make known the change of the rows from `top` and the columns from `left` on, where a cell
         begins. A number of it may stand for `size` x `size` pixels.
         """
-        side, area = self._cell // size, size**2
-        first, starts = left // self._cell + 1, np.arange(0, change.shape[1], side)
+        side, first = self._cell // size, left // self._cell + 1
+        starts = np.arange(0, change.shape[1], side)
         across = slice(first, first + len(starts))
-        widths = np.diff(starts, append=change.shape[1])
         top //= size
         for index in range(top // side, -(-(top + len(change)) // side)):
-            part = change[max(0, index * side - top) : (index + 1) * side - top]
-            self._sums[index + 1, across, :3] += area * np.add.reduceat(part.sum(0), starts)
-            self._sums[index + 1, across, 3] += area * len(part) * widths
+            begins = max(0, index * side - top)
+            part = change[begins : (index + 1) * side - top]
+            for down, right in PHASES:
+                sums = self._sums[down, right, index + 1, across]
+                if size == 1:
+                    rows = part[(down - begins - top) % 2 :: 2]
+                    sums += _sums_of(rows, starts // 2, right)
+                else:
+                    sums += size**2 // 4 * _sums_of(part, starts)
 
     def take_out(self, change: Plane, top: int, left: int = 0) -> None:
         """Overwrite the change of a window by what is left of it.
@@ -100,21 +113,32 @@ class SlowChange:
         of all pixels: many small spots are no change of light. What does not change stays as it is.
         """
         first, around = self._around(top, top + len(change))
-        top, left = top - first, left + self._cell
+        left = (left + self._cell) // 2
         for rows in row_strips(len(change), 8 * BLOCK):
-            part, down = change[rows], slice(top + rows.start, top + rows.stop)
-            columns = slice(left, left + change.shape[1])
-            moved = enlarged(around, down, columns, self._cell)
-            moved *= weight(part, self._level)
-            part -= moved
+            part, row = change[rows], top - first + rows.start
+            share = weight(part, self._level)
+            for down, right in PHASES:
+                skipped = (down - row) % 2
+                every_second = part[skipped::2, right::2]
+                high, wide = every_second.shape[:2]
+                begins = (row + skipped) // 2
+                if not every_second.size:
+                    continue  # a picture of one pixel's width has no second one
+                moved = enlarged(
+                    around[down][right], slice(begins, begins + high), slice(left, left + wide),
+                    self._cell // 2,
+                )  # fmt: skip
+                moved *= share[skipped::2, right::2]
+                every_second -= moved
 
-    def _around(self, top: int, bottom: int) -> tuple[int, Plane]:
-        """Return the mean change around the cells of some rows and those next to them, (h, w, 3),
-        and the row of pixels where they begin."""
+    def _around(self, top: int, bottom: int) -> tuple[int, list[list[Plane]]]:
+        """Return the mean change around the cells of some rows and those next to them, (h, w, 3) of
+        every second pixel, down and to the right, and the row of pixels where they begin."""
         reach = math.ceil(3 * self._sigma / self._cell) + 1
         first = max(0, top // self._cell + 1 - reach)
-        sums = self._sums[first : bottom // self._cell + reach + 2]
-        return (first - 1) * self._cell, _mean_around(sums, self._sigma / self._cell)
+        sums = self._sums[:, :, first : bottom // self._cell + reach + 2]
+        sigma = self._sigma / self._cell
+        return (first - 1) * self._cell, [[_mean_around(one, sigma) for one in row] for row in sums]
 
 
 def without_slow_change(
@@ -149,8 +173,22 @@ def weight(change: Plane, level: float = 1.0) -> Plane:
     return np.minimum(most, 1, out=most)[..., None]
 
 
+def _sums_of(part: Plane, starts: NDArray[np.intp], right: int | None = None) -> Plane:
+    """Return the sums of (rows, W, 3) over all rows and from each of the columns `starts` to the
+    next, and the number of pixels: (n, 4). With `right`, of every second column from there on."""
+    columns = part.sum(0)
+    wide = len(columns)
+    if right is not None:
+        wide = (wide + 1 - right) // 2
+        # One more where a cell at the border has none.
+        columns = np.concatenate([columns, np.zeros((2, columns.shape[1]), np.float32)])[right::2]
+    counts = len(part) * np.diff(np.minimum(starts, wide), append=wide).astype(np.float32)
+    return np.column_stack([np.add.reduceat(columns, starts), counts])
+
+
 def _mean_around(sums: Plane, sigma: float) -> Plane:
     """Return the mean around each cell, (h, w, 3), from the sums and numbers of its pixels,
     (h, w, 4), with `sigma` in cells: what lies beyond the picture counts for nothing."""
     found = ndimage.gaussian_filter(sums, (sigma, sigma, 0), truncate=3, mode="constant")
-    return np.asarray(found[..., :3] / found[..., 3:], np.float32)
+    # A picture of one pixel's width has no second one.
+    return np.asarray(found[..., :3] / np.maximum(found[..., 3:], 1e-9), np.float32)
