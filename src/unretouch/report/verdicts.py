@@ -202,7 +202,7 @@ def memorised_verdict(
                 stands=stands,
             )
         return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
-    held_back = _("{pair} holds it back: {stands}.", pair=last.name, stands=stands)
+    held_back = _("The weakest pair is {pair}: {stands}.", pair=last.name, stands=stands)
     asked = _asked_for(last, limits)
     sentences = (_said("memorised", word), *_gained(last), held_back, asked, *_of_the_grade(last))
     return Verdict("memorised", word, sentences, last.name, words)
@@ -262,10 +262,10 @@ def _asked_for(pair: PairFigures, limits: MemorisedThresholds) -> Message:
     """Return what the pair lacks, in grey levels: G_L1 is another error for each lambda_L1."""
     share, of_one_level = f"{100 * limits.recovered_share:g}%", weighted_l1(1.0, pair.lambda_L1)
     if not of_one_level:
-        return _("Asked for: {share} recovered.", share=share)
+        return _("Memorised means: at least {share} recovered.", share=share)
     error = f"{limits.G_L1 / of_one_level:.3g}"
     return _(
-        "Asked for: {share} recovered, and off by at most {error} grey levels.",
+        "Memorised means: at least {share} recovered, and off by at most {error} grey levels.",
         share=share,
         error=error,
     )
@@ -370,11 +370,15 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     if reached > most + CEILING_WITHIN:
         return (
             _(
-                "Finest pores: coherence {reached}; on unseen skin these files allow {most}.",
+                "How well the finest pores are in place: {reached} of 1. On unseen skin these files "
+                "allow {most} at most.",
                 **told,
             ),
         )
-    limit = _("Finest pores: coherence {reached} of at most {most}.", **told)
+    limit = _(
+        "How well the finest pores are in place: {reached} of 1. These files allow {most} at most.",
+        **told,
+    )
     return limit, *finer_files(pair.ceiling)
 
 
@@ -526,7 +530,7 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
     else:
         average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
     share = _told_share(worst) or 0.0
-    return average, _("The worst is {pair}: {share}.", pair=worst.name, share=_gain(share))
+    return average, _("The weakest pair is {pair}: {share}.", pair=worst.name, share=_gain(share))
 
 
 def _gain(share: float) -> Message:

@@ -75,7 +75,7 @@ def ranking_table(comparison: Comparison) -> FittedTable:
         ("", "run"),
         ("error", "recovered", "texture back", "strength", "in place", "time"),
         rows,
-        "Best first, by the places in error, recovered and texture back, added up. Strength of the "
+        "The best run comes first: error, recovered and texture back count alike. Strength of the "
         "texture: 1 is right, less is smooth, more is noise. In place: 1 is every pore where it "
         "was, 0 is grain.",
     )
