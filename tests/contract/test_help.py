@@ -79,6 +79,13 @@ def test_ten_basics_come_first_and_thresholds_last(command: str) -> None:
         assert "--memorised_G_L1" in shown.partition("\nthresholds:")[2]
 
 
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_at_80_columns_no_line_is_longer_and_nothing_has_its_old_name(command: str) -> None:
+    shown = run([*UNRETOUCH, command, "--help"]).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"\b(fit|idle|recovered share)\b", shown)
+
+
 def test_train_shows_the_defaults_that_pix2pix_has() -> None:
     listed = entries(run([*TRAIN, "--help"]).stdout)
     for flag, default in PIX2PIX_DEFAULTS.items():

@@ -200,8 +200,8 @@ def test_one_declaration_is_a_flag_an_argument_a_check_and_a_line_of_the_help(
     shown = " ".join(capsys.readouterr().out.split())
     assert "usage: p [-h] [FLAGS] RUN PHOTO... Has all that" in shown
     assert "--share FLOAT at most 100 % of it (default: 1.0)" in shown
-    assert "What several ask: --weights PATH a file (default: unset)" in shown
-    assert "--old INT no work here (default: 0) --older no work here (default: False)" in shown
+    assert "What several ask: --weights PATH a file (default: none)" in shown
+    assert "--old INT no work here (default: 0) --older no work here (default: off)" in shown
     assert "thresholds: where the words begin, and more: --limits_lowest FLOAT the least" in shown
 
 
@@ -332,7 +332,7 @@ def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert leaving.value.code == 0
     shown = capsys.readouterr().out
     assert "usage: prog" in shown
-    assert "(default: unset)" in shown
+    assert "(default: none)" in shown
     assert "None" not in shown
 
 

@@ -196,7 +196,7 @@ def memorised_verdict(
         said = _said("memorised", word, pair=last.name, stands=stands)
         if len(known) > 1:
             said = _(
-                "All {count} training pairs are memorised. The least well is {pair}: {stands}.",
+                "All {count} training pairs are memorised. The weakest pair is {pair}: {stands}.",
                 count=str(len(known)),
                 pair=last.name,
                 stands=stands,
@@ -628,8 +628,8 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
     elif left[worst] < limits.memory:
         word = "memory"
     stands = _(
-        "Of the unchanged pictures {unchanged} is recovered, after the worst kind of change "
-        "({change}) {left}.",
+        "Of the unchanged pictures {unchanged} is recovered. After the worst kind of change "
+        "({change}) {left} is.",
         change=_CHANGE_SAID[worst],
         unchanged=percent(unchanged),
         left=percent(left[worst] * unchanged),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROG = "unretouch train"
-ABOUT = """Learn the way back from a folder of pairs, at full size and without an adversary.
+ABOUT = """Learn the way back from a folder of pairs, at full size.
 
 With --model pix2pix all flags and defaults are those of the classic train.py."""
 

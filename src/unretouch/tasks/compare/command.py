@@ -84,7 +84,7 @@ def ranking_table(comparison: Comparison) -> FittedTable:
 def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     """Return what differs in the settings, a setting a row."""
     rows = [
-        (name, *(setting_text(value, NO_VALUE) for value in row.values()))
+        (name, *(setting_text(name, value, NO_VALUE) for value in row.values()))
         for name, row in settings.items()
     ]
     runs = tuple(next(iter(settings.values())))
@@ -143,7 +143,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         marks=_marks(record["runs"]),
         pairs=shown,
         duration=duration,
-        setting=lambda value: setting_text(value, "–"),
+        setting=lambda name, value: setting_text(name, value, "–"),
         flags=_flags,
         colours=COLOURS,
     )
