@@ -67,7 +67,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
             "good",
-            N_("The texture is back, in strength and in place. This is the least of it:"),
+            N_("The texture is back, in strength and in place. Here it is weakest:"),
         ),
     },
     "unseen": {
@@ -370,8 +370,8 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     if reached > most + CEILING_WITHIN:
         return (
             _(
-                "How well the finest pores are in place: {reached} of 1. On unseen skin these files "
-                "allow {most} at most.",
+                "How well the finest pores are in place: {reached} of 1. On unseen skin these "
+                "files allow {most} at most.",
                 **told,
             ),
         )

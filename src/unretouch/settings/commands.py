@@ -72,7 +72,7 @@ class ApplySettings(WeightsSettings):
     """how much of its texture of 8 to 16 pixels"""
     mask: str | None = None
     """where: everywhere, skin, learnt (what the training pairs changed) or a picture; unset,
-    everywhere, or skin with a model for unseen portraits whose pairs were retouched on skin alone"""
+    everywhere, or skin where a model for unseen portraits had pairs retouched on skin alone"""
     scale: Literal["training", "full"] = "training"
     """at which size the network sees a photograph, where it was trained on reduced ones"""
     format: Literal["keep", "jpeg", "png", "tiff", "webp"] = "keep"

@@ -21,8 +21,8 @@ Threshold = Annotated[float, not_negative("is not a number from zero up")]
 class MemorisedThresholds:
     """Where the words of `memorised` begin.
 
-    A pair must pass both figures of a word. The recovered share is asked for as well because a sparse retouch leaves so little to do that
-    doing nothing may already pass the G_L1.
+    A pair must pass both figures of a word: a sparse retouch leaves so little to do that doing
+    nothing may already pass the G_L1.
     """
 
     G_L1: Threshold = 1.0

@@ -120,7 +120,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     for warning in (*loaded.warnings, *(strangers.warnings if strangers else ())):
         say(console, f"note: {warning}")
     if subject.run and not trained_on(subject.run, loaded.manifest, settings.phase):
-        say(console, "note: it was not trained on these pairs: read what is said of memorising so")
+        say(console, "note: it was not trained on these pairs, so it cannot have memorised them")
     made_of = _trained_on_also(subject.run)
     if strangers:
         _refuse_seen(loaded, made_of, strangers, request.heldout)
