@@ -183,8 +183,8 @@ class Restorer:
         finest = max(width / size[0], height / size[1])
         return (
             f"the run was trained at {self._model.info.sizing.load_size} px, so the network sees "
-            f"this photograph at {size[0]} x {size[1]}: of its {width} x {height}, detail finer than "
-            f"{2 * finest:.0f} px cannot come back"
+            f"this photograph at {size[0]} x {size[1]}: of its {width} x {height}, detail finer "
+            f"than {2 * finest:.0f} px cannot come back"
         )
 
     def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:
