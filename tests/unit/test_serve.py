@@ -185,7 +185,7 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
         (Doubts(resized=2.0), "A is larger than B by 2.0%. Export both again"),
         (Doubts(turned=-0.5), "B is turned by -0.5 degrees against A"),
         (Doubts(liquified=(0.1, 3.0)), "“Fast” leaves it out"),
-        (Doubts(liquified=(0.6, 3.0)), "the correction of a lens"),
+        (Doubts(liquified=(0.6, 3.0)), "a lens correction"),
     ],
 )
 def test_what_is_doubtful_is_said_as_it_is(
