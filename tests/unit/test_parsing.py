@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.errors import UnretouchError, UsageError
-from unretouch.settings.fields import Limit, Settings, Word, fields_of, flags_of, from_call, made
+from unretouch.settings.fields import (
+    Limit,
+    OldName,
+    Settings,
+    Word,
+    fields_of,
+    flags_of,
+    from_call,
+    made,
+)
 from unretouch.settings.parser import build, parse, values
 from unretouch.settings.parser import read as reading_of
 
@@ -44,6 +53,16 @@ class WithWords:
 
     folders: Annotated[tuple[str, ...], Word("FOLDER...")] = ()
     out: str = "."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Renamed(Settings):
+    """One choice has an old name."""
+
+    aim: Annotated[Literal["learn", "guess", "fit"], OldName("fit", "learn")] = "fit"
+    """what it is for"""
+    minutes: float | None = None
+    """time; unset, as long as it takes"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -324,6 +343,21 @@ def test_a_file_whose_name_begins_with_a_dash_is_a_file(
     assert parse(Command, ["a.jpg", "--weights", "-dash.jpg"], "p").weights == Path("-dash.jpg")
     with pytest.raises(UsageError, match=r"-dish\.jpg: .*A file of that name is written \./-dish"):
         parse(Command, ["first", "-dish.jpg"], "p")
+
+
+def test_an_old_name_is_understood_and_not_offered_and_what_is_unset_says_what_happens(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert parse(Renamed, ["--aim", "fit"], "p").aim == "fit"
+    with pytest.raises(UsageError, match=r"'x' is not one of learn, guess$"):
+        parse(Renamed, ["--aim", "x"], "p")
+    with pytest.raises(UsageError, match=r"needs a value: one of learn, guess$"):
+        parse(Renamed, ["--aim"], "p")
+    with pytest.raises(SystemExit):
+        parse(Renamed, ["--help"], "p")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--aim {learn,guess} what it is for (default: learn)" in shown
+    assert "--minutes FLOAT time (default: as long as it takes)" in shown
 
 
 def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
