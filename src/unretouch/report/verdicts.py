@@ -370,15 +370,12 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     if reached > most + CEILING_WITHIN:
         return (
             _(
-                "How well the finest pores are in place: {reached} of 1. On unseen skin these "
-                "files allow {most} at most.",
+                "Finest pores in place: {reached} of 1. On unseen skin these files allow {most} "
+                "at most.",
                 **told,
             ),
         )
-    limit = _(
-        "How well the finest pores are in place: {reached} of 1. These files allow {most} at most.",
-        **told,
-    )
+    limit = _("Finest pores in place: {reached} of 1. These files allow {most} at most.", **told)
     return limit, *finer_files(pair.ceiling)
 
 
@@ -628,11 +625,10 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
     elif left[worst] < limits.memory:
         word = "memory"
     stands = _(
-        "Of the unchanged pictures {unchanged} is recovered. After the worst kind of change "
-        "({change}) {left} is.",
+        "Unchanged pictures: {unchanged}. After the worst kind of change ({change}): {left}.",
         change=_CHANGE_SAID[worst],
-        unchanged=percent(unchanged),
-        left=percent(left[worst] * unchanged),
+        unchanged=_gain(unchanged),
+        left=_gain(left[worst] * unchanged),
     )
     return Verdict("probe", word, (_said("probe", word), stands), None, {})
 
