@@ -104,8 +104,8 @@ _UNKNOWN_SAID: dict[Question, Message] = {
     "memorised": _("There are no training pairs to judge."),
     "texture": _("Nothing can be said of texture: the retouch removed none."),
     "unseen": _(
-        "There are no held-out pairs to tell. Give some with --heldout, let --cross hold each pair "
-        "out in turn, or try --self_test on an untouched photo."
+        "No pair was held out, so this is not known. Give pairs with --heldout, let --cross hold "
+        "each pair out in turn, or try --self_test on an untouched photo."
     ),
     "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
