@@ -177,6 +177,8 @@ class ExportSettings(WeightsSettings):
 class PairSettings(Settings):
     """Write pairs to train on, and report sizes, shift and swapped sides with numbers."""
 
+    BASICS = ("align", "simulate", "out", "grade", "bits", "format")
+
     folders: Annotated[tuple[Path, ...], Word("[RETOUCHED BEFORE]")] = ()
     """two folders with the same file names: the retouched pictures (A), those before (B);
     with --align also one folder of pairs as they are"""
@@ -227,6 +229,8 @@ class PairSettings(Settings):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeSettings(Settings):
     """Open a page on this computer: drop pairs, train, watch, restore photographs."""
+
+    BASICS = ("port", "host", "token", "checkpoints_dir", "no_open")
 
     port: Annotated[int, between(0, 65535)] = 8765
     """where to listen; 0 takes any free port"""
