@@ -67,7 +67,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
             "good",
-            N_("The texture is back, in strength and in place. Here it is weakest:"),
+            N_("The texture is back, in strength and in place, even where it is weakest."),
         ),
     },
     "unseen": {
