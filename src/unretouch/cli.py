@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from unretouch import __version__
 from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+from unretouch.base.terminal import tell
 from unretouch.base.threads import wait_briefly
 
 Main = Callable[[list[str]], int | None]
@@ -168,7 +169,7 @@ def run(command: Main, argv: list[str] | None = None) -> int:
             traceback.print_exc()
         said, code = _explained(error)
         for line in said.splitlines():
-            print(f"unretouch: {line}", file=sys.stderr)
+            tell(f"unretouch: {line}", sys.stderr)
         return code
 
 

@@ -115,7 +115,7 @@ def test_curves_over_steps_and_over_time_are_overlaid(browser: Any, page: Path) 
 def test_korean_on_a_phone_fits(browser: Any, page: Path, dark: bool) -> None:
     browser.open(page, language="ko-KR", width=360, dark=dark)
     painted(browser)
-    assert browser.text("h1") == "실험 비교"
+    assert browser.text("h1") == "학습 비교"
     assert browser.text("#next-heading") == "다음에 할 일"
     assert "가이드" in browser.text(".advised") or "오차" in browser.text(".advised")
     assert "grey levels" not in browser.text("main")

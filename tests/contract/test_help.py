@@ -63,8 +63,11 @@ def test_every_flag_is_listed_with_its_default(words: list[str], flags: dict[str
     assert len(defaults) == len(flags)
 
 
-@pytest.mark.parametrize("command", ["train", "test", "apply", "verify"])
-def test_ten_basics_come_first_and_thresholds_last(command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "count"),
+    [("train", 10), ("test", 10), ("apply", 10), ("verify", 10), ("pair", 6), ("serve", 5)],
+)
+def test_some_ten_basics_come_first_and_thresholds_last(command: str, count: int) -> None:
     shown = run([*UNRETOUCH, command, "--help"]).stdout
     headings = re.findall(r"^(\w+):", shown, re.MULTILINE)
     assert [name for name in headings if name in ("basics", "advanced")][:2] == [
@@ -72,11 +75,18 @@ def test_ten_basics_come_first_and_thresholds_last(command: str) -> None:
         "advanced",
     ]
     basics = shown.partition("\nbasics:\n")[2].partition("\nadvanced")[0]
-    assert len(re.findall(r"^  --", basics, re.MULTILINE)) == 10
+    assert len(re.findall(r"^  --", basics, re.MULTILINE)) == count
     if command == "verify":
         first = headings.index("thresholds")
         assert set(headings[first:]) == {"thresholds"}
         assert "--memorised_G_L1" in shown.partition("\nthresholds:")[2]
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_at_80_columns_no_line_is_longer_and_nothing_has_its_old_name(command: str) -> None:
+    shown = run([*UNRETOUCH, command, "--help"]).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"\b(fit|idle|recovered share)\b", shown)
 
 
 def test_train_shows_the_defaults_that_pix2pix_has() -> None:

@@ -339,11 +339,11 @@ def test_a_folder_is_restored_and_the_same_command_does_nothing_twice(
     times = {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in files_in(out)}
     assert set(times) == {"a.png", "sub/a.png", "b.JPG", "apply.jsonl"}
     assert apply(runs, *words) == 0
-    assert "0 restored, 3 were there from before" in capsys.readouterr().out
+    assert "0 restored, 3 already there" in capsys.readouterr().out
     assert {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in files_in(out)} == times
     (out / "a.png").unlink()
     assert apply(runs, *words) == 0
-    assert "1 restored, 2 were there from before" in capsys.readouterr().out
+    assert "1 restored, 2 already there" in capsys.readouterr().out
     assert apply(runs, *words, "--strength", "0.5") == 0
     assert "3 restored" in capsys.readouterr().out
 
@@ -384,7 +384,7 @@ def test_what_was_written_when_apply_was_killed_is_not_taken_for_someone_elses(
     assert "b.JPG: is there already and was not made by apply" in printed.err
     assert (out / "b.JPG").read_bytes() == mine
     assert apply(runs, *words, "--overwrite") == 0
-    assert "1 restored, 2 were there from before" in capsys.readouterr().out
+    assert "1 restored, 2 already there" in capsys.readouterr().out
 
 
 def test_a_bad_file_is_passed_over_and_listed_at_the_end(

@@ -152,7 +152,7 @@ def test_every_file_that_is_not_read_is_listed_by_name_and_kind(
     out = photos.with_name("out")
     assert apply(checkpoints, "first", str(photos), "-o", str(out)) == 3
     shown = capsys.readouterr()
-    assert "3 restored, 6 not read; in" in shown.out
+    assert "3 restored, 6 not read; folder:" in shown.out
     lines = [line.removeprefix("unretouch: not read, ") for line in shown.err.splitlines()]
     assert lines == [
         f".jxl (JPEG XL): {photos}/z.jxl. Save them as TIFF or PNG",
@@ -410,7 +410,7 @@ def test_ctrl_c_in_one_photograph_keeps_the_one_before(
         assert apply(checkpoints, *words) == 130
     assert "1 restored; the same command goes on from here" in capsys.readouterr().out
     assert apply(checkpoints, *words) == 0
-    assert "2 restored, 1 were there from before" in capsys.readouterr().out
+    assert "2 restored, 1 already there" in capsys.readouterr().out
 
 
 # --- the page
@@ -467,7 +467,7 @@ def test_the_page_comes_with_the_same_command_and_survives_a_broken_result(
     (out / "IMG (1).jpg").write_bytes(b"no picture")
     assert apply(checkpoints, *words, "--page") == 3
     shown = capsys.readouterr()
-    assert "0 restored, 3 were there from before" in shown.out
+    assert "0 restored, 3 already there" in shown.out
     assert f"page: {out / 'before_after' / 'index.html'}" in shown.out
     assert "is not on the page" in shown.err
     assert (out / "before_after" / "index.html").read_text("utf-8").count("<table") == 2

@@ -17,6 +17,7 @@ from unretouch.cli import dispatch
 from unretouch.settings.train import load_settings
 from unretouch.tasks.compare.command import renderables, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
+from unretouch.tasks.compare.runs import setting_text
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,13 @@ def compared(root: Path, *names: str, told: list[str] | None = None) -> Comparis
 
 def reasons(comparison: Comparison) -> dict[str, str]:
     return {one.name: one.reason.english() for one in comparison.left_out}
+
+
+def test_a_setting_is_shown_by_the_name_that_a_person_gives() -> None:
+    shown = [setting_text("aim", aim, "-") for aim in ("fit", "restore")]
+    assert shown == ["memorise", "restore"]
+    assert setting_text("lr", 0.0002, "-") == "0.0002"
+    assert setting_text("minutes", None, "-") == "-"
 
 
 def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -> None:

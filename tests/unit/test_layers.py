@@ -388,4 +388,4 @@ def test_the_command_writes_layers_and_keeps_the_change(
     assert made == sorted(["apply.jsonl", name, source.name])
     assert len(list((tmp_path / "kept").iterdir())) == 1
     assert run(dispatch, [*words, "--layers"]) == 0
-    assert "1 were there from before" in capsys.readouterr().out
+    assert "1 already there" in capsys.readouterr().out

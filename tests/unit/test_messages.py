@@ -72,6 +72,24 @@ def test_a_translation_has_the_values_of_its_message(catalogue: Catalog) -> None
             assert values(text) == values(english[0]), text
 
 
+RETIRED = re.compile("실험|시험|네트워크|에폭|질감|실행(?!하|한|할|해)|습니다|습니까|십시오")
+EITHER = re.compile(r"\((?:을|를|은|는|이|가|과|와|으)\)")
+"""A particle for two kinds of words: no person speaks so."""
+
+
+def test_korean_has_one_word_for_one_idea_and_one_way_to_end_a_sentence(
+    catalogue: Catalog,
+) -> None:
+    """CONTRIBUTING.md has the words."""
+    texts = [path.read_text("utf-8") for path in (ROOT / "docs" / "ko").glob("*.md")]
+    texts.append((ROOT / "README.ko.md").read_text("utf-8"))
+    for entry in entries(catalogue).values():
+        texts += [entry.string] if isinstance(entry.string, str) else entry.string
+    for text in texts:
+        found = RETIRED.search(text) or EITHER.search(text)
+        assert found is None, text[max(0, found.start() - 40) : found.end() + 40]
+
+
 def values(text: str) -> set[str]:
     return set(re.findall(r"\{\w+\}", text))
 

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unretouch.base.errors import UnretouchError, UsageError
-from unretouch.settings.fields import Limit, Settings, Word, fields_of, flags_of, from_call, made
+from unretouch.settings.fields import (
+    Limit,
+    OldName,
+    Settings,
+    Word,
+    fields_of,
+    flags_of,
+    from_call,
+    made,
+)
 from unretouch.settings.parser import build, parse, values
 from unretouch.settings.parser import read as reading_of
 
@@ -44,6 +53,16 @@ class WithWords:
 
     folders: Annotated[tuple[str, ...], Word("FOLDER...")] = ()
     out: str = "."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Renamed(Settings):
+    """One choice has an old name."""
+
+    aim: Annotated[Literal["learn", "guess", "fit"], OldName("fit", "learn")] = "fit"
+    """what it is for"""
+    minutes: float | None = None
+    """time; unset, as long as it takes"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,8 +219,8 @@ def test_one_declaration_is_a_flag_an_argument_a_check_and_a_line_of_the_help(
     shown = " ".join(capsys.readouterr().out.split())
     assert "usage: p [-h] [FLAGS] RUN PHOTO... Has all that" in shown
     assert "--share FLOAT at most 100 % of it (default: 1.0)" in shown
-    assert "What several ask: --weights PATH a file (default: unset)" in shown
-    assert "--old INT no work here (default: 0) --older no work here (default: False)" in shown
+    assert "What several ask: --weights PATH a file (default: none)" in shown
+    assert "--old INT no work here (default: 0) --older no work here (default: off)" in shown
     assert "thresholds: where the words begin, and more: --limits_lowest FLOAT the least" in shown
 
 
@@ -326,13 +345,28 @@ def test_a_file_whose_name_begins_with_a_dash_is_a_file(
         parse(Command, ["first", "-dish.jpg"], "p")
 
 
+def test_an_old_name_is_understood_and_not_offered_and_what_is_unset_says_what_happens(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert parse(Renamed, ["--aim", "fit"], "p").aim == "fit"
+    with pytest.raises(UsageError, match=r"'x' is not one of learn, guess$"):
+        parse(Renamed, ["--aim", "x"], "p")
+    with pytest.raises(UsageError, match=r"needs a value: one of learn, guess$"):
+        parse(Renamed, ["--aim"], "p")
+    with pytest.raises(SystemExit):
+        parse(Renamed, ["--help"], "p")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--aim {learn,guess} what it is for (default: learn)" in shown
+    assert "--minutes FLOAT time (default: as long as it takes)" in shown
+
+
 def test_help_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         parse(Several, ["--name", "--help"], "prog")
     assert leaving.value.code == 0
     shown = capsys.readouterr().out
     assert "usage: prog" in shown
-    assert "(default: unset)" in shown
+    assert "(default: none)" in shown
     assert "None" not in shown
 
 

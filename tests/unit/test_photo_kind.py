@@ -245,7 +245,7 @@ def test_X1_apply_tells_of_each_photograph_and_counts_them(
     said = capsys.readouterr().out
     assert "soft.png: far from the pairs: it is softer" in said
     assert "near.png: far" not in said
-    assert "2 restored, 1 of them far from the pairs; in" in said
+    assert "2 restored, 1 of them far from the pairs; folder:" in said
     records = [json.loads(line) for line in (out / "apply.jsonl").read_text("utf-8").splitlines()]
     (far,) = [record["far"] for record in records if "far" in record]
     assert far["distance"] > 1

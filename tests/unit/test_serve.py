@@ -181,11 +181,11 @@ def test_a_pair_is_looked_at_whichever_way_it_comes(tmp_path: Path, portrait: np
 @pytest.mark.parametrize(
     ("doubts", "said"),
     [
-        (Doubts(resized=-1.2), "A is smaller than B by 1.2 %. Export both once more"),
-        (Doubts(resized=2.0), "A is larger than B by 2.0 %. Export both once more"),
+        (Doubts(resized=-1.2), "A is smaller than B by 1.2%. Export both again"),
+        (Doubts(resized=2.0), "A is larger than B by 2.0%. Export both again"),
         (Doubts(turned=-0.5), "B is turned by -0.5 degrees against A"),
         (Doubts(liquified=(0.1, 3.0)), "“Fast” leaves it out"),
-        (Doubts(liquified=(0.6, 3.0)), "the correction of a lens"),
+        (Doubts(liquified=(0.6, 3.0)), "a lens correction"),
     ],
 )
 def test_what_is_doubtful_is_said_as_it_is(
@@ -554,7 +554,7 @@ def test_a_test_photo_and_full_texture_are_flags_of_the_command(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "said"),
     [("a?b", "it contains ?"), ("a\u200bb", "it contains zero width space"),
-     ("ㄱ" * 40, "a segment is longer than 100 bytes")],
+     ("ㄱ" * 40, "a part of it is longer than 100 bytes")],
 )  # fmt: skip
 def test_a_name_is_refused_in_words_of_the_page(name: str, said: str) -> None:
     from unretouch.base.names import name_problem

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from unretouch.base.terminal import tell
 from unretouch.report.console import duration, error_table, number, say, shortened, table
 from unretouch.runs.status import PlainFigures, mean_of
 
@@ -82,6 +86,32 @@ def test_a_long_name_keeps_its_beginning_and_its_end() -> None:
     assert shortened("studio_0001_final_v2", 11) == "studi…al_v2"
     assert shortened("kim", 3) == "kim"
     assert cell_len(shortened(LONG.format(7), 24)) <= 24
+
+
+def told(line: str, columns: int) -> list[str]:
+    """Return what stands at a terminal of so many columns, which breaks nothing itself."""
+    import fcntl
+    import termios
+
+    outer, inner = os.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(inner, "w", encoding="utf-8") as stream:
+        tell(line, stream)
+        printed = os.read(outer, 65536).decode()
+    os.close(outer)
+    return printed.splitlines()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminal of this kind")
+def test_what_is_said_without_rich_is_broken_between_words_too(tmp_path: Path) -> None:
+    line = f"unretouch: {'초상 folder ' * 12}end"
+    shown = told(line, 40)
+    assert " ".join(shown) == line
+    assert all(30 < cell_len(part) <= 40 for part in shown[:-1])
+    with (tmp_path / "file").open("w+", encoding="utf-8") as file:
+        tell(line, file)
+        file.seek(0)
+        assert file.read() == f"{line}\n"
 
 
 def said(line: str, terminal: bool) -> list[str]:

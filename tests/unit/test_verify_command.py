@@ -98,7 +98,7 @@ def test_a_run_gets_its_report_and_page(run: RunDir, capsys: pytest.CaptureFixtu
     told = capsys.readouterr().out
     assert told.index("verify/index.html") < told.index("Did it memorise?")
     assert "doing nothing  exact" not in told
-    assert "There are no held-out pairs to tell" in told
+    assert "No pair was held out, so this is not known" in told
     assert "verify/index.html" in told.replace("\\", "/")
 
 

@@ -166,7 +166,7 @@ def test_a_large_gap_does_not_hold_however_good() -> None:
 def test_without_held_out_pairs_it_says_that_nothing_is_known() -> None:
     verdict = unseen_verdict(0.95, [])
     assert verdict.word == "unknown"
-    assert "no held-out pairs" in verdict.sentence
+    assert "No pair was held out" in verdict.sentence
     assert "--heldout" in verdict.sentence
 
 

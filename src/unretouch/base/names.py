@@ -53,15 +53,15 @@ def without_spaces(text: str) -> str:
 
 def _segment_problem(segment: str) -> Message | None:
     if segment in ("", ".", ".."):
-        return _("it has an empty, '.' or '..' segment")
+        return _("a part of it is empty, '.' or '..'")
     if segment.startswith("-"):
-        return _("a segment begins with '-'")
+        return _("a part of it begins with '-'")
     if segment.endswith("."):
-        return _("a segment ends with '.'")
+        return _("a part of it ends with '.'")
     if segment.split(".")[0].lower() in _RESERVED:
         return _("Windows reserves that name")
     if len(segment.encode("utf-8", "surrogatepass")) > LONGEST_SEGMENT:
-        return _("a segment is longer than {most} bytes", most=LONGEST_SEGMENT)
+        return _("a part of it is longer than {most} bytes", most=LONGEST_SEGMENT)
     bad = sorted({c for c in segment if not _is_name_character(c)})
     if bad:
         return _("it contains {characters}", characters=" ".join(map(_shown, bad)))

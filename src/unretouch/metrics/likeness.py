@@ -88,8 +88,8 @@ LEVEL_ERROR = Metric(
     highest=255.0,
     better="lower",
     explanation=N_(
-        "How many of the 255 steps from black to white the result is off on average; "
-        "below half a step the eye and the file see no difference."
+        "How many of the 255 steps from black to white the result is off on average. "
+        "Below half a step neither the eye nor the file shows a difference."
     ),
     formula="mean, 95th and 99th percentile and maximum of |prediction - target| over R, G and B",
     measure=Tally(_spread_sums, _spread),
@@ -153,8 +153,8 @@ RECOVERED_SHARE = Metric(
     highest=1.0,
     better="higher",
     explanation=N_(
-        "The part of the retoucher's work that is undone: 1 (100%) is all of it, 0 is as if "
-        "nothing had been done, and below 0 the result is further away than the retouched picture "
+        "The part of the retoucher's work that is undone. 1 (100%) is all of it, 0 is as if "
+        "nothing had been done. Below 0 the result is further away than the retouched picture "
         "was."
     ),
     formula="1 - mean|prediction - target| / mean|source - target|",
@@ -198,7 +198,7 @@ EXACT_PIXELS = Metric(
     highest=1.0,
     better="higher",
     explanation=N_(
-        "The part of all pixels that, once saved, have exactly the colour of the answer; "
+        "The part of all pixels that, once saved, have exactly the colour of the answer. "
         "1 (100%) means that the two files show the same picture, bit for bit."
     ),
     formula="share of pixels with round(clip(prediction)) = round(clip(target)) in R, G and B",
@@ -253,7 +253,7 @@ PSNR = Metric(
     highest=HIGHEST_PSNR,
     better="higher",
     explanation=N_(
-        "The error as engineers quote it: 6 more means half the error; above 48 it is "
+        "The error as engineers quote it. 6 more means half the error; above 48 it is "
         "finer than the steps of a file."
     ),
     formula=f"10 log10(255^2 / mean square error over R, G and B), at most {HIGHEST_PSNR:.0f}",

@@ -44,7 +44,7 @@ GRADIENT_RATIO = Metric(
     highest=math.inf,
     better="one",
     explanation=N_(
-        "How crisp the texture is beside the untouched skin: 1 is the same, below 1 is soft, "
+        "How crisp the texture is beside the untouched skin. 1 is the same, below 1 is soft, "
         "above 1 is harsh."
     ),
     formula="mean gradient magnitude of luma, prediction / target, by the Sobel operator",
@@ -74,7 +74,7 @@ LAPLACIAN_RATIO = Metric(
     highest=math.inf,
     better="one",
     explanation=N_(
-        "How strong the very finest grain of the skin is: 1 is the same as untouched, below 1 is "
+        "How strong the very finest grain of the skin is. 1 is the same as untouched, below 1 is "
         "blurred, above 1 is noisy or oversharpened."
     ),
     formula="RMS of the five-point Laplacian of luma, prediction / target",
@@ -123,8 +123,8 @@ LOCAL_CONTRAST_DISTANCE = Metric(
     highest=127.5,
     better="lower",
     explanation=N_(
-        "Whether smooth and rough places are as common as in the untouched skin, by how many "
-        "grey levels their roughness is off."
+        "Whether smooth and rough places are as common as in the untouched skin. It says by "
+        "how many grey levels their roughness is off."
     ),
     formula=(
         "Wasserstein-1 distance of the histograms of the standard deviation of luma in 7 px squares"

@@ -179,7 +179,7 @@ BAND_ENERGY = Metric(
     highest=math.inf,
     better="one",
     explanation=N_(
-        "How strong the texture of each size is beside that of the untouched skin: 1 is the same, "
+        "How strong the texture of each size is beside that of the untouched skin. 1 is the same, "
         "below 1 is too smooth, above 1 is noise."
     ),
     formula="mean square of the prediction's luma / the target's, in octave bands",
@@ -211,7 +211,7 @@ DETAIL_COHERENCE = Metric(
     highest=1.0,
     better="higher",
     explanation=N_(
-        "Whether the texture put back is the person's own: 1 is every pore in its place, "
+        "Whether the texture put back is the person's own. 1 is every pore in its place, "
         "0 is grain that only looks like skin."
     ),
     formula=(
@@ -240,7 +240,7 @@ DETAIL_RECOVERED = Metric(
     highest=1.0,
     better="higher",
     explanation=N_(
-        "How much of the removed texture of each size is back: 1 is all of it, 0 is as if nothing "
+        "How much of the removed texture of each size is back. 1 is all of it, 0 is as if nothing "
         "had been done, below 0 is grain or damage."
     ),
     formula=(

@@ -112,8 +112,8 @@ SPECTRUM_DISTANCE = Metric(
     highest=math.inf,
     better="lower",
     explanation=N_(
-        "How far the mix of fine and coarse texture is from that of the untouched skin, as a "
-        "loudness: 0 is the same; 6 means that sizes are twice or half as strong on average."
+        "How far the mix of fine and coarse texture is from that of the untouched skin, in "
+        "decibels. 0 is the same; 6 means that sizes are twice or half as strong on average."
     ),
     formula=(
         "RMS difference of radially averaged log power spectra of luma, Welch's method with Hann "

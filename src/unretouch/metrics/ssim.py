@@ -107,7 +107,7 @@ SSIM = Metric(
     better="higher",
     explanation=N_(
         "How alike the two pictures are in light, contrast and structure, looked at through a "
-        "small loupe: 1 is the same."
+        "small loupe. 1 is the same."
     ),
     formula="SSIM of Wang et al. 2004, Gaussian window 11 px, K1 0.01, K2 0.03",
     measure=Tally(_sums, mean),
@@ -154,8 +154,8 @@ DETAIL_SSIM = Metric(
     highest=1.0,
     better="higher",
     explanation=N_(
-        "How alike the texture is once light and shade are taken away: 1 is the same skin; both "
-        "smoothness and foreign grain lower it."
+        "How alike the texture is once light and shade are taken away. 1 is the same skin. "
+        "Smoothness lowers it, and so does foreign grain."
     ),
     formula=(
         "SSIM of the luma's detail below 32 px, dynamic range 6 standard deviations of the "

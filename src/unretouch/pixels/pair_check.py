@@ -167,7 +167,7 @@ def said_of(found: Doubts, direction: str) -> list[str]:
         said.append(
             f"liquify: {share:.0%} of the picture was moved by up to {most:.1f} px; "
             + (
-                "so much is rather the correction of a lens: export both sides with the same one"
+                "so much looks like a lens correction: export both sides with the same one"
                 if share > LENSES
                 else "the fast recipe leaves that out, since a network cannot undo it"
             )

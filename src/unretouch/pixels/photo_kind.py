@@ -254,7 +254,7 @@ class Distance:
         elif weakened:
             said = _(
                 "This photo is far from the training pairs: {reasons}. So it was restored at "
-                "a strength of {percent} %. Move the strength to decide yourself.",
+                "a strength of {percent}%. Move the strength to decide yourself.",
                 reasons=self.why,
                 percent=round(100 * weakened),
             )

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from unretouch.base.terminal import wrapped
 from unretouch.runs.status import SAME, PlainFigures
 
 NO_VALUE = "-"
@@ -23,21 +24,8 @@ def say(console: Console, line: str) -> None:
 
     A terminal breaks it between words; in a file it stays one line.
     """
-    for part in _wrapped(line, console.width) if console.is_terminal else [line]:
+    for part in wrapped(line, console.width) if console.is_terminal else [line]:
         console.print(part, markup=False, highlight=False, soft_wrap=True)
-
-
-def _wrapped(line: str, columns: int) -> list[str]:
-    """Return the line in parts of so many columns; only a longer word makes one longer."""
-    words = line.lstrip(" ").split(" ")
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    parts = [indent + words[0]]
-    for word in words[1:]:
-        if cell_len(f"{parts[-1]} {word}") > columns:
-            parts.append(indent + word)
-        else:
-            parts[-1] += f" {word}"
-    return parts
 
 
 @dataclass(frozen=True)

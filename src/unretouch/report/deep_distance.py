@@ -246,7 +246,7 @@ DEEP_DISTANCE = Metric(
     better="lower",
     explanation=N_(
         "How different the result looks to a network that was trained to name objects in "
-        "photographs, not to judge skin: 0 is the same, and grain in the wrong place counts."
+        "photographs, not to judge skin. 0 is the same, and grain in the wrong place counts."
     ),
     formula=(
         "mean over strides 2, 4 and 8 and over the area of the squared difference of the features "

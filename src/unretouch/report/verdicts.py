@@ -67,7 +67,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
             "good",
-            N_("The texture is back, in strength and in place. This is the least of it:"),
+            N_("The texture is back, in strength and in place, even where it is weakest."),
         ),
     },
     "unseen": {
@@ -104,8 +104,8 @@ _UNKNOWN_SAID: dict[Question, Message] = {
     "memorised": _("There are no training pairs to judge."),
     "texture": _("Nothing can be said of texture: the retouch removed none."),
     "unseen": _(
-        "There are no held-out pairs to tell. Give some with --heldout, let --cross hold each pair "
-        "out in turn, or try --self_test on an untouched photo."
+        "No pair was held out, so this is not known. Give pairs with --heldout, let --cross hold "
+        "each pair out in turn, or try --self_test on an untouched photo."
     ),
     "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
@@ -196,13 +196,13 @@ def memorised_verdict(
         said = _said("memorised", word, pair=last.name, stands=stands)
         if len(known) > 1:
             said = _(
-                "All {count} training pairs are memorised. The least well is {pair}: {stands}.",
+                "All {count} training pairs are memorised. The weakest pair is {pair}: {stands}.",
                 count=str(len(known)),
                 pair=last.name,
                 stands=stands,
             )
         return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
-    held_back = _("{pair} holds it back: {stands}.", pair=last.name, stands=stands)
+    held_back = _("The weakest pair is {pair}: {stands}.", pair=last.name, stands=stands)
     asked = _asked_for(last, limits)
     sentences = (_said("memorised", word), *_gained(last), held_back, asked, *_of_the_grade(last))
     return Verdict("memorised", word, sentences, last.name, words)
@@ -262,10 +262,10 @@ def _asked_for(pair: PairFigures, limits: MemorisedThresholds) -> Message:
     """Return what the pair lacks, in grey levels: G_L1 is another error for each lambda_L1."""
     share, of_one_level = f"{100 * limits.recovered_share:g}%", weighted_l1(1.0, pair.lambda_L1)
     if not of_one_level:
-        return _("Asked for: {share} recovered.", share=share)
+        return _("Memorised means: at least {share} recovered.", share=share)
     error = f"{limits.G_L1 / of_one_level:.3g}"
     return _(
-        "Asked for: {share} recovered, and off by at most {error} grey levels.",
+        "Memorised means: at least {share} recovered, and off by at most {error} grey levels.",
         share=share,
         error=error,
     )
@@ -370,11 +370,12 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     if reached > most + CEILING_WITHIN:
         return (
             _(
-                "Finest pores: coherence {reached}; on unseen skin these files allow {most}.",
+                "Finest pores in place: {reached} of 1. On unseen skin these files allow {most} "
+                "at most.",
                 **told,
             ),
         )
-    limit = _("Finest pores: coherence {reached} of at most {most}.", **told)
+    limit = _("Finest pores in place: {reached} of 1. These files allow {most} at most.", **told)
     return limit, *finer_files(pair.ceiling)
 
 
@@ -526,7 +527,7 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
     else:
         average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
     share = _told_share(worst) or 0.0
-    return average, _("The worst is {pair}: {share}.", pair=worst.name, share=_gain(share))
+    return average, _("The weakest pair is {pair}: {share}.", pair=worst.name, share=_gain(share))
 
 
 def _gain(share: float) -> Message:
@@ -624,11 +625,10 @@ def probe_verdict(points: Sequence[ProbePoint], limits: ProbeThresholds = _LIMIT
     elif left[worst] < limits.memory:
         word = "memory"
     stands = _(
-        "Of the unchanged pictures {unchanged} is recovered, after the worst kind of change "
-        "({change}) {left}.",
+        "Unchanged pictures: {unchanged}. After the worst kind of change ({change}): {left}.",
         change=_CHANGE_SAID[worst],
-        unchanged=percent(unchanged),
-        left=percent(left[worst] * unchanged),
+        unchanged=_gain(unchanged),
+        left=_gain(left[worst] * unchanged),
     )
     return Verdict("probe", word, (_said("probe", word), stands), None, {})
 

@@ -157,8 +157,8 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         levels, difference = round(doubts.grade.levels, 1), round(doubts.grade.difference, 1)
         said.append(
             _(
-                "One side has a colour grade: {levels} of {difference} grey levels are a colour "
-                "curve, which it learns, too.",
+                "One side has a colour grade: {levels} of the {difference} grey levels between A "
+                "and B. It will be learnt, too.",
                 levels=levels,
                 difference=difference,
             )
@@ -167,13 +167,13 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         percent = round(abs(doubts.resized), 1)
         said.append(
             _(
-                "A is larger than B by {percent} %. Export both once more, with the same crop and "
+                "A is larger than B by {percent}%. Export both again, with the same crop and "
                 "size, or it learns to move the picture.",
                 percent=percent,
             )
             if doubts.resized > 0
             else _(
-                "A is smaller than B by {percent} %. Export both once more, with the same crop and "
+                "A is smaller than B by {percent}%. Export both again, with the same crop and "
                 "size, or it learns to move the picture.",
                 percent=percent,
             )
@@ -181,7 +181,7 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     if doubts.turned is not None:
         said.append(
             _(
-                "B is turned by {degrees} degrees against A. Export both once more, straightened "
+                "B is turned by {degrees} degrees against A. Export both again, straightened "
                 "alike, or it learns to move the picture.",
                 degrees=round(doubts.turned, 2),
             )
@@ -190,14 +190,14 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         share, most = round(100 * doubts.liquified[0]), round(doubts.liquified[1], 1)
         said.append(
             _(
-                "So much of the picture ({share} %) was moved, by up to {most} pixels, that it is "
-                "rather the correction of a lens. Export both with the same one.",
+                "Much of the picture ({share}%) was moved, by up to {most} pixels: it looks like a "
+                "lens correction. Export both sides with the same one.",
                 share=share,
                 most=most,
             )
             if doubts.liquified[0] > LENSES
             else _(
-                "Liquify: a part of the picture ({share} %) was moved by up to {most} pixels. A "
+                "Liquify: a part of the picture ({share}%) was moved by up to {most} pixels. A "
                 "network cannot undo that. “Fast” leaves it out; the other methods learn to move "
                 "the picture.",
                 share=share,
@@ -218,7 +218,7 @@ def _no_pair(doubts: pair_check.Doubts) -> Message | None:
         return _("A and B are the same picture: there is nothing to learn from it.")
     if doubts.correlation is not None and pair_check.no_pair(doubts):
         return _(
-            "A and B are two different pictures (correlation {correlation}), so it is no pair.",
+            "A and B are two different pictures (correlation {correlation}), so they are no pair.",
             correlation=round(doubts.correlation, 2),
         )
     return None

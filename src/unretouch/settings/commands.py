@@ -62,8 +62,8 @@ class ApplySettings(WeightsSettings):
     weights: Path | None = None
     """a weights file instead of a run: .pth (also of the classic program), .safetensors, .onnx"""
     strength: Annotated[float, between(0, 1.5)] | None = None
-    """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5; unset, 1, and less
-    of a photograph far from the pairs of a model for unseen portraits"""
+    """how much of the detail is brought back: 0 nothing, 1 as learnt, up to 1.5; unset, 1, or less
+    where a model for unseen portraits gets a photograph unlike its pairs"""
     fine: Annotated[float, between(0, 1.5)] = 1.0
     """how much of its texture of 2 to 4 pixels, beside --strength"""
     medium: Annotated[float, between(0, 1.5)] = 1.0
@@ -71,12 +71,12 @@ class ApplySettings(WeightsSettings):
     coarse: Annotated[float, between(0, 1.5)] = 1.0
     """how much of its texture of 8 to 16 pixels"""
     mask: str | None = None
-    """where: everywhere, skin, learnt (what the training pairs changed) or a picture; unset, skin
-    where the pairs of a model for unseen portraits were retouched on skin alone, else everywhere"""
+    """where: everywhere, skin, learnt (what the training pairs changed) or a picture; unset,
+    everywhere, or skin where a model for unseen portraits had pairs retouched on skin alone"""
     scale: Literal["training", "full"] = "training"
     """at which size the network sees a photograph, where it was trained on reduced ones"""
     format: Literal["keep", "jpeg", "png", "tiff", "webp"] = "keep"
-    """of the files that are written"""
+    """kind of the files that are written"""
     layers: bool = False
     """write a PSD, or a TIFF of 16 bits, with a layer for each size of texture (an extra)"""
     profile: Literal["honour", "ignore"] = "honour"
@@ -89,8 +89,8 @@ class ApplySettings(WeightsSettings):
     overwrite: bool = False
     """replace files of the same name in --out that apply did not make, or that were edited since"""
     jobs: Count | None = None
-    """processes that share the work, each with its own memory; unset, one, with --engine ray all
-    that it reaches"""
+    """processes that share the work, each with its own memory; unset, 1, with --engine ray as many
+    as it reaches"""
     engine: EngineName = "local"
     """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
     runtime: Literal["torch", "onnx"] = "torch"
@@ -156,14 +156,14 @@ class DoctorSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportSettings(WeightsSettings):
-    """Write a run's generator as a file for other programs, checked, with a model card."""
+    """Write the model of a run as a file for other programs, checked, with a model card."""
 
     run: Annotated[str | None, Word("RUN")] = None
     """a run: its name or folder; leave it out with --weights"""
     to: Literal["onnx", "safetensors", "pth"] = "onnx"
     """onnx needs no torch to run; the others hold the weights alone"""
     out: Path | None = None
-    """file to write; also -o. Unset, beside the weights of the run"""
+    """file to write; also -o; unset, beside the weights of the run"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,6 +176,8 @@ class ExportSettings(WeightsSettings):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PairSettings(Settings):
     """Write pairs to train on, and report sizes, shift and swapped sides with numbers."""
+
+    BASICS = ("align", "simulate", "out", "grade", "bits", "format")
 
     folders: Annotated[tuple[Path, ...], Word("[RETOUCHED BEFORE]")] = ()
     """two folders with the same file names: the retouched pictures (A), those before (B);
@@ -194,16 +196,16 @@ class PairSettings(Settings):
     seed: NotNegativeInt = 0
     """seed of the simulated retouch"""
     detail_left: Annotated[float, between(0, 1)] = 0.15
-    """share of the skin's fine texture that the simulated retouch leaves, 0 to 1"""
+    """how much of the skin's fine texture the simulated retouch leaves, 0 to 1"""
     sparse: bool = False
     """the simulated retouch treats only the few pixels that need it most"""
     size: Count | None = None
     """scale photographs until their longer side has at most so many pixels; unset, full size"""
     bits: Literal[8, 16] | None = None
-    """of a channel of what --simulate writes: 16 keeps what rounding to 8 hides (an extra); unset,
-    as many as the photographs have"""
+    """bits a channel of what --simulate writes: 16 keeps what rounding to 8 hides (an extra);
+    unset, as many as the photographs have"""
     format: Literal["png", "tiff"] = "png"
-    """of the files that are written"""
+    """kind of the files that are written"""
 
     def __post_init__(self) -> None:
         if self.bits is not None and not self.simulate:
@@ -227,6 +229,8 @@ class PairSettings(Settings):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeSettings(Settings):
     """Open a page on this computer: drop pairs, train, watch, restore photographs."""
+
+    BASICS = ("port", "host", "token", "checkpoints_dir", "no_open")
 
     port: Annotated[int, between(0, 65535)] = 8765
     """where to listen; 0 takes any free port"""
@@ -280,8 +284,9 @@ def is_loopback(host: str) -> bool:
 class SweepSettings(Settings):
     """Train one run for every combination of settings, then compare them.
 
-    Every flag of `unretouch train` goes here, too, with one value or with several:
-    --lambda_L1 300 500 1000 --lr 1e-4 5e-5 are six runs. The same command goes on where it stopped.
+    Every flag of `unretouch train` goes here, too, with one or several values:
+    --lambda_L1 300 500 1000 --lr 1e-4 5e-5 are six runs.
+    The same command goes on where it stopped.
     """
 
     file: Path | None = None
@@ -290,7 +295,7 @@ class SweepSettings(Settings):
     """where they train: local is this computer; ray, an extra, all that Ray reaches, and gives up
     the hopeless ones early"""
     jobs: Count | None = None
-    """runs side by side; unset, one with local, with ray one a GPU or a core"""
+    """runs side by side; unset, 1, with ray one for each GPU or core"""
     no_early_stop: bool = False
     """with --engine ray: let every run come to its end, also those that were given up before"""
     dry_run: bool = False

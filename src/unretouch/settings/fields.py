@@ -62,6 +62,15 @@ class Word:
     unless: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class OldName:
+    """Marks a field one of whose choices, `old`, is another name of `new`: it is understood, and
+    not offered."""
+
+    old: str
+    new: str
+
+
 def between(low: float, high: float) -> Limit:
     """Return the limit of a number that is from `low` to `high`."""
     return Limit(f"is not from {low} to {high}", lambda value: low <= value <= high)
@@ -106,6 +115,7 @@ class Flag:
     """where its value is in the settings: thresholds.memorised.G_L1"""
     limit: Limit | None = None
     word: Word | None = None
+    renamed: OldName | None = None
 
     @property
     def is_switch(self) -> bool:
@@ -119,6 +129,16 @@ class Flag:
     def choices(self) -> tuple[Any, ...]:
         """The values there are, of a field that is a Literal."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
+    def offered(self) -> tuple[Any, ...]:
+        """The choices by the names that a person reads."""
+        old = self.renamed.old if self.renamed else None
+        return tuple(choice for choice in self.choices if choice != old)
+
+    def read(self, value: Any) -> Any:
+        """Return a value by the name that a person reads."""
+        return self.renamed.new if self.renamed and value == self.renamed.old else value
 
     @property
     def annotation(self) -> Any:
@@ -170,6 +190,7 @@ def _fields(schema: type, holder: str, path: str) -> Sequence[Flag]:
                 path=path + name,
                 limit=next((note for note in notes if isinstance(note, Limit)), None),
                 word=next((note for note in notes if isinstance(note, Word)), None),
+                renamed=next((note for note in notes if isinstance(note, OldName)), None),
             )
             found.append(flag)
     return [*found, *nested]
@@ -221,7 +242,7 @@ class Settings:
             if value is None:
                 continue
             if flag.choices and value not in flag.choices:
-                known = [str(choice) for choice in flag.choices]
+                known = [str(choice) for choice in flag.offered]
                 said = f"{value!r} is not one of {', '.join(known)}"
                 raise UsageError(said, f"--{flag.name}", nearest_hint(str(value), known))
             if flag.limit is not None and not flag.limit.holds(value):

@@ -34,6 +34,8 @@ _OUT = "-o"
 _NUMBER = re.compile(r"-\.?\d")
 _OTHER_DASHES = "‐‑‒–—―−－﹣"
 _LINE_BREAKS = ("\\", "^", "`", "")
+_UNSET = "; unset, "
+"""After it, a docstring says what is done where the flag is not given."""
 _KINDS = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
 
 
@@ -222,7 +224,7 @@ def _from_word(flag: Flag, word: str) -> Any:
 
 def _described(flag: Flag) -> str:
     if flag.choices:
-        return f"one of {', '.join(map(str, flag.choices))}"
+        return f"one of {', '.join(map(str, flag.offered))}"
     return {int: "a whole number", float: "a number"}.get(flag.kind, "a text")
 
 
@@ -265,6 +267,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = [self._split_lines(line, width) or [""] for line in text.splitlines()]
+        return "".join(f"{indent}{line}\n" for part in parts for line in part)
 
 
 def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[Settings]]]) -> int:
@@ -336,16 +342,20 @@ def _heading(schema: type[Settings], kind: type) -> str:
 
 
 def _add(group: argparse._ActionsContainer, flag: Flag) -> argparse.Action:
+    about, _unset, instead = flag.about.partition(_UNSET)
     unset = flag.default is None or flag.default in ("", ())
-    default = f"default: {'unset' if unset else flag.default}"
-    text = f"{flag.about} ({'required' if flag.required else default})".strip().replace("%", "%%")
+    default = instead or ("none" if unset else flag.read(flag.default))
+    if flag.is_switch:
+        default = "off"
+    text = f"{about} ({'required' if flag.required else f'default: {default}'})".strip()
+    text = text.replace("%", "%%")
     name = f"--{flag.name}"
     if flag.is_switch:
         return group.add_argument(name, action="store_true", help=text)
     return group.add_argument(
         name,
         nargs="+" if flag.many else None,
-        choices=flag.choices or None,
+        choices=flag.offered or None,
         metavar=None if flag.choices else _KINDS.get(flag.kind, "STR"),
         help=text,
     )

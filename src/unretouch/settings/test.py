@@ -33,7 +33,10 @@ __test__ = False  # the file's name is no invitation to pytest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkSettings(Settings):
-    """What differs from the run's settings; unset, as the run says, or the weights tell."""
+    """What differs from the run's settings.
+
+    What is unset is as the run says, or as the weights tell.
+    """
 
     direction: Direction | None = None
     """AtoB: from retouched (A) to before (B); BtoA learns the retouch"""
@@ -82,7 +85,10 @@ class IdleTestFlags(IdleFlags):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TestSettings(NetworkSettings, IdleTestFlags):
-    """Apply a trained run. What is unset is taken from the run; a flag that is given wins."""
+    """Apply a trained run to its pairs or to new pictures.
+
+    What no flag says is taken from the run.
+    """
 
     BASICS = (
         "dataroot", "name", "model", "epoch", "phase", "num_test", "results_dir",
@@ -102,7 +108,7 @@ class TestSettings(NetworkSettings, IdleTestFlags):
     model: Literal["test", "pix2pix"] = "test"
     """test: any pictures; pix2pix: pairs, compared with the answer"""
     dataset_mode: Literal["single", "aligned"] | None = None
-    """unset, single for --model test and aligned for --model pix2pix"""
+    """how the pictures lie; unset, single for --model test, aligned for --model pix2pix"""
     phase: str | None = None
     """subfolder of dataroot with the pairs; unset, test if there is one, else train"""
     epoch: Annotated[str, EPOCH] = "latest"

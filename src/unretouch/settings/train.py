@@ -21,6 +21,7 @@ from unretouch.settings.fields import (
     Limit,
     NotNegativeFloat,
     NotNegativeInt,
+    OldName,
     PositiveFloat,
     PositiveInt,
     Settings,
@@ -118,9 +119,9 @@ class TrainSettings(Settings):
 
     recipe: RecipeName = "classic"
     """how it is trained: classic (pix2pix) or fast (made for the generator `detail`)"""
-    aim: AimName = "fit"
-    """what it is for: memorise these pairs, also called fit; restore other portraits, at the least
-    error; texture does so at the right strength of texture"""
+    aim: Annotated[AimName, OldName("fit", "memorise")] = "fit"
+    """what it is for: memorise these pairs; restore other portraits, at the least error; texture
+    does so at the right strength of texture"""
     target_error: NotNegativeFloat = 0.0
     """of the fast recipe with --aim memorise: end when every pair is within so many grey levels on
     average; at 0 when every pixel is exact"""
@@ -276,8 +277,8 @@ class TrainStart:
     """Where a run takes its settings from, and how it goes on."""
 
     preset: PresetName | None = None
-    """settings of one of the guide's methods (balanced, strong, extreme), which are pix2pix and
-    take hours, or fast, which `unretouch train` takes anyway; flags given win"""
+    """one of the guide's methods, which are pix2pix and take hours (balanced, strong, extreme), or
+    fast, which `unretouch train` takes anyway; flags given win"""
     like: str | None = None
     """settings of that run, by its name or folder, for a new run; flags given win"""
     continue_train: bool = False

@@ -19,32 +19,32 @@ Threshold = Annotated[float, not_negative("is not a number from zero up")]
 
 @dataclasses.dataclass(frozen=True)
 class MemorisedThresholds:
-    """Where the words of `memorised` begin; a pair must pass both figures of a word.
+    """Where the words of `memorised` begin.
 
-    The recovered share is asked for as well because a sparse retouch leaves so little to do that
-    doing nothing may already pass the G_L1.
+    A pair must pass both figures of a word: a sparse retouch leaves so little to do that doing
+    nothing may already pass the G_L1.
     """
 
     G_L1: Threshold = 1.0
     """memorised: G_L1 at most, the guide's goal"""
     recovered_share: Threshold = 0.7
-    """memorised: recovered share at least"""
+    """memorised: recovered at least"""
     nearly_G_L1: Threshold = 2.0
     """nearly: G_L1 at most"""
     nearly_recovered_share: Threshold = 0.5
-    """nearly: recovered share at least"""
+    """nearly: recovered at least"""
     nothing_below: Threshold = 0.05
-    """did nothing: recovered share below; harmful: worse than doing nothing, beyond noise"""
+    """did nothing: recovered below; harmful: worse than doing nothing, beyond noise"""
 
 
 @dataclasses.dataclass(frozen=True)
 class TextureThresholds:
-    """Where the words of `texture` begin, for every octave band that matters."""
+    """Where the words of `texture` begin, in every size that counts."""
 
     lowest_energy: Threshold = 0.8
-    """smooth: strength of a band below"""
+    """smooth: strength of a size below"""
     highest_energy: Threshold = 1.25
-    """noisy: strength of a band above"""
+    """noisy: strength of a size above"""
     coherence: Threshold = 0.7
     """grain: coherence below"""
     # Coherence alone does not see strength. Weak detail is `smooth`, wherever it is, until half of
@@ -52,10 +52,10 @@ class TextureThresholds:
     recovered: Threshold = 0.4
     """grain: recovered detail below"""
     nothing_within: Threshold = 0.05
-    """nothing: recovered detail this near to 0 in all bands"""
+    """nothing: recovered detail this near to 0 in all sizes"""
     # Through what was removed from it, or through what is too much or too little in it.
     band_matters: Threshold = 0.1
-    """share of the removed detail from which on a band counts"""
+    """a size counts from this part of the removed detail on"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +67,11 @@ class UnseenThresholds:
     """
 
     recovered_share: Threshold = 0.5
-    """holds: recovered share of every held-out pair at least"""
+    """holds: recovered of every held-out pair at least"""
     gap: Threshold = 0.3
     """holds: at most so much less than on the training pairs"""
     nothing_below: Threshold = 0.05
-    """does not hold: mean recovered share below; harmful where any pair is made worse"""
+    """does not hold: recovered on average below; harmful where any pair is made worse"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class ProbeThresholds:
     memory: Threshold = 0.4
     """memory: less is left"""
     something: Threshold = 0.1
-    """recovered share below which nothing was learnt that could be probed"""
+    """unknown: recovered of the unchanged pictures below"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Thresholds:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifySettings(WeightsSettings, NetworkSettings):
-    """Prove what a model can do, by figures, pictures and one plain word for each question."""
+    """Prove what a model can do: figures, pictures, one plain word for each question."""
 
     BASICS = (
         "heldout", "cross", "self_test", "details", "out", "weights", "images", "pairs",
@@ -124,7 +124,7 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     self_test: tuple[Path, ...] = ()
     """untouched photos: simulate a retouch on them, restore it, compare"""
     no_probe: bool = False
-    """leave out the memorisation probe, which costs 18 forward passes a pair"""
+    """leave out the question Memory or skill?, for which each pair is restored 18 times more"""
     deep: bool = False
     """measure the deep distance too, how different it looks to EfficientNet-Lite0 (an extra)"""
     details: bool = False
@@ -144,8 +144,8 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     device: DeviceName = "auto"
     """where to compute; auto takes CUDA, then MPS, then the processor"""
     jobs: Count | None = None
-    """processes that share many pairs, each with its own memory; unset, one, with --engine ray all
-    that it reaches"""
+    """processes that share many pairs, each with its own memory; unset, 1, with --engine ray as
+    many as it reaches"""
     engine: EngineName = "local"
     """where they run: local is this computer, ray (an extra) all its cores or a cluster"""
     thresholds: Thresholds = Thresholds()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from unretouch.base import durable
 from unretouch.base.errors import DiskError, ExitCode, UsageError
 from unretouch.base.names import run_name, without_spaces
+from unretouch.base.terminal import tell
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings import test as test_settings
 from unretouch.settings.classic import full_name, gone_elsewhere, option_text, stand_in
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROG = "unretouch train"
-ABOUT = """Learn the way back from a folder of pairs, at full size and without an adversary.
+ABOUT = """Learn the way back from a folder of pairs, at full size.
 
 With --model pix2pix all flags and defaults are those of the classic train.py."""
 
@@ -237,4 +238,4 @@ def _about_spaces(name: str) -> list[str]:
 
 def _tell(notes: list[str]) -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}", sys.stderr)

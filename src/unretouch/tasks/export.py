@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import nn
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode, UsageError, VerificationError, install_hint
+from unretouch.base.terminal import tell
 from unretouch.model.interface import RECORD
 from unretouch.model.load import load_network, read_safetensors, weights_file
 from unretouch.networks.classic import EPSILON, InstanceNorm
@@ -69,7 +71,7 @@ def main(settings: ExportSettings) -> int:
         checkpoints_dir=settings.checkpoints_dir,
     )
     for line in export(weights, settings.to, settings.out):
-        print(line)
+        tell(line, sys.stdout)
     return ExitCode.OK
 
 

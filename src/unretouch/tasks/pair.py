@@ -101,7 +101,8 @@ def main(settings: PairSettings) -> int:
         if (most := row.ceiling) and (finer := finer_files(most)):
             said = " ".join(str(message) for message in finer)
             coherence = number(most.bands[0], 2)
-            say(console, f"{row.name}: finest pores: coherence of at most {coherence}. {said}")
+            told = f"finest pores in place: these files allow {coherence} of 1 at most"
+            say(console, f"{row.name}: {told}. {said}")
     say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
     if report.problems:
         raise ManyDataErrors(report.problems)

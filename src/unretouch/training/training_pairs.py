@@ -141,10 +141,11 @@ def _check_windows(settings: TrainSettings, pairs: Sequence[Pair]) -> None:
         multiple, size = _size_multiple(settings), settings.crop_size
         if size % multiple:
             below = size // multiple * multiple
+            lower = f"{below} or " if below else ""
             raise UsageError(
                 f"{settings.netG} needs a multiple of {multiple}, not {size}",
                 "--crop_size",
-                f"Take {below or multiple} or {below + multiple}",
+                f"Take {lower}{below + multiple}",
             )
         small = [
             DataError(

@@ -77,12 +77,12 @@
   const charts = {
     by_step: () => ({
       ...overlaid("steps"), xLabel: _("Step"),
-      help: _("Error while training, in grey levels. How much a step does differs between settings."),
+      help: _("Error while training, in grey levels. What one step does depends on the settings."),
     }),
     by_time: () => ({
       ...overlaid("elapsed_s"), xLabel: _("Time"), sync: "time",
       xText: (seconds) => (seconds === null ? "" : Page.duration(seconds)),
-      help: _("The same over wall time: what a run reaches in the time that you have."),
+      help: _("The same error over time: how far each run gets in the time that you have."),
     }),
   };
 

@@ -251,10 +251,9 @@ const Reasons = {
       const training = new Map(steps.map((step, i) => [step, column("level_error")[i]]));
       return {
         x: all,
-        help: _("Mean distance from real_B. Below the dashed line it is better than leaving the " +
-          "photo as it is. While training it is measured on the crops that are trained on, beside " +
-          "what doing nothing costs there; previews are measured on whole pictures, large ones " +
-          "mostly estimated from sampled tiles."),
+        help: _("How far fake_B is from real_B on average. Below the dashed line it is better than " +
+          "doing nothing. While training, only the parts being learnt are measured. Previews " +
+          "measure whole pictures, of large ones mostly a sample."),
         series: [
           { label: _("while training"), values: all.map((s) => training.get(s)), colour: "--one" },
           { label: _("previews"), values: all.map((s) => previews.get(s)), colour: "--two", points: true },

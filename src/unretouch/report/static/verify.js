@@ -31,8 +31,8 @@
     });
     if (!data.cross) return;
     byId("cross").hidden = false;
-    byId("cross").textContent = _("Each held-out pair was judged by a run that never saw it: {runs} " +
-      "runs of {minutes} minutes, which recover {share} of their own pairs.", {
+    byId("cross").textContent = _("Each held-out pair was judged by a run that never saw it " +
+      "({runs} runs of {minutes} minutes). Of their own pairs these runs recovered {share}.", {
       runs: data.cross.runs, minutes: Page.number(data.cross.minutes_each, 1),
       share: Page.percent(data.cross.own_share),
     });
@@ -63,12 +63,12 @@
     level_error_p95: N_("95th percentile"),
     level_error_p99: N_("99th percentile"),
     level_error_max: N_("largest"),
-    recovered_share: N_("Recovered share"),
+    recovered_share: N_("Recovered"),
     exact_pixels: N_("Exact pixels"),
     psnr: N_("PSNR (dB)"),
     ssim: "SSIM",
     band_energy: N_("Strength of texture"),
-    detail_coherence: N_("Right place (coherence)"),
+    detail_coherence: N_("In place (coherence)"),
     detail_recovered: N_("Recovered detail"),
     detail_ssim: N_("SSIM of the texture"),
     spectrum_distance: N_("Mix of sizes off by (dB)"),
@@ -164,9 +164,8 @@
         { value: Page.level(pair.added_outside) }));
     }
     if (pair.grade) {
-      said.push(_("One side has a colour grade: of what doing nothing costs, {grade} are a colour curve, " +
-        "{retouch} the retouch. The verdicts judge the retouch itself, in the area, with all in the " +
-        "colours of the answer.",
+      said.push(_("One side has a colour grade. Of the error of doing nothing, {grade} is the colour " +
+        "curve and {retouch} the retouch. The verdicts judge the retouch alone, in the area.",
       { grade: Page.level(pair.grade.levels), retouch: Page.level(pair.identity_retouch) }));
     } else if (pair.moved) {
       said.push(_("In {share} of the picture something was moved (liquify). A network cannot undo " +
@@ -184,8 +183,8 @@
     const section = byId("texture");
     const there = pair.spectra !== null;
     section.querySelector(".help").textContent = there
-      ? _("In the retouched area. Doing nothing and grain (a grain overlay whose strength is " +
-        "matched to the true skin in every size) are what a good model must beat.")
+      ? _("Measured in the retouched area. A good model must beat doing nothing. It must beat " +
+        "grain, too: an overlay of noise, in every size as strong as the true skin.")
       : _("Source and target are the same picture here: there is no texture to judge.");
     section.querySelector(".scroll").hidden = section.querySelector(".charts").hidden = !there;
     if (!there) return;
@@ -205,8 +204,8 @@
     if (!pair.coarse.length) return [];
     const first = row("first", _("Larger than pores: light and form"), []);
     first.firstChild.colSpan = 5;
-    const meaning = _("How much of what the retouch changed in broad strokes is back, measured on " +
-      "a copy reduced by 8; in brackets its part of the whole retouch.");
+    const meaning = _("How much of the broad changes is undone, measured at an eighth of the size. " +
+      "In brackets: their part of the whole retouch.");
     return [first, explained(meaning, 4), ...pair.coarse.map((band) => {
       const share = pair.retouch_shares[`${band.low}_${band.high}`];
       const title = _("{low}–{high} px ({share} of the retouch)",
@@ -221,7 +220,7 @@
     byId("parts").hidden = pair.skin === null;
     if (pair.skin === null) return;
     byId("parts").querySelector(".help").textContent =
-      _("Where the error lies; harm is an error larger than doing nothing.");
+      _("Where the error lies. Where it is larger than that of doing nothing, harm was done.");
     const titles = { skin: N_("skin ({share} of the frame)"), elsewhere: N_("elsewhere ({share})") };
     const body = Object.entries(titles).map(([name, words]) => {
       const part = pair[name];

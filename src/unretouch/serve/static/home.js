@@ -126,7 +126,7 @@
       return item;
     }));
     Page.setText("alone", compared.alone.length
-      ? _("Alone with its pairs, so there is nothing to compare it with: {names}", { names: compared.alone.join(" · ") }) : "");
+      ? _("No other run has the same pairs, so there is nothing to compare: {names}", { names: compared.alone.join(" · ") }) : "");
   }
 
   async function refresh() {
@@ -144,7 +144,7 @@
   function describeDisk() {
     if (!sizes) return;
     const all = Object.values(sizes.runs).reduce((sum, size) => sum + size, 0);
-    Page.setText("disk", _("All runs take {size}; {free} are free.", { size: megabytes(all), free: megabytes(sizes.free) }));
+    Page.setText("disk", _("All runs take {size}. Free space: {free}.", { size: megabytes(all), free: megabytes(sizes.free) }));
   }
 
   document.getElementById("compare").addEventListener("click", async (event) => {

@@ -361,7 +361,7 @@
     const layers = document.getElementById("save-layers");
     layers.disabled = !told.layers || layers.dataset.busy === "yes";
     Page.setText("save-help", [
-      _("In the photo's own format and colours, with its camera data, without its place."),
+      _("In the photo's own format and colours, with its camera data, without where it was taken."),
       told.layers ? "" : _("Layers need an extra. In the folder of unretouch: {command}", { command: "pip install '.[layers]'" }),
     ].filter(Boolean).join(" "));
     document.getElementById("for-all").hidden = told.photos.length < 2;

@@ -109,7 +109,7 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
         except KeyboardInterrupt:
             say(console, f"{_summary(outcomes)}; the same command goes on from here")
             raise
-    say(console, f"{_summary(outcomes)}; in {batch.request.out}, {duration(clock.seconds())}")
+    say(console, f"{_summary(outcomes)}; folder: {batch.request.out}; {duration(clock.seconds())}")
     done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
     if pace.many and (far := [batch.name_of(each.output) for each in done if each.far]):
         say(console, f"far from the pairs, to be looked at with care: {', '.join(far)}")
@@ -133,7 +133,7 @@ def _summary(outcomes: Sequence[Done | DataError]) -> str:
     unread = [each for each in failed if isinstance(each, NotRead)]
     counts = {
         "of them far from the pairs": sum(each.far for each in made),
-        "were there from before": len(done) - len(made),
+        "already there": len(done) - len(made),
         "failed": len(failed) - len(unread),
         "not read": sum(len(each.files) for each in unread),
     }

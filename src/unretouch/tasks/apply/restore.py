@@ -174,17 +174,17 @@ class Restorer:
         ours, theirs = self._model.info.bits, spaces.depth(photo.pixels)
         if ours is not None and ours != theirs:
             yield (
-                f"it has {theirs} bits a channel, the pairs had {ours}: of unseen portraits about "
-                f"{COST_OF_DEPTH[ours, theirs]:.0%} of the retouch is undone so, "
-                f"{COST_OF_DEPTH[16, 16]:.0%} where both have 16"
+                f"it has {theirs} bits a channel, the pairs had {ours}: so about "
+                f"{COST_OF_DEPTH[ours, theirs]:.0%} of the retouch of an unseen portrait is "
+                f"undone, {COST_OF_DEPTH[16, 16]:.0%} where both have 16"
             )
 
     def _about_scale(self, size: tuple[int, int], width: int, height: int) -> str:
         finest = max(width / size[0], height / size[1])
         return (
-            f"trained at {self._model.info.sizing.load_size} px, so the network sees this one at "
-            f"{size[0]} x {size[1]}: only the detail comes back to {width} x {height}, "
-            f"none finer than {2 * finest:.0f} px"
+            f"the run was trained at {self._model.info.sizing.load_size} px, so the network sees "
+            f"this photograph at {size[0]} x {size[1]}: of its {width} x {height}, detail finer "
+            f"than {2 * finest:.0f} px cannot come back"
         )
 
     def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:

@@ -75,7 +75,7 @@ def ranking_table(comparison: Comparison) -> FittedTable:
         ("", "run"),
         ("error", "recovered", "texture back", "strength", "in place", "time"),
         rows,
-        "Best first, by the places in error, recovered and texture back, added up. Strength of the "
+        "The best run comes first: error, recovered and texture back count alike. Strength of the "
         "texture: 1 is right, less is smooth, more is noise. In place: 1 is every pore where it "
         "was, 0 is grain.",
     )
@@ -84,7 +84,7 @@ def ranking_table(comparison: Comparison) -> FittedTable:
 def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     """Return what differs in the settings, a setting a row."""
     rows = [
-        (name, *(setting_text(value, NO_VALUE) for value in row.values()))
+        (name, *(setting_text(name, value, NO_VALUE) for value in row.values()))
         for name, row in settings.items()
     ]
     runs = tuple(next(iter(settings.values())))
@@ -143,7 +143,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         marks=_marks(record["runs"]),
         pairs=shown,
         duration=duration,
-        setting=lambda value: setting_text(value, "–"),
+        setting=lambda name, value: setting_text(name, value, "–"),
         flags=_flags,
         colours=COLOURS,
     )

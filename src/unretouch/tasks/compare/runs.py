@@ -20,7 +20,7 @@ from unretouch.runs.history import (
     read_best,
     read_records,
 )
-from unretouch.settings.fields import nearest_hint
+from unretouch.settings.fields import fields_of, nearest_hint
 from unretouch.settings.train import TrainSettings, load_settings
 
 Curve = Mapping[str, Sequence[float]]
@@ -111,8 +111,9 @@ def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
 
 
-def setting_text(value: Any, none: str) -> str:
+def setting_text(name: str, value: Any, none: str) -> str:
     """Return the value of a setting as a person reads it, `none` where it is not set."""
+    value = fields_of(TrainSettings)[name].read(value)
     if value is None:
         return none
     return f"{value:g}" if isinstance(value, float) else str(value)

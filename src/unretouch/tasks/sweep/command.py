@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.base.names import run_name
+from unretouch.base.terminal import tell
 from unretouch.settings.commands import SweepSettings
 from unretouch.settings.fields import flags_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
@@ -60,7 +62,7 @@ def _sweep(asked: SweepSettings, plan: grid.Plan) -> int:
     members = [Member(folder, *each) for each in zip(settings, words, strict=True)]
     if asked.dry_run:
         for line in describe(folder, members, asked):
-            print(line)
+            tell(line, sys.stdout)
         return ExitCode.OK
     return sweep(folder, members, asked, Console())
 

@@ -19,7 +19,7 @@ from unretouch.base.errors import DataError, ExitCode, ManyDataErrors, UsageErro
 from unretouch.jobs import engine
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, digest_of, load_pairs
-from unretouch.report.console import say
+from unretouch.report.console import duration, say
 from unretouch.report.deep_distance import extra_metrics
 from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
 from unretouch.report.verdicts import CrossRuns, Verification, least_words, require
@@ -120,7 +120,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     for warning in (*loaded.warnings, *(strangers.warnings if strangers else ())):
         say(console, f"note: {warning}")
     if subject.run and not trained_on(subject.run, loaded.manifest, settings.phase):
-        say(console, "note: it was not trained on these pairs: read what is said of memorising so")
+        say(console, "note: it was not trained on these pairs, so it cannot have memorised them")
     made_of = _trained_on_also(subject.run)
     if strangers:
         _refuse_seen(loaded, made_of, strangers, request.heldout)
@@ -141,7 +141,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     if request.cross:
 
         def begun(number: int, name: str) -> None:
-            say(console, f"{number} of {turns}: training {each:.2g} minutes without {name}")
+            say(console, f"{number} of {turns}: training {duration(60 * each)} without {name}")
             work.begin_turn(name)
 
         shares = []

@@ -398,9 +398,9 @@ def _origin(cross: CrossRuns | None) -> str:
     if cross is None:
         return ""
     return (
-        f" Each pair was judged by a run that never saw it: {cross.runs} runs of "
-        f"{cross.minutes_each:.2g} minutes, which recover {percent(cross.own_share)} of their "
-        "own pairs."
+        f" Each pair was judged by a run that never saw it ({cross.runs} runs of "
+        f"{cross.minutes_each:.2g} minutes). Of their own pairs these runs recovered "
+        f"{percent(cross.own_share)}."
     )
 
 
