@@ -129,6 +129,28 @@ def test_chosen_runs_are_compared_with_those_of_the_same_pairs(browser: Any, app
     browser.errors()  # the refusal
 
 
+def test_a_comparison_survives_a_reload_and_is_cancelled(browser: Any, app: App) -> None:
+    write_pairs(app.place / "pairs")
+    for name in ("one", "two"):
+        train(app.place, name)
+    under_way = "return document.querySelector('#groups .progress-row:not([hidden])')"
+    browser.driver.get(app.address)
+    browser.until(RUNS, 2)
+    browser.find("#compare").click()
+    browser.until(under_way)
+    browser.driver.refresh()
+    browser.until(under_way)
+    assert browser.text("#compare") == "Comparing…"
+    browser.find("#groups button").click()
+    browser.until("return document.getElementById('compared').hidden")
+    browser.until("return document.getElementById('compare').innerText === 'Compare all runs'")
+    assert not (app.place / "results").exists()
+    browser.find("#compare").click()
+    browser.until(under_way)
+    browser.driver.refresh()  # whoever waits for it is led to it all the same
+    browser.until("return location.pathname.includes('/reports/compare/')", seconds=180)
+
+
 def test_the_weights_of_an_earlier_time_are_handed_to_the_restore_page(
     browser: Any, app: App
 ) -> None:

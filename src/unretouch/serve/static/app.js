@@ -157,6 +157,26 @@ const App = (() => {
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
     },
+    // How far something is that nobody has to wait for, in a row of the page; `stop` ends it.
+    showProgress(row, { doing, elapsed_s, left_s }, stop) {
+      if (!row.childElementCount) {
+        const button = element("button", "button small", N_("Cancel"));
+        button.type = "button";
+        button.addEventListener("click", () => stop(button));
+        const bar = element("progress");
+        bar.max = 1;
+        row.append(element("span", "doing"), element("span", "help"), button, bar);
+      }
+      row.querySelector(".doing").textContent = _(doing.message, doing.values);
+      const times = [];
+      if (elapsed_s !== null) times.push(_("{time} so far", { time: Page.duration(elapsed_s) }));
+      if (left_s !== null) times.push(_("about {time} left", { time: Page.duration(left_s) }));
+      row.querySelector(".help").textContent = times.join(" · ");
+      const bar = row.querySelector("progress");
+      bar.setAttribute("aria-label", _(doing.message, doing.values));
+      if (left_s === null) bar.removeAttribute("value");
+      else bar.value = elapsed_s / Math.max(1e-3, elapsed_s + left_s);
+    },
     // A run of the same pairs for other photos.
     async trainForOthers() {
       const asked = { pairs_of: app.dataset.run, aim: "restore", minutes: 10 };
