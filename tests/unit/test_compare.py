@@ -17,6 +17,7 @@ from unretouch.cli import dispatch
 from unretouch.settings.train import load_settings
 from unretouch.tasks.compare.command import renderables, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
+from unretouch.tasks.progress import Stage
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,20 @@ def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -
     assert all(0 < error < 255 for error in errors)
     assert len({one.score.mean.identity_error for one in comparison.runs}) == 1
     assert comparison.left_out == []
+
+
+def test_who_waits_hears_how_far_it_is(root: Path) -> None:
+    stages: list[Stage] = []
+    names = ("exp_l1_300", "exp_l1_500")
+    compare(names, root / "checkpoints", root / "out", lambda _line: None, stages.append)
+    assert list(dict.fromkeys(stage.doing.english() for stage in stages)) == [
+        "Measuring exp_l1_300 on face_0, 1 of 4", "Measuring exp_l1_300 on face_1, 2 of 4",
+        "Measuring exp_l1_500 on face_0, 3 of 4", "Measuring exp_l1_500 on face_1, 4 of 4",
+    ]  # fmt: skip
+    left = [stage.left_s for stage in stages]
+    assert left[0] is None
+    assert all(seconds is not None and seconds > 0 for seconds in left[1:-1])
+    assert left[-1] == 0
 
 
 @pytest.mark.parametrize("name", ["exp_l1_300", "grey"])
