@@ -44,6 +44,8 @@ def test_a_run_is_renamed_noted_deleted_and_brought_back(browser: Any, app: App)
     for name in ("taken", "겨울 인물"):
         browser.find("dialog input").clear()
         browser.find("dialog input").send_keys(name)
+        said = "will be called 겨울_인물" if " " in name else ""
+        assert browser.run("return document.querySelector('dialog .name-told').textContent") == said
         browser.find("dialog [type=submit]").click()
         if name == "taken":
             browser.until("return !document.querySelector('dialog .notice').hidden")

@@ -157,6 +157,24 @@ const App = (() => {
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
     },
+    // What will become of a name of a run, and how much room is left: a letter of Korean takes three
+    // bytes. `parent` is the folder that it lies in, which is written before it.
+    showName(input, told, parent = "") {
+      const most = Number(app.dataset.nameBytes);
+      const written = input.value.startsWith(parent) ? input.value.slice(parent.length) : input.value;
+      const name = written.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
+      const bytes = new TextEncoder().encode(name).length;
+      const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
+      const words = [];
+      if (bad.length) words.push(_("cannot be used: {characters}", { characters: bad.map((one) => `“${one}”`).join(" ") }));
+      else if (name && name !== written) words.push(_("will be called {name}", { name }));
+      if (bytes > most) words.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
+      else if (bytes > 0.6 * most) words.push(_("{bytes} of {most} bytes", { bytes, most }));
+      const wrong = Boolean(bad.length) || bytes > most;
+      input.setAttribute("aria-invalid", String(wrong));
+      told.classList.toggle("wrong", wrong);
+      told.textContent = words.join(" · ");
+    },
     // How far something is that nobody has to wait for, in a row of the page; `stop` ends it.
     showProgress(row, { doing, elapsed_s, left_s }, stop) {
       if (!row.childElementCount) {

@@ -449,23 +449,7 @@
     };
   }
 
-  // What will become of the name, and how much room is left: a letter of Korean takes three bytes.
-  function showName() {
-    const input = document.getElementById("name");
-    const most = Number(input.dataset.bytes);
-    const name = input.value.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
-    const bytes = new TextEncoder().encode(name).length;
-    const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
-    const told = [];
-    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.map((one) => `“${one}”`).join(" ") }));
-    else if (name && name !== input.value) told.push(_("will be called {name}", { name }));
-    if (bytes > most) told.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
-    else if (bytes > 0.6 * most) told.push(_("{bytes} of {most} bytes", { bytes, most }));
-    const wrong = Boolean(bad.length) || bytes > most;
-    input.setAttribute("aria-invalid", String(wrong));
-    document.getElementById("name-told").classList.toggle("wrong", wrong);
-    Page.setText("name-told", told.join(" · "));
-  }
+  const showName = () => App.showName(document.getElementById("name"), document.getElementById("name-told"));
 
   // A name that is free, so that nobody has to think of one.
   async function proposeName() {
