@@ -66,6 +66,12 @@ const App = (() => {
     return made;
   }
 
+  // A bar that has nothing to show yet moves.
+  function setBar(bar, share) {
+    if (share) bar.value = share;
+    else bar.removeAttribute("value");
+  }
+
   // Files dropped on a label, or chosen in its input.
   function takeFiles(id, take) {
     const label = document.getElementById(`drop-${id}`);
@@ -141,7 +147,7 @@ const App = (() => {
   Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
 
   return {
-    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, takeFiles, showMessage,
+    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, setBar, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       for (;;) {
@@ -192,8 +198,7 @@ const App = (() => {
       row.querySelector(".help").textContent = times.join(" · ");
       const bar = row.querySelector("progress");
       bar.setAttribute("aria-label", _(doing.message, doing.values));
-      if (left_s === null) bar.removeAttribute("value");
-      else bar.value = elapsed_s / Math.max(1e-3, elapsed_s + left_s);
+      setBar(bar, left_s === null ? 0 : elapsed_s / Math.max(1e-3, elapsed_s + left_s));
     },
     // A run of the same pairs for other photos.
     async trainForOthers() {
