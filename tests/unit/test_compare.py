@@ -67,7 +67,7 @@ def test_who_waits_hears_how_far_it_is(root: Path) -> None:
     stages: list[Stage] = []
     names = ("exp_l1_300", "exp_l1_500")
     compare(names, root / "checkpoints", root / "out", lambda _line: None, stages.append)
-    assert list(dict.fromkeys(stage.doing.english() for stage in stages)) == [
+    assert list(dict.fromkeys(str(stage.doing) for stage in stages)) == [
         "Measuring exp_l1_300 on face_0, 1 of 4", "Measuring exp_l1_300 on face_1, 2 of 4",
         "Measuring exp_l1_500 on face_0, 3 of 4", "Measuring exp_l1_500 on face_1, 4 of 4",
     ]  # fmt: skip
