@@ -339,13 +339,15 @@
 
   async function takePairsOf(run) {
     App.showMessage(null);
+    let marks = {};
     try {
       await needDraft();
-      await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {});
+      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json();
     } catch (error) {
       App.showMessage(error); // some may have been taken before there were too many
     }
-    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json());
+    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
+    rememberForm();
   }
 
   function showEarlier() {
