@@ -6,6 +6,7 @@
   const chosen = new Set();
   let runs = null;
   let sizes = null;
+  let measured = "";
   let compared = null;
 
   const megabytes = (bytes) => (bytes >= 1e9 ? `${Page.number(bytes / 1e9, 1)} GB` : `${Page.number(bytes / 1e6, bytes < 1e7 ? 1 : 0)} MB`);
@@ -97,6 +98,7 @@
       describe(run, item);
     });
     describeCompare();
+    measure().catch(App.showMessage);
   }
 
   function describeCompare() {
@@ -169,12 +171,19 @@
     try {
       show(await (await App.ask("GET", "api/runs")).json());
       await RunMenu.showDeleted(refresh);
-      sizes = await (await App.ask("GET", "api/disk")).json();
-      show(runs);
-      describeDisk();
     } catch (error) {
       App.showMessage(error);
     }
+  }
+
+  // What the runs take changes with them: asked for again when one comes, goes or ends.
+  async function measure() {
+    const states = JSON.stringify(runs.map(({ id, state }) => [id, state]));
+    if (states === measured) return;
+    measured = states;
+    sizes = await (await App.ask("GET", "api/disk")).json();
+    show(runs);
+    describeDisk();
   }
 
   function describeDisk() {
