@@ -14,6 +14,7 @@ from short_runs import train, write_pairs
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.cli import dispatch
+from unretouch.runs.status import Preview, PreviewPair
 from unretouch.settings.train import load_settings
 from unretouch.tasks.compare.command import renderables, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
@@ -185,6 +186,16 @@ def test_changed_pairs_and_better_earlier_weights_are_mentioned(root: Path) -> N
     notes = [note.english() for note in compared(root, "exp_l1_300").best.notes]
     assert any("pairs have changed" in note for note in notes)
     assert any("weights of epoch 7 were better (0.001" in note for note in notes)
+
+    # What training measured is compared with what training measured: noise counts in neither.
+    pair = PreviewPair(
+        name="face_0", level_error=0.0009, identity_error=1.0, recovered_share=0.9991,
+        real_A="a.png", fake_B="f.png", real_B="b.png", error_map="e.png",
+    )  # fmt: skip
+    line = json.dumps(Preview(step=2, epoch=1, pairs=[pair]).record())
+    (folder / "previews.jsonl").write_text(f"{line}\n")
+    notes = [note.english() for note in compared(root, "exp_l1_300").best.notes]
+    assert not any("were better" in note for note in notes)
 
 
 def test_where_nothing_can_be_compared_every_reason_is_given(root: Path) -> None:

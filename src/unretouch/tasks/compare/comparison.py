@@ -316,7 +316,9 @@ def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
     best = record.best
     if best is None or best.level_error is None:
         return []
-    if best.level_error >= BETTER_BEST * score.mean.level_error:
+    # While training, noise of compression counts in no pair, and here it does.
+    latest = score.mean.level_error if record.previewed is None else record.previewed
+    if best.level_error >= BETTER_BEST * latest:
         return []
     better = _(
         "Its weights of epoch {epoch} were better ({error} grey levels): test them with "
