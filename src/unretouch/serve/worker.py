@@ -44,7 +44,7 @@ async def work(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=child.environment(**(environ or {})),
+        env={**child.environment(), **(environ or {})},
     )
     assert process.stdout is not None
     assert process.stderr is not None
