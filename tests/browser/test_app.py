@@ -531,6 +531,7 @@ def test_a_painted_mask_is_kept_and_what_is_outside_of_it_stays(
     changed = (read_rgb(saved) != pixels).any(2)
     assert changed.any()
     assert not changed[white == 0].any()
+    assert browser.text("#next") == ""  # no other photo takes it, nor loses the mask of skin
     words = ("--mask", str(mask))
     assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", *words)
 

@@ -129,6 +129,7 @@
   function describeCompared() {
     const groups = compared?.groups || [];
     document.getElementById("compared").hidden = !groups.length;
+    Page.setWord(document.getElementById("compared-heading"), isCompared() ? N_("Comparing…") : N_("Compared, by the pairs they share"));
     const items = document.getElementById("groups");
     const ids = groups.map(({ id }) => id);
     for (const item of [...items.children]) if (!ids.includes(item.dataset.group)) item.remove();

@@ -390,7 +390,7 @@
     Object.assign(chosen, changed);
     if (chosen.mask !== "painted") chosen.painted = "";
     photoOf(current).chosen = { ...chosen };
-    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: "everywhere", painted: "" } : {}) };
+    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: usual, painted: "" } : {}) };
     visible(() => Viewer.set(shownAs()));
     noteSoon();
     showCards();
