@@ -71,6 +71,9 @@ def test_files_find_their_partners_and_a_reload_loses_none(
     drop("a", **{"IMG_1-Edit__tif": retouched(before), "lonely__png": face(0)})
     browser.until(WAITING, 2)
     assert "B, before retouching, is missing" in entry(browser, "lonely").text
+    drop("b", stranger__png=before)
+    browser.until("return document.getElementById('gathered').innerText.includes('same name')")
+    browser.find("[aria-label='Remove stranger.png']").click()
     drop("b", IMG_1__png=before)
     browser.until(READY, 1)
     browser.find("#name").clear()

@@ -41,6 +41,11 @@
       return this.kind === "two" && there.length === 1 ? (there[0] === "a" ? "b" : "a") : "";
     }
 
+    // Others wait for the side that this one is, under other names.
+    get isAmongStrangers() {
+      return entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
+    }
+
     build() {
       this.node = App.element("li", "entry");
       this.pictures = App.element("button", "thumbs");
@@ -86,7 +91,8 @@
       this.keepRow.hidden = this.state !== "ready" || PHOTOS.includes(this.kind);
       let line = "";
       if (this.missing && this.state !== "bad") {
-        line = this.missing === "b"
+        line = this.isAmongStrangers ? _("No partner of this name. Give both files the same name and drop them again.")
+          : this.missing === "b"
           ? _("B, before retouching, is missing: drop it, too.")
           : _("A, retouched, is missing: drop it, too.");
       }
@@ -271,6 +277,7 @@
         other.drop();
         await one.check();
       }
+      for (const entry of entries) entry.describe();
     } catch (error) {
       App.showMessage(error);
     }
