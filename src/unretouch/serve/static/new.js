@@ -9,6 +9,7 @@
   let last = 0;
   let chain = Promise.resolve();
   let earlier = [];
+  let matched = false; // whether all that was dropped has looked for its partner
 
   const kind = () => document.querySelector("input[name=kind]:checked").value;
   const aim = () => document.querySelector("input[name=aim]:checked").value;
@@ -43,7 +44,7 @@
 
     // Others wait for the side that this one is, under other names.
     get isAmongStrangers() {
-      return entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
+      return matched && entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
     }
 
     build() {
@@ -264,7 +265,10 @@
       if (refusal) entry.fail(refusal);
       else queue(() => entry.send(side, file));
     }
-    if (side === "a" || side === "b") queue(bringTogether);
+    if (side === "a" || side === "b") {
+      matched = false;
+      queue(bringTogether);
+    }
     rememberForm();
   }
 
@@ -277,6 +281,7 @@
         other.drop();
         await one.check();
       }
+      matched = true;
       for (const entry of entries) entry.describe();
     } catch (error) {
       App.showMessage(error);
@@ -312,6 +317,7 @@
     draft = known;
     restoreForm();
     showArrived(arrived, JSON.parse(Page.remember.get("marks") || "{}"));
+    if (entries.some((entry) => entry.missing)) queue(bringTogether);
     const shown = pairs()[0];
     if (shown) document.querySelector(`input[name=kind][value=${shown.kind}]`).checked = true;
   }
