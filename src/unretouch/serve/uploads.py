@@ -221,7 +221,7 @@ class Draft:
         matching = match_names(waiting["a"], waiting["b"])
         alone = not any({"a", "b"} <= {*place.names} for place in self.pairs.values())
         if alone and len(waiting["a"]) == len(waiting["b"]) == 1:
-            matching = [(*waiting["a"], *waiting["b"])]
+            matching = list(zip(waiting["a"], waiting["b"], strict=True))
         met = []
         for a, b in matching:
             numbers = waiting["a"][a], waiting["b"][b]
