@@ -220,11 +220,11 @@ def photograph(driver: Any, shot: Shot, address: str, folder: Path, out: Path) -
     if shot.drop is not None:
         zone, pattern = shot.drop
         files = driver.find_element(By.ID, f"files-{zone}")
-        WebDriverWait(driver, 60).until(lambda _: files.is_enabled())
+        WebDriverWait(driver, 600).until(lambda _: files.is_enabled())
         files.send_keys("\n".join(str(path) for path in sorted(folder.glob(pattern))))
     # Pictures that were never near the window stay empty.
     driver.execute_script("document.querySelector('.pair')?.scrollIntoView()")
-    WebDriverWait(driver, 120).until(lambda d: d.execute_script(shot.until))
+    WebDriverWait(driver, 600).until(lambda d: d.execute_script(shot.until))
     driver.execute_script("scrollTo(0, 0);" + shot.script)
     time.sleep(1)  # for fonts and the transitions of the slider
     picture = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})

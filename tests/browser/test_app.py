@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -281,6 +282,68 @@ def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any,
         browser.until(PAINTED)
 
 
+def test_a_report_is_cancelled_and_what_it_advises_is_a_button(browser: Any, app: App) -> None:
+    """Verify, cancelled; a test by turns, through a reload; then both buttons of its verdicts."""
+    write_pairs(app.place / "pairs")
+    words = ["train", "--dataroot", "pairs", "--name", "mine", "--size", "s", "--minutes", "0.02"]
+    command = [sys.executable, "-m", "unretouch", *words]
+    subprocess.run(command, cwd=app.place, env=_environment(), check=True, capture_output=True)
+    (run,) = app.ask("GET", "api/runs").json
+    browser.driver.get(f"{app.address}outcome/{run['id']}/")
+    browser.until("return document.querySelector('[data-task=verify]')?.textContent")
+    browser.find("[data-task=verify]").click()
+    under_way = "return document.querySelector('#verify-progress:not([hidden]) button')"
+    browser.until(under_way).click()
+    browser.until("return document.getElementById('verify-progress').hidden")
+    until(lambda: app.leftovers() == [])
+    folder = app.place / "checkpoints" / "mine"
+    assert not (folder / "verify" / "report.json").exists()
+
+    browser.run("document.getElementById('turns-minutes').value = '0.02'")
+    browser.find("[data-task=turns]").click()
+    browser.until(under_way)
+    browser.driver.refresh()
+    browser.until("return document.querySelectorAll('#verdicts .verdict').length >= 4", seconds=300)
+    report = json.loads((folder / "verify" / "report.json").read_text())
+    assert report["verdicts"]["unseen"]["word"] != "unknown"
+    assert not browser.run("return document.querySelector('[data-advice=turns]')")  # it was made
+
+    browser.find("[data-advice=others]").click()
+    browser.until("return location.pathname.includes('/runs/')", seconds=180)
+    other = browser.run("return App.run")
+    until(lambda: app.ask("GET", f"api/runs/{other}").json["state"] == "running", seconds=180)
+    assert load_settings(app.place / "checkpoints/mine_others/config.json").aim == "restore"
+
+    browser.driver.get(f"{app.address}outcome/{run['id']}/")
+    button = browser.until("return document.querySelector('[data-advice=longer]')")
+    assert button.text == "Train 10 minutes more"
+    button.click()  # it waits for the other one
+    browser.until("return location.pathname.includes('/runs/')", seconds=180)
+    browser.until(STATE, "waiting")
+    app.ask("POST", f"api/runs/{run['id']}/stop", {})  # out of the line
+    app.ask("POST", f"api/runs/{other}/stop", {})
+    until(lambda: app.ask("GET", f"api/runs/{other}").json["state"] == "stopped", seconds=180)
+
+
+def test_a_photo_that_is_being_restored_is_cancelled(
+    browser: Any, app: App, tmp_path: Path
+) -> None:
+    run = restored_by(app.place / "checkpoints")
+    photo = tmp_path / "large.png"
+    Image.fromarray(np.tile(face(120, 128), (12, 16, 1))).save(photo)
+    open_restore(browser, app, run)
+    drop(browser, "trial", photo)
+    browser.until("return document.querySelector('.photo progress:not([hidden])')", seconds=180)
+    browser.driver.refresh()
+    browser.until("return !document.getElementById('batch').hidden")
+    browser.find("#cancel").click()
+    browser.until("return document.getElementById('batch').hidden")
+    browser.until("return !document.querySelector('.photo')")
+    restored = app.place / "checkpoints/adds/restored"
+    until(lambda: not [path for path in restored.iterdir() if path.is_dir()])
+    assert app.ask("GET", f"api/runs/{run}/photos").json["photos"] == []
+
+
 def _environment() -> dict[str, str]:
     import os
 
@@ -468,6 +531,7 @@ def test_a_painted_mask_is_kept_and_what_is_outside_of_it_stays(
     changed = (read_rgb(saved) != pixels).any(2)
     assert changed.any()
     assert not changed[white == 0].any()
+    assert browser.text("#next") == ""  # no other photo takes it, nor loses the mask of skin
     words = ("--mask", str(mask))
     assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", *words)
 

@@ -71,6 +71,9 @@ def test_files_find_their_partners_and_a_reload_loses_none(
     drop("a", **{"IMG_1-Edit__tif": retouched(before), "lonely__png": face(0)})
     browser.until(WAITING, 2)
     assert "B, before retouching, is missing" in entry(browser, "lonely").text
+    drop("b", stranger__png=before)
+    browser.until("return document.getElementById('gathered').innerText.includes('same name')")
+    browser.find("[aria-label='Remove stranger.png']").click()
     drop("b", IMG_1__png=before)
     browser.until(READY, 1)
     browser.find("#name").clear()
@@ -137,15 +140,18 @@ def test_sides_are_swapped_aligned_and_two_photographs_are_no_pair(new_run: Any,
 
 def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None:
     run = tiny_run(app.place / "checkpoints", "earlier")
-    write_pairs(app.place / "pairs")
+    pairs = write_pairs(app.place / "pairs") / "train"
+    (app.place / "pairs" / "heldout").mkdir()
+    (pairs / "face_1.png").rename(app.place / "pairs" / "heldout" / "face_1.png")
     browser.driver.get(app.address)
     browser.until("return document.querySelector('.menu summary')")
     browser.find(".menu summary").click()
     press(browser.find(".menu"), "New run with these pairs")
-    browser.until("return document.querySelectorAll('.entry[data-state=ready]').length")
-    count = browser.run("return document.querySelectorAll('.entry').length")
+    browser.until(READY, 2)
     browser.driver.refresh()
-    browser.until(READY, count)  # they are not taken twice
+    browser.until(READY, 2)  # they are not taken twice
+    kept = "return [...document.querySelectorAll('.keep input')].map(box => box.checked)"
+    assert browser.run(kept) == [False, True]  # and what was kept for checking, still is
     (app.place / "pairs").rename(app.place / "gone")
     browser.find(f"#earlier-run option[value='{run}']").click()
     browser.until("return !document.getElementById('message').hidden")

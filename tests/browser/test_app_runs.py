@@ -44,6 +44,8 @@ def test_a_run_is_renamed_noted_deleted_and_brought_back(browser: Any, app: App)
     for name in ("taken", "겨울 인물"):
         browser.find("dialog input").clear()
         browser.find("dialog input").send_keys(name)
+        said = "will be called 겨울_인물" if " " in name else ""
+        assert browser.run("return document.querySelector('dialog .name-told').textContent") == said
         browser.find("dialog [type=submit]").click()
         if name == "taken":
             browser.until("return !document.querySelector('dialog .notice').hidden")
@@ -112,9 +114,9 @@ def test_chosen_runs_are_compared_with_those_of_the_same_pairs(browser: Any, app
         browser.find(f".tick[aria-label='Compare {name}']").click()
     assert browser.text("#compare") == "Compare 3 runs"
     browser.find("#compare").click()
-    browser.until("return !document.getElementById('compared').hidden", seconds=180)
+    link = browser.until("return document.querySelector('#groups a[href]')", seconds=180)
     assert "alone" in browser.text("#alone")
-    browser.find("#groups a").click()
+    link.click()
     browser.until("return document.querySelector('.ranking')")
     assert "three" not in browser.text(".ranking")
     assert "alone" not in browser.text(".ranking")
@@ -127,6 +129,28 @@ def test_chosen_runs_are_compared_with_those_of_the_same_pairs(browser: Any, app
     browser.until("return !document.getElementById('message').hidden", seconds=180)
     assert "No two of these runs" in browser.text("#message")
     browser.errors()  # the refusal
+
+
+def test_a_comparison_survives_a_reload_and_is_cancelled(browser: Any, app: App) -> None:
+    write_pairs(app.place / "pairs")
+    for name in ("one", "two"):
+        train(app.place, name)
+    under_way = "return document.querySelector('#groups .progress-row:not([hidden])')"
+    browser.driver.get(app.address)
+    browser.until(RUNS, 2)
+    browser.find("#compare").click()
+    browser.until(under_way)
+    browser.driver.refresh()
+    browser.until(under_way)
+    assert browser.text("#compare") == "Comparing…"
+    browser.find("#groups button").click()
+    browser.until("return document.getElementById('compared').hidden")
+    browser.until("return document.getElementById('compare').innerText === 'Compare all runs'")
+    assert not (app.place / "results").exists()
+    browser.find("#compare").click()
+    browser.until(under_way)
+    browser.driver.refresh()  # whoever waits for it is led to it all the same
+    browser.until("return location.pathname.includes('/reports/compare/')", seconds=180)
 
 
 def test_the_weights_of_an_earlier_time_are_handed_to_the_restore_page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,23 @@ def test_figures_state_error_identity_and_recovered_share(browser: Any, run: Any
     assert browser.text("#lr") == "0.0001"
     assert "step 599" in browser.text("#last-save")
     assert browser.text("#state") == "Training"
+
+
+def test_what_an_error_means_is_said_as_in_the_list_of_runs(browser: Any, new_run: Any) -> None:
+    """Seen by nobody is nothing lost, whatever share of a small retouch it is."""
+    made = new_run()
+    made.preview(0)
+    pairs = made.previews[0].pairs
+    for above, said, shown in (
+        (0.04, "nothing gained, nothing lost", "0.0%"), (5.0, "worse than doing nothing", "-"),
+    ):  # fmt: skip
+        worse = [replace(pair, level_error=pair.identity_error + above) for pair in pairs]
+        made.previews[:] = [replace(made.previews[0], pairs=worse)]
+        made.tell()
+        browser.open(made.page)
+        browser.until(READY)
+        assert browser.text("#gain") == said
+        assert browser.text("#recovered").startswith(shown)
 
 
 def test_long_after_a_preview_the_error_is_the_one_while_training(browser: Any, run: Any) -> None:

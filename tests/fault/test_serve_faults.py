@@ -25,6 +25,7 @@ import pytest
 import serving
 from PIL import Image
 from serving import App, begin, draft_of_a_pair, picture, running, until
+from short_runs import train, write_pairs
 from starlette.requests import Request
 
 from unretouch.pixels.photo_kind import kind_of
@@ -293,6 +294,7 @@ def test_S5_only_pictures_are_taken_and_no_place_is_given(app: App, apply: str) 
     broken = restored(app, apply, picture()[:-60], PNG)
     assert broken["state"] == "failed"
     assert str(app.place) not in json.dumps(broken)
+    assert "a photo" in broken["said"]["values"]["text"]  # as people call it
 
     exif = Image.Exif()
     exif[0x010F] = "MAKER-OF-CAMERA"
@@ -350,10 +352,15 @@ def children(pid: int) -> list[str]:
 def half_done(app: App, apply: str) -> tuple[str, str]:
     """Send a photograph; return its id and that of the process that works on it, standing still."""
     card = app.ask("PUT", apply, picture(), PNG).json["id"]
+    return card, stopped_job(app)
+
+
+def stopped_job(app: App) -> str:
+    """Have the process that the app has begun stand still: it would never end by itself."""
     # Not before it is a program of its own: until then the app waits for it.
     (worker,) = until(lambda: [pid for pid in children(app.process.pid) if _is_a_job(pid)])
-    os.kill(int(worker), signal.SIGSTOP)  # it would never end by itself
-    return card, worker
+    os.kill(int(worker), signal.SIGSTOP)
+    return str(worker)
 
 
 def test_S6_nothing_stays_of_a_photo_that_was_taken_back(tmp_path: Path) -> None:
@@ -389,6 +396,30 @@ def test_S6_a_photo_outlives_the_app_that_was_killed(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert app.ask("POST", f"{apply}/{card}/again", {}).status == 202
         until(lambda: [photo["state"] for photo in photos(app, apply)] == ["done", "done"])
+
+
+def test_a_comparison_has_no_deadline_and_is_seen_or_ended_by_any_page(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs")
+    for name in ("one", "two"):
+        train(tmp_path, name)
+    with running(tmp_path, work_s=0.1) as app:
+        assert app.ask("GET", "api/compare").json == {"groups": [], "alone": []}
+        assert app.ask("POST", "api/compare", {}).status == 202
+        worker = stopped_job(app)
+        (group,) = app.ask("GET", "api/compare").json["groups"]
+        assert (sorted(group["runs"]), group["page"]) == (["one", "two"], None)
+        assert group["task"]["doing"]
+        assert app.ask("POST", "api/compare", {}).status == 409  # it is being done
+        run = app.ask("GET", "api/runs").json[0]["id"]
+        assert app.ask("POST", f"api/runs/{run}/rename", {"name": "other"}).status == 409
+        assert app.ask("DELETE", f"api/compare/{group['id']}").status == 202
+        until(lambda: not _works(worker))
+        assert app.ask("GET", "api/compare").json["groups"] == []
+
+        assert app.ask("POST", "api/compare", {}).status == 202
+        page = until(lambda: app.ask("GET", "api/compare").json["groups"][0]["page"])
+        assert b"ranking" in app.ask("GET", page).body
+        until(lambda: app.leftovers() == [])
 
 
 def _is_a_job(pid: str) -> bool:

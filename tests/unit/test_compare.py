@@ -14,10 +14,12 @@ from short_runs import train, write_pairs
 
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.cli import dispatch
+from unretouch.runs.status import Preview, PreviewPair
 from unretouch.settings.train import load_settings
 from unretouch.tasks.compare.command import renderables, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
 from unretouch.tasks.compare.runs import setting_text
+from unretouch.tasks.progress import Stage
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,20 @@ def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -
     assert all(0 < error < 255 for error in errors)
     assert len({one.score.mean.identity_error for one in comparison.runs}) == 1
     assert comparison.left_out == []
+
+
+def test_who_waits_hears_how_far_it_is(root: Path) -> None:
+    stages: list[Stage] = []
+    names = ("exp_l1_300", "exp_l1_500")
+    compare(names, root / "checkpoints", root / "out", lambda _line: None, stages.append)
+    assert list(dict.fromkeys(str(stage.doing) for stage in stages)) == [
+        "Measuring exp_l1_300 on face_0, 1 of 4", "Measuring exp_l1_300 on face_1, 2 of 4",
+        "Measuring exp_l1_500 on face_0, 3 of 4", "Measuring exp_l1_500 on face_1, 4 of 4",
+    ]  # fmt: skip
+    left = [stage.left_s for stage in stages]
+    assert left[0] is None
+    assert all(seconds is not None and seconds > 0 for seconds in left[1:-1])
+    assert left[-1] == 0
 
 
 @pytest.mark.parametrize("name", ["exp_l1_300", "grey"])
@@ -178,6 +194,16 @@ def test_changed_pairs_and_better_earlier_weights_are_mentioned(root: Path) -> N
     notes = [note.english() for note in compared(root, "exp_l1_300").best.notes]
     assert any("pairs have changed" in note for note in notes)
     assert any("weights of epoch 7 were better (0.001" in note for note in notes)
+
+    # What training measured is compared with what training measured: noise counts in neither.
+    pair = PreviewPair(
+        name="face_0", level_error=0.0009, identity_error=1.0, recovered_share=0.9991,
+        real_A="a.png", fake_B="f.png", real_B="b.png", error_map="e.png",
+    )  # fmt: skip
+    line = json.dumps(Preview(step=2, epoch=1, pairs=[pair]).record())
+    (folder / "previews.jsonl").write_text(f"{line}\n")
+    notes = [note.english() for note in compared(root, "exp_l1_300").best.notes]
+    assert not any("were better" in note for note in notes)
 
 
 def test_where_nothing_can_be_compared_every_reason_is_given(root: Path) -> None:

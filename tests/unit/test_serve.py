@@ -409,6 +409,35 @@ def test_pairs_keep_the_names_they_came_with(tmp_path: Path) -> None:
     }
 
 
+def test_one_picture_on_each_side_is_a_pair_whatever_its_names(tmp_path: Path) -> None:
+    draft = Drafts(tmp_path, Limits()).new()
+
+    def drop(at: int, side: str, name: str) -> None:
+        place = draft.pairs[at] = PairPlace(draft.folder / f"{at}", names={side: name})
+        place.folder.mkdir()
+        (place.folder / f"{side}.png").write_bytes(b"")
+
+    drop(1, "a", "after.png")
+    assert draft.bring_together() == []
+    drop(2, "b", "before.png")
+    assert draft.bring_together() == [(1, 2)]
+    drop(3, "a", "other after.png")
+    drop(4, "b", "other before.png")
+    assert draft.bring_together() == []  # beside others they might be of two pairs
+
+
+def test_of_a_long_name_its_number_stays(tmp_path: Path) -> None:
+    names = [f"{'겨울_야외_인물_사진_' * 6}{number:02d}-Edit.png" for number in (1, 2)]
+    places = [PairPlace(tmp_path / f"{at}", names={"whole": name}) for at, name in enumerate(names)]
+    for place in places:
+        place.folder.mkdir()
+        (place.folder / "pair.png").write_bytes(b"")
+    write_pairs(places, tmp_path / "train")
+    written = sorted(file.name for file in (tmp_path / "train").iterdir())
+    assert [name[-11:] for name in written] == ["01-Edit.png", "02-Edit.png"]
+    assert all(name.startswith("겨울_야외") and len(name.encode()) <= 104 for name in written)
+
+
 def test_a_pair_is_swapped_and_aligned(tmp_path: Path, portrait: np.ndarray) -> None:
     b = portrait[0:256, 100:356]
     a = ((b.astype(int) + np.roll(b, 1, 0) + np.roll(b, 1, 1)) // 3).astype(np.uint8)

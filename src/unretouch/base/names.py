@@ -14,6 +14,9 @@ LONGEST_SEGMENT = 100
 LONGEST_NAME = 200
 """Bytes of UTF-8 in a whole name: paths below it must fit the system, too."""
 
+_LEFT_OUT = b"__"
+"""In place of the middle of a name that is too long."""
+
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10)}
 
 
@@ -85,15 +88,20 @@ def _is_name_character(character: str) -> bool:
 def file_stem(text: str, tail: str = "") -> str:
     """Return a name like `text` + `tail` that any file system takes, to put an ending behind.
 
-    NFC; all but letters of any script, digits and `._-` becomes `_`; where it would exceed
-    LONGEST_SEGMENT bytes of UTF-8, `text` is cut.
+    NFC; all but letters of any script, digits and `._-` becomes `_`. Where it would exceed
+    LONGEST_SEGMENT bytes of UTF-8, the middle of `text` is left out, since photographs are mostly
+    numbered at the end; with a `tail`, which tells them apart, its end.
     """
     body, end = (
         "".join(c if _is_name_character(c) else "_" for c in unicodedata.normalize("NFC", part))
         for part in (text, tail)
     )
     room = LONGEST_SEGMENT - 1 - len(end.encode())
-    stem = (body.encode()[:room].decode(errors="ignore") + end).rstrip(".")
+    kept = body.encode()
+    if len(kept) > room and not tail:
+        half = (room - len(_LEFT_OUT)) // 2
+        kept = kept[:half] + _LEFT_OUT + kept[-half:]
+    stem = (kept[:room].decode(errors="ignore") + end).rstrip(".")
     return f"_{stem}" if _segment_problem(stem) or stem.startswith(".") else stem
 
 

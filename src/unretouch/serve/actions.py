@@ -7,7 +7,7 @@ import json
 import unicodedata
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from unretouch.base import names
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
-from unretouch.serve.background import Kind
+from unretouch.serve.background import TELLING
 from unretouch.serve.pages import test_folder
 from unretouch.serve.refusals import (
     NO_CONFIG,
@@ -44,7 +44,7 @@ from unretouch.serve.uploads import (
     write_pairs,
     write_untouched,
 )
-from unretouch.serve.verifying import HELDOUT, VERIFY, heldout_of, verdicts_of, verify_words
+from unretouch.serve.verifying import HELDOUT, heldout_of, verdicts_of, verify_words
 from unretouch.settings.train import TrainSettings
 
 LONGEST_JSON = 10_000
@@ -283,8 +283,8 @@ async def verify(request: Request) -> Response:
         turns = within(number(asked, "minutes"), MINUTES, _("Minutes"))
         await asyncio.to_thread(_require_turns, state, run)
     heldout = heldout_of(settings_of(run))
-    words = verify_words(run, state.checkpoints, heldout, turns)
-    state.background.start(run.name, "verify", VERIFY, words)
+    words = ["verify", *verify_words(run, state.checkpoints, heldout, turns)]
+    state.background.start(run.name, "verify", TELLING, words)
     return JSONResponse({}, 202)
 
 
@@ -306,11 +306,11 @@ def _require_turns(state: AppState, run: RunDir) -> None:
 async def end_task(request: Request) -> Response:
     """End a test or a verification; an earlier report stays."""
     run = await asyncio.to_thread(run_of, request)
-    for kind in get_args(Kind):
-        if request.path_params["kind"] == kind:
-            state_of(request).background.stop(run.name, kind)
-            return JSONResponse({}, 202)
-    raise Refused(404, NOT_THERE)
+    kind = request.path_params["kind"]
+    if kind not in ("test", "verify"):
+        raise Refused(404, NOT_THERE)
+    state_of(request).background.stop(run.name, kind)
+    return JSONResponse({}, 202)
 
 
 # --- pairs for a new run

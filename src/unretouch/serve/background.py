@@ -1,4 +1,4 @@
-"""What is done with a run while nobody has to wait: its test and its verification.
+"""What is done with runs while nobody has to wait: tests, verifications, comparisons.
 
 Each is a process of its own, one at a time, without a deadline; any page may ask how far it is. It
 ends with the app.
@@ -12,22 +12,25 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from unretouch.base.messages import Message, _
-from unretouch.jobs import child
 from unretouch.serve.refusals import Refused, did_not_work
+from unretouch.serve.worker import work
 
-Kind = Literal["test", "verify"]
+Kind = Literal["test", "verify", "compare"]
+TELLING = "unretouch.serve.telling"
+"""The program that verifies and compares, in a process of its own."""
+UNDER_WAY = _("This is being done already.")
 
 
 class Task:
-    """One test or verification, from its place in the queue to its end."""
+    """One of them, from its place in the queue to its end."""
 
-    def __init__(self, module: str, words: Sequence[str]) -> None:
-        self.module, self.words = module, list(words)
+    def __init__(self, runs: Collection[str], module: str, words: Sequence[str]) -> None:
+        self.runs, self.module, self.words = runs, module, words
         self.began: float | None = None
         self.doing = _("Waiting for its turn").record()
         self.left_s: float | None = None
@@ -39,7 +42,7 @@ class Task:
     def over(self) -> bool:
         return self.work is not None and self.work.done()
 
-    def tell(self, line: bytes) -> None:
+    def tell(self, line: str) -> None:
         """Take note of a line that the process printed; what is no stage is let pass."""
         with contextlib.suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)
@@ -57,7 +60,8 @@ class Task:
 
 
 class Background:
-    """The tests and verifications of this app, by run and kind."""
+    """What this app does so, by kind and by what it is done with: the name of a run, or what stands
+    for several."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is the app's private one."""
@@ -65,33 +69,47 @@ class Background:
         self._turn = asyncio.Lock()
         self._tasks: dict[tuple[str, Kind], Task] = {}
 
-    def of(self, run: str) -> dict[str, dict[str, Any] | None]:
-        """Return how far each kind is for a run; None for what is not under way."""
-        return {kind: task.record() for (name, kind), task in self._tasks.items() if name == run}
+    def of(self, subject: str) -> dict[Kind, dict[str, Any] | None]:
+        """Return how far each kind is for a subject; None for what is over."""
+        return {kind: task.record() for (name, kind), task in self._tasks.items()
+                if name == subject}  # fmt: skip
 
     def busy(self, run: str) -> bool:
         """Whether anything is under way, or waits, for a run."""
-        return any(name == run and not task.over for (name, _kind), task in self._tasks.items())
+        return any(run in task.runs and not task.over for task in self._tasks.values())
 
-    def start(self, run: str, kind: Kind, module: str, words: Sequence[str]) -> None:
-        """Begin `module` with `words`, when it is its turn. Raises Refused 409 where that is under
-        way for this run. To be called in the loop of the app."""
-        before = self._tasks.get((run, kind))
-        if before is not None and not before.over:
-            raise Refused(409, _("This is being done already."))
-        task = self._tasks[run, kind] = Task(module, words)
+    def under_way(self, subject: str, kind: Kind) -> bool:
+        """Whether this is under way, or waits."""
+        task = self._tasks.get((subject, kind))
+        return task is not None and not task.over
+
+    def start(
+        self,
+        subject: str,
+        kind: Kind,
+        module: str,
+        words: Sequence[str],
+        runs: Collection[str] | None = None,
+    ) -> None:
+        """Begin `module` with `words`, when it is its turn, for `runs` (None: the run `subject`).
+
+        Raises Refused 409 where that is under way. To be called in the loop of the app.
+        """
+        if self.under_way(subject, kind):
+            raise Refused(409, UNDER_WAY)
+        task = self._tasks[subject, kind] = Task(runs or (subject,), module, words)
         task.work = asyncio.get_running_loop().create_task(self._do(task))
 
-    def stop(self, run: str, kind: Kind) -> None:
+    def stop(self, subject: str, kind: Kind) -> None:
         """End it, wherever it is; what was there before stays."""
-        task = self._tasks.pop((run, kind), None)
+        task = self._tasks.pop((subject, kind), None)
         if task is not None and task.work is not None:
             task.work.cancel()
 
     def close(self) -> None:
         """End all."""
-        for run, kind in list(self._tasks):
-            self.stop(run, kind)
+        for subject, kind in list(self._tasks):
+            self.stop(subject, kind)
 
     async def _do(self, task: Task) -> None:
         async with self._turn:
@@ -99,33 +117,12 @@ class Background:
             task.doing = _("Starting").record()
             # What it makes for itself, such as the runs of a test by turns, goes with it.
             place = tempfile.mkdtemp(prefix="job-", dir=self._folder)
+            own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), place)
             try:
-                await self._run(task, place)
+                await work(task.module, task.words, self._folder, tell=task.tell, environ=own)
+            except Refused as refused:
+                task.failed = refused.message
             except OSError as error:
                 task.failed = did_not_work(error.strerror or "it could not be started")
             finally:
                 await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
-
-    async def _run(self, task: Task, place: str) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *child.command(task.module, task.words, "ends", remove=self._folder),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=child.environment(TMPDIR=place, TEMP=place, TMP=place),
-        )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        errors = asyncio.create_task(process.stderr.read())
-        try:
-            async for line in process.stdout:
-                task.tell(line)
-            code = await process.wait()
-            said = child.error_in((await errors).decode("utf-8", "replace"))
-        finally:
-            errors.cancel()
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if code != 0:
-            task.failed = did_not_work(said or f"it ended with the code {code}")

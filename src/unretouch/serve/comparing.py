@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
 from unretouch.serve.actions import read_json
+from unretouch.serve.background import TELLING, UNDER_WAY
 from unretouch.serve.refusals import WRONG_VALUE, Refused
 from unretouch.serve.runs import settings_of
 from unretouch.serve.state import state_of
@@ -21,37 +22,48 @@ from unretouch.training.training_pairs import sizing
 
 
 async def compare(request: Request) -> Response:
-    """Compare the runs of these ids, or all that have a model.
+    """Compare the runs of these ids, or all that have a model, which nobody has to wait for."""
+    state, ids = state_of(request), (await read_json(request)).get("runs")
+    if ids is not None and not isinstance(ids, list):
+        raise Refused(400, WRONG_VALUE)
+    runs = await asyncio.to_thread(
+        lambda: state.runs.all() if ids is None else [state.runs.get(str(one)) for one in ids]
+    )
+    groups = await asyncio.to_thread(_groups, runs)
+    if not any(len(names) > 1 for names in groups.values()):
+        raise Refused(409, _("No two of these runs were trained on the same pairs."))
+    if any(state.background.under_way(key, "compare") for key in state.compared):
+        raise Refused(409, UNDER_WAY)
+    state.compared = groups
+    for key, names in groups.items():
+        if len(names) > 1:
+            words = ["compare", *names, "--checkpoints_dir", str(state.checkpoints)]
+            words += ["--out", str(state.comparison / key)]
+            state.background.start(key, "compare", TELLING, words, names)
+    return JSONResponse({}, 202)
 
-    The answer names a page, or what went wrong, for each group of runs on the same pairs, and the
-    runs that are alone with theirs: nothing is ranked of one.
-    """
+
+async def compared(request: Request) -> Response:
+    """What was compared last, or is: for each group of runs on the same pairs its page, or how far
+    it is, or what went wrong; and the runs that are alone with theirs, since nothing is ranked of
+    one."""
     state = state_of(request)
-    async with state.worker.place():
-        ids = (await read_json(request)).get("runs")
-        if ids is not None and not isinstance(ids, list):
-            raise Refused(400, WRONG_VALUE)
-        runs = await asyncio.to_thread(
-            lambda: state.runs.all() if ids is None else [state.runs.get(str(one)) for one in ids]
-        )
-        groups = await asyncio.to_thread(_groups, runs)
-        if not any(len(names) > 1 for names in groups.values()):
-            raise Refused(409, _("No two of these runs were trained on the same pairs."))
-        pages = []
-        for key, names in groups.items():
-            if len(names) < 2:
-                continue
-            folders = ["--checkpoints_dir", str(state.checkpoints)]
-            folders += ["--out", str(state.comparison / key)]
-            told: dict[str, Any] = {"runs": names}
-            try:
-                await state.worker.run(request, ["compare", *names, *folders])
-                told["page"] = f"reports/compare/{key}/index.html"
-            except Refused as refused:  # its pairs may have gone; others are compared all the same
-                told["said"] = refused.message.record()
-            pages.append(told)
-    alone = [name for names in groups.values() if len(names) == 1 for name in names]
-    return JSONResponse({"groups": pages, "alone": alone})
+    groups: list[dict[str, Any]] = []
+    for key, names in state.compared.items():
+        if len(names) > 1:
+            task = state.background.of(key).get("compare")
+            page = None if task else f"reports/compare/{key}/index.html"
+            groups.append({"id": key, "runs": names, "task": task, "page": page})
+    alone = [name for names in state.compared.values() if len(names) == 1 for name in names]
+    return JSONResponse({"groups": groups, "alone": alone})
+
+
+async def cancel(request: Request) -> Response:
+    """End the comparison of a group; an earlier page of it stays where it is."""
+    state, key = state_of(request), request.path_params["group"]
+    state.background.stop(key, "compare")
+    state.compared.pop(key, None)
+    return JSONResponse({}, 202)
 
 
 def _groups(runs: list[RunDir]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -13,10 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import _
-from unretouch.pixels.pair_files import Found, find_pairs
+from unretouch.pixels.pair_files import PairFiles, find_pairs
 from unretouch.serve.refusals import NO_CONFIG, Refused
 from unretouch.serve.runs import settings_of
 from unretouch.serve.state import run_of, state_of
+from unretouch.serve.verifying import heldout_of
 from unretouch.settings.train import TrainSettings
 
 
@@ -39,15 +41,16 @@ async def bring_together(request: Request) -> Response:
 
 
 async def take_pairs_of(request: Request) -> Response:
-    """Add the training pairs of a run to a draft, as they lie in its folder; none is looked at."""
+    """Add the pairs of a run to a draft, as they lie in its folder; none is looked at. The answer
+    names those that were kept for checking."""
     state, draft_id = state_of(request), request.path_params["draft"]
     run = await asyncio.to_thread(run_of, request)
     settings = settings_of(run)
     if settings is None:
         raise Refused(409, NO_CONFIG)
-    found = await asyncio.to_thread(_pairs_of, settings)
+    pairs, checking = await asyncio.to_thread(_pairs_of, settings)
     first = time.time_ns() // 1_000_000  # as the page numbers what is dropped
-    for number, files in enumerate(found.pairs, first):
+    for number, files in enumerate((*pairs, *checking), first):
         sides = ("whole",) if len(files.files) == 1 else ("a", "b")
         place = state.drafts.place(draft_id, number)
         for side, path in zip(sides, files.files, strict=True):
@@ -55,12 +58,16 @@ async def take_pairs_of(request: Request) -> Response:
             await asyncio.to_thread(shutil.copyfile, path, copy)
             place.names[side] = path.name
         place.swapped = settings.direction == "BtoA"
-    return Response(status_code=204)
+    last = first + len(pairs) + len(checking)
+    return JSONResponse({"kept": list(range(first + len(pairs), last))})
 
 
-def _pairs_of(settings: TrainSettings) -> Found:
+def _pairs_of(settings: TrainSettings) -> tuple[Sequence[PairFiles], Sequence[PairFiles]]:
+    """Return the pairs that are trained on, and those kept for checking. Raises Refused 409."""
+    heldout = heldout_of(settings)
     try:
-        return find_pairs(Path(settings.dataroot), settings.phase)
+        trained_on = find_pairs(Path(settings.dataroot), settings.phase).pairs
+        return trained_on, find_pairs(heldout, "").pairs if heldout else ()
     except UnretouchError:
         message = _(
             "The pairs of this run are not where they were: {place}", place=settings.dataroot

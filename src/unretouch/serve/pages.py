@@ -43,8 +43,9 @@ _POLICY = POLICY.partition("; frame-ancestors")[0]
 
 def _page(template: str, **values: Any) -> HTMLResponse:
     templates = environment(_POLICY, "unretouch.serve")
-    endings = {"endings": " ".join(sorted(images.EXTENSIONS)), "raw": " ".join(sorted(RAW))}
-    return HTMLResponse(templates.get_template(template).render(**endings, **values))
+    values |= {"endings": " ".join(sorted(images.EXTENSIONS)), "raw": " ".join(sorted(RAW))}
+    values["name_bytes"] = names.LONGEST_SEGMENT
+    return HTMLResponse(templates.get_template(template).render(**values))
 
 
 async def home(request: Request) -> Response:
@@ -56,8 +57,7 @@ async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
     guide = {name: preset(name) for name in GUIDE}
-    values = {"limits": limits, "minutes": MINUTES, "name_bytes": names.LONGEST_SEGMENT}
-    return _page("new.html", up="../", guide=guide, **values)
+    return _page("new.html", up="../", guide=guide, limits=limits, minutes=MINUTES)
 
 
 def _run_page(run: RunDir, here: str, **values: Any) -> Response:

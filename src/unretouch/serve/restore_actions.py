@@ -44,16 +44,10 @@ _BUSY = _("It is being restored. Wait until that is done.")
 _LAYERS = ("psd_tools", "psdtags")
 
 
-def restoring_of(request: Request) -> Restoring:
-    """Return the photographs of the app that a request came to."""
-    found: Restoring = request.app.state.restoring
-    return found
-
-
 async def _asked(request: Request) -> tuple[RunDir, Card]:
     """Return the run and the photograph that the address names. Raises Refused 404."""
     run = await asyncio.to_thread(run_of, request)
-    return run, restoring_of(request).card(run, request.path_params["photo"])
+    return run, state_of(request).restoring.card(run, request.path_params["photo"])
 
 
 def _is_there(packages: tuple[str, ...]) -> bool:
@@ -66,7 +60,7 @@ def _is_there(packages: tuple[str, ...]) -> bool:
 async def list_photos(request: Request) -> Response:
     """Every photograph that was sent to a run, and how far the work is."""
     run = await asyncio.to_thread(run_of, request)
-    told = restoring_of(request).describe(run)
+    told = state_of(request).restoring.describe(run)
     kinds = {kind: _is_there(packages) for kind, packages in KINDS.items()}
     return JSONResponse({**told, "layers": _is_there(_LAYERS), "kinds": kinds})
 
@@ -76,13 +70,14 @@ async def measure(request: Request) -> Response:
     run = await asyncio.to_thread(run_of, request)
     await read_json(request)
     if run.weights("latest").is_file():
-        restoring_of(request).measure(run)
+        state_of(request).restoring.measure(run)
     return JSONResponse({}, 202)
 
 
 async def add_photo(request: Request) -> Response:
     """Take in the photograph in the body; it is restored when it is its turn."""
-    state, restoring = state_of(request), restoring_of(request)
+    state = state_of(request)
+    restoring = state.restoring
     run = await asyncio.to_thread(run_of, request)
     query = request.query_params
     try:
@@ -108,21 +103,24 @@ async def again(request: Request) -> Response:
     await read_json(request)
     if card.state in ("waiting", "working"):
         raise Refused(409, _BUSY)
-    restoring_of(request).add(run, card)
+    state_of(request).restoring.add(run, card)
     return JSONResponse({}, 202)
 
 
 async def remove_photo(request: Request) -> Response:
     """Forget a photograph, and what was made of it."""
     run, card = await _asked(request)
-    restoring_of(request).remove(run, card)
+    state_of(request).restoring.remove(run, card)
     return Response(status_code=204)
 
 
 async def remove_all(request: Request) -> Response:
     """Forget all photographs of a run, or those that still wait."""
     run = await asyncio.to_thread(run_of, request)
-    restoring, waiting = restoring_of(request), request.query_params.get("which") == "unfinished"
+    restoring, waiting = (
+        state_of(request).restoring,
+        request.query_params.get("which") == "unfinished",
+    )
     for card in restoring.cards(run):
         if not waiting or card.state in ("waiting", "working"):
             restoring.remove(run, card)
@@ -133,7 +131,7 @@ async def choose(request: Request) -> Response:
     """Note how a photograph is to be restored, when it is saved next."""
     run, card = await _asked(request)
     card.chosen = chosen_of(await read_json(request))
-    restoring_of(request).keep(run, card)
+    state_of(request).restoring.keep(run, card)
     return Response(status_code=204)
 
 
@@ -143,7 +141,7 @@ async def save(request: Request) -> Response:
     run, card = await _asked(request)
     await read_json(request)
     layered = request.path_params["what"] == LAYERED
-    restoring = restoring_of(request)
+    restoring = state_of(request).restoring
     if card.state in ("waiting", "working"):
         raise Refused(409, _BUSY)
     async with state_of(request).worker.place(), restoring.lock(card):
@@ -157,10 +155,11 @@ async def save(request: Request) -> Response:
 
 
 async def _work(request: Request, run: RunDir, card: Card, what: str) -> Json:
-    """Do `what` with a photograph; return what the program told at its end."""
-    words = restoring_of(request).words(run, card, what)
-    printed = await state_of(request).worker.run(request, words, WORK)
-    told: Json = json.loads(printed.splitlines()[-1])
+    """Do `what` with a photograph; return what the program told at its end, if anything."""
+    state = state_of(request)
+    words, called = state.restoring.words(run, card, what), state.restoring.called(run, card)
+    printed = await state.worker.run(request, words, WORK, called)
+    told: Json = json.loads(printed.splitlines()[-1]) if printed else {}
     return told
 
 
@@ -169,7 +168,7 @@ async def saved_file(request: Request) -> Response:
     run, card = await _asked(request)
     layered = request.path_params["what"] == LAYERED
     name = card.layers if layered else card.file
-    path = restoring_of(request).file(run, card, LAYERED if layered else MADE, name)
+    path = state_of(request).restoring.file(run, card, LAYERED if layered else MADE, name)
     shown = card.file_name(name, LAYERED if layered else MADE)
     return FileResponse(path, media_type="application/octet-stream", filename=shown)
 
@@ -177,7 +176,7 @@ async def saved_file(request: Request) -> Response:
 async def all_files(request: Request) -> Response:
     """The files of all photographs of a run as one ZIP, in the folders they came in."""
     run = await asyncio.to_thread(run_of, request)
-    files = list(_named(restoring_of(request), run))
+    files = list(_named(state_of(request).restoring, run))
     if not files:
         raise Refused(404, NOT_THERE)
     name = f"{PurePosixPath(run.name).name}_{MADE}.zip"
@@ -205,7 +204,7 @@ def _named(restoring: Restoring, run: RunDir) -> Iterator[tuple[str, Path]]:
 async def look(request: Request) -> Response:
     """A picture of a photograph for the page: whole, small, or one of its masks."""
     run, card = await _asked(request)
-    restoring, what = restoring_of(request), request.path_params["what"]
+    restoring, what = state_of(request).restoring, request.path_params["what"]
     folder = restoring.folder(run, card)
     pictures = {
         "whole": WHOLE,
@@ -216,8 +215,7 @@ async def look(request: Request) -> Response:
     }
     if what == "learnt" and not mask_file(folder, "learnt").is_file():
         async with state_of(request).worker.place(), restoring.lock(card):
-            words = restoring.words(run, card, "learnt")
-            await state_of(request).worker.run(request, words, WORK)
+            await _work(request, run, card, "learnt")
     path = restoring.file(run, card, "", pictures.get(what, ""))
     return FileResponse(path, media_type="image/png")
 
@@ -225,7 +223,7 @@ async def look(request: Request) -> Response:
 async def part(request: Request) -> Response:
     """A part of a photograph at full size, by its row and column."""
     run, card = await _asked(request)
-    folder = restoring_of(request).folder(run, card)
+    folder = state_of(request).restoring.folder(run, card)
     row, column = (request.path_params[name] * photo_looks.TILE for name in ("row", "column"))
     shown, change = folder / SHOWN, change_in(folder)
     if change is None or not shown.is_file() or row >= card.height or column >= card.width:
@@ -245,7 +243,7 @@ def _part(shown: Path, change: Path, row: int, column: int) -> tuple[bytes, list
 async def paint(request: Request) -> Response:
     """Take in a mask that somebody painted; it counts once it is chosen."""
     run, card = await _asked(request)
-    restoring, painted = restoring_of(request), secrets.token_hex(8)
+    restoring, painted = state_of(request).restoring, secrets.token_hex(8)
     path = painted_file(restoring.folder(run, card), painted)
     picture = await receive_picture(request, path.parent, path.stem, state_of(request).limits)
     if picture.path != path:

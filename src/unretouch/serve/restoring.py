@@ -23,16 +23,16 @@ import shutil
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from unretouch.base import durable
-from unretouch.base.messages import Message, _
+from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
-from unretouch.serve.photo_files import CARD, OF_THE_PAGE, PHOTO, SHOWN, painted_file
+from unretouch.serve.photo_files import CARD, OF_THE_PAGE, SHOWN, painted_file
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, WRONG_VALUE, Refused
-from unretouch.serve.state import Worker
+from unretouch.serve.worker import Worker
 
 FOLDER = "restored"
 """In a run's folder."""
@@ -371,25 +371,21 @@ class Restoring:
 
         chosen, begun = card.chosen, time.monotonic()
         try:
-            await self._worker.alone(self.words(run, card, "restore"), WORK, tell)
+            words, called = self.words(run, card, "restore"), self.called(run, card)
+            await self._worker.alone(words, WORK, tell, called)
             card.state = "done"
             card.seconds = time.monotonic() - begun
             known.finished += 1
             self._learn_speed(known, clock.speed(card.megapixels))
         except Refused as error:
-            card.state, card.said = "failed", self._named(run, card, error.message).record()
+            card.state, card.said = "failed", error.message.record()
         with suppress(OSError):
             self.keep(run, card)
             await asyncio.to_thread(_make_room, known.folder, card.id)
 
-    def _named(self, run: RunDir, card: Card, said: Message) -> Message:
-        """Return a message with the photograph's own name in place of where the app keeps it."""
-        text, place = said.values.get("text"), re.escape(f"{self.folder(run, card)}/")
-        if not isinstance(text, str):
-            return said
-        photo = PurePosixPath(card.name).name
-        shown = re.sub(rf"{place}{PHOTO}\.\w+", lambda _match: photo, text)
-        return replace(said, values={**said.values, "text": re.sub(place, "", shown)})
+    def called(self, run: RunDir, card: Card) -> dict[Path, str]:
+        """Return what a photograph is called by people, by where the app keeps it."""
+        return {self.folder(run, card): PurePosixPath(card.name).name}
 
     def words(self, run: RunDir, card: Card, what: str) -> list[str]:
         """Return the words for WORK that do `what` with a photograph."""

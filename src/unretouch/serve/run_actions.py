@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from starlette.requests import Request
@@ -16,23 +14,10 @@ from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
 from unretouch.serve.actions import Json, new_run, takes_json
 from unretouch.serve.refusals import WRONG_VALUE, Refused
-from unretouch.serve.restore_actions import restoring_of
 from unretouch.serve.runs import LONGEST_NOTE, run_id
-from unretouch.serve.state import AT_WORK, AppState, run_of, state_of
+from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.settings.train import flag_words
 from unretouch.tasks import demo as demo_task
-
-
-@contextmanager
-def _at_rest(request: Request, run: RunDir) -> Iterator[None]:
-    """Nothing is done with the folder of a run meanwhile, which then has moved. Raises Refused
-    409."""
-    restoring = restoring_of(request)
-    if restoring.waits(run):
-        raise Refused(409, AT_WORK)
-    with state_of(request).at_rest(run):
-        yield
-        restoring.forget(run)
 
 
 @takes_json
@@ -43,7 +28,7 @@ def rename(request: Request, asked: Json) -> Response:
     wanted = str(asked.get("name", ""))
     above, slash, last = wanted.rpartition("/")
     new = new_run(state, last if slash and above == parent else wanted, parent)
-    with _at_rest(request, run):
+    with state.at_rest(run):
         if state.runs.queue.get(run.name) is not None:
             message = _("{name} has never begun. Delete it and begin a new run.", name=run.name)
             raise Refused(409, message)
@@ -65,7 +50,7 @@ def _move_results(state: AppState, run: RunDir, new: RunDir) -> None:
 def delete(request: Request, _asked: Json) -> Response:
     """Delete a run, so that it can be undone."""
     state, run = state_of(request), run_of(request)
-    with _at_rest(request, run):
+    with state.at_rest(run):
         deleted = state.deleted.put(run)
     return JSONResponse({"deleted": deleted.id, "name": deleted.name})
 

@@ -26,7 +26,6 @@ from unretouch.serve import (
     run_actions,
 )
 from unretouch.serve.refusals import ANSWERS, Limits
-from unretouch.serve.restoring import Restoring
 from unretouch.serve.security import Guard
 from unretouch.serve.state import AppState
 from unretouch.settings.commands import ServeSettings, is_loopback
@@ -64,6 +63,8 @@ ROUTES = (
     Route("/api/disk", run_actions.disk, methods=["GET"]),
     Route("/api/demo", run_actions.demo, methods=["POST"]),
     Route("/api/compare", comparing.compare, methods=["POST"]),
+    Route("/api/compare", comparing.compared, methods=["GET"]),
+    Route("/api/compare/{group}", comparing.cancel, methods=["DELETE"]),
     # photographs that a run restores
     Route("/api/runs/{run}/photos", restore_actions.list_photos, methods=["GET"]),
     Route("/api/runs/{run}/photos", restore_actions.add_photo, methods=["PUT"]),
@@ -164,7 +165,6 @@ def _app(state: AppState) -> Starlette:
 
     app = Starlette(routes=list(ROUTES), lifespan=lifespan, exception_handlers=ANSWERS)
     app.state.unretouch = state
-    app.state.restoring = Restoring(state.worker)
     return app
 
 

@@ -208,7 +208,8 @@ class Draft:
         return {number: place.record() for number, place in self.pairs.items() if place.names}
 
     def bring_together(self) -> list[tuple[int, int]]:
-        """Make pairs of single sides whose names belong together, by the rule of the terminal.
+        """Make pairs of single sides whose names belong together, by the rule of the terminal; one
+        A and one B, where there is nothing else in two pictures, are a pair by any names.
 
         Returns the numbers of A and of B; B has moved to the place of A.
         """
@@ -217,8 +218,12 @@ class Draft:
             if place.waits_for and place.name:
                 (side,) = place.names
                 waiting[side].setdefault(place.name, number)
+        matching = match_names(waiting["a"], waiting["b"])
+        alone = not any({"a", "b"} <= {*place.names} for place in self.pairs.values())
+        if alone and len(waiting["a"]) == len(waiting["b"]) == 1:
+            matching = list(zip(waiting["a"], waiting["b"], strict=True))
         met = []
-        for a, b in match_names(waiting["a"], waiting["b"]):
+        for a, b in matching:
             numbers = waiting["a"][a], waiting["b"][b]
             one, other_place = (self.pairs[number] for number in numbers)
             if file := other_place.file("b"):

@@ -1,8 +1,4 @@
-"""`unretouch verify` for the app: the same command, which says in lines of JSON how far it is; and
-what its report comes to on the page of the results.
-
-    python -m unretouch.serve.verifying WORDS...    the words of `unretouch verify`
-"""
+"""The words that verify a run, and what its report comes to on the page of the results."""
 
 from __future__ import annotations
 
@@ -11,14 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unretouch.base.errors import ExitCode
 from unretouch.base.messages import _
 from unretouch.report.verdicts import QUESTIONS, UNKNOWN
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 
-VERIFY = __name__
-"""The program that verifies, in a process of its own."""
 HELDOUT = "heldout"
 """Folder of a run's pairs, beside those that are trained on, that are kept for checking."""
 
@@ -100,29 +93,3 @@ def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dic
         if advice and advice not in given.values():
             given[name] = advice
     return given
-
-
-# --- the process
-
-
-def main(words: list[str]) -> int:
-    """Verify as the words say; every line that is printed is a stage. Returns the exit code."""
-    from rich.console import Console  # late, as all that only the process needs
-
-    from unretouch.settings.parser import parse
-    from unretouch.settings.verify import PROG, VerifySettings
-    from unretouch.tasks.verify.command import verify
-    from unretouch.tasks.verify.progress import Stage
-
-    def tell(stage: Stage) -> None:
-        told = {"doing": stage.doing.record(), "left_s": stage.left_s}
-        print(json.dumps(told, ensure_ascii=False), flush=True)
-
-    verify(parse(VerifySettings, words, PROG), Console(quiet=True), tell)
-    return ExitCode.OK
-
-
-if __name__ == "__main__":
-    from unretouch.cli import run_program
-
-    raise SystemExit(run_program(main))

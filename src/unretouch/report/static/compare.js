@@ -53,7 +53,7 @@
       x,
       series: [
         ...comparison.curves.map((curve, index) => ({
-          label: curve.run, values: columns[index],
+          label: Page.shortened(curve.run, 20), values: columns[index],
           colour: COLOURS[index % comparison.colours],
           dash: DASHES[Math.min(2, Math.floor(index / comparison.colours))],
         })),

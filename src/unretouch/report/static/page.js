@@ -9,7 +9,7 @@ function N_(message) { return message; }
 
 const Page = (() => {
   document.documentElement.classList.add("scripted");
-  const { catalogues, errorScale } = window.unretouch;
+  const { catalogues, errorScale, same, leastHarm } = window.unretouch;
   const listeners = [];
 
   // Browsers may refuse storage to pages from the disk; then choices last as long as the page.
@@ -98,6 +98,12 @@ const Page = (() => {
     }).format(share);
   }
 
+  // What an error is beside that of doing nothing, as gain() in runs/status.py has it.
+  function gain(error, identity) {
+    if (error - identity > Math.max(leastHarm, same * identity)) return "worse";
+    return identity - error > same * identity ? "some" : "nothing";
+  }
+
   function rate(value) {
     return value === 0 ? "0" : value < 0.0001 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
   }
@@ -165,7 +171,7 @@ const Page = (() => {
   }
 
   return {
-    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, rate, duration,
+    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, rate, duration,
     ago, stateName, columns, shortened, beside, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);

@@ -24,6 +24,10 @@ const Reasons = {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
   const FRESH = 0.9; // of the steps made: a preview from then on tells where the run stands
+  const GAINS = {
+    worse: N_("worse than doing nothing"), nothing: N_("nothing gained, nothing lost"),
+    some: N_("0%: nothing done, 100%: perfect"),
+  };
   const time = document.getElementById("time");
   let status = null;
   let stamp = "";
@@ -183,8 +187,11 @@ const Reasons = {
         : _("doing nothing costs {value}", { value });
     Page.setText("error-now", about + Page.level(error));
     Page.setText("identity", identity === null ? "" : aside);
-    Page.setText("recovered", identity ? about + Page.percent(1 - error / identity) : "–");
-    showAge(training ? { shown, share: identity ? 1 - error / identity : null, error } : null);
+    const gained = identity ? Page.gain(error, identity) : "some";
+    const part = identity ? 1 - error / identity : null;
+    Page.setText("recovered", identity ? about + Page.percent(gained === "nothing" ? Math.max(0, part) : part) : "–");
+    Page.setWord(document.getElementById("gain"), GAINS[gained]);
+    showAge(training ? { shown, share: part, error } : null);
 
     Page.setWord(document.getElementById("left-label"), running ? N_("Time left") : N_("Took"));
     Page.setText("left", running

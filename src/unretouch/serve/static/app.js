@@ -66,6 +66,12 @@ const App = (() => {
     return made;
   }
 
+  // A bar that has nothing to show yet moves.
+  function setBar(bar, share) {
+    if (share) bar.value = share;
+    else bar.removeAttribute("value");
+  }
+
   // Files dropped on a label, or chosen in its input.
   function takeFiles(id, take) {
     const label = document.getElementById(`drop-${id}`);
@@ -141,7 +147,7 @@ const App = (() => {
   Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
 
   return {
-    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, takeFiles, showMessage,
+    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, setBar, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       for (;;) {
@@ -156,6 +162,43 @@ const App = (() => {
         }
         await new Promise((done) => { setTimeout(done, document.hidden ? 4 * everyMs : everyMs); });
       }
+    },
+    // What will become of a name of a run, and how much room is left: a letter of Korean takes three
+    // bytes. `parent` is the folder that it lies in, which is written before it.
+    showName(input, told, parent = "") {
+      const most = Number(app.dataset.nameBytes);
+      const written = input.value.startsWith(parent) ? input.value.slice(parent.length) : input.value;
+      const name = written.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
+      const bytes = new TextEncoder().encode(name).length;
+      const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
+      const words = [];
+      if (bad.length) words.push(_("cannot be used: {characters}", { characters: bad.map((one) => `“${one}”`).join(" ") }));
+      else if (name && name !== written) words.push(_("will be called {name}", { name }));
+      if (bytes > most) words.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
+      else if (bytes > 0.6 * most) words.push(_("{bytes} of {most} bytes", { bytes, most }));
+      const wrong = Boolean(bad.length) || bytes > most;
+      input.setAttribute("aria-invalid", String(wrong));
+      told.classList.toggle("wrong", wrong);
+      told.textContent = words.join(" · ");
+    },
+    // How far something is that nobody has to wait for, in a row of the page; `stop` ends it.
+    showProgress(row, { doing, elapsed_s, left_s }, stop) {
+      if (!row.childElementCount) {
+        const button = element("button", "button small", N_("Cancel"));
+        button.type = "button";
+        button.addEventListener("click", () => stop(button));
+        const bar = element("progress");
+        bar.max = 1;
+        row.append(element("span", "doing"), element("span", "help"), button, bar);
+      }
+      row.querySelector(".doing").textContent = _(doing.message, doing.values);
+      const times = [];
+      if (elapsed_s !== null) times.push(_("{time} so far", { time: Page.duration(elapsed_s) }));
+      if (left_s !== null) times.push(_("about {time} left", { time: Page.duration(left_s) }));
+      row.querySelector(".help").textContent = times.join(" · ");
+      const bar = row.querySelector("progress");
+      bar.setAttribute("aria-label", _(doing.message, doing.values));
+      setBar(bar, left_s === null ? 0 : elapsed_s / Math.max(1e-3, elapsed_s + left_s));
     },
     // A run of the same pairs for other photos.
     async trainForOthers() {

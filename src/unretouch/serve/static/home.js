@@ -6,6 +6,7 @@
   const chosen = new Set();
   let runs = null;
   let sizes = null;
+  let measured = "";
   let compared = null;
 
   const megabytes = (bytes) => (bytes >= 1e9 ? `${Page.number(bytes / 1e9, 1)} GB` : `${Page.number(bytes / 1e6, bytes < 1e7 ? 1 : 0)} MB`);
@@ -97,48 +98,93 @@
       describe(run, item);
     });
     describeCompare();
+    measure().catch(App.showMessage);
   }
 
   function describeCompare() {
+    if (!runs) return;
     const button = document.getElementById("compare");
     const possible = runs.filter((run) => run.has_weights).length;
     button.hidden = possible < 2;
-    if (button.dataset.busy) return;
-    button.disabled = chosen.size === 1;
+    button.disabled = isCompared() || chosen.size === 1;
     delete button.dataset.word;
-    setText(button, chosen.size ? ngettext("Compare {count} run", "Compare {count} runs", chosen.size) : _("Compare all runs"));
+    setText(button, isCompared() ? _("Comparing…") : chosen.size ? ngettext("Compare {count} run", "Compare {count} runs", chosen.size) : _("Compare all runs"));
   }
 
+  // What is compared goes on without the page; where its end was waited for, it is shown at once.
+  function showCompared(found) {
+    const waited = isCompared();
+    compared = found;
+    describeCompared();
+    describeCompare();
+    if (!waited || isCompared() || !compared.groups.length) return;
+    const [{ page }] = compared.groups;
+    if (page && compared.groups.length === 1 && !compared.alone.length) location.href = page;
+    else document.getElementById("compared").focus();
+  }
+
+  const isUnderWay = ({ task }) => Boolean(task && !task.failed);
+  const isCompared = () => Boolean(compared?.groups.some(isUnderWay));
+
   function describeCompared() {
-    document.getElementById("compared").hidden = !compared;
-    if (!compared) return;
-    document.getElementById("groups").replaceChildren(...compared.groups.map(({ page, said, runs: names }) => {
-      const item = App.element("li");
-      const link = App.element(page ? "a" : "span");
-      if (page) link.href = page;
-      link.textContent = names.join(" · ");
-      item.append(link);
-      if (said) {
-        const why = App.element("p", "help");
-        why.textContent = _(said.message, said.values);
-        item.append(why);
-      }
-      return item;
-    }));
-    Page.setText("alone", compared.alone.length
+    const groups = compared?.groups || [];
+    document.getElementById("compared").hidden = !groups.length;
+    Page.setWord(document.getElementById("compared-heading"), isCompared() ? N_("Comparing…") : N_("Compared, by the pairs they share"));
+    const items = document.getElementById("groups");
+    const ids = groups.map(({ id }) => id);
+    for (const item of [...items.children]) if (!ids.includes(item.dataset.group)) item.remove();
+    for (const group of groups) describeGroup(group, items);
+    Page.setText("alone", compared?.alone.length
       ? _("No other run has the same pairs, so there is nothing to compare: {names}", { names: compared.alone.join(" · ") }) : "");
   }
+
+  function describeGroup({ id, runs: names, task, page }, items) {
+    let item = [...items.children].find((one) => one.dataset.group === id);
+    if (!item) {
+      item = App.element("li");
+      item.dataset.group = id;
+      item.append(App.element("a"), App.element("p", "help"), App.element("div", "progress-row"));
+      items.append(item);
+    }
+    const [link, why, row] = item.children;
+    if (page) link.href = page; else link.removeAttribute("href");
+    setText(link, names.join(" · "));
+    why.hidden = !task?.failed;
+    setText(why, task?.failed ? _(task.failed.message, task.failed.values) : "");
+    row.hidden = !isUnderWay({ task });
+    if (row.hidden) return;
+    App.showProgress(row, task, async (button) => {
+      button.disabled = true;
+      try {
+        await App.ask("DELETE", `api/compare/${id}`);
+        compared = null; // nothing is waited for
+        await lookAtCompared();
+      } catch (error) {
+        App.showMessage(error);
+        button.disabled = false;
+      }
+    });
+  }
+
+  async function lookAtCompared() { showCompared(await (await App.ask("GET", "api/compare")).json()); }
 
   async function refresh() {
     try {
       show(await (await App.ask("GET", "api/runs")).json());
       await RunMenu.showDeleted(refresh);
-      sizes = await (await App.ask("GET", "api/disk")).json();
-      show(runs);
-      describeDisk();
     } catch (error) {
       App.showMessage(error);
     }
+  }
+
+  // What the runs take changes with them: asked for again when one comes, goes or ends.
+  async function measure() {
+    const states = JSON.stringify(runs.map(({ id, state }) => [id, state]));
+    if (states === measured) return;
+    measured = states;
+    sizes = await (await App.ask("GET", "api/disk")).json();
+    show(runs);
+    describeDisk();
   }
 
   function describeDisk() {
@@ -148,24 +194,14 @@
   }
 
   document.getElementById("compare").addEventListener("click", async (event) => {
-    const button = event.target;
-    button.dataset.busy = "yes";
-    button.disabled = true;
-    Page.setWord(button, N_("Comparing…"));
+    event.target.disabled = true;
     App.showMessage(null);
-    compared = null;
-    describeCompared();
     try {
-      compared = await (await App.ask("POST", "api/compare", chosen.size ? { runs: [...chosen] } : {})).json();
-      if (compared.groups.length === 1 && compared.groups[0].page && !compared.alone.length) location.href = compared.groups[0].page;
-      else {
-        describeCompared();
-        document.getElementById("compared").focus();
-      }
+      await App.ask("POST", "api/compare", chosen.size ? { runs: [...chosen] } : {});
+      await lookAtCompared();
     } catch (error) {
       App.showMessage(error);
     }
-    delete button.dataset.busy;
     describeCompare();
   });
 
@@ -185,13 +221,14 @@
 
   Notify.bind(document.getElementById("notify"));
   Page.onLanguage(() => {
+    describeCompared();
     if (!runs) return;
     show(runs);
-    describeCompared();
     describeDisk();
     RunMenu.showDeleted(refresh).catch(App.showMessage);
   });
   Page.start();
   refresh();
   App.poll("api/runs", show, 2500).catch(App.showMessage);
+  App.poll("api/compare", showCompared, 2000).catch(App.showMessage);
 })();

@@ -9,6 +9,7 @@
   let last = 0;
   let chain = Promise.resolve();
   let earlier = [];
+  let matched = false; // whether all that was dropped has looked for its partner
 
   const kind = () => document.querySelector("input[name=kind]:checked").value;
   const aim = () => document.querySelector("input[name=aim]:checked").value;
@@ -39,6 +40,11 @@
     get missing() {
       const there = Object.keys(this.names);
       return this.kind === "two" && there.length === 1 ? (there[0] === "a" ? "b" : "a") : "";
+    }
+
+    // Others wait for the side that this one is, under other names.
+    get isAmongStrangers() {
+      return matched && entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
     }
 
     build() {
@@ -86,7 +92,8 @@
       this.keepRow.hidden = this.state !== "ready" || PHOTOS.includes(this.kind);
       let line = "";
       if (this.missing && this.state !== "bad") {
-        line = this.missing === "b"
+        line = this.isAmongStrangers ? _("No partner of this name. Give both files the same name and drop them again.")
+          : this.missing === "b"
           ? _("B, before retouching, is missing: drop it, too.")
           : _("A, retouched, is missing: drop it, too.");
       }
@@ -258,7 +265,10 @@
       if (refusal) entry.fail(refusal);
       else queue(() => entry.send(side, file));
     }
-    if (side === "a" || side === "b") queue(bringTogether);
+    if (side === "a" || side === "b") {
+      matched = false;
+      queue(bringTogether);
+    }
     rememberForm();
   }
 
@@ -271,6 +281,8 @@
         other.drop();
         await one.check();
       }
+      matched = true;
+      for (const entry of entries) entry.describe();
     } catch (error) {
       App.showMessage(error);
     }
@@ -305,6 +317,7 @@
     draft = known;
     restoreForm();
     showArrived(arrived, JSON.parse(Page.remember.get("marks") || "{}"));
+    if (entries.some((entry) => entry.missing)) queue(bringTogether);
     const shown = pairs()[0];
     if (shown) document.querySelector(`input[name=kind][value=${shown.kind}]`).checked = true;
   }
@@ -339,13 +352,15 @@
 
   async function takePairsOf(run) {
     App.showMessage(null);
+    let marks = {};
     try {
       await needDraft();
-      await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {});
+      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json();
     } catch (error) {
       App.showMessage(error); // some may have been taken before there were too many
     }
-    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json());
+    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
+    rememberForm();
   }
 
   function showEarlier() {
@@ -449,23 +464,7 @@
     };
   }
 
-  // What will become of the name, and how much room is left: a letter of Korean takes three bytes.
-  function showName() {
-    const input = document.getElementById("name");
-    const most = Number(input.dataset.bytes);
-    const name = input.value.normalize("NFC").trim().replace(/\p{Zs}/gu, "_");
-    const bytes = new TextEncoder().encode(name).length;
-    const bad = [...new Set(name.match(/[^\p{L}\p{Nd}\p{Mn}\p{Mc}._-]/gu) || [])];
-    const told = [];
-    if (bad.length) told.push(_("cannot be used: {characters}", { characters: bad.map((one) => `“${one}”`).join(" ") }));
-    else if (name && name !== input.value) told.push(_("will be called {name}", { name }));
-    if (bytes > most) told.push(_("too long: {bytes} of {most} bytes", { bytes, most }));
-    else if (bytes > 0.6 * most) told.push(_("{bytes} of {most} bytes", { bytes, most }));
-    const wrong = Boolean(bad.length) || bytes > most;
-    input.setAttribute("aria-invalid", String(wrong));
-    document.getElementById("name-told").classList.toggle("wrong", wrong);
-    Page.setText("name-told", told.join(" · "));
-  }
+  const showName = () => App.showName(document.getElementById("name"), document.getElementById("name-told"));
 
   // A name that is free, so that nobody has to think of one.
   async function proposeName() {

@@ -76,34 +76,15 @@
     if (task?.failed) {
       App.showMessage({ get text() { return _(task.failed.message, task.failed.values); } }, `${kind}-message`);
     }
-    if (under) showProgress(kind, row, task);
+    if (!under) return;
+    App.showProgress(row, task, (button) => act(async () => {
+      await App.ask("DELETE", `api/runs/${App.run}/${kind}`);
+      await look();
+    }, `${kind}-message`, button));
   }
 
   function speak(kind, task) {
     if (!task) byId("spoken").textContent = kind === "test" ? _("The test is done.") : _("The report is done.");
-  }
-
-  function showProgress(kind, row, { doing, elapsed_s, left_s }) {
-    if (!row.childElementCount) {
-      const stop = App.element("button", "button small", N_("Cancel"));
-      stop.type = "button";
-      stop.addEventListener("click", () => act(async () => {
-        await App.ask("DELETE", `api/runs/${App.run}/${kind}`);
-        await look();
-      }, `${kind}-message`, stop));
-      const bar = App.element("progress");
-      bar.max = 1;
-      row.append(App.element("span", "doing"), App.element("span", "help"), stop, bar);
-    }
-    row.querySelector(".doing").textContent = _(doing.message, doing.values);
-    const times = [];
-    if (elapsed_s !== null) times.push(_("{time} so far", { time: Page.duration(elapsed_s) }));
-    if (left_s !== null) times.push(_("about {time} left", { time: Page.duration(left_s) }));
-    row.querySelector(".help").textContent = times.join(" · ");
-    const bar = row.querySelector("progress");
-    bar.setAttribute("aria-label", _(doing.message, doing.values));
-    if (left_s === null) bar.removeAttribute("value");
-    else bar.value = elapsed_s / Math.max(1e-3, elapsed_s + left_s);
   }
 
   function show(told) {

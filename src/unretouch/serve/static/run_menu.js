@@ -2,8 +2,9 @@
 // What can be done with a run from the list: rename, note, new run with its pairs, delete; and what
 // was deleted, to be had back.
 const RunMenu = (() => {
-  // Ask something in a dialog. `field` is an input or text area, or nothing; `act` may refuse.
-  function ask({ title, text, field, word, danger, act }) {
+  // Ask something in a dialog. `field` is an input or text area, or nothing, `told` a line below it;
+  // `act` may refuse.
+  function ask({ title, text, field, told, word, danger, act }) {
     const dialog = App.element("dialog", "ask");
     const form = App.element("form");
     form.method = "dialog";
@@ -32,6 +33,7 @@ const RunMenu = (() => {
       field.setAttribute("aria-labelledby", heading.id);
       form.append(field);
     }
+    if (told) form.append(told);
     form.append(said, buttons);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -56,10 +58,13 @@ const RunMenu = (() => {
     const field = App.element("input");
     field.type = "text";
     field.value = run.name;
-    field.maxLength = 200;
     field.spellcheck = false;
+    const told = App.element("p", "help name-told");
+    told.setAttribute("role", "status");
+    const parent = run.name.slice(0, run.name.lastIndexOf("/") + 1);
+    field.addEventListener("input", () => App.showName(field, told, parent));
     ask({
-      title: _("Rename {name}", { name: run.name }), field, word: N_("Rename"),
+      title: _("Rename {name}", { name: run.name }), field, told, word: N_("Rename"),
       act: async (name) => {
         await App.ask("POST", `api/runs/${run.id}/rename`, { name: name.trim() });
         changed();

@@ -131,7 +131,7 @@
       : first ? _("Restoring {name}", { name: first.name }) : _("Sending…");
     Page.setText("batch-text", [text, left].filter(Boolean).join(", "));
     const shares = busy.reduce((sum, photo) => sum + photo.share, 0);
-    document.getElementById("batch-bar").value = total ? (done + shares) / total : 0;
+    App.setBar(document.getElementById("batch-bar"), total && (done + shares) / total);
   }
 
   document.getElementById("cancel").addEventListener("click", async () => {
@@ -245,7 +245,7 @@
     setText(find(".photo-state"), stateLine(photo));
     find(".photo-state").dataset.state = photo.state;
     find("progress").hidden = photo.state !== "working";
-    find("progress").value = photo.share;
+    App.setBar(find("progress"), photo.share);
     const there = Boolean(photo.file) && !isBusy(photo);
     if (there && !find(".save")) find(".actions").prepend(saveLink(photo));
     if (!there) find(".save")?.remove();
@@ -390,7 +390,7 @@
     Object.assign(chosen, changed);
     if (chosen.mask !== "painted") chosen.painted = "";
     photoOf(current).chosen = { ...chosen };
-    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: "everywhere", painted: "" } : {}) };
+    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: usual, painted: "" } : {}) };
     visible(() => Viewer.set(shownAs()));
     noteSoon();
     showCards();

@@ -26,14 +26,20 @@ from unretouch.settings.commands import CompareSettings
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.comparison import Compared, Comparison, compare
 from unretouch.tasks.compare.runs import Curve, differing_settings, setting_text
+from unretouch.tasks.progress import Tell, tell_nobody
 
 
-def main(settings: CompareSettings, console: Console | None = None) -> int:
-    """Compare, and show it on `console`. Returns the exit code. Raises UnretouchError."""
+def main(
+    settings: CompareSettings, console: Console | None = None, tell: Tell = tell_nobody
+) -> int:
+    """Compare, and show it on `console`; `tell` hears how far it is. Returns the exit code. Raises
+    UnretouchError."""
     shown_on = console or Console()
-    comparison = compare(
-        settings.runs, settings.checkpoints_dir, settings.out, lambda line: say(shown_on, line)
-    )
+
+    def said(line: str) -> None:
+        say(shown_on, line)
+
+    comparison = compare(settings.runs, settings.checkpoints_dir, settings.out, said, tell)
     page = write_comparison(comparison, settings.out)
     for shown in renderables(comparison):
         shown_on.print(shown, highlight=False)

@@ -32,11 +32,12 @@ from unretouch.tasks.compare.advice import (
     plain,
     trend,
 )
-from unretouch.tasks.compare.measuring import RunScore
+from unretouch.tasks.compare.measuring import Measuring, RunScore
 from unretouch.tasks.compare.runs import RunRecord, name_of, read_run, require_known
+from unretouch.tasks.progress import Tell, tell_nobody
 from unretouch.training.training_pairs import at_scale, sizing
 
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 
 _ENDED = {
     "stopped": N_("Stopped early, at step {step}."),
@@ -155,11 +156,13 @@ class _Candidate:
     data: _Data
 
 
-def compare(words: Sequence[str], checkpoints_dir: Path, out: Path, tell: Tell) -> Comparison:
+def compare(
+    words: Sequence[str], checkpoints_dir: Path, out: Path, say: Say, tell: Tell = tell_nobody
+) -> Comparison:
     """Compare the runs named by `words`, or all below `checkpoints_dir`; keep figures in `out`.
 
-    `tell` gets a line for each run that is measured now. Raises DataError where no run can be
-    compared, with the reason of each; DiskError.
+    `say` gets a line for each run that is measured now, `tell` hears how far it is. Raises
+    DataError where no run can be compared, with the reason of each; DiskError.
     """
     known = [run.name for run in find_runs(checkpoints_dir)]
     names = list(dict.fromkeys(name_of(word, checkpoints_dir) for word in words)) or known
@@ -178,11 +181,14 @@ def compare(words: Sequence[str], checkpoints_dir: Path, out: Path, tell: Tell) 
             left_out.append(LeftOut(name, plain(_one_line(error))))
     candidates, others = _same_pairs(candidates)
     left_out += others
+    kept = {one.record.name: _kept(one, out) for one in candidates}
+    new = [one for one in candidates if kept[one.record.name] is None]
+    work = Measuring(sum(len(one.data.pairs) for one in new), tell)
     measured: dict[str, tuple[_Candidate, RunScore]] = {}
     for candidate in candidates:
         name = candidate.record.name
         try:
-            measured[name] = candidate, _scored(candidate, out, tell)
+            measured[name] = candidate, kept[name] or _measured(candidate, out, say, work)
         except (CheckpointError, DataError, UsageError) as error:
             left_out.append(LeftOut(name, plain(_one_line(error))))
     if not measured:
@@ -265,15 +271,21 @@ def _size(pair: Pair) -> str:
     return f"{width} x {height}"
 
 
-def _scored(candidate: _Candidate, out: Path, tell: Tell) -> RunScore:
+def _kept(candidate: _Candidate, out: Path) -> RunScore | None:
+    names = [pair.name for pair in candidate.data.pairs]
+    return measuring.kept_score(out, _key(candidate), names)
+
+
+def _key(candidate: _Candidate) -> str:
+    record, digests = candidate.record, candidate.data.digests
+    return measuring.score_key(record, candidate.weights_sha256, digests)
+
+
+def _measured(candidate: _Candidate, out: Path, say: Say, work: Measuring) -> RunScore:
     record, pairs = candidate.record, candidate.data.pairs
-    key = measuring.score_key(record, candidate.weights_sha256, candidate.data.digests)
-    kept = measuring.kept_score(out, key, [pair.name for pair in pairs])
-    if kept is not None:
-        return kept
     count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
-    tell(f"measuring {record.name} on its {count}")
-    return measuring.measure(record, pairs, out, key, candidate.weights_sha256)
+    say(f"measuring {record.name} on its {count}")
+    return measuring.measure(record, pairs, out, _key(candidate), candidate.weights_sha256, work)
 
 
 def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compared:
@@ -304,7 +316,9 @@ def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
     best = record.best
     if best is None or best.level_error is None:
         return []
-    if best.level_error >= BETTER_BEST * score.mean.level_error:
+    # While training, noise of compression counts in no pair, and here it does.
+    latest = score.mean.level_error if record.previewed is None else record.previewed
+    if best.level_error >= BETTER_BEST * latest:
         return []
     better = _(
         "Its weights of epoch {epoch} were better ({error} grey levels): test them with "

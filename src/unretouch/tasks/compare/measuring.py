@@ -17,6 +17,7 @@ from scipy import ndimage
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError
+from unretouch.base.messages import _
 from unretouch.metrics import Figure, Levels
 from unretouch.model.load import weights_of
 from unretouch.pixels.pair_pictures import REAL, pair_pictures, picture_files, write_pictures
@@ -24,6 +25,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.spaces import in_levels
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
+from unretouch.tasks.progress import FIGURES, Tell, Work
 
 KEPT = 1
 """Raised by one when what is kept of a measurement changes."""
@@ -148,8 +150,35 @@ def kept_score(out: Path, key: str, names: Sequence[str]) -> RunScore | None:
     return score if same and all(path.is_file() for path in pictures) else None
 
 
+class Measuring(Work):
+    """The work of measuring runs that nothing is kept of."""
+
+    def __init__(self, pairs: int, tell: Tell) -> None:
+        """`pairs` are those of all of them."""
+        super().__init__(pairs * (1 + FIGURES), tell)
+        self._pairs, self._at = pairs, 0
+
+    def begin_pair(self, run: str, name: str) -> None:
+        """Say that the next pair of a run is measured."""
+        self._at += 1
+        self.begin(
+            _(
+                "Measuring {run} on {pair}, {number} of {count}",
+                run=run,
+                pair=name,
+                number=self._at,
+                count=self._pairs,
+            )
+        )
+
+
 def measure(
-    record: RunRecord, pairs: Sequence[Pair], out: Path, key: str, weights_sha256: str
+    record: RunRecord,
+    pairs: Sequence[Pair],
+    out: Path,
+    key: str,
+    weights_sha256: str,
+    work: Measuring,
 ) -> RunScore:
     """Predict every pair with the run's latest weights, measure, and keep figures and crops.
 
@@ -162,8 +191,11 @@ def measure(
     durable.make_folder(folder)
     scores = []
     for number, pair in enumerate(pairs):
+        work.begin_pair(record.name, pair.name)
         prediction = model.predict(pair.source)
+        work.add(1)
         scores.append(_pair_score(pair, prediction, record.settings.lambda_L1))
+        work.add(FIGURES)
         if number < MOST_PICTURES:
             crop, files = crop_of(pair), picture_files(f"{number:02d}")
             made = pair_pictures(crop.cut(pair.source), crop.cut(prediction), crop.cut(pair.target))

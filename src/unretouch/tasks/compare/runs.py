@@ -20,6 +20,7 @@ from unretouch.runs.history import (
     read_best,
     read_records,
 )
+from unretouch.runs.status import Preview
 from unretouch.settings.fields import fields_of, nearest_hint
 from unretouch.settings.train import TrainSettings, load_settings
 
@@ -46,6 +47,9 @@ class RunRecord:
     manifest: dict[str, str]
     """SHA-256 of the files it was trained on, by name; empty where that is not on record"""
     best: Best | None
+    previewed: float | None
+    """error of the latest weights in grey levels, measured as that of the best was; None where no
+    preview was made"""
 
     @property
     def name(self) -> str:
@@ -89,7 +93,16 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
         },
         manifest=_manifest(run.data_manifest),
         best=read_best(run),
+        previewed=_previewed(run),
     )
+
+
+def _previewed(run: RunDir) -> float | None:
+    records = read_records(run.previews).records
+    try:
+        return Preview.of(records[-1]).mean.level_error
+    except (IndexError, KeyError, TypeError, ValueError):  # none, or of another version
+        return None
 
 
 def require_known(name: str, checkpoints_dir: Path, known: list[str]) -> None:

@@ -26,6 +26,7 @@ from unretouch.report.verdicts import CrossRuns, Verification, least_words, requ
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.settings.verify import VerifySettings
+from unretouch.tasks.progress import FIGURES, Tell, tell_nobody
 from unretouch.tasks.verify.crossvalidation import leave_one_out
 from unretouch.tasks.verify.finished_pictures import finished_pictures
 from unretouch.tasks.verify.measuring import (
@@ -41,7 +42,7 @@ from unretouch.tasks.verify.measuring import (
     simulated_pair,
 )
 from unretouch.tasks.verify.probe import probe_points
-from unretouch.tasks.verify.progress import FIGURES, Tell, Work
+from unretouch.tasks.verify.progress import Verifying
 from unretouch.tasks.verify.report import (
     detail_tables,
     report,
@@ -70,7 +71,7 @@ def main(settings: VerifySettings) -> int:
     return ExitCode.OK
 
 
-def verify(request: VerifySettings, console: Console, tell: Tell = lambda _: None) -> Verified:
+def verify(request: VerifySettings, console: Console, tell: Tell = tell_nobody) -> Verified:
     """Measure what `request` asks for, print it, and write report.json and index.html.
 
     Everything is read before the first figure. `tell` hears how far it is, where one process does
@@ -135,7 +136,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     pairs += [("self_test", photo) for photo in photos]
     turns, each = len(loaded.pairs), request.cross_minutes / len(loaded.pairs)
     probed = 0 if request.no_probe else turns
-    work = Work(len(pairs), probed, turns if request.cross else 0, 60 * each, tell)
+    work = Verifying(len(pairs), probed, turns if request.cross else 0, 60 * each, tell)
     shown = _measured(Measuring(request, folder), subject, pairs, console, work)
     cross = None
     if request.cross:
@@ -245,7 +246,7 @@ def _measured(
     subject: Subject,
     pairs: Sequence[tuple[Group, Pair]],
     console: Console,
-    work: Work,
+    work: Verifying,
 ) -> list[Shown]:
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request

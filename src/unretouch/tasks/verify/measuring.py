@@ -38,8 +38,9 @@ from unretouch.report.short_verdicts import lambda_of
 from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import Direction
 from unretouch.settings.verify import VerifySettings
+from unretouch.tasks.progress import FIGURES
 from unretouch.tasks.verify.probe import Predict, Shares, probed
-from unretouch.tasks.verify.progress import FIGURES, Work
+from unretouch.tasks.verify.progress import Verifying
 
 Group = Literal["training", "heldout", "self_test"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -207,7 +208,9 @@ class Measuring:
         direction = subject.model.settings.direction
         return lambda job: self.of(subject, job[0], _read(job, direction))
 
-    def of(self, subject: Subject, group: Group, pair: Pair, work: Work | None = None) -> Shown:
+    def of(
+        self, subject: Subject, group: Group, pair: Pair, work: Verifying | None = None
+    ) -> Shown:
         """Return the figures of a pair, its pictures written; `work` counts what that takes. Raises
         as `judge` does."""
         predict: Predict = subject.model.predict
