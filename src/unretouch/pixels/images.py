@@ -47,7 +47,7 @@ from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
 from unretouch.pixels.metadata import profile_of
 from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight, shares_to_file
-from unretouch.pixels.spliced import Spliced
+from unretouch.pixels.spliced import Part, Spliced
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
@@ -397,13 +397,13 @@ def _has_its_end(path: Path, size: int, changed: int) -> bool:
     picture before it is missing; `size` and `changed` are those of the file, not to ask twice."""
     with path.open("rb") as file:
         told = jpeg_parts.taken_apart(file)
-        file.seek(0)
-        data = file.read(told.end) if told is not None else b""
-    if told is None or not told.ended:
-        return told is None
-    # Nothing is missing of what comes out the same whatever follows.
-    reduced = not told.progressive and size > _LARGE
-    same = told.arithmetic or _same(data, jpeg_parts.FILLERS[:1], reduced=reduced)
+        if told is None or not told.ended:
+            return told is None
+        # Nothing is missing of what comes out the same whatever follows.
+        reduced = not told.progressive and size > _LARGE
+        end = _end_without(file, told.end, b"\xff")  # which would make markers of what follows
+        filler = jpeg_parts.FILLERS[:1]
+        same = told.arithmetic or _same(file, [(0, end)], filler, reduced=reduced)
     if not same or not told.restarts or not (told.whole or told.progressive):
         raise _cut_short(path)
     return True
@@ -421,16 +421,34 @@ def _cut_short(path: Path) -> DataError:
     )
 
 
-def _same(data: bytes, fillers: Sequence[bytes], *, reduced: bool = False) -> bool:
-    """Return whether a JPEG that ends with `data` is the same picture whatever follows.
+def _end_without(file: BinaryIO, end: int, last: bytes) -> int:
+    """Return the place of the end of a file, `end`, without those bytes at it that are `last`."""
+    while end:
+        start = max(0, end - 2**16)
+        file.seek(start)
+        if left := len(file.read(end - start).rstrip(last)):
+            return start + left
+        end = start
+    return 0
+
+
+def _ended(file: BinaryIO, parts: Sequence[Part]) -> Image.Image:
+    """Open the JPEG of these parts of `file`, and the mark of its end."""
+    ended = Spliced(file, [*parts, jpeg_parts.END])
+    return Image.open(ended, formats=("JPEG",))  # type: ignore[arg-type]
+
+
+def _same(
+    file: BinaryIO, begun: Sequence[Part], fillers: Sequence[bytes], *, reduced: bool = False
+) -> bool:
+    """Return whether a JPEG that begins so is the same picture whatever follows.
 
     `reduced` compares means of 8 x 8 pixels only, in a fraction of the time; of a progressive one
     they are known long before its end.
     """
     first: Image.Image | None = None
-    data = data.rstrip(b"\xff")  # which would make markers of what follows
     for filler in (b"", *fillers):
-        other = Image.open(io.BytesIO(data + filler + jpeg_parts.END), formats=("JPEG",))
+        other = _ended(file, [*begun, filler])
         if reduced:
             other.draft(None, (1, 1))
         other.load()
@@ -450,13 +468,17 @@ def _without_its_end(path: Path) -> Image.Image:
     """
     with path.open("rb") as file:
         told = jpeg_parts.taken_apart(file)
-        file.seek(0)
-        data = file.read().rstrip(b"\0")  # a copy that broke off may be filled up with zeros
-    data += b"\0" if data.endswith(b"\xff") else b""
-    if told is None or not (told.whole and told.restarts and _same(data, jpeg_parts.FILLERS)):
-        raise _cut_short(path)
-    image = Image.open(io.BytesIO(data + jpeg_parts.END), formats=("JPEG",))
-    image.load()
+        # A copy that broke off may be filled up with zeros; one of them belongs to an FF.
+        end = _end_without(file, path.stat().st_size, b"\0")
+        begun: list[Part] = [(0, end)]
+        if _end_without(file, end, b"\xff") < end:
+            begun.append(b"\0")
+        if told is None or not (
+            told.whole and told.restarts and _same(file, begun, jpeg_parts.FILLERS)
+        ):
+            raise _cut_short(path)
+        image = _ended(file, begun)
+        image.load()
     return image
 
 
