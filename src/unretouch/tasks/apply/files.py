@@ -163,7 +163,8 @@ class _Search:
         raise DataError("there is no such file", word)
 
     def _take(self, path: Path, shown: Path) -> None:
-        if path.suffix.lower() in EXTENSIONS and path.is_file():
+        # Not `path.is_file()`, which raises where a folder may be listed, but not entered.
+        if path.suffix.lower() in EXTENSIONS and os.path.isfile(path):
             self.photos.append((path, shown))
         else:
             self.others.append(path)
@@ -188,10 +189,16 @@ _KINDS = {
 
 def _kind(path: Path) -> str:
     """Return the kind of a file that is not read, by its name."""
+    if not os.access(path.parent, os.X_OK):
+        return "in a folder that cannot be opened"
     if path.is_dir():
         return "a folder that cannot be opened"
     if not path.is_file():
         return "a link to nothing" if path.is_symlink() else "no file"
+    return _kind_by_name(path)
+
+
+def _kind_by_name(path: Path) -> str:
     ending = path.suffix.lower()
     told = _KINDS.get(ending)
     return f"{ending} ({told})" if told else ending or "a name without ending"
@@ -203,9 +210,9 @@ def _not_read(files: Collection[Path]) -> list[NotRead]:
     for path in files:
         kinds[_kind(path)].append(path)
     hint = "Save them as TIFF or PNG"
+    savable = {_kind_by_name(Path(f"x{ending}")) for ending in images.NOT_READ}
     return [
-        NotRead(kind, same, hint if same[0].suffix.lower() in images.NOT_READ else "")
-        for kind, same in sorted(kinds.items())
+        NotRead(kind, same, hint if kind in savable else "") for kind, same in sorted(kinds.items())
     ]
 
 
