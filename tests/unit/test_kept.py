@@ -323,8 +323,8 @@ def resolution(back: Back) -> bool:
 
 def transparency(back: Back) -> bool:
     image = back.image
-    if image.mode == "RGB":  # Pillow shows three channels of a TIFF of 16 bits with four
-        return False
+    if image.format == "TIFF" and back.photo.full > 255:
+        return False  # Pillow shows three of its four channels, and no grey with transparency
     return np.array_equal(np.asarray(image.getchannel("A")), back.photo.alpha >> _shift(back))
 
 

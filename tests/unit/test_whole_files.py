@@ -636,7 +636,8 @@ def test_what_photoshop_keeps_beside_16_bits_is_read_rightly(
             channels[..., colours] = 32768
         tifffile.imwrite(
             tmp_path / "t.tif", channels, photometric="rgb" if colours == 3 else "minisblack",
-            extrasamples=extra or None, byteorder=order, metadata=None, planarconfig="contig",
+            extrasamples=extra or None, byteorder=order, metadata=None,
+            planarconfig="contig" if colours + len(extra) > 1 else None,
         )  # fmt: skip
         photo, _ = through(tmp_path, (tmp_path / "t.tif").read_bytes(), "a.tif")
         expected = np.broadcast_to(given[..., :colours], (24, 32, 3)).astype(int)

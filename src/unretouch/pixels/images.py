@@ -188,6 +188,9 @@ def deep_channels(
     """Return the pixels of an opened picture that Pillow would cut; see `vips.read_channels`."""
     if image.format == "PPM" and bits == 16:
         return portable_map.read_channels(image, path)
+    if image.format == "TIFF" and image.mode in ("F", "I"):
+        what, hint = unread(path)
+        raise DataError(what, path, hint)
     return vips.read_channels(image, bits, path, what, folder)
 
 

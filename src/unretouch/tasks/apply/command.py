@@ -296,6 +296,7 @@ class Batch:
             records.note_treatment(treatment(request))
         if not todo:
             return
+        records.check_writable()
         work = Work(request, self.weights, self.learnt, records.made, frozenset(records.inputs))
         at_once = None if request.jobs is None else min(request.jobs, len(todo))
         if request.engine != "local" or (at_once or 1) > 1:
@@ -478,6 +479,8 @@ class Worker:
                 keep_gps=request.keep_gps,
                 ready=lambda temporary: note_ready(request.out, output, temporary, job.source),
             )
+        except DiskError as error:
+            return self._told(error, job)
         except Exception as error:
             return self._told(error, job, where=job.source)
         return replace(made.done, seconds=time.perf_counter() - made.begun)

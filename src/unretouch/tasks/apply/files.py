@@ -432,6 +432,12 @@ class Records:
         path = self._out / str(record["output"])
         return (path, record.get("far")) if path.is_file() else None
 
+    def check_writable(self) -> None:
+        """Raise DiskError where there are records that nothing may be added to: found out before
+        the first photograph is restored in vain."""
+        if self._path.exists():
+            durable.append_text(self._path, "")
+
     def note_treatment(self, treatment: Record) -> None:
         """Note what is done to the photographs, for `--like`. Raises DiskError."""
         if self._noted != treatment:

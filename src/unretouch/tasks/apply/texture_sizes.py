@@ -42,7 +42,10 @@ def by_size(change: Floats, rows: slice) -> list[Floats]:
                 layers = band_layers(np.ascontiguousarray(piece[..., channel]), range(len(SIZES)))
                 for part, layer in zip(parts, layers, strict=True):
                     part[(*to, channel)] = layer[own]
-    return [*parts, wanted - parts[0] - parts[1] - parts[2]]
+    rest = wanted.copy()
+    for part in parts:
+        rest -= part
+    return [*parts, rest]
 
 
 def weighed(parts: Rows, height: int, strengths: Sequence[float]) -> Rows:
