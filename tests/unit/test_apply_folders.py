@@ -175,6 +175,19 @@ def test_linked_folders_are_read_and_no_circle_is_followed(tmp_path: Path) -> No
     assert found.unread == []
 
 
+def test_a_file_and_a_link_to_it_are_one_photograph_with_the_name_of_the_file(
+    tmp_path: Path,
+) -> None:
+    file, elsewhere = save(tmp_path / "in" / "b.jpg"), save(tmp_path / "c.jpg")
+    for name in ("a.jpg", "d.jpg"):
+        (tmp_path / "in" / name).symlink_to(file)
+    (tmp_path / "in" / "e.jpg").symlink_to(elsewhere)
+    found = meant([str(tmp_path / "in"), str(file)], tmp_path / "out")
+    assert [job.stem for job in found.jobs] == ["b", "e"]
+    told = [note.split(" are one file")[0].replace(f"{file.parent}/", "") for note in found.notes]
+    assert told == ["a.jpg and b.jpg", "b.jpg and d.jpg"]
+
+
 def test_results_are_left_out_where_they_lie_among_the_photographs(photos: Path) -> None:
     for folder in ("restored", "earlier"):
         save(photos / folder / "sub" / "IMG (1).jpg")

@@ -85,7 +85,14 @@ def meant(words: Sequence[str], out: Path, to: str = "keep", *, layered: bool = 
         except DataError as problem:
             problems.append(problem)
         for path, shown in here.photos:
-            found.setdefault(os.path.realpath(path), (path, shown))
+            real = os.path.realpath(path)
+            first = found.setdefault(real, (path, shown))[0]
+            links = [each for each in (first, path) if os.path.islink(each)]
+            if first == path or not links:
+                continue
+            if path not in links:  # the file itself gives the name
+                found[real] = (path, shown)
+            notes.append(f"{first} and {path} are one file, which is restored once")
         others |= {os.path.realpath(path): path for path in here.others}
         notes += here.notes
     if problems:
