@@ -635,9 +635,10 @@ def test_what_photoshop_keeps_beside_16_bits_is_read_rightly(
             channels[..., :colours] //= 2
             channels[..., colours] = 32768
         tifffile.imwrite(
-            tmp_path / "t.tif", channels, photometric="rgb" if colours == 3 else "minisblack",
-            extrasamples=extra or None, byteorder=order, metadata=None,
-            planarconfig="contig" if colours + len(extra) > 1 else None,
+            tmp_path / "t.tif", channels if channels.shape[2] > 1 else channels[..., 0],
+            photometric="rgb" if colours == 3 else "minisblack", extrasamples=extra or None,
+            planarconfig="contig" if channels.shape[2] > 1 else None, byteorder=order,
+            metadata=None,
         )  # fmt: skip
         photo, _ = through(tmp_path, (tmp_path / "t.tif").read_bytes(), "a.tif")
         expected = np.broadcast_to(given[..., :colours], (24, 32, 3)).astype(int)
@@ -654,9 +655,9 @@ def test_what_photoshop_keeps_beside_16_bits_is_read_rightly(
         assert (back.alpha is None) or np.array_equal(back.alpha, photo.alpha)
         pair = images.read(tmp_path / "a.tif")
         assert bool(pair.notes) == transparent, "a saved selection is not laid over white"
-    ink = given[..., :1]
+    ink = given[..., 0]
     tifffile.imwrite(tmp_path / "t.tif", ink, photometric="miniswhite", byteorder=order)
-    assert np.array_equal(read_photo(tmp_path / "t.tif").pixels[..., :1], 65535 - ink)
+    assert np.array_equal(read_photo(tmp_path / "t.tif").pixels[..., 0], 65535 - ink)
     for photometric in ("cielab", "icclab"):
         tifffile.imwrite(tmp_path / "t.tif", given[..., :3], photometric=photometric)
         with pytest.raises(DataError, match=r"TIFF of Lab in 3 channels of 16 bits.*with RGB"):
