@@ -323,8 +323,9 @@ def resolution(back: Back) -> bool:
 
 def transparency(back: Back) -> bool:
     image = back.image
-    if image.format == "TIFF" and back.photo.full > 255:
-        return False  # Pillow shows three of its four channels, and no grey with transparency
+    # Pillow shows three of the four channels of a TIFF of 16 bits, and no grey with transparency.
+    if image.mode == "RGB" or (image.format == "TIFF" and back.photo.full > 255):
+        return False
     return np.array_equal(np.asarray(image.getchannel("A")), back.photo.alpha >> _shift(back))
 
 

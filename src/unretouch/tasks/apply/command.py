@@ -24,6 +24,7 @@ from unretouch.base.errors import (
     NonFiniteError,
     UnretouchError,
 )
+from unretouch.base.memory import give_back
 from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
@@ -445,6 +446,7 @@ class Worker:
     def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
         begun = time.perf_counter()
         request, made = self._work.request, None
+        give_back()  # what decoders have held, and the network keeps of the last photograph
         try:
             output = output_of(
                 job,

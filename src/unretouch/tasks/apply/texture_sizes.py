@@ -30,7 +30,8 @@ def by_size(change: Floats, rows: slice) -> list[Floats]:
     """
     wanted = change[rows]
     width = change.shape[1]
-    parts = [np.empty_like(wanted) for _ in SIZES]
+    # In one piece: what is as large as this goes back to the system at once.
+    *parts, rest = np.empty((len(SIZES) + 1, *wanted.shape), np.float32)
     for top in range(rows.start, rows.stop, _SIDE):
         down = slice(top, min(rows.stop, top + _SIDE))
         for left in range(0, width, _SIDE):
@@ -42,7 +43,7 @@ def by_size(change: Floats, rows: slice) -> list[Floats]:
                 layers = band_layers(np.ascontiguousarray(piece[..., channel]), range(len(SIZES)))
                 for part, layer in zip(parts, layers, strict=True):
                     part[(*to, channel)] = layer[own]
-    rest = wanted.copy()
+    rest[:] = wanted
     for part in parts:
         rest -= part
     return [*parts, rest]
