@@ -121,6 +121,8 @@ class _Search:
             self._below(path)
         elif path.is_file():
             self.photos.append((path, Path(path.name)))
+        elif os.path.lexists(path):
+            raise DataError(f"is {_kind(path)}", path)
         else:
             self._matching(word)
 
@@ -310,6 +312,9 @@ def output_of(
     path = _nameable(out, stem, ending)
     if os.path.realpath(path) in inputs:
         raise DataError("would be overwritten", job.source, "Choose another folder for --out")
+    if path.is_dir():
+        what = "is a folder, and the result would have its name"
+        raise DataError(what, path, "Rename it, or choose another folder for --out")
     name = path.relative_to(out).as_posix()
     if not overwrite and os.path.lexists(path) and name not in made.untouched:
         if name in made.names:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import UsageError, install_hint
+from unretouch.base.memory import give_back
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.photos import Photo, Pixels, as_format
 from unretouch.pixels.spaces import luma
@@ -99,6 +100,7 @@ class Layers:
         if ready is not None:
             _, held, rows = ready
             self._make(held, rows, *self._next(rows.stop - rows.start))
+            give_back()  # else what was freed here and by the network adds up to hundreds of MB
 
     def _next(self, count: int) -> tuple[Pixels, Pixels, Floats | None]:
         """Take so many rows from those that wait."""
@@ -106,7 +108,8 @@ class Layers:
         result = np.concatenate([result for _, result, _ in self._waiting])
         masks = [mask for _, _, mask in self._waiting if mask is not None]
         mask = np.concatenate(masks) if masks else None
-        self._waiting = [(source[count:], result[count:], None if mask is None else mask[count:])]
+        rest = None if mask is None else mask[count:].copy()
+        self._waiting = [(source[count:].copy(), result[count:].copy(), rest)]
         return source[:count], result[:count], None if mask is None else mask[:count]
 
     def _make(

@@ -81,7 +81,7 @@ class Held:
         if ready <= first:
             return None
         self._done, self._top = ready, max(top, ready - HALO)
-        self._rows = held[self._top - top :]
+        self._rows = held[self._top - top :].copy()  # not a view, which would keep all
         return first, held, slice(first - top, ready - top)
 
 
