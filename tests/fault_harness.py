@@ -708,7 +708,8 @@ FAULTS: dict[str, Callable[[Any], None]] = {
 # --- the warm process itself ------------------------------------------------------------------
 
 LATE = (
-    "unretouch.tasks.verify.command", "unretouch.training.classic_fit",
+    "unretouch.tasks.apply.command", "unretouch.tasks.verify.command",
+    "unretouch.training.classic_fit",
     "unretouch.training.fast_fit", "torch.fx.experimental.symbolic_shapes",
     "torch.utils.serialization.config", "rich._emoji_codes",
 )  # fmt: skip

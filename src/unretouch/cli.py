@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from unretouch import __version__
-from unretouch.base.errors import ExitCode, UnretouchError, UsageError
+from unretouch.base.errors import DataError, ExitCode, UnretouchError, UsageError
 from unretouch.base.terminal import tell
 from unretouch.base.threads import wait_briefly
 
@@ -162,7 +162,7 @@ def run(command: Main, argv: list[str] | None = None) -> int:
         # Python flushes stdout once more at exit: give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (KeyboardInterrupt, UnretouchError, ModuleNotFoundError) as error:
+    except (KeyboardInterrupt, UnretouchError, ModuleNotFoundError, PermissionError) as error:
         if debug:
             import traceback  # late: only for a mistake
 
@@ -179,6 +179,9 @@ def _explained(error: BaseException) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed. Run: pip install .", ExitCode.USAGE
+    if isinstance(error, PermissionError):  # where nobody asked before whether it may be opened
+        said = DataError("cannot be opened: permission denied", error.filename or "")
+        return str(said), said.exit_code
     return "stopped by Ctrl+C", ExitCode.INTERRUPTED
 
 

@@ -132,6 +132,32 @@ def test_D3_read_only_folder(forker: Warm, dataroot: Path, made_before: bool) ->
         assert not place.root.exists() or not list(place.root.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="folders have other rights there")
+@pytest.mark.parametrize("what", ["folder", "records"])
+def test_D3_results_where_nobody_may_write(forker: Warm, dataroot: Path, what: str) -> None:
+    """Told at once, by the file that cannot be written, and nothing is left there."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        place = Place(shutil.copytree(dataroot, Path(folder) / "pairs"), Path(folder) / "runs")
+        os.chmod(place.dataroot, 0o755)
+        assert forker.run(place.words()).code == 0
+        photo, out = next(place.dataroot.rglob("*.*")), Path(folder) / "out"
+        out.mkdir()
+        os.chmod(out, 0o777)
+        refused = out / (photo.name if what == "folder" else "apply.jsonl")
+        if what == "records":
+            refused.write_text("")
+        os.chmod(out if what == "folder" else refused, 0o555)
+        before = list(out.iterdir())
+        words = ["apply", str(place.root), str(photo), "-o", str(out), "--device", "cpu"]
+        nobody = {"as_nobody": True} if os.getuid() == 0 else {}
+        done = forker.run(words, "unretouch", **nobody)
+        assert done.code == 6, done.out
+        said = f"{refused}: cannot be written: permission denied. Choose a folder you may write to"
+        assert done.out.splitlines()[1:] == [f"unretouch: {said}"]
+        assert list(out.iterdir()) == before
+
+
 @pytest.mark.parametrize("blocked", ["checkpoints", "run", "state", "web", "web/images"])
 def test_D3_file_where_a_folder_should_be(forker: Warm, place: Place, blocked: str) -> None:
     path = place.checkpoints if blocked == "checkpoints" else place.root

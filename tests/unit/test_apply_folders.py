@@ -140,7 +140,30 @@ def test_a_name_that_the_disk_does_not_take_becomes_a_plain_one(
         output.with_name(output.name + ".partial").write_bytes(b"")
 
 
+@pytest.mark.parametrize("taken", ["IMG (1).jpg", files.RECORDS])
+def test_a_folder_in_the_place_of_a_file_is_told(
+    checkpoints: Path, photos: Path, taken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos.with_name("out")
+    (out / taken).mkdir(parents=True)
+    words = [str(photos / "IMG (1).jpg"), "-o", str(out), "--overwrite"]
+    assert apply(checkpoints, "first", *words) == 3
+    assert capsys.readouterr().err.startswith(f"unretouch: {out / taken}: is a folder, and ")
+    assert made_in(out) == set()
+
+
 # --- what is not read
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_name_that_is_there_but_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "nothing.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ManyDataErrors) as caught:
+        meant([str(tmp_path / name) for name in ("link.jpg", "pipe.jpg")], tmp_path / "out")
+    assert [problem.what for problem in caught.value.problems] == [
+        "is a link to nothing", "is no file",
+    ]  # fmt: skip
 
 
 def test_every_file_that_is_not_read_is_listed_by_name_and_kind(
@@ -173,6 +196,19 @@ def test_linked_folders_are_read_and_no_circle_is_followed(tmp_path: Path) -> No
     found = meant([str(tmp_path / "in")], tmp_path / "out")
     assert [job.stem for job in found.jobs] == ["linked/a"]
     assert found.unread == []
+
+
+def test_a_file_and_a_link_to_it_are_one_photograph_with_the_name_of_the_file(
+    tmp_path: Path,
+) -> None:
+    file, elsewhere = save(tmp_path / "in" / "b.jpg"), save(tmp_path / "c.jpg")
+    for name in ("a.jpg", "d.jpg"):
+        (tmp_path / "in" / name).symlink_to(file)
+    (tmp_path / "in" / "e.jpg").symlink_to(elsewhere)
+    found = meant([str(tmp_path / "in"), str(file)], tmp_path / "out")
+    assert [job.stem for job in found.jobs] == ["b", "e"]
+    told = [note.split(" are one file")[0].replace(f"{file.parent}/", "") for note in found.notes]
+    assert told == ["a.jpg and b.jpg", "b.jpg and d.jpg"]
 
 
 def test_results_are_left_out_where_they_lie_among_the_photographs(photos: Path) -> None:

@@ -40,6 +40,11 @@ def raiser(error: BaseException):  # type: ignore[no-untyped-def]
             2,
             "unretouch: torch is not installed. Run: pip install .\n",
         ),
+        (
+            PermissionError(13, "Permission denied", "x/photo.jpg"),
+            3,
+            "unretouch: x/photo.jpg: cannot be opened: permission denied\n",
+        ),
     ],
 )
 def test_an_error_is_lines_on_stderr_and_an_exit_code(

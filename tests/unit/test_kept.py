@@ -161,13 +161,14 @@ def png(beside: Beside, deep: bool = False) -> bytes | None:
     return made.png(pixels, *chunks)
 
 
-def tiff(beside: Beside, deep: bool = False) -> bytes | None:
+def tiff(beside: Beside, deep: bool = False, grey: bool = False) -> bytes | None:
     """Written by us: what it then holds is looked at by Pillow."""
-    if beside.words or beside.colours:
+    if beside.words or beside.colours or (grey and beside.profile):
         return None
     pixels = DEEP if deep else RGB
+    pixels = pixels[..., :1].repeat(3, 2) if grey else pixels
     photo = Photo(
-        pixels, "tiff", ".tif", alpha=pixels[..., 0] if beside.alpha else None,
+        pixels, "tiff", ".tif", grey=grey, alpha=pixels[..., 0] if beside.alpha else None,
         profile=beside.profile, exif=camera_exif() if beside.exif else None, xmp=beside.xmp,
         resolution=(300, 300) if beside.resolution else None, iptc=beside.iptc,
     )  # fmt: skip
@@ -175,9 +176,13 @@ def tiff(beside: Beside, deep: bool = False) -> bytes | None:
         import tifffile
 
         file = io.BytesIO()
-        four = np.dstack([pixels, pixels[..., 0]])
+        four = pixels[..., :2] if grey else np.dstack([pixels, pixels[..., 0]])
         extra: tuple[Any, ...] = ("unspecified",)
-        tifffile.imwrite(file, four, photometric="rgb", extrasamples=extra, metadata=None)
+        meaning = "minisblack" if grey else "rgb"
+        tifffile.imwrite(
+            file, four, photometric=meaning, planarconfig="contig", extrasamples=extra,
+            metadata=None,
+        )  # fmt: skip
         return file.getvalue()
     with tempfile.TemporaryDirectory() as folder:
         write_photo(Path(folder, "a.tif"), photo, keep_gps=True)
@@ -228,6 +233,7 @@ ROWS: list[tuple[str, Make, str | None]] = [
     ("PNG, 16 bits", lambda beside: png(beside, deep=True), None),
     ("TIFF, 8 bits", tiff, None),
     ("TIFF, 16 bits", lambda beside: tiff(beside, deep=True), None),
+    ("TIFF, 16 bits, grey", lambda beside: tiff(beside, deep=True, grey=True), None),
     ("WebP", webp, None),
     ("HEIC, becomes PNG", heic, None),
     ("AVIF, becomes PNG", avif, None),
@@ -317,7 +323,8 @@ def resolution(back: Back) -> bool:
 
 def transparency(back: Back) -> bool:
     image = back.image
-    if image.mode == "RGB":  # Pillow shows three channels of a TIFF of 16 bits with four
+    # Pillow shows three of the four channels of a TIFF of 16 bits, and no grey with transparency.
+    if image.mode == "RGB" or (image.format == "TIFF" and back.photo.full > 255):
         return False
     return np.array_equal(np.asarray(image.getchannel("A")), back.photo.alpha >> _shift(back))
 

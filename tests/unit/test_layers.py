@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +25,13 @@ from unretouch.settings.commands import ApplySettings
 from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.apply import kept_changes, layered_files, layers, restore
 from unretouch.tasks.apply.kept_changes import KeptChanges
-from unretouch.tasks.apply.layers import Layers, one_layer_a_step, two_layers_a_step, under_mask
+from unretouch.tasks.apply.layers import (
+    Layers,
+    one_layer_a_step,
+    opened_mask,
+    two_layers_a_step,
+    under_mask,
+)
 from unretouch.tasks.apply.masks import Enlarged
 from unretouch.tasks.apply.restore import Restorer
 from unretouch.tasks.apply.texture_sizes import by_size, weighed
@@ -174,7 +182,9 @@ def test_under_a_mask_every_result_is_reached(full: int) -> None:
     asked = np.rint(random.normal(0, 0.3 * full, source.shape)).astype(np.int64)
     mask = random.random((80, 80)).astype(np.float32) ** 3
     result = np.rint(source + mask[..., None] * asked).clip(0, full).astype(np.int64)
-    opened, picture = under_mask(source, asked, result, mask, full)
+    opened = opened_mask(source, result, mask, full)
+    channels = np.moveaxis([source, asked, result], 3, 0)
+    picture = np.stack([under_mask(*channel, opened, full) for channel in channels], 2)
     blended = np.rint(source + opened[..., None] / full * (picture - source))
     np.testing.assert_array_equal(blended, result)
     assert picture.min() >= 0
@@ -389,3 +399,41 @@ def test_the_command_writes_layers_and_keeps_the_change(
     assert len(list((tmp_path / "kept").iterdir())) == 1
     assert run(dispatch, [*words, "--layers"]) == 0
     assert "1 already there" in capsys.readouterr().out
+
+
+# --- memory
+
+
+def peak(work: Callable[[], None]) -> int:
+    """The most bytes that numpy and Python held at a time for some work."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_no_layer_is_in_memory_while_its_file_is_written(tmp_path: Path, bits: int) -> None:
+    full = 2**bits - 1
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, full + 1, (1000, 1200, 3))  # noise, of which deflating makes more
+    given = Photo(pixels.astype(np.uint8 if bits == 8 else np.uint16), "png", ".png")
+    made = Layers(given, False, tmp_path)
+    change = random.normal(0, full / 8, pixels.shape).astype(np.float32)
+    made.add(given.pixels, change, given.pixels, None)
+    path = tmp_path / ("x" + layers.ending_of(given))
+    used = peak(lambda: made.write(path, given))
+    assert path.stat().st_size > 2 * given.pixels.nbytes
+    assert used < 3_000_000
+
+
+def test_layers_of_a_wide_photograph_are_made_channel_by_channel(tmp_path: Path) -> None:
+    rows, width = restore.AT_ONCE, 6000
+    given = Photo(np.full((2 * rows, width, 3), 99, np.uint8), "png", ".png")
+    made = Layers(given, False, tmp_path)
+    change, part = np.ones((rows, width, 3), np.float32), given.pixels[:rows]
+    made.add(part, change, part, None)
+    used = peak(lambda: made.add(part, change, part, None))
+    assert used / (rows * width) < 75

@@ -83,8 +83,6 @@ def test_lossless_formats_come_back_bit_for_bit(
     kind: str, bits: int, channels: int, tmp_path: Path
 ) -> None:
     pytest.importorskip("pyvips")
-    if (kind, bits, channels) == ("tiff", 16, 2):
-        pytest.skip("Pillow, which reads the header, knows no such TIFF: it is refused")
     pixels = noise(13, 17, max(3, channels), bits)
     if channels < 3:
         pixels[..., 1] = pixels[..., 2] = pixels[..., 0]
@@ -156,7 +154,8 @@ def test_the_place_is_nowhere_in_the_bytes() -> None:
 def test_hostile_exif_is_dropped_or_cleaned_and_never_raises(tail: bytes) -> None:
     for head in (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b""):
         result = cleaned(head + tail)
-        assert result is None or len(result) == len(head + tail)
+        # A directory whose last four bytes are missing is written anew behind the block.
+        assert result is None or len(result) >= len(head + tail)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

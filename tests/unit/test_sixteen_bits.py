@@ -239,7 +239,7 @@ def test_without_the_extra_one_line_says_what_is_needed(
 
 def test_a_float_picture_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(DataError, match="32 bits a channel"):
+    with pytest.raises(DataError, match="floating-point numbers of 32 bits"):
         images.read(tmp_path / "float.tif")
 
 

@@ -586,6 +586,84 @@ def test_a_grey_profile_belongs_to_grey_pixels(to: str, deep: bool, tmp_path: Pa
     assert photo.notes == ()
 
 
+@pytest.mark.parametrize("largest", [65535, 1023, 300, 255])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_portable_map_keeps_its_depth(channels: int, largest: int, tmp_path: Path) -> None:
+    shape, deep = (24, 32, channels), largest > 255
+    numbers = np.random.default_rng(0).integers(0, largest + 1, shape)
+    head = b"P%d\n# by hand\n32 24\n%d\n" % (6 if channels == 3 else 5, largest)
+    data = head + numbers.astype(">u2" if deep else "u1").tobytes()
+    photo, _ = through(tmp_path, data, "a.pnm")
+    full = 65535 if deep else 255
+    assert (photo.full, photo.grey) == (full, channels == 1)
+    expected = np.rint(numbers * (full / largest)).astype(int)
+    np.testing.assert_array_equal(photo.pixels, np.broadcast_to(expected, (24, 32, 3)))
+    np.testing.assert_array_equal(read_photo(tmp_path / "new").pixels, photo.pixels)
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / "a.pnm"), photo.pixels)
+    assert photo.notes == ("PPM cannot be written here: it becomes PNG",)
+    if deep:
+        with pytest.raises(DataError, match="is cut short: its last rows are missing"):
+            through(tmp_path, data[:-1])
+
+
+def test_a_portable_map_that_is_not_read_is_told_by_name(tmp_path: Path) -> None:
+    for data, what in (
+        (b"P3 1 1 65535 1 2 3", r"portable map of 16 bits in digits.*Save it as TIFF"),
+        (b"P7\nWIDTH 1\n", r"portable map \(PAM\).*Save it as TIFF"),
+        (b"PF\n1 1\n-1.0\n" + bytes(12), r"floating-point numbers \(PFM\).*Save it as TIFF"),
+    ):
+        with pytest.raises(DataError, match=what):
+            through(tmp_path, data)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_what_photoshop_keeps_beside_16_bits_is_read_rightly(
+    colours: int, order: str, tmp_path: Path
+) -> None:
+    """Transparency, and saved selections, beside grey and colours."""
+    import tifffile
+
+    given = np.random.default_rng(0).integers(0, 65536, (24, 32, 6)).astype(np.uint16)
+    kinds: list[tuple[str, ...]] = [
+        (), ("unassalpha",), ("assocalpha",), ("unspecified",), ("unassalpha", "unspecified"),
+        ("unspecified", "unspecified"),
+    ]  # fmt: skip
+    for extra in kinds:
+        channels = given[..., : colours + len(extra)].copy()
+        if extra == ("assocalpha",):
+            channels[..., :colours] //= 2
+            channels[..., colours] = 32768
+        tifffile.imwrite(
+            tmp_path / "t.tif", channels if channels.shape[2] > 1 else channels[..., 0],
+            photometric="rgb" if colours == 3 else "minisblack", extrasamples=extra or None,
+            planarconfig="contig" if channels.shape[2] > 1 else None, byteorder=order,
+            metadata=None,
+        )  # fmt: skip
+        photo, _ = through(tmp_path, (tmp_path / "t.tif").read_bytes(), "a.tif")
+        expected = np.broadcast_to(given[..., :colours], (24, 32, 3)).astype(int)
+        allowed = 2 if extra == ("assocalpha",) else 0
+        assert np.abs(photo.pixels - expected).max() <= allowed
+        assert photo.grey == (colours == 1)
+        transparent = extra[:1] in (("unassalpha",), ("assocalpha",))
+        assert (photo.alpha is not None) == transparent
+        lost = len(extra) - transparent
+        said = f"channels beside its colours ({lost}), as saved selections, are left out"
+        assert photo.notes == ((said,) if lost else ())
+        back = read_photo(tmp_path / "new")
+        np.testing.assert_array_equal(back.pixels, photo.pixels)
+        assert (back.alpha is None) or np.array_equal(back.alpha, photo.alpha)
+        pair = images.read(tmp_path / "a.tif")
+        assert bool(pair.notes) == transparent, "a saved selection is not laid over white"
+    ink = given[..., 0]
+    tifffile.imwrite(tmp_path / "t.tif", ink, photometric="miniswhite", byteorder=order)
+    assert np.array_equal(read_photo(tmp_path / "t.tif").pixels[..., 0], 65535 - ink)
+    for photometric in ("cielab", "icclab"):
+        tifffile.imwrite(tmp_path / "t.tif", given[..., :3], photometric=photometric)
+        with pytest.raises(DataError, match=r"TIFF of Lab in 3 channels of 16 bits.*with RGB"):
+            read_photo(tmp_path / "t.tif")
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_saved_selection_is_no_transparency_and_its_loss_is_said(
     deep: bool, tmp_path: Path
@@ -650,9 +728,6 @@ def test_what_formats_without_much_say_comes_back_too(tmp_path: Path) -> None:
     Image.fromarray(RGB).quantize(16).save(file, "GIF", comment=b"words of mine")
     _, new = through(tmp_path, file.getvalue())
     assert (b"tEXt", b"Comment\0words of mine") in made.chunks_of(new)
-    head = b"P6 32 24 65535\n" + bytes(24 * 32 * 6)
-    with pytest.raises(DataError, match=r"portable map of 16 bits.*Save it as TIFF"):
-        through(tmp_path, head)
 
 
 def test_a_picture_of_depth_in_a_heic_is_told(tmp_path: Path) -> None:

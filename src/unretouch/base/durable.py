@@ -21,6 +21,10 @@ CRASH_AT = "UNRETOUCH_CRASH_AT"
 
 GO_ON_HINT = "Free some space, then run the same command again: it goes on from the last save"
 
+_NO_MATTER_OF_SPACE = {
+    errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+}  # fmt: skip
+
 _operations = 0
 
 
@@ -134,11 +138,13 @@ def free_bytes(path: Path) -> int:
 def disk_error(error: OSError, path: Path, needed: int = 0) -> DiskError:
     """Turn an OSError of a write to `path` into a DiskError that says what to do."""
     reason = (error.strerror or str(error)).lower()
-    with contextlib.suppress(OSError):
-        reason += f" ({megabytes(needed)} needed, {megabytes(free_bytes(path))} free)"
+    if error.errno not in _NO_MATTER_OF_SPACE:
+        with contextlib.suppress(OSError):
+            reason += f" ({megabytes(needed)} needed, {megabytes(free_bytes(path))} free)"
     hints = {
         errno.ENOSPC: GO_ON_HINT,
         errno.EFBIG: "Raise the file size limit, then run the same command again",
+        errno.EPERM: "Choose a folder you may write to",
         errno.EACCES: "Choose a folder you may write to",
         errno.EROFS: "Choose a folder you may write to",
         errno.ENOENT: "The folder was removed or renamed while it was in use",

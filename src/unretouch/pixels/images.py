@@ -14,7 +14,7 @@ guessing or cutting is refused; what is converted is said in `Picture.notes`:
 | | and cHRM in PNG, and by nclx in HEIC and AVIF |
 | transparency | opaque: left out; else laid over white, with a note |
 | CMYK | to sRGB by the file's own profile, with a note; without a profile refused |
-| 9 to 16 bits a channel | 16 bits, by libvips or the decoder of HEIC |
+| 9 to 16 bits a channel | 16 bits, by libvips, the decoder of HEIC, or portable_map.py |
 | layers (PSD) | the flattened picture that lies beside them, with 8 or 16 bits |
 | 32 bits, float, Lab, animation | refused |
 | EXIF orientation 1 to 8 | turned upright |
@@ -32,22 +32,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
-from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, psd, vips
+from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, portable_map, psd, vips
 from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
 from unretouch.pixels.metadata import profile_of
 from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight, shares_to_file
-from unretouch.pixels.spliced import Spliced
+from unretouch.pixels.spliced import Part, Spliced
 
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded unless the caller says otherwise."""
@@ -82,6 +83,21 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # What else Pillow says of a broken file goes to whoever asks for logs, not into our output.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
+
+def _teach_pillow_deep_tiffs() -> None:
+    """Let Pillow read the heads of TIFF files of 16 bits with transparency or saved selections
+    beside grey or colours, as Photoshop writes them. Their pixels are a matter of libvips."""
+    beside = [(), *((kind, *[0] * more) for kind in range(3) for more in range(4))]
+    for order, (meaning, mode), extra in product(
+        (b"II", b"MM"), ((0, "L"), (1, "L"), (2, "RGB")), beside
+    ):
+        bits = (16,) * (len(mode) + len(extra))
+        told = mode + "A" if any(extra) else mode
+        known = TiffImagePlugin.OPEN_INFO
+        known.setdefault((order, meaning, (1,), 1, bits, extra), (told, "not by Pillow"))
+
+
+_teach_pillow_deep_tiffs()
 
 NO_PICTURE = "is not a picture"
 
@@ -161,9 +177,21 @@ def _read_deep(
     else:
         # Not `image.getexif()`: of a PNG without, that decodes the pixels to look behind them.
         orientation = 1 if image.format == "AVIF" else Image.Image.getexif(image).get(ORIENTATION)
-        channels = vips.read_channels(image, bits, path, f"a picture of {bits} bits a channel")
+        channels = deep_channels(image, bits, path, f"a picture of {bits} bits a channel")
         channels = vips.oriented(channels, orientation or 1)
     return _opaque(channels, profile, notes)
+
+
+def deep_channels(
+    image: Image.Image, bits: int, path: Path, what: str, folder: Path | None = None
+) -> NDArray[Any]:
+    """Return the pixels of an opened picture that Pillow would cut; see `vips.read_channels`."""
+    if image.format == "PPM" and bits == 16:
+        return portable_map.read_channels(image, path)
+    if image.format == "TIFF" and image.mode in ("F", "I"):
+        what, hint = unread(path)
+        raise DataError(what, path, hint)
+    return vips.read_channels(image, bits, path, what, folder)
 
 
 def _read_layered(
@@ -318,6 +346,8 @@ _KNOWN = {
     "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
     "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
     "a Photoshop file": ((0, b"8BPS"),),
+    "a portable map (PAM)": ((0, b"P7\n"),),
+    "a portable map of floating-point numbers (PFM)": ((0, b"PF\n"), (0, b"Pf\n")),
     "OpenEXR": ((0, b"\x76\x2f\x31\x01"),),
     "Radiance HDR": ((0, b"#?RADIANCE"),),
     "a video": ((4, b"ftypqt"), (4, b"ftypmp4"), (4, b"ftypisom")),
@@ -342,7 +372,7 @@ def bits_of(image: Image.Image) -> int:
         return int(image.info["boxes"].bits)
     if image.mode in ("F", "I"):
         # A 16-bit portable grey map comes as mode I.
-        return 16 if image.format == "PPM" else 32
+        return 16 if (image.format, image.mode) == ("PPM", "I") else 32
     if image.format == "TIFF":
         return int(max(np.atleast_1d(image.tag_v2.get(258, 1))))  # type: ignore[attr-defined]
     if image.mode.startswith("I;16"):
@@ -397,13 +427,13 @@ def _has_its_end(path: Path, size: int, changed: int) -> bool:
     picture before it is missing; `size` and `changed` are those of the file, not to ask twice."""
     with path.open("rb") as file:
         told = jpeg_parts.taken_apart(file)
-        file.seek(0)
-        data = file.read(told.end) if told is not None else b""
-    if told is None or not told.ended:
-        return told is None
-    # Nothing is missing of what comes out the same whatever follows.
-    reduced = not told.progressive and size > _LARGE
-    same = told.arithmetic or _same(data, jpeg_parts.FILLERS[:1], reduced=reduced)
+        if told is None or not told.ended:
+            return told is None
+        # Nothing is missing of what comes out the same whatever follows.
+        reduced = not told.progressive and size > _LARGE
+        end = _end_without(file, told.end, b"\xff")  # which would make markers of what follows
+        filler = jpeg_parts.FILLERS[:1]
+        same = told.arithmetic or _same(file, [(0, end)], filler, reduced=reduced)
     if not same or not told.restarts or not (told.whole or told.progressive):
         raise _cut_short(path)
     return True
@@ -421,16 +451,34 @@ def _cut_short(path: Path) -> DataError:
     )
 
 
-def _same(data: bytes, fillers: Sequence[bytes], *, reduced: bool = False) -> bool:
-    """Return whether a JPEG that ends with `data` is the same picture whatever follows.
+def _end_without(file: BinaryIO, end: int, last: bytes) -> int:
+    """Return the place of the end of a file, `end`, without those bytes at it that are `last`."""
+    while end:
+        start = max(0, end - 2**16)
+        file.seek(start)
+        if left := len(file.read(end - start).rstrip(last)):
+            return start + left
+        end = start
+    return 0
+
+
+def _ended(file: BinaryIO, parts: Sequence[Part]) -> Image.Image:
+    """Open the JPEG of these parts of `file`, and the mark of its end."""
+    ended = Spliced(file, [*parts, jpeg_parts.END])
+    return Image.open(ended, formats=("JPEG",))  # type: ignore[arg-type]
+
+
+def _same(
+    file: BinaryIO, begun: Sequence[Part], fillers: Sequence[bytes], *, reduced: bool = False
+) -> bool:
+    """Return whether a JPEG that begins so is the same picture whatever follows.
 
     `reduced` compares means of 8 x 8 pixels only, in a fraction of the time; of a progressive one
     they are known long before its end.
     """
     first: Image.Image | None = None
-    data = data.rstrip(b"\xff")  # which would make markers of what follows
     for filler in (b"", *fillers):
-        other = Image.open(io.BytesIO(data + filler + jpeg_parts.END), formats=("JPEG",))
+        other = _ended(file, [*begun, filler])
         if reduced:
             other.draft(None, (1, 1))
         other.load()
@@ -450,13 +498,17 @@ def _without_its_end(path: Path) -> Image.Image:
     """
     with path.open("rb") as file:
         told = jpeg_parts.taken_apart(file)
-        file.seek(0)
-        data = file.read().rstrip(b"\0")  # a copy that broke off may be filled up with zeros
-    data += b"\0" if data.endswith(b"\xff") else b""
-    if told is None or not (told.whole and told.restarts and _same(data, jpeg_parts.FILLERS)):
-        raise _cut_short(path)
-    image = Image.open(io.BytesIO(data + jpeg_parts.END), formats=("JPEG",))
-    image.load()
+        # A copy that broke off may be filled up with zeros; one of them belongs to an FF.
+        end = _end_without(file, path.stat().st_size, b"\0")
+        begun: list[Part] = [(0, end)]
+        if _end_without(file, end, b"\xff") < end:
+            begun.append(b"\0")
+        if told is None or not (
+            told.whole and told.restarts and _same(file, begun, jpeg_parts.FILLERS)
+        ):
+            raise _cut_short(path)
+        image = _ended(file, begun)
+        image.load()
     return image
 
 

@@ -158,12 +158,12 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             bits, told = images.bits_of(image), metadata_of(image, path)
             if bits <= 8 and not large:
                 return _read_pillow(image, told, path)
-            if image.format == "PPM":
-                what = f"is a portable map of {bits} bits, which is not read"
+            if image.format == "PPM" and large:
+                what = "is a portable map of more than 200 megapixels, which is not read"
                 raise DataError(what, path, "Save it as TIFF or PNG")
             what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
             folder = (scratch or Path(tempfile.gettempdir())) if large else None
-            return _read_vips(image, told, bits, path, what, folder)
+            return _read_deep(image, told, bits, path, what, folder)
     except OSError as error:
         raise images.cannot_be_opened(error, path) from error
     except MemoryError as error:
@@ -241,15 +241,13 @@ def _webp_is_lossless(path: Path) -> bool:
         return b"VP8L" in file.read(4096)
 
 
-def _read_vips(
+def _read_deep(
     opened: Image.Image, told: Metadata, bits: int, path: Path, what: str, folder: Path | None
 ) -> Photo:
     profile, notes = profile_of(opened)
-    array = vips.read_channels(opened, bits, path, what, folder)
+    array = images.deep_channels(opened, bits, path, what, folder)
     if opened.format == "AVIF":
         told = replace(told, orientation=1)  # libheif has turned it
-    if opened.format == "TIFF" and not opened.has_transparency_data:
-        array = array[..., : 1 if array.shape[2] < 3 else 3]  # others are no transparency
     colours, alpha, grey = vips.apart(array)
     name = _FORMATS[opened.format or ""]
     photo = Photo(
@@ -377,16 +375,6 @@ _LARGEST_XMP = 65_000
 """Bytes: a JPEG holds 64 KiB in one piece."""
 _LARGEST_TIFF = 3 * 10**9
 """Bytes of pixels beyond which a TIFF is a BigTIFF."""
-
-
-def _laid_over_white(pixels: Pixels, alpha: Pixels) -> float:
-    """Lay the pixels over white, in place; return the share of those that were not opaque."""
-    full, clear = np.iinfo(pixels.dtype).max, 0
-    for rows in images.row_strips(len(pixels)):
-        share = alpha[rows, :, None].astype(np.float32) / np.float32(full)
-        clear += int(np.count_nonzero(share < 1))
-        pixels[rows] = np.rint(full + (pixels[rows] - np.float32(full)) * share)
-    return clear / alpha.size
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ def read_channels(
     """
     if bits > 16 or opened.mode in ("F", "I"):
         raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
-    if opened.format == "PPM":  # which the libvips of the extra does not read
-        raise DataError(f"has {bits} bits a channel", path, "Save it as PNG or TIFF")
     pyvips = needed_module("pyvips", what, path)
     try:
         image = _image(pyvips, opened, path)
@@ -51,6 +49,9 @@ def read_channels(
         raise DataError(f"is damaged: {last_line(error, 'unreadable')}", path) from error
     if opened.format == "AVIF":
         heif.fill_up(array, bits)
+    if opened.format == "TIFF":
+        colours = 1 if Image.getmodebase(opened.mode) == "L" else 3
+        array = array[..., : colours + opened.has_transparency_data]  # others are no transparency
     return array
 
 

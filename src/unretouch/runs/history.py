@@ -31,9 +31,12 @@ class Records:
 
 
 def read_records(path: Path) -> Records:
-    """Return the records of a .jsonl file, reading past lines that a crash tore."""
+    """Return the records of a .jsonl file, reading past lines that a crash tore. Raises DataError
+    where a folder stands in its place."""
     if not path.exists():
         return Records([], torn=False)
+    if path.is_dir():
+        raise DataError("is a folder, and a file is meant", path, "Rename it")
     records: list[Record] = []
     torn = False
     # Not splitlines: a line of JSON may hold what that takes for the end of a line.

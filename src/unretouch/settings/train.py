@@ -257,7 +257,8 @@ def load_settings(path: Path) -> TrainSettings:
             )
         return settings_from(record["settings"], path)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"cannot be read: {error}", path) from error
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"cannot be read: {why}", path) from error
 
 
 def load_bounds(path: Path) -> tuple[float | None, bool]:

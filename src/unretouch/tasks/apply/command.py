@@ -24,6 +24,7 @@ from unretouch.base.errors import (
     NonFiniteError,
     UnretouchError,
 )
+from unretouch.base.memory import give_back
 from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
@@ -296,6 +297,7 @@ class Batch:
             records.note_treatment(treatment(request))
         if not todo:
             return
+        records.check_writable()
         work = Work(request, self.weights, self.learnt, records.made, frozenset(records.inputs))
         at_once = None if request.jobs is None else min(request.jobs, len(todo))
         if request.engine != "local" or (at_once or 1) > 1:
@@ -444,6 +446,7 @@ class Worker:
     def _compute(self, job: Job, photo: Photo, tell: Callable[[float], None]) -> _Made | DataError:
         begun = time.perf_counter()
         request, made = self._work.request, None
+        give_back()  # what decoders have held, and the network keeps of the last photograph
         try:
             output = output_of(
                 job,
@@ -478,6 +481,8 @@ class Worker:
                 keep_gps=request.keep_gps,
                 ready=lambda temporary: note_ready(request.out, output, temporary, job.source),
             )
+        except DiskError as error:
+            return self._told(error, job)
         except Exception as error:
             return self._told(error, job, where=job.source)
         return replace(made.done, seconds=time.perf_counter() - made.begun)

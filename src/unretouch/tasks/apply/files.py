@@ -85,7 +85,14 @@ def meant(words: Sequence[str], out: Path, to: str = "keep", *, layered: bool = 
         except DataError as problem:
             problems.append(problem)
         for path, shown in here.photos:
-            found.setdefault(os.path.realpath(path), (path, shown))
+            real = os.path.realpath(path)
+            first = found.setdefault(real, (path, shown))[0]
+            links = [each for each in (first, path) if os.path.islink(each)]
+            if first == path or not links:
+                continue
+            if path not in links:  # the file itself gives the name
+                found[real] = (path, shown)
+            notes.append(f"{first} and {path} are one file, which is restored once")
         others |= {os.path.realpath(path): path for path in here.others}
         notes += here.notes
     if problems:
@@ -114,6 +121,8 @@ class _Search:
             self._below(path)
         elif path.is_file():
             self.photos.append((path, Path(path.name)))
+        elif os.path.lexists(path):
+            raise DataError(f"is {_kind(path)}", path)
         else:
             self._matching(word)
 
@@ -163,7 +172,8 @@ class _Search:
         raise DataError("there is no such file", word)
 
     def _take(self, path: Path, shown: Path) -> None:
-        if path.suffix.lower() in EXTENSIONS and path.is_file():
+        # Not `path.is_file()`, which raises where a folder may be listed, but not entered.
+        if path.suffix.lower() in EXTENSIONS and os.path.isfile(path):
             self.photos.append((path, shown))
         else:
             self.others.append(path)
@@ -188,10 +198,16 @@ _KINDS = {
 
 def _kind(path: Path) -> str:
     """Return the kind of a file that is not read, by its name."""
+    if not os.access(path.parent, os.X_OK):
+        return "in a folder that cannot be opened"
     if path.is_dir():
         return "a folder that cannot be opened"
     if not path.is_file():
         return "a link to nothing" if path.is_symlink() else "no file"
+    return _kind_by_name(path)
+
+
+def _kind_by_name(path: Path) -> str:
     ending = path.suffix.lower()
     told = _KINDS.get(ending)
     return f"{ending} ({told})" if told else ending or "a name without ending"
@@ -203,9 +219,9 @@ def _not_read(files: Collection[Path]) -> list[NotRead]:
     for path in files:
         kinds[_kind(path)].append(path)
     hint = "Save them as TIFF or PNG"
+    savable = {_kind_by_name(Path(f"x{ending}")) for ending in images.NOT_READ}
     return [
-        NotRead(kind, same, hint if same[0].suffix.lower() in images.NOT_READ else "")
-        for kind, same in sorted(kinds.items())
+        NotRead(kind, same, hint if kind in savable else "") for kind, same in sorted(kinds.items())
     ]
 
 
@@ -296,6 +312,9 @@ def output_of(
     path = _nameable(out, stem, ending)
     if os.path.realpath(path) in inputs:
         raise DataError("would be overwritten", job.source, "Choose another folder for --out")
+    if path.is_dir():
+        what = "is a folder, and the result would have its name"
+        raise DataError(what, path, "Rename it, or choose another folder for --out")
     name = path.relative_to(out).as_posix()
     if not overwrite and os.path.lexists(path) and name not in made.untouched:
         if name in made.names:
@@ -424,6 +443,12 @@ class Records:
             return None
         path = self._out / str(record["output"])
         return (path, record.get("far")) if path.is_file() else None
+
+    def check_writable(self) -> None:
+        """Raise DiskError where there are records that nothing may be added to: found out before
+        the first photograph is restored in vain."""
+        if self._path.exists():
+            durable.append_text(self._path, "")
 
     def note_treatment(self, treatment: Record) -> None:
         """Note what is done to the photographs, for `--like`. Raises DiskError."""

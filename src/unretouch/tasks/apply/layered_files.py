@@ -1,13 +1,15 @@
 """Files with layers: PSD of 8 bits by psd-tools, TIFF of 16 bits by psdtags, as Photoshop has them.
 
-Channels are deflated row by row while they come, in unnamed files, so that memory holds no picture
-more for every layer. Such a TIFF is a usual one, of the flattened picture, with the layers in the
-tag ImageSourceData, of which programs that do not know it see nothing.
+Channels are deflated row by row while they come, in unnamed files, and copied from there into the
+layered file piece by piece: memory holds no layer, deflated or not. Such a TIFF is a usual one, of
+the flattened picture, with the layers in the tag ImageSourceData, of which programs that do not
+know it see nothing.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import tempfile
 import zlib
@@ -21,6 +23,7 @@ import numpy as np
 from unretouch.base import durable
 from unretouch.base.errors import DataError
 from unretouch.pixels import colour
+from unretouch.pixels.images import row_strips
 from unretouch.pixels.photos import Photo, Pixels, as_format, said_of, write_photo
 from unretouch.pixels.spaces import luma
 
@@ -39,8 +42,12 @@ _LARGEST_PSD = 2 * 10**9
 _LARGEST_TIFF = 2**32 - 1
 _LEVEL = 1
 """Of zlib: texture gets hardly smaller above it, only slower."""
+_PIECE = 2**20
+"""Bytes that are copied at once."""
 _OPAQUE, _MASK = -1, -2
 """Channels beside those of colour."""
+_DEFLATED = 2
+"""How a channel is compressed: ZIP without prediction."""
 _END = "</Layer group>"
 """By convention the name of what marks the lower end of a group."""
 _IMAGE_SOURCE_DATA = 37724
@@ -64,19 +71,39 @@ class Plane:
         """Take the next rows, (h, W). Raises DiskError."""
         self._put(self._deflate.compress(rows.astype(rows.dtype.newbyteorder(">")).tobytes()))
 
-    def data(self) -> bytes:
-        """Return all rows, deflated; no more can be added. Raises DiskError."""
+    def __len__(self) -> int:
+        """Return how many bytes all rows take, deflated; no more can be added. Raises DiskError."""
         if not self._whole:
             self._put(self._deflate.flush())
             self._whole = True
+        return self._file.seek(0, os.SEEK_END)
+
+    def write(self, file: IO[bytes]) -> int:
+        """Write all rows, deflated, into `file`; return how many bytes they take."""
+        size = len(self)
         self._file.seek(0)
-        return self._file.read()
+        shutil.copyfileobj(self._file, file, _PIECE)
+        return size
 
     def _put(self, data: bytes) -> None:
         try:
             self._file.write(data)
         except OSError as error:
             raise durable.disk_error(error, self._folder, len(data)) from error
+
+
+@dataclass(frozen=True)
+class _InPsd:
+    """A channel as psd-tools writes one."""
+
+    plane: Plane
+
+    @property
+    def _length(self) -> int:
+        return 2 + len(self.plane)
+
+    def write(self, file: IO[bytes]) -> int:
+        return file.write(struct.pack(">H", _DEFLATED)) + self.plane.write(file)
 
 
 @dataclass(frozen=True)
@@ -152,19 +179,15 @@ def write_psd(
         tags.set_data(Tag.SECTION_DIVIDER_SETTING, kind, b"8BIM", BlendMode.NORMAL)
         put(name, b"norm", channels, tags, **more)
 
-    def deflated(data: bytes) -> Any:
-        return ChannelData(compression=Compression.ZIP, data=data)
-
-    opaque = deflated(_opaque(flat))
+    opaque = ChannelData(compression=Compression.ZIP, data=_opaque(flat))
     for index, layer in enumerate(group):
-        channels = {_OPAQUE: opaque}
-        channels |= {n: deflated(plane.data()) for n, plane in enumerate(layer.planes)}
+        channels = {_OPAQUE: opaque, **{n: _InPsd(plane) for n, plane in enumerate(layer.planes)}}
         size = {"bottom": height, "right": width}
         if index == 0:
             put(PHOTOGRAPH, b"norm", channels, TaggedBlocks(), **size)
             divider(_END, SectionDivider.BOUNDING_SECTION_DIVIDER)
         put(layer.name, _KEYS[layer.way], channels, TaggedBlocks(), **size)
-    divider(GROUP, SectionDivider.OPEN_FOLDER, None if mask is None else deflated(mask.data()))
+    divider(GROUP, SectionDivider.OPEN_FOLDER, None if mask is None else _InPsd(mask))
     mode = ColorMode.GRAYSCALE if len(colours) == 1 else ColorMode.RGB
     psd = PSD(
         header=FileHeader(
@@ -176,13 +199,14 @@ def write_psd(
             None,
             TaggedBlocks(),
         ),
-        image_data=ImageData(compression=Compression.RAW, data=_planar(flat)),
+        image_data=ImageData(compression=Compression.RAW),  # which comes last
     )
     temporary = path.with_name(path.name + durable.TEMPORARY_SUFFIX)
     try:
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
             psd.write(file)
+            _write_planes(file, flat)
             _refuse_size(file.tell(), _LARGEST_PSD, "a PSD")
             file.flush()
             os.fsync(file.fileno())
@@ -202,10 +226,12 @@ def _opaque(flat: Photo) -> bytes:
     return b"".join([deflate.compress(row) for _ in range(height)]) + deflate.flush()
 
 
-def _planar(flat: Photo) -> bytes:
-    if flat.grey:
-        return np.rint(luma(flat.pixels)).astype(flat.pixels.dtype).tobytes()
-    return np.ascontiguousarray(np.moveaxis(flat.pixels, 2, 0)).tobytes()
+def _write_planes(file: IO[bytes], flat: Photo) -> None:
+    for channel in range(1 if flat.grey else 3):
+        for rows in row_strips(len(flat.pixels)):
+            part = flat.pixels[rows]
+            plane = np.rint(luma(part)).astype(part.dtype) if flat.grey else part[..., channel]
+            file.write(plane.tobytes())
 
 
 def _resources(flat: Photo, keep_gps: bool) -> Any:
@@ -249,19 +275,43 @@ def write_tiff(
 
 
 @dataclass(frozen=True)
-class _Deflated:
-    """A channel as psdtags writes one, deflated before."""
+class _InTiff:
+    """A channel as psdtags writes one."""
 
     id: int
-    given: Plane | bytes = b""
-    """read when it is written, for memory; none for a channel without pixels"""
+    pixels: Plane | bytes = b""
+    """none for a channel without pixels"""
 
     def write(self, file: IO[bytes], layout: Any, compression: Any = None) -> bytes:
-        """Write what is said of the channel; return what follows behind all layers."""
-        pixels = self.given.data() if isinstance(self.given, Plane) else self.given
-        data: bytes = layout.pack("H", 2 if pixels else 0) + pixels
-        file.write(layout.pack("h", self.id) + layout.pack_size(len(data)))
-        return data
+        """Write what is said of the channel. Its pixels follow behind all layers."""
+        file.write(layout.pack("h", self.id) + layout.pack_size(2 + len(self.pixels)))
+        return b""
+
+    def write_pixels(self, file: IO[bytes], layout: Any) -> None:
+        file.write(layout.pack("H", _DEFLATED if len(self.pixels) else 0))
+        if isinstance(self.pixels, Plane):
+            self.pixels.write(file)
+        else:
+            file.write(self.pixels)
+
+
+@dataclass(frozen=True)
+class _LayersInTiff:
+    """All layers as psdtags writes them, but one channel after the other: its own way is to have
+    those of all layers in memory first."""
+
+    key: Any
+    layers: Sequence[Any]
+
+    def write(self, file: IO[bytes], layout: Any) -> None:
+        start = file.tell()
+        file.write(layout.pack("h", len(self.layers)))
+        for layer in self.layers:
+            layer.write(file, layout)
+        for layer in self.layers:
+            for channel in layer.channels:
+                channel.write_pixels(file, layout)
+        file.write(bytes((file.tell() - start) % 2))
 
 
 def _source_data(
@@ -274,7 +324,7 @@ def _source_data(
     flags = psdtags.PsdLayerFlag.PHOTOSHOP5
     colours = range(len(group[0].planes))
 
-    def made(name: str, way: bytes, channels: list[_Deflated], size: Any, **more: Any) -> Any:
+    def made(name: str, way: bytes, channels: list[_InTiff], size: Any, **more: Any) -> Any:
         named = psdtags.PsdString(psdtags.PsdKey.UNICODE_LAYER_NAME, name)
         info = [*more.pop("info", ()), named]
         mode = psdtags.PsdBlendMode(way)
@@ -283,20 +333,20 @@ def _source_data(
         )
 
     def divider(name: str, kind: int, mask_of_it: Plane | None = None) -> Any:
-        channels = [_Deflated(channel) for channel in (_OPAQUE, *colours)]
+        channels = [_InTiff(channel) for channel in (_OPAQUE, *colours)]
         setting = psdtags.PsdSectionDividerSetting(
             psdtags.PsdSectionDividerType(kind), psdtags.PsdBlendMode.NORMAL
         )
         more: dict[str, Any] = {"info": [setting], "flags": flags | psdtags.PsdLayerFlag.IRRELEVANT}
         if mask_of_it is not None:
-            channels.append(_Deflated(_MASK, mask_of_it))
+            channels.append(_InTiff(_MASK, mask_of_it))
             more["mask"] = psdtags.PsdLayerMask(0, whole)
         return made(name, b"norm", channels, nothing, **more)
 
-    opaque = _Deflated(_OPAQUE, _opaque(flat))
+    opaque = _InTiff(_OPAQUE, _opaque(flat))
     layers: list[Any] = []
     for layer in group:
-        planes = [_Deflated(n, plane) for n, plane in enumerate(layer.planes)]
+        planes = [_InTiff(n, plane) for n, plane in enumerate(layer.planes)]
         if not layers:
             layers.append(made(PHOTOGRAPH, b"norm", [opaque, *planes], whole))
             layers.append(divider(_END, 3))
@@ -304,7 +354,7 @@ def _source_data(
     layers.append(divider(GROUP, 1, mask))
     layout = psdtags.PsdFormat.LE32BIT if order == "<" else psdtags.PsdFormat.BE32BIT
     tag = psdtags.TiffImageSourceData(
-        layout, psdtags.PsdLayers(psdtags.PsdKey.LAYER_16, layers), psdtags.PsdUserMask()
+        layout, _LayersInTiff(psdtags.PsdKey.LAYER_16, layers), psdtags.PsdUserMask()
     )
     tag.write(file)
 

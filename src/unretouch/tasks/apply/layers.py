@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import UsageError, install_hint
+from unretouch.base.memory import give_back
+from unretouch.pixels.images import row_strips
 from unretouch.pixels.photos import Photo, Pixels, as_format
 from unretouch.pixels.spaces import luma
 from unretouch.tasks.apply import layered_files
@@ -97,12 +99,8 @@ class Layers:
         ready = self._change.add(change)
         if ready is not None:
             _, held, rows = ready
-            source, result, mask = self._next(rows.stop - rows.start)
-            sizes = by_size(held, rows)
-            for first in range(0, len(source), _FEW):
-                few = slice(first, first + _FEW)
-                part = None if mask is None else mask[few]
-                self._write(source[few], result[few], part, [size[few] for size in sizes])
+            self._make(held, rows, *self._next(rows.stop - rows.start))
+            give_back()  # else what was freed here and by the network adds up to hundreds of MB
 
     def _next(self, count: int) -> tuple[Pixels, Pixels, Floats | None]:
         """Take so many rows from those that wait."""
@@ -110,22 +108,35 @@ class Layers:
         result = np.concatenate([result for _, result, _ in self._waiting])
         masks = [mask for _, _, mask in self._waiting if mask is not None]
         mask = np.concatenate(masks) if masks else None
-        self._waiting = [(source[count:], result[count:], None if mask is None else mask[count:])]
+        rest = None if mask is None else mask[count:].copy()
+        self._waiting = [(source[count:].copy(), result[count:].copy(), rest)]
         return source[:count], result[:count], None if mask is None else mask[:count]
 
-    def _write(
-        self, source: Pixels, result: Pixels, mask: Floats | None, sizes: list[Floats]
+    def _make(
+        self, held: Floats, rows: slice, source: Pixels, result: Pixels, mask: Floats | None
     ) -> None:
-        before, after = source.astype(np.int32), result.astype(np.int32)
-        bands = [sizes[-1], *reversed(sizes[:-1])]
+        """Make layers of these rows of a change, channel by channel: memory."""
+        kind, strips = source.dtype, [*row_strips(len(source), _FEW)]
+        opened = None
         if self._mask is not None and mask is not None:
-            asked = np.rint(sum(bands)).astype(np.int32)
-            opened, after = under_mask(before, asked, after, mask, self._full)
-            self._mask.add(opened.astype(source.dtype))
-        _add(self._photo, source)
+            opened = np.empty(mask.shape, kind)
+            for few in strips:
+                before, after = _numbers(source[few]), _numbers(result[few])
+                opened[few] = opened_mask(before, after, mask[few], self._full)
+            self._mask.add(opened)
         split = two_layers_a_step if self._full == 255 else one_layer_a_step
-        for planes, layer in zip(self._steps, split(before, bands, after), strict=True):
-            _add(planes, layer.astype(source.dtype))
+        for channel, photo in enumerate(self._photo):
+            photo.add(source[..., channel])
+            *sizes, rest = by_size(held[..., channel : channel + 1], rows)
+            for few in strips:
+                before, after = _numbers(source[few, :, channel]), _numbers(result[few, :, channel])
+                bands = [band[few, :, 0] for band in (rest, *reversed(sizes))]
+                if opened is not None:
+                    asked = _numbers(np.rint(sum(bands)))
+                    after = under_mask(before, asked, after, _numbers(opened[few]), self._full)
+                layers = split(before, bands, after)
+                for planes, layer in zip(self._steps, layers, strict=True):
+                    planes[channel].add(layer.astype(kind))
 
     def write(
         self,
@@ -148,15 +159,14 @@ class Layers:
         write(path, result, group, self._mask, keep_gps, ready)
 
 
-def _add(planes: Sequence[Plane], rows: Pixels) -> None:
-    for channel, plane in enumerate(planes):
-        plane.add(rows[..., channel])
+def _numbers(part: NDArray[Any]) -> Numbers:
+    return part.astype(np.int32)
 
 
 def two_layers_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers) -> list[Numbers]:
     """Return what is to be subtracted, then added, for each band, of 8 bits: in 0..255.
 
-    (H, W, C) each, from the bottom. After the last the source has become the result.
+    All of one shape, from the bottom. After the last the source has become the result.
     """
     layers = []
     now, asked = source, source.astype(np.float32)
@@ -171,7 +181,7 @@ def two_layers_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers)
 
 def one_layer_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers) -> list[Numbers]:
     """Return a layer for Linear Light for each band, of 16 bits: in 0..65535, the middle for no
-    change. (H, W, C) each, from the bottom. After the last the source has become the result, or a
+    change. All of one shape, from the bottom. After the last the source has become the result, or a
     number beside it."""
     full = 65535
     layers = []
@@ -187,22 +197,30 @@ def one_layer_a_step(source: Numbers, bands: Sequence[Floats], result: Numbers) 
     return layers
 
 
-def under_mask(
-    source: Numbers, asked: Numbers, result: Numbers, mask: Floats, full: int
-) -> tuple[Numbers, Numbers]:
-    """Return the mask in 0..full, and the picture that blends to the result by it.
+def opened_mask(source: Numbers, result: Numbers, mask: Floats, full: int) -> Numbers:
+    """Return the mask in 0..full, (H, W), opened wider where the change was cut at black or white,
+    since half of it would then not do.
 
-    (H, W, C) each, the mask (H, W) in 0..1. `asked` is the change without the mask: the picture is
-    the source with that change, but for what rounding and cutting at black and white ask for. Where
-    the change was cut, the mask is opened wider, since half of it would then not do.
+    `source` and `result` (H, W, C), the mask (H, W) in 0..1.
     """
     made = result - source
     room = np.where(made < 0, source, full - source)
     size = np.abs(made)
     needed = np.where(size > 0, np.floor(full * (size - 0.5) / np.maximum(room, 1)) + 1, 0)
-    opened = np.maximum(np.rint(mask * full), needed.max(axis=2)).astype(np.int32)
+    return _numbers(np.maximum(np.rint(mask * full), needed.max(axis=2)))
+
+
+def under_mask(
+    source: Numbers, asked: Numbers, result: Numbers, opened: Numbers, full: int
+) -> Numbers:
+    """Return the picture of one channel that blends with the source to the result by a mask.
+
+    (H, W) each; the mask as `opened_mask` makes it. `asked` is the change without it: the picture
+    is the source with that change, but for what rounding and cutting at black and white ask for.
+    """
+    made = result - source
     # Rounded, opened / full of what lies between these is just what was made.
-    unit = full / np.maximum(opened, 1)[..., None]
+    unit = full / np.maximum(opened, 1)
     low, high = np.ceil((made - 0.5) * unit), np.floor((made + 0.5) * unit)
-    change: NDArray[Any] = np.where(opened[..., None] > 0, asked.clip(low, high), asked)
-    return opened, (source + change).clip(0, full).astype(np.int32)
+    change: NDArray[Any] = np.where(opened > 0, asked.clip(low, high), asked)
+    return _numbers((source + change).clip(0, full))

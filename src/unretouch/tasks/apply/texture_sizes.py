@@ -30,7 +30,8 @@ def by_size(change: Floats, rows: slice) -> list[Floats]:
     """
     wanted = change[rows]
     width = change.shape[1]
-    parts = [np.empty_like(wanted) for _ in SIZES]
+    # In one piece: what is as large as this goes back to the system at once.
+    *parts, rest = np.empty((len(SIZES) + 1, *wanted.shape), np.float32)
     for top in range(rows.start, rows.stop, _SIDE):
         down = slice(top, min(rows.stop, top + _SIDE))
         for left in range(0, width, _SIDE):
@@ -42,7 +43,10 @@ def by_size(change: Floats, rows: slice) -> list[Floats]:
                 layers = band_layers(np.ascontiguousarray(piece[..., channel]), range(len(SIZES)))
                 for part, layer in zip(parts, layers, strict=True):
                     part[(*to, channel)] = layer[own]
-    return [*parts, wanted - parts[0] - parts[1] - parts[2]]
+    rest[:] = wanted
+    for part in parts:
+        rest -= part
+    return [*parts, rest]
 
 
 def weighed(parts: Rows, height: int, strengths: Sequence[float]) -> Rows:
@@ -77,7 +81,7 @@ class Held:
         if ready <= first:
             return None
         self._done, self._top = ready, max(top, ready - HALO)
-        self._rows = held[self._top - top :]
+        self._rows = held[self._top - top :].copy()  # not a view, which would keep all
         return first, held, slice(first - top, ready - top)
 
 
