@@ -212,9 +212,9 @@ TIGHT, ROOMY, ROOM = 0.356, 0.65, 3.0
 """What is left falls with the passes to a power, measured too: to the first before that, and where
 the weights hold no more bits than the retouch; later to the second where they hold so many times as
 many."""
-SAMPLED = 3_000_000
-"""Values of all pairs that are compressed at most, since that takes about a second: strips of rows,
-spread evenly over each picture, stand for it."""
+SAMPLED = 1_000_000
+"""Values of all pairs that are compressed at most, since that takes a third of a second: strips of
+rows, spread evenly over each picture, stand for it."""
 STRIP = 4
 """Rows of a strip: what repeats from row to row is seen, and many places are."""
 
