@@ -38,7 +38,7 @@ LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
-SizeName = Literal["auto", "s", "m", "l", "pyramid"]
+SizeName = Literal["auto", "s", "m", "deep", "l", "pyramid"]
 AimName = Literal["memorise", "restore", "texture", "fit"]
 """fit is what `memorise` is called in files, and was called on the command line."""
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
