@@ -97,8 +97,9 @@ class TrainSettings(Settings):
     netG: GeneratorName = "unet_256"
     """generator"""
     size: SizeName = "m"
-    """how large the network `detail` is: s, m or l; pyramid is made for large photographs; auto
-    takes pyramid above 2 megapixels, else m"""
+    """how large the network `detail` is: s, m or l; deep is as quick as m and holds nearly as much
+    as l; pyramid is made for large photographs; auto takes pyramid above 2 megapixels, else deep to
+    memorise and m for other portraits"""
     ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"
