@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unretouch.networks import build_generator, detail
-from unretouch.settings.train import TrainSettings
+from unretouch.networks.pyramid import size_for
+from unretouch.settings.train import AimName, TrainSettings
 
 
 def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
@@ -87,6 +88,16 @@ def test_weights_of_earlier_versions_load_and_predict_the_same(size: str) -> Non
     assert [float(change.abs().mean()), float(change[0, 1, 11, 30])] == pytest.approx(
         KNOWN[size], rel=1e-3
     )
+
+
+@pytest.mark.parametrize(("aim", "size"), [("fit", "deep"), ("restore", "m"), ("texture", "m")])
+def test_auto_holds_much_where_pairs_are_memorised(aim: AimName, size: str) -> None:
+    assert size_for(2_000_000, aim) == size
+    assert size_for(2_000_001, aim) == "pyramid"
+    net = build_generator(TrainSettings(dataroot="-", netG="detail", size="auto", aim=aim))
+    found = detail.recognise_detail(net.state_dict())
+    assert found is not None
+    assert found.size == size
 
 
 def test_the_table_of_generators_has_it() -> None:

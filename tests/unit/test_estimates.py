@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_larger_networks_and_whole_pictures_need_more(
     assert memory_need(settings, one, on_gpu=True).work == 480_000_000
 
 
+def test_a_fourth_level_needs_room_for_four_times_the_weights() -> None:
+    one = Reading(pairs=1, largest=262_144, decoded=1_572_864, kept=1_572_864)
+    small, deep = (
+        memory_need(replace(FAST, size=size), one, on_gpu=False).work  # type: ignore[arg-type]
+        for size in ("s", "deep")
+    )
+    assert deep - small == pytest.approx(3 * 19_000 * 48**2)
+
+
 def pair(noise: int, side: int = 64) -> Pair:
     """Source and target whose difference is 0 or up to `noise`, every value as likely."""
     random = np.random.default_rng(0)
@@ -127,8 +137,10 @@ def test_a_larger_generator_is_never_expected_to_do_worse() -> None:
 
 
 def test_a_generator_that_is_too_small_is_told() -> None:
-    assert "--size m holds more" in capacity([pair(15)], 10, 1).sentence("s")
-    assert "holds more" not in capacity([pair(15)], 10, 1).sentence("l")
+    for size in ("s", "m"):
+        assert "--size deep holds more" in capacity([pair(15)], 10, 1).sentence(size)
+    for size in ("deep", "l"):
+        assert "holds more" not in capacity([pair(15)], 10, 1).sentence(size)
     assert "too little" not in capacity([pair(15)], 10**6, 1).sentence("s")
 
 
