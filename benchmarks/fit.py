@@ -7,11 +7,11 @@
 PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
 (unet_256 under the guide's strong command). The size is that of --size auto unless it is given.
 With BITS, 16 or 8, the retouched sides are made anew in float and kept at 16 bits or rounded to 8,
-and the network is also shown the held-out pairs of the other depth. Each part is a run of its own in a process of its own, on all threads, the schedule
-spread over its minutes, or over the updates of --updates. Evaluation is on whole pictures in
-evaluation mode, in float, and its time is not counted. Figures are gathered in FILE, from which the
-curves are drawn; a part that is measured again replaces its older figures. Run it on a quiet
-machine.
+and the network is also shown the held-out pairs of the other depth. Each part is a run of its own
+in a process of its own, on all threads, the schedule spread over its minutes, or over the updates
+of --updates. Evaluation is on whole pictures in evaluation mode, in float, and its time is not
+counted. Figures are gathered in FILE, from which the curves are drawn; a part that is measured
+again replaces its older figures. Run it on a quiet machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
 of that kind. --seeds counts the seeds that leave the identity. --spent tells what a whole run of
