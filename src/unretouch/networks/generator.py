@@ -60,6 +60,10 @@ class Generator(nn.Module):
         (only,) = networks
         return only
 
+    def remembering(self) -> int:
+        """Return how many weights of the usual kind remember as much as this network's."""
+        return sum(weight.numel() for weight in self.parameters())
+
     def does_nothing(self) -> bool:
         """Return whether the prediction is the source as it is, bit for bit."""
         return False

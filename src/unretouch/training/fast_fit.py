@@ -258,8 +258,8 @@ class FastFit(Fit):
         table, minutes = self._stage.table, self._settings.minutes
         if self._settings.aim == "fit" and not table.lazy:
             steps = total_steps if minutes is None else minutes * 60 / self.seconds_a_step()
-            parameters = sum(p.numel() for p in self.generator.parameters())
-            can = capacity(table.pairs, parameters, steps * self.passes_a_step, self.maps)
+            weights = self.generator.remembering()
+            can = capacity(table.pairs, weights, steps * self.passes_a_step, self.maps)
             lines.append(can.sentence(self._settings.size))
         return lines
 
