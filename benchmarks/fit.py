@@ -5,13 +5,13 @@
     python benchmarks/fit.py --spent 1
 
 PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
-(unet_256 under the guide's strong command). With BITS, 16 or 8, the retouched sides are made anew
-in float and kept at 16 bits or rounded to 8, and the network is also shown the held-out pairs of
-the other depth. Each part is a run of its own in a process of its own, on all threads, the schedule
-spread over its minutes, or over the updates of --updates. Evaluation is on whole pictures in
-evaluation mode, in float, and its time is not counted. Figures are gathered in FILE, from which the
-curves are drawn; a part that is measured again replaces its older figures. Run it on a quiet
-machine.
+(unet_256 under the guide's strong command). The size is that of --size auto unless it is given.
+With BITS, 16 or 8, the retouched sides are made anew in float and kept at 16 bits or rounded to 8,
+and the network is also shown the held-out pairs of the other depth. Each part is a run of its own
+in a process of its own, on all threads, the schedule spread over its minutes, or over the updates
+of --updates. Evaluation is on whole pictures in evaluation mode, in float, and its time is not
+counted. Figures are gathered in FILE, from which the curves are drawn; a part that is measured
+again replaces its older figures. Run it on a quiet machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
 of that kind. --seeds counts the seeds that leave the identity. --spent tells what a whole run of
@@ -101,7 +101,7 @@ def measure(
 
     aim, minutes, *more = part.split(":")
     bits = next((int(word) for word in more if word.isdigit()), None)
-    size = next((word for word in more if not word.isdigit()), "m")
+    size = next((word for word in more if not word.isdigit()), "auto")
     where = torch.device("cpu")
     device.prepare(where)
     common: dict[str, Any] = {"dataroot": str(pairs_folder), "minutes": float(minutes)}
@@ -184,7 +184,7 @@ def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
     for seed in range(seeds):
         settings = TrainSettings(
             dataroot=str(pairs_folder), netG="detail", recipe="fast", lambda_GAN=0, seed=seed,
-            preprocess="none", precision=device.precision("auto", where),
+            size="auto", preprocess="none", precision=device.precision("auto", where),
         )  # fmt: skip
         fit = FastFit(settings, pairs, where)
         errors: list[tuple[float, float]] = []

@@ -37,7 +37,7 @@ TRAIN_FLAGS = {
     "input_nc": ("1|3", 3),
     "output_nc": ("1|3", 3),
     "netG": (GENERATORS, "unet_256"),
-    "size": ("auto|s|m|l|pyramid", "m"),
+    "size": ("auto|s|m|deep|l|pyramid", "m"),
     "ngf": ("int", 64),
     "netD": ("basic|n_layers|pixel", "basic"),
     "ndf": ("int", 64),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unretouch.networks import build_generator, detail
-from unretouch.settings.train import TrainSettings
+from unretouch.networks.pyramid import size_for
+from unretouch.settings.train import AimName, TrainSettings
 
 
 def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
@@ -49,10 +50,10 @@ def test_before_any_update_the_output_is_the_input(
     assert torch.equal(prediction, source)
 
 
-@pytest.mark.parametrize("size", ["s", "m", "l"])
+@pytest.mark.parametrize("size", list(detail.WIDTHS))
 def test_sizes_grow_and_stay_below_8_million_but_l(size: str) -> None:
     count = {s: sum(p.numel() for p in build(s).parameters()) for s in detail.WIDTHS}
-    assert count["s"] < count["m"] < count["l"] < 20e6
+    assert count["s"] < count["m"] < count["deep"] < count["l"] < 20e6
     assert size == "l" or count[size] < 8e6
 
 
@@ -62,6 +63,41 @@ def test_weights_tell_their_size(size: str) -> None:
     assert found is not None
     assert found.size == size
     assert str(found) == f"detail, size {size}"
+
+
+KNOWN = {
+    "s": (10.6919, -0.52961), "m": (17.3318, -10.02647), "deep": (9.92486, 6.87345),
+    "l": (31.9173, -15.13539),
+}  # fmt: skip
+"""What is added to a picture, its mean size and that at one place; of s, m and l by the version
+before `deep`."""
+
+
+@pytest.mark.parametrize("size", list(detail.WIDTHS))
+def test_weights_of_earlier_versions_load_and_predict_the_same(size: str) -> None:
+    net = build(size)
+    state = {
+        name: torch.sin(torch.arange(value.numel()) * 0.7 + number).view(value.shape)
+        * (1.5 / value[0].numel() ** 0.5)
+        for number, (name, value) in enumerate(net.state_dict().items())
+    }
+    net.load_state_dict(state)
+    source = torch.sin(torch.arange(3 * 32 * 48) * 0.37).view(1, 3, 32, 48)
+    with torch.no_grad():
+        change = net(source) - source
+    assert [float(change.abs().mean()), float(change[0, 1, 11, 30])] == pytest.approx(
+        KNOWN[size], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("aim", "size"), [("fit", "deep"), ("restore", "m"), ("texture", "m")])
+def test_auto_holds_much_where_pairs_are_memorised(aim: AimName, size: str) -> None:
+    assert size_for(2_000_000, aim) == size
+    assert size_for(2_000_001, aim) == "pyramid"
+    net = build_generator(TrainSettings(dataroot="-", netG="detail", size="auto", aim=aim))
+    found = detail.recognise_detail(net.state_dict())
+    assert found is not None
+    assert found.size == size
 
 
 def test_the_table_of_generators_has_it() -> None:
@@ -96,8 +132,9 @@ def test_equal_calls_give_equal_bits_in_training_and_evaluation_mode() -> None:
         assert torch.equal(net.train()(source), net.eval()(source))
 
 
-def test_a_pixel_sees_at_most_margin_pixels_far() -> None:
-    net = awake()
+@pytest.mark.parametrize("size", ["s", "deep"])
+def test_a_pixel_sees_at_most_margin_pixels_far(size: str) -> None:
+    net = awake(size=size)
     margin, multiple = net.margin, net.size_multiple
     source = torch.rand(1, 3, multiple, 2 * (margin // multiple + 4) * multiple) * 2 - 1
     middle = source.shape[3] // 2

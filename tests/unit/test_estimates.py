@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from unretouch.base import memory
+from unretouch.networks import build_generator
 from unretouch.pixels.pairs import Pair, Reading
 from unretouch.settings.train import TrainSettings
 from unretouch.training.estimates import EXACT_ERROR, SAMPLED, Capacity, capacity, memory_need
@@ -72,6 +74,15 @@ def test_larger_networks_and_whole_pictures_need_more(
     assert memory_need(settings, one, on_gpu=True).work == 480_000_000
 
 
+def test_a_fourth_level_needs_room_for_four_times_the_weights() -> None:
+    one = Reading(pairs=1, largest=262_144, decoded=1_572_864, kept=1_572_864)
+    small, deep = (
+        memory_need(replace(FAST, size=size), one, on_gpu=False).work  # type: ignore[arg-type]
+        for size in ("s", "deep")
+    )
+    assert deep - small == pytest.approx(3 * 19_000 * 48**2)
+
+
 def pair(noise: int, side: int = 64) -> Pair:
     """Source and target whose difference is 0 or up to `noise`, every value as likely."""
     random = np.random.default_rng(0)
@@ -110,12 +121,18 @@ def test_more_weights_and_more_time_never_let_one_expect_more_error() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "passes", "measured"),
-    [(2_310_000, 33, 0.473), (2_310_000, 290, 0.207), (9_430_000, 236, 0.094)],
+    [
+        (2_310_000, 33, 0.473),
+        (2_310_000, 290, 0.207),
+        (9_430_000, 236, 0.094),
+        (build_generator(replace(FAST, size="deep")).remembering(), 290, 0.174),
+    ],
 )
 def test_what_is_expected_is_near_what_was_measured(
     parameters: int, passes: float, measured: float
 ) -> None:
-    """By benchmarks/fit.py, fit:1, fit:10 and fit:30:l, on three pairs of 5 Mbit in all."""
+    """By benchmarks/fit.py, fit:1 and fit:10 with size m, fit:30:l, and as many updates of `deep`
+    as fit:10 made, on three pairs of 5 Mbit in all."""
     pairs = Capacity(4.97e6, 1_530_806, parameters, 1.83, passes)
     assert measured * 0.9 < pairs.expected < measured * 1.4
 
@@ -127,8 +144,10 @@ def test_a_larger_generator_is_never_expected_to_do_worse() -> None:
 
 
 def test_a_generator_that_is_too_small_is_told() -> None:
-    assert "--size m holds more" in capacity([pair(15)], 10, 1).sentence("s")
-    assert "holds more" not in capacity([pair(15)], 10, 1).sentence("l")
+    for size in ("s", "m"):
+        assert "--size deep holds more" in capacity([pair(15)], 10, 1).sentence(size)
+    for size in ("deep", "l"):
+        assert "holds more" not in capacity([pair(15)], 10, 1).sentence(size)
     assert "too little" not in capacity([pair(15)], 10**6, 1).sentence("s")
 
 

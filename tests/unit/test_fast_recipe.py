@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from unretouch.networks import build_generator, detail
 from unretouch.pixels.pairs import Pair
 from unretouch.settings.train import TrainSettings
-from unretouch.training import crops
+from unretouch.training import crops, optimisers
 from unretouch.training import fast_recipe as recipe
 from unretouch.training.fast_recipe import FastRecipe
 from unretouch.training.optimisers import (
@@ -86,9 +86,14 @@ def test_towards_the_end_the_force_goes_to_what_does_not_round_to_the_answer() -
 @pytest.mark.parametrize("shape", [(8, 72), (72, 8), (16, 16), (1, 9)])
 def test_orthogonal_equalises_the_singular_values(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonal(torch.randn(2, *shape) * 1e-4))
-    assert values.min() > 0.3
-    assert values.max() < 1.3
+    matrices = torch.randn(2, *shape) * 1e-4
+    before, after = torch.linalg.svdvals(matrices), torch.linalg.svdvals(orthogonal(matrices))
+    assert after.max() < 1.03
+    assert after[before > 0.05 * before.max()].min() > 0.97
+
+
+def test_nothing_to_learn_moves_nothing() -> None:
+    assert not orthogonal(torch.zeros(2, 8, 72)).any()
 
 
 def test_matrices_of_a_stack_do_not_touch_each_other() -> None:
@@ -103,6 +108,30 @@ def test_large_matrices_are_made_orthogonal_in_blocks_of_rows() -> None:
     large = torch.randn(1, 2 * MOST_ROWS, 3 * MOST_ROWS)
     blocks = [orthogonal(block) for block in large.split(MOST_ROWS, dim=1)]
     assert torch.allclose(orthogonal(large), torch.cat(blocks, 1), atol=1e-5)
+
+
+def test_large_kernels_take_turns_and_move_as_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the gradient stays, six updates come to the same."""
+    torch.manual_seed(0)
+    gradients = [torch.randn(8, 8, 3, 3) for _ in range(3)] + [torch.randn(4, 8, 3, 3)]
+    ends = []
+    for turns in (1, 3):
+        monkeypatch.setattr(optimisers, "LARGE", 8 * 8 * 9)
+        monkeypatch.setattr(optimisers, "TURNS", turns)
+        kernels = [nn.Parameter(torch.zeros_like(each)) for each in gradients]
+        muon, moved = Muon(kernels, [], 0.1, 0.1), []
+        for number in range(6):
+            before = [kernel.detach().clone() for kernel in kernels]
+            for kernel, gradient in zip(kernels, gradients, strict=True):
+                kernel.grad = gradient.clone()
+            muon.step(number)
+            pairs = zip(before, kernels, strict=True)
+            moved.append([place for place, (a, b) in enumerate(pairs) if not torch.equal(a, b)])
+        ends.append(kernels)
+        if turns == 3:
+            assert moved == [[0, 3], [2, 3], [1, 3]] * 2
+    for one, other in zip(*ends, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_what_is_learnt_does_not_depend_on_the_order_of_memory() -> None:
@@ -147,7 +176,7 @@ def train(net: nn.Module, steps: range, optimizer: Optimiser | None = None) -> T
         loss = recipe.residual_loss(net(batch.source), batch.target, numbers, step / 60)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), numbers.clip)
-        optimizer.step()
+        optimizer.step(step)
     return loss.detach()
 
 

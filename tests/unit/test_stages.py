@@ -110,7 +110,7 @@ def test_what_is_reduced_teaches_the_change_and_where_it_is() -> None:
     with torch.no_grad():
         guide = pyramid.guide(fitted.generator.coarse, pyramid.reduced(source))  # type: ignore[arg-type]
     gate = guide[0, 3]
-    assert gate[18:38, 26:54].mean() > 0.7
+    assert gate[18:38, 26:54].mean() > 0.65
     assert gate[48:].mean() < 0.2
 
 

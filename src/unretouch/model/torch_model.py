@@ -22,6 +22,10 @@ from unretouch.settings.train import PrecisionName, TrainSettings
 from unretouch.training import device
 from unretouch.training.training_pairs import at_scale
 
+DEEP_TILE = 2_000_000
+"""Pixels that a network of further levels takes at once. It looks further around a tile; of its
+narrower first level these need no more memory."""
+
 
 class TorchModel:
     """See interface.Model; with `predict` and `at_scale` for pairs at the scale of training.
@@ -41,9 +45,10 @@ class TorchModel:
         finest = net.networks[-1]
         self.info = replace(info, multiple=finest.size_multiple, margin=finest.margin)
         self.settings = settings
-        self.tile = TILE
+        kind = networks.GENERATORS[settings.netG]
+        self.tile = DEEP_TILE if kind.further_levels(settings) else TILE
         self._where = where
-        if precision == "auto" and not networks.GENERATORS[settings.netG].takes_bf16:
+        if precision == "auto" and not kind.takes_bf16:
             precision = "32-true"
         self._bf16 = device.precision(precision, where) != "32-true"
         net.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -60,6 +60,10 @@ class Generator(nn.Module):
         (only,) = networks
         return only
 
+    def remembering(self) -> int:
+        """Return how many weights of the usual kind remember as much as this network's."""
+        return sum(weight.numel() for weight in self.parameters())
+
     def does_nothing(self) -> bool:
         """Return whether the prediction is the source as it is, bit for bit."""
         return False
@@ -144,9 +148,11 @@ class GeneratorKind:
     """channels of the first level"""
     weights_bytes: int
     """in a training step, measured: bytes of weights, gradients and moments (of the discriminator,
-    too) a squared channel of the first level"""
+    too) a squared channel of the first level; each of the further levels has four times as many"""
     pixel_bytes: int
     """in a training step, measured: bytes of activations a pixel and channel of the first level"""
+    further_levels: Callable[[TrainSettings], int] = lambda _: 0
+    """levels beyond those of the network that was measured"""
     takes_bf16: bool = False
     """whether a prediction by bf16 keeps the source's depth, since its last sum is float32"""
     takes_fast_recipe: bool = False

@@ -29,7 +29,7 @@ from unretouch.networks.detail import (
 from unretouch.networks.generator import Generator, GeneratorKind, Part, WeightsDescription
 from unretouch.networks.prediction import padded
 from unretouch.pixels.spaces import GREY_LEVELS
-from unretouch.settings.train import SizeName, TrainSettings
+from unretouch.settings.train import AimName, SizeName, TrainSettings
 
 FACTOR: Final = 8
 """Pixels a side of a cell of the reduced picture: a block of JPEG, and of the retouched area."""
@@ -192,8 +192,7 @@ def build(settings: TrainSettings) -> Detail | Pyramid:
     """Return the generator of the size `settings.size`, with fresh weights."""
     input_nc, output_nc = settings.input_nc, settings.output_nc
     if settings.size != "pyramid":
-        size = "m" if settings.size == "auto" else settings.size
-        return of_size(size, input_nc, output_nc)
+        return of_size(_size(settings), input_nc, output_nc)
     coarse = of_size(SIZE, input_nc, output_nc + 1)
     return Pyramid(coarse, of_size(SIZE, output_nc, output_nc))
 
@@ -206,15 +205,28 @@ def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
     return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, "pyramid")
 
 
-def size_for(pixels: float) -> SizeName:
-    """Return the size that `auto` means for pairs of so many pixels."""
-    return "pyramid" if pixels > LARGE_PIXELS else "m"
+def size_for(pixels: float, aim: AimName) -> SizeName:
+    """Return the size that `auto` means for pairs of so many pixels: to memorise, one that holds
+    much; for unseen portraits, one that is taught by small crops."""
+    if pixels > LARGE_PIXELS:
+        return "pyramid"
+    return "deep" if aim == "fit" else "m"
+
+
+def _size(settings: TrainSettings) -> str:
+    """Return the size of the network, of each of the two where it is a pyramid."""
+    size = size_for(0, settings.aim) if settings.size == "auto" else settings.size
+    return SIZE if size == "pyramid" else size
 
 
 def width(settings: TrainSettings) -> int:
     """Return the channels of the first level, of each of the two where it is a pyramid."""
-    size = {"auto": "m", "pyramid": SIZE}.get(settings.size, settings.size)
-    return WIDTHS[size][0]
+    return WIDTHS[_size(settings)][0]
+
+
+def further_levels(settings: TrainSettings) -> int:
+    """Return how many levels there are beyond three."""
+    return max(0, len(WIDTHS[_size(settings)]) - 3)
 
 
 DETAIL: Final = GeneratorKind(
@@ -222,6 +234,7 @@ DETAIL: Final = GeneratorKind(
     recognise=recognise,
     takes=frozenset({"input_nc", "output_nc", "size"}),
     width=width,
+    further_levels=further_levels,
     weights_bytes=19_000,
     pixel_bytes=28,
     takes_bf16=True,

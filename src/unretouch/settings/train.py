@@ -39,7 +39,7 @@ LrPolicy = Literal["linear", "step", "plateau", "cosine"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
-SizeName = Literal["auto", "s", "m", "l", "pyramid"]
+SizeName = Literal["auto", "s", "m", "deep", "l", "pyramid"]
 AimName = Literal["memorise", "restore", "texture", "fit"]
 """fit is what `memorise` is called in files, and was called on the command line."""
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -98,8 +98,9 @@ class TrainSettings(Settings):
     netG: GeneratorName = "unet_256"
     """generator"""
     size: SizeName = "m"
-    """how large the network `detail` is: s, m or l; pyramid is made for large photographs; auto
-    takes pyramid above 2 megapixels, else m"""
+    """how large the network `detail` is: s, m or l; deep is as quick as m and holds nearly as much
+    as l; pyramid is made for large photographs; auto takes pyramid above 2 megapixels, else deep to
+    memorise and m for other portraits"""
     ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"

@@ -164,7 +164,7 @@ def _sized(
     if continues and run.config.exists():
         return replace(settings, size=load_settings(run.config).size)
     pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return replace(settings, size=size_for(pixels))
+    return replace(settings, size=size_for(pixels, settings.aim))
 
 
 def _finished_line(run: RunDir, settings: TrainSettings) -> str:

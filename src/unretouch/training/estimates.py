@@ -60,7 +60,8 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
     networks, made = (2, 6 * numbers * retoucher.MOST_PIXELS) if settings.also else (1, 0)
     if not on_gpu:
         width, pixels = kind.width(settings), _pixels_a_step(settings, reading.largest)
-        step = networks * kind.weights_bytes * width**2 + kind.pixel_bytes * width * pixels
+        weights = kind.weights_bytes * width**2 * 4 ** kind.further_levels(settings)
+        step = networks * weights + kind.pixel_bytes * width * pixels
     work = max(READING * numbers * max(reading.largest, reading.untouched), step)
     return MemoryNeed(settings.devices * (reading.kept + made), settings.devices * work)
 
@@ -212,9 +213,9 @@ TIGHT, ROOMY, ROOM = 0.356, 0.65, 3.0
 """What is left falls with the passes to a power, measured too: to the first before that, and where
 the weights hold no more bits than the retouch; later to the second where they hold so many times as
 many."""
-SAMPLED = 3_000_000
-"""Values of all pairs that are compressed at most, since that takes about a second: strips of rows,
-spread evenly over each picture, stand for it."""
+SAMPLED = 1_000_000
+"""Values of all pairs that are compressed at most, since that takes a third of a second: strips of
+rows, spread evenly over each picture, stand for it."""
 STRIP = 4
 """Rows of a strip: what repeats from row to row is seen, and many places are."""
 
@@ -259,7 +260,7 @@ class Capacity:
 
     def sentence(self, size: str) -> str:
         """Return the line that is printed before training."""
-        larger = {"s": "m", "m": "l"}.get(size)
+        larger = {"s": "deep", "m": "deep"}.get(size)
         too_little = ""
         if larger and self.residual_bits > 1.5 * self.parameter_bits:
             too_little = (

@@ -215,7 +215,7 @@ class FastFit(Fit):
         norm = nn.utils.clip_grad_norm_(stage.net.parameters(), recipe.clip)
         error = self._mean_distance(prediction, sample.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
-        stage.optimiser.step()
+        stage.optimiser.step(own_step)
         fast_recipe.update_average(stage.average, stage.net, own_step, recipe)
         identity = self._mean_distance(sample.source, sample.target)
         if stage.choice is not None and fast_recipe.judge_due(own_step + 1, recipe):
@@ -258,8 +258,8 @@ class FastFit(Fit):
         table, minutes = self._stage.table, self._settings.minutes
         if self._settings.aim == "fit" and not table.lazy:
             steps = total_steps if minutes is None else minutes * 60 / self.seconds_a_step()
-            parameters = sum(p.numel() for p in self.generator.parameters())
-            can = capacity(table.pairs, parameters, steps * self.passes_a_step, self.maps)
+            weights = self.generator.remembering()
+            can = capacity(table.pairs, weights, steps * self.passes_a_step, self.maps)
             lines.append(can.sentence(self._settings.size))
         return lines
 

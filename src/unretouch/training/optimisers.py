@@ -6,7 +6,6 @@ compiler, which takes a second or two at every start and is not used here.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -27,8 +26,8 @@ class Optimiser(ABC):
         self.state: dict[nn.Parameter, dict[str, Any]] = {}
 
     @abstractmethod
-    def step(self) -> None:
-        """Apply one update; group["lr"] is the rate."""
+    def step(self, number: int = 0) -> None:
+        """Apply one update, the one of this number; group["lr"] is the rate."""
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -49,7 +48,7 @@ class Adam(Optimiser):
         super().__init__([group])
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, number: int = 0) -> None:
         """Apply one update; group["lr"] is the rate."""
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
@@ -91,6 +90,9 @@ class Muon(Optimiser):
     semi-orthogonal one before it is applied, by a Newton-Schulz iteration (Jordan et al. 2024,
     https://kellerjordan.github.io/posts/muon/). Every direction then learns at one pace, and the
     size of an update does not depend on the size of the gradient.
+
+    Kernels of LARGE values take most of that work and little of the network's: each is made
+    orthogonal, and moved as far as otherwise, in every TURNS-th update, one after the other.
     """
 
     def __init__(self, hidden: Iterable[nn.Parameter], other: Iterable[nn.Parameter],
@@ -110,35 +112,42 @@ class Muon(Optimiser):
         )  # fmt: skip
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Apply one update; group["lr"] is the rate."""
+    def step(self, number: int = 0) -> None:
+        """Apply one update; group["lr"] is the rate. By `number` large kernels take turns."""
         for group in self.param_groups:
             given = [p for p in group["params"] if p.grad is not None]
             if group["muon"]:
-                self._muon_update(given, group)
+                self._muon_update(given, group, number)
                 continue
             for parameter in given:
                 _adam_update(parameter, self.state.setdefault(parameter, {}), group)
 
-    def _muon_update(self, parameters: Sequence[nn.Parameter], group: dict[str, Any]) -> None:
+    def _muon_update(
+        self, parameters: Sequence[nn.Parameter], group: dict[str, Any], number: int
+    ) -> None:
         # Matrices of one shape are made orthogonal together: that keeps all threads busy.
-        by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
-        for parameter in parameters:
+        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+        for place, parameter in enumerate(parameters):
             gradient = parameter.grad
             assert gradient is not None
             state = self.state.setdefault(parameter, {})
             if not state:
                 state["momentum"] = torch.zeros_like(gradient)
-            momentum = state["momentum"]
-            momentum.lerp_(gradient, 1 - group["momentum"])
-            wanted = _as_it_lies(gradient.lerp(momentum, group["momentum"]))
-            by_shape.setdefault(wanted.shape, []).append((_as_it_lies(parameter), wanted))
-        for (rows, *columns), found in by_shape.items():
+            state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            if parameter.numel() < LARGE or (number + place) % TURNS == 0:
+                by_shape.setdefault(parameter.shape, []).append(parameter)
+        for shape, found in by_shape.items():
+            wanted = found[0].new_empty((len(found), *_as_it_lies(found[0]).shape))
+            for out, parameter in zip(wanted, found, strict=True):
+                assert parameter.grad is not None
+                sides = (parameter.grad, self.state[parameter]["momentum"])
+                torch.lerp(*map(_as_it_lies, sides), group["momentum"], out=out)
             # Scaled so that the entries' size does not depend on the matrix' shape.
-            scale = max(1.0, rows / math.prod(columns)) ** 0.5
-            updates = orthogonal(torch.stack([wanted for _, wanted in found]).flatten(2))
-            for (weight, wanted), update in zip(found, updates, strict=True):
-                weight.add_(update.view_as(wanted), alpha=-group["lr"] * scale)
+            scale = max(1.0, shape[0] / shape[1:].numel()) ** 0.5
+            turns = 1 if shape.numel() < LARGE else TURNS
+            for parameter, update in zip(found, orthogonal(wanted.flatten(2)), strict=True):
+                weight = _as_it_lies(parameter)
+                weight.add_(update.view_as(weight), alpha=-group["lr"] * scale * turns)
 
 
 def _as_it_lies(kernel: Tensor) -> Tensor:
@@ -168,16 +177,30 @@ MOST_ROWS: Final = 192
 grows with the third power."""
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """Return about the nearest semi-orthogonal matrices to (N, rows, columns): singular values end
-    within 0.7 to 1.2.
+LARGE: Final = 1_000_000
+"""Values of a kernel that is made orthogonal by turns."""
+TURNS: Final = 3
+"""Updates from one such turn to the next."""
+STEPS: Final = (
+    (8.0934, -23.6204, 17.4462),
+    (3.6366, -2.7219, 0.5365),
+    (2.6613, -1.9772, 0.4526),
+    (1.9562, -1.3375, 0.3839),
+)
+"""Coefficients a, b, c of `orthogonal`: each step is the polynomial that leaves the least distance
+from 1 to singular values which were anywhere between 0.01 and 1 before the first (Amsel et al.
+2025, https://arxiv.org/abs/2505.16932)."""
 
-    Five quintic Newton-Schulz steps x <- a x + b (x x') x + c (x x')^2 x with the coefficients of
-    Jordan et al. 2024. They are taken on the small square matrix x x' alone and multiplied into x
-    once at the end: kernels are many times wider than high, so this is a third of the work, and
-    float32 is then affordable, which the squared singular values need.
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Return about the nearest semi-orthogonal matrices to (N, rows, columns): singular values of
+    at least a twentieth of the largest end within 0.98 to 1.02, smaller ones below.
+
+    Quintic Newton-Schulz steps x <- a x + b (x x') x + c (x x')^2 x with the coefficients STEPS.
+    They are taken on the small square matrix x x' alone and multiplied into x once at the end:
+    kernels are many times wider than high, so this is a third of the work, and float32 is then
+    affordable, which the squared singular values need.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315
     count, rows, columns = matrices.shape
     if rows > columns:
         return orthogonal(matrices.mT).mT
@@ -185,17 +208,19 @@ def orthogonal(matrices: Tensor) -> Tensor:
     while rows % blocks:
         blocks += 1
     x = matrices.float().reshape(count * blocks, rows // blocks, columns)
-    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     gram = x @ x.mT
+    # No less than the square of the largest singular value, and far nearer to it than their sum.
+    size = torch.linalg.matrix_norm(gram, keepdim=True) + 1e-14
+    gram = gram / size
     product: Tensor | None = None
-    for step in range(5):
+    for step, (a, b, c) in enumerate(STEPS):
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal(dim1=1, dim2=2).add_(a)
         product = factor if product is None else factor @ product
-        if step < 4:
+        if step + 1 < len(STEPS):
             gram = factor @ gram @ factor
     assert product is not None
-    found: Tensor = (product @ x).view(count, rows, columns)
+    found: Tensor = ((product / size.sqrt()) @ x).view(count, rows, columns)
     return found
 
 

@@ -231,7 +231,7 @@ class Previews:
             pictures["error"] = lambda: map_of_errors(errors)
         return PreviewPair(
             **vars(look.error),
-            **self._write(progress, pair, pictures, FAST),
+            **self._write(progress, pair, pictures),
             sampled_tiles=look.sampled_tiles,
             size=(pair.shape[1], pair.shape[0]),
             places=tuple(self._shown_place(progress, pair, place) for place in look.places),
@@ -245,7 +245,7 @@ class Previews:
             **vars(place.window),
             level_error=place.level_error,
             identity_error=place.identity_error,
-            **self._write(progress, pair, pictures, FAST, where),
+            **self._write(progress, pair, pictures, where),
         )
 
     def _write(
@@ -253,7 +253,6 @@ class Previews:
         progress: Progress,
         pair: Pair,
         pictures: Mapping[Kind, Make],
-        effort: int = 6,
         where: str = "",
     ) -> dict[str, Any]:
         """Write `pictures` of a pair, or of the part of it that `where` names; return their names
@@ -262,15 +261,15 @@ class Previews:
         The real ones bear the label epoch000 for ever and stay as they are, but a fresh run writes
         them over what an earlier one left.
         """
-        return self._written(progress, f"{where}_{pair.name}", pictures, effort)
+        return self._written(progress, f"{where}_{pair.name}", pictures)
 
     def _written(
-        self, progress: Progress, whose: str, pictures: Mapping[Kind, Make], effort: int = 6
+        self, progress: Progress, whose: str, pictures: Mapping[Kind, Make]
     ) -> dict[str, Any]:
         files = picture_files(f"{_label(progress)}{whose}", f"epoch000{whose}")
         if self._pictures:
             once = REAL if progress.step else ()
-            write_pictures(self._run.preview_images, files, pictures, once=once, effort=effort)
+            write_pictures(self._run.preview_images, files, pictures, once=once, effort=FAST)
         shown = {kind: f"images/{files[kind]}" for kind in pictures}
         return {
             "real_A": shown["real_A"],
