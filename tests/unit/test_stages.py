@@ -16,7 +16,7 @@ from unretouch.networks import detail, pyramid
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.settings.train import AimName, TrainSettings
-from unretouch.training import crops
+from unretouch.training import crops, optimisers
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.stages import LEAST_SHARE, MOST_SHARE, EarlyChoice, coarse_share
 
@@ -89,7 +89,11 @@ def never_stopped(aim: AimName) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("aim", ["fit", "restore"])
 @pytest.mark.parametrize("stop", [7, 17])
-def test_R1_a_pyramid_in_either_stage(aim: AimName, stop: int) -> None:
+def test_R1_a_pyramid_in_either_stage(
+    aim: AimName, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With kernels that take turns."""
+    monkeypatch.setattr(optimisers, "LARGE", 8 * 8 * 9)
     first = trained(fit(aim), range(stop))
     state = copy.deepcopy(first.state())
     second = fit(aim)
