@@ -49,15 +49,22 @@ CELL = 8
 def grid(change: torch.Tensor) -> torch.Tensor:
     """Return the energy of what repeats in every cell of a change, grey levels squared.
 
-    `change` is (N, C, H, W) in network space, with sides of whole cells. The mean over all cells of
-    a crop has every period of 2, 4 and 8 pixels and no other; of its squares, those of its own mean
-    are no grid. Zero for a change of one colour.
+    `change` is (N, C, H, W) in network space, with sides of whole cells. The mean over
+    many cells has every period of 2, 4 and 8 pixels and no other; its own mean is no grid. It is
+    taken of every second cell, as on a chessboard, and of the others: texture, too, leaves
+    something in a mean, but only a grid leaves the same in both, so their product is its energy. By
+    its own energy, texture would cost, and the finest most. Zero for a change of one colour.
     """
     count, channels, height, width = change.shape
     shape = (count, channels, height // CELL, CELL, width // CELL, CELL)
-    cells = change.float().reshape(shape).mean((2, 4))
-    pattern: torch.Tensor = (cells - cells.mean((2, 3), keepdim=True)) / GREY_LEVEL
-    return pattern.square().mean()
+    cells = change.float().reshape(shape) / GREY_LEVEL
+    down, right = (torch.arange(side // CELL, device=change.device) for side in (height, width))
+    white = ((down[:, None] + right) % 2).to(cells)[:, None, :, None]
+    both = []
+    for half in (white, 1 - white):
+        mean = (cells * half).sum((2, 4)) / half.sum().clamp_min(1)
+        both.append(mean - mean.mean((2, 3), keepdim=True))
+    return (both[0] * both[1]).mean().clamp_min(0)
 
 
 # --- local band energy: is there as much texture of each size, here, as in the target?

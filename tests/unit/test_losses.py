@@ -149,6 +149,16 @@ def test_a_grid_is_what_repeats_in_every_cell() -> None:
     checks = ((at[:, None] + at) % 2 * 2 - 1).float().expand(1, 3, 64, 64) / 127.5
     assert float(grid(checks)) == pytest.approx(1)
     assert float(grid(torch.full((1, 3, 64, 64), 0.3))) == pytest.approx(0, abs=1e-6)
+    assert float(grid(checks[..., :8, :8])) == 0  # one cell tells nothing of what repeats
+
+
+def test_texture_is_no_grid_and_costs_nothing() -> None:
+    """Not even what a mean over a few cells keeps of it, or training would make it weaker."""
     torch.manual_seed(0)
-    noise = torch.randn(1, 3, 64, 64) / 127.5
-    assert float(grid(noise)) < 0.03
+    change = (torch.randn(8, 3, 128, 128) / 127.5).requires_grad_()
+    energy = grid(change)
+    energy.backward()
+    assert float(energy.detach()) < 1e-3 < 1 / 256
+    assert change.grad is not None
+    weaker = float((change.grad * change).sum())
+    assert abs(weaker) < 2e-3
