@@ -421,8 +421,8 @@ def test_one_picture_on_each_side_is_a_pair_whatever_its_names(tmp_path: Path) -
     assert draft.bring_together() == []
     drop(2, "b", "before.png")
     assert draft.bring_together() == [(1, 2)]
-    drop(3, "a", "other after.png")
-    drop(4, "b", "other before.png")
+    drop(3, "a", "one.png")
+    drop(4, "b", "two.png")
     assert draft.bring_together() == []  # beside others they might be of two pairs
 
 

@@ -334,7 +334,8 @@
     const inputs = [...form.querySelectorAll("input:not([type=file]), select, textarea")]
       .filter((input) => input.name || input.id);
     const marks = {
-      watched: entries.find((entry) => entry.kind === "watched")?.number, kept: kept().map((entry) => entry.number),
+      watched: entries.find((entry) => entry.kind === "watched")?.number,
+      kept: pairs().filter((entry) => entry.keep.checked).map((entry) => entry.number), // looked at or not yet
     };
     Page.remember.set("marks", JSON.stringify(marks));
     const values = inputs.map((input) => [input.name || input.id, input.type === "radio" || input.type === "checkbox"
