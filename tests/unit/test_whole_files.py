@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -505,6 +506,20 @@ def test_a_jpeg_cut_in_the_middle_is_not_whole_by_a_mark_of_the_end(
             path.write_bytes(data[: pixels + int(share * (len(data) - pixels))] + b"\xff\xd9")
             with pytest.raises(DataError, match="is cut short"), images.opened(path) as image:
                 images.decoded(image, path)
+
+
+def test_a_jpeg_is_in_memory_once_while_its_end_is_tried(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(made.encoded(noise, "JPEG", quality=98, subsampling=0))
+    stat = path.stat()
+    assert stat.st_size > images._LARGE
+    tracemalloc.start()
+    try:
+        assert images._has_its_end(path, stat.st_size, stat.st_mtime_ns)
+        assert tracemalloc.get_traced_memory()[1] < 1.4 * stat.st_size
+    finally:
+        tracemalloc.stop()
 
 
 def gain_map(how: str) -> bytes:
