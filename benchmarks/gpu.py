@@ -424,13 +424,13 @@ def parts_of_a_step(place: Place) -> dict[str, Any]:
     # So small a rate that the same gradient can be followed many times.
     fast_recipe.set_rate(fit._stage.optimiser, 1e-4)
 
-    def clip_and_step(_: int) -> None:
+    def clip_and_step(number: int) -> None:
         torch.nn.utils.clip_grad_norm_(fit._net.parameters(), recipe.clip)
-        fit._stage.optimiser.step()
+        fit._stage.optimiser.step(number)
 
     found["clip and optimiser"] = seconds_of(clip_and_step, place)
     found["average"] = seconds_of(
-        lambda n: fast_recipe.update_average(fit._average, fit._net, n, recipe), place
+        lambda n: fast_recipe.update_average(fit._average, fit._net, n, 1.0, recipe), place
     )
     return found
 

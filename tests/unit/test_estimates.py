@@ -77,8 +77,7 @@ def test_larger_networks_and_whole_pictures_need_more(
 def test_a_fourth_level_needs_room_for_four_times_the_weights() -> None:
     one = Reading(pairs=1, largest=262_144, decoded=1_572_864, kept=1_572_864)
     small, deep = (
-        memory_need(replace(FAST, size=size), one, on_gpu=False).work  # type: ignore[arg-type]
-        for size in ("s", "deep")
+        memory_need(replace(FAST, size=size), one, on_gpu=False).work for size in ("s", "deep")
     )
     assert deep - small == pytest.approx(3 * 19_000 * 48**2)
 

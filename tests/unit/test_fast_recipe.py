@@ -225,8 +225,17 @@ def test_the_average_follows_and_ends_at_a_resting_network() -> None:
     numbers = FastRecipe(decay=0.9)
     net, average = nn.Linear(2, 2), nn.Linear(2, 2)
     for step in range(400):
-        recipe.update_average(average, net, step, numbers)
+        recipe.update_average(average, net, step, 1.0, numbers)
     torch.testing.assert_close(average.weight, net.weight)
+
+
+@pytest.mark.parametrize(("factor", "moved"), [(1.0, 0.005), (0.1, 0.05), (0.0, 0.1)])
+def test_the_average_follows_sooner_where_weights_move_less(factor: float, moved: float) -> None:
+    net, average = nn.Linear(1, 1), nn.Linear(1, 1)
+    nn.init.ones_(net.weight)
+    nn.init.zeros_(average.weight)
+    recipe.update_average(average, net, 10_000, factor, FastRecipe(least_memory=0.05))
+    assert float(average.weight) == pytest.approx(moved, rel=0.01)
 
 
 _PROCESS = """

@@ -136,7 +136,7 @@ class Detail(Generator):
     def remembering(self) -> int:
         # Measured: a weight below the third level, which fewer places use, counts for a quarter.
         below = [*self.down[2:], *self.up[2:], *([self.bottom] if len(self.down) > 2 else [])]
-        those = sum(weight.numel() for part in below for weight in part.parameters())
+        those: int = sum(weight.numel() for part in below for weight in part.parameters())
         return super().remembering() - those * 3 // 4
 
     def does_nothing(self) -> bool:

@@ -216,7 +216,7 @@ class FastFit(Fit):
         error = self._mean_distance(prediction, sample.target)
         self._require_finite(step, {"G_L1": error, "gradient of G": float(norm)})
         stage.optimiser.step(own_step)
-        fast_recipe.update_average(stage.average, stage.net, own_step, recipe)
+        fast_recipe.update_average(stage.average, stage.net, own_step, factor, recipe)
         identity = self._mean_distance(sample.source, sample.target)
         if stage.choice is not None and fast_recipe.judge_due(own_step + 1, recipe):
             stage.choice.consider(stage.average)

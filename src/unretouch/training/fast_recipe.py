@@ -36,7 +36,9 @@ class FastRecipe:
     warm_up: int = 20
     """steps in which the rates rise from zero"""
     decay: float = 0.995
-    """memory of the averaged weights, per step"""
+    """memory of the averaged weights, per step, at the full rate"""
+    least_memory: float = 1.0
+    """share of that memory which is left at the end: it shrinks as the rate falls, down to this"""
     clip: float = 1.0
     """largest global norm of the gradient"""
     huber: float = 1.0
@@ -66,7 +68,7 @@ class FastRecipe:
 UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=8.0, left_out=0.08)
 """For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
-    "fit": FastRecipe(crop=256, batch=1, exact_weight=0.85),
+    "fit": FastRecipe(crop=256, batch=1, exact_weight=0.85, least_memory=0.05),
     "restore": UNSEEN,
     "texture": dataclasses.replace(UNSEEN, texture=1.0, last_huber=1.0),
 }
@@ -202,8 +204,12 @@ def set_rate(optimizer: Optimiser, factor: float) -> None:
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, net: nn.Module, step: int, recipe: FastRecipe) -> None:
-    """Move the weights of `average` towards those of `net`; first steps are forgotten faster."""
-    decay = min(recipe.decay, (1 + step) / (10 + step))
+def update_average(
+    average: nn.Module, net: nn.Module, step: int, factor: float, recipe: FastRecipe
+) -> None:
+    """Move the weights of `average` towards those of `net`, which were moved at `factor` times the
+    full rate; first steps are forgotten faster."""
+    decay = 1 - (1 - recipe.decay) / max(factor, recipe.least_memory)
+    decay = min(decay, (1 + step) / (10 + step))
     for mean, value in zip(average.parameters(), net.parameters(), strict=True):
         mean.lerp_(value, 1 - decay)

@@ -140,8 +140,8 @@ class Muon(Optimiser):
             wanted = found[0].new_empty((len(found), *_as_it_lies(found[0]).shape))
             for out, parameter in zip(wanted, found, strict=True):
                 assert parameter.grad is not None
-                sides = (parameter.grad, self.state[parameter]["momentum"])
-                torch.lerp(*map(_as_it_lies, sides), group["momentum"], out=out)
+                gradient, momentum = parameter.grad, self.state[parameter]["momentum"]
+                torch.lerp(_as_it_lies(gradient), _as_it_lies(momentum), group["momentum"], out=out)
             # Scaled so that the entries' size does not depend on the matrix' shape.
             scale = max(1.0, shape[0] / shape[1:].numel()) ** 0.5
             turns = 1 if shape.numel() < LARGE else TURNS
