@@ -42,7 +42,6 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
-from unretouch.base.memory import give_back
 from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, portable_map, psd, vips
 from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
@@ -435,8 +434,6 @@ def _has_its_end(path: Path, size: int, changed: int) -> bool:
         end = _end_without(file, told.end, b"\xff")  # which would make markers of what follows
         filler = jpeg_parts.FILLERS[:1]
         same = told.arithmetic or _same(file, [(0, end)], filler, reduced=reduced)
-    if reduced:
-        give_back()  # what these decoders held, before the whole picture is decoded
     if not same or not told.restarts or not (told.whole or told.progressive):
         raise _cut_short(path)
     return True
