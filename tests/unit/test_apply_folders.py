@@ -493,6 +493,19 @@ def test_the_page_shows_the_whole_and_the_place_that_changed_most(tmp_path: Path
     assert left.items() <= times.items(), "taken over, not made again"
 
 
+def test_the_page_shows_results_with_layers(checkpoints: Path, photos: Path) -> None:
+    pytest.importorskip("psd_tools")
+    out = photos.with_name("out")
+    assert apply(checkpoints, "first", str(photos), "-o", str(out), "--layers", "--page") == 0
+    pictures = out / files.PAGE / before_after.PICTURES
+    assert len(list(pictures.glob("*_restored_whole.jpg"))) == 3
+
+
+def test_an_empty_name_is_not_the_folder_that_one_is_in(tmp_path: Path) -> None:
+    with pytest.raises(ManyDataErrors, match="empty name"):
+        meant([""], tmp_path / "out")
+
+
 def test_the_page_comes_with_the_same_command_and_survives_a_broken_result(
     checkpoints: Path, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

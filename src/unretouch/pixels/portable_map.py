@@ -21,7 +21,7 @@ def read_channels(opened: Image.Image, path: Path) -> NDArray[np.uint16]:
 
     Raises DataError for one that is written in digits, or cut short; OSError.
     """
-    kind, _, place, args = opened.tile[0]
+    kind, _, place, args = opened.tile[0]  # type: ignore[attr-defined]
     if kind == "ppm_plain":
         what = "is a portable map of 16 bits in digits, which is not read"
         raise DataError(what, path, "Save it as TIFF or PNG")

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,9 @@ from PIL import Image
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
-from unretouch.pixels import colour, images
+from unretouch.pixels import colour, images, psd
 from unretouch.pixels.pair_pictures import in_strips
-from unretouch.pixels.photos import Photo, read_photo
+from unretouch.pixels.photos import read_photo
 from unretouch.pixels.spaces import Rgb, at_most, eight
 from unretouch.report.pages import write_page
 from unretouch.runs.history import Record
@@ -89,7 +90,7 @@ def _looks(folder: Path, treated: Treated) -> list[dict[str, Any]]:
     files = {look: [folder / f"{key}_{side}_{look}.jpg" for side in SIDES] for look in LOOKS}
     # Written last: where it is there, so are the others.
     if not files["whole"][-1].exists():
-        before, restored = (_in_srgb(read_photo(path)) for path in (treated.source, treated.output))
+        before, restored = (_in_srgb(path) for path in (treated.source, treated.output))
         if before.shape == restored.shape and max(before.shape) > WHOLE:
             place = _most_changed(before, restored)
             for path, rgb in zip(files["place"], (before, restored), strict=True):
@@ -116,8 +117,11 @@ def _key(treated: Treated) -> str:
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
 
-def _in_srgb(photo: Photo) -> Rgb:
-    """Return uint8 (H, W, 3) as a browser shall show it."""
+def _in_srgb(path: Path) -> Rgb:
+    """Return uint8 (H, W, 3) as a browser shall show it; of layers all together."""
+    if psd.header_of(path) is not None:
+        return eight(images.read(path, sys.maxsize).rgb)
+    photo = read_photo(path)
     space, _ = colour.told(photo.profile)
 
     def shown(part: NDArray[Any]) -> Rgb:

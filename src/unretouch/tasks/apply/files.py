@@ -116,6 +116,8 @@ class _Search:
 
     def look(self, word: str) -> None:
         """Take note of what `word` means. Raises DataError where that is nothing."""
+        if not word:  # which as a path would be the folder that one is in
+            raise DataError("one of the photographs has an empty name")
         path = Path(word)
         if path.is_dir():
             self._below(path)
