@@ -519,7 +519,8 @@ def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
     """
     width, height = image.size
     rgb = np.empty((height, width, 3), np.uint8)
-    for rows in row_strips(height):
+    # Few at a time: it is where reading takes most, and three copies of them are made.
+    for rows in row_strips(height, ROWS // 8):
         strip = image.crop((0, rows.start, width, rows.stop))
         rgb[rows] = np.asarray(strip.convert("RGB"))
     return rgb
