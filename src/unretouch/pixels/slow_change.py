@@ -113,23 +113,21 @@ class SlowChange:
         of all pixels: many small spots are no change of light. What does not change stays as it is.
         """
         first, around = self._around(top, top + len(change))
-        left = (left + self._cell) // 2
+        left += self._cell
         for rows in row_strips(len(change), 8 * BLOCK):
             part, row = change[rows], top - first + rows.start
             share = weight(part, self._level)
             for down, right in PHASES:
-                skipped = (down - row) % 2
-                every_second = part[skipped::2, right::2]
-                high, wide = every_second.shape[:2]
-                begins = (row + skipped) // 2
-                if not every_second.size:
+                begins = (down - row) % 2, (right - left) % 2
+                every_second = tuple(slice(start, None, 2) for start in begins)
+                high, wide = part[every_second].shape[:2]
+                if not high * wide:
                     continue  # a picture of one pixel's width has no second one
-                moved = enlarged(
-                    around[down][right], slice(begins, begins + high), slice(left, left + wide),
-                    self._cell // 2,
-                )  # fmt: skip
-                moved *= share[skipped::2, right::2]
-                every_second -= moved
+                at = [(here + start) // 2 for here, start in zip((row, left), begins, strict=True)]
+                windows = slice(at[0], at[0] + high), slice(at[1], at[1] + wide)
+                moved = enlarged(around[down][right], *windows, self._cell // 2)
+                moved *= share[every_second]
+                part[every_second] -= moved
 
     def _around(self, top: int, bottom: int) -> tuple[int, list[list[Plane]]]:
         """Return the mean change around the cells of some rows and those next to them, (h, w, 3) of
