@@ -110,9 +110,10 @@ class SlowChange:
         """Overwrite the change of a window by what is left of it.
 
         Pixels that change by a grey level or more are moved by the mean of the change around them,
-        of all pixels: many small spots are no change of light. What does not change stays as it is.
+        of all pixels: many small spots are no change of light. A grid of two pixels is taken out of
+        all that changes. What does not change stays as it is.
         """
-        first, around = self._around(top, top + len(change))
+        first, slow, grid = self._around(top, top + len(change))
         left += self._cell
         for rows in row_strips(len(change), 8 * BLOCK):
             part, row = change[rows], top - first + rows.start
@@ -125,18 +126,22 @@ class SlowChange:
                     continue  # a picture of one pixel's width has no second one
                 at = [(here + start) // 2 for here, start in zip((row, left), begins, strict=True)]
                 windows = slice(at[0], at[0] + high), slice(at[1], at[1] + wide)
-                moved = enlarged(around[down][right], *windows, self._cell // 2)
-                moved *= share[every_second]
+                moved = enlarged(slow, *windows, self._cell // 2) * share[every_second]
+                moved += enlarged(grid[down][right], *windows, self._cell // 2)
+                moved *= share[every_second] > 0
                 part[every_second] -= moved
 
-    def _around(self, top: int, bottom: int) -> tuple[int, list[list[Plane]]]:
-        """Return the mean change around the cells of some rows and those next to them, (h, w, 3) of
-        every second pixel, down and to the right, and the row of pixels where they begin."""
+    def _around(self, top: int, bottom: int) -> tuple[int, Plane, list[list[Plane]]]:
+        """Return the row of pixels where the cells begin that are known of some rows and those next
+        to them; the mean change around these cells, (h, w, 3); and by how much that of every second
+        pixel, down and to the right, differs from it."""
         reach = math.ceil(3 * self._sigma / self._cell) + 1
         first = max(0, top // self._cell + 1 - reach)
         sums = self._sums[:, :, first : bottom // self._cell + reach + 2]
         sigma = self._sigma / self._cell
-        return (first - 1) * self._cell, [[_mean_around(one, sigma) for one in row] for row in sums]
+        slow = _mean_around(sums.sum((0, 1)), sigma)
+        grid = [[_mean_around(each, sigma) - slow for each in row] for row in sums]
+        return (first - 1) * self._cell, slow, grid
 
 
 def without_slow_change(

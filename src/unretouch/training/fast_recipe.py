@@ -65,7 +65,7 @@ class FastRecipe:
     """steps between two looks at what was left out; before the first, every tenth"""
 
 
-UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=1.0, left_out=0.08)
+UNSEEN: Final = FastRecipe(turn=True, cameras=0.5, slower=SIGMA, grid=2.0, left_out=0.08)
 """For portraits that were never seen. A `detail` sees about as far as `slower`."""
 RECIPES: Final[dict[AimName, FastRecipe]] = {
     "fit": FastRecipe(crop=256, batch=1, exact_weight=0.85, least_memory=0.05),
