@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
 from unretouch.pixels.alignment import (
+    SAME,
     UNLIKE,
     alignable,
     percent_warned,
@@ -214,7 +215,11 @@ def way_round(a: Rgb, b: Rgb) -> str | None:
     found = []
     for name, righted in WAYS_ROUND.items():
         right = righted(other)
-        if right.shape == small.shape and likeness(small, right) >= ALIKE:
+        if right.shape != small.shape or likeness(small, right) < ALIKE:
+            continue
+        # Two people before one backdrop are as light and dark in the same places.
+        lies = placed(small, right)
+        if lies is not None and lies.agreement >= SAME:
             found.append(name)
     return found[0] if len(found) == 1 else None
 

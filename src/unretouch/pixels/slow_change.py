@@ -113,22 +113,21 @@ class SlowChange:
         of all pixels: many small spots are no change of light. What does not change stays as it is.
         """
         first, around = self._around(top, top + len(change))
-        left = (left + self._cell) // 2
+        left += self._cell
         for rows in row_strips(len(change), 8 * BLOCK):
             part, row = change[rows], top - first + rows.start
             share = weight(part, self._level)
             for down, right in PHASES:
-                skipped = (down - row) % 2
-                every_second = part[skipped::2, right::2]
-                high, wide = every_second.shape[:2]
-                begins = (row + skipped) // 2
+                lower, further = (down - row) % 2, (right - left) % 2
+                every_second = part[lower::2, further::2]
                 if not every_second.size:
                     continue  # a picture of one pixel's width has no second one
+                high, wide = every_second.shape[:2]
+                y, x = (row + lower) // 2, (left + further) // 2
                 moved = enlarged(
-                    around[down][right], slice(begins, begins + high), slice(left, left + wide),
-                    self._cell // 2,
-                )  # fmt: skip
-                moved *= share[skipped::2, right::2]
+                    around[down][right], slice(y, y + high), slice(x, x + wide), self._cell // 2
+                )
+                moved *= share[lower::2, further::2]
                 every_second -= moved
 
     def _around(self, top: int, bottom: int) -> tuple[int, list[list[Plane]]]:
