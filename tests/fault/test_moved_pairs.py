@@ -16,8 +16,15 @@ from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.cli import dispatch
 from unretouch.metrics.likeness import ruler_of
 from unretouch.pixels import images
-from unretouch.pixels.alignment import aligned, placed
-from unretouch.pixels.pair_check import ALIGN, unequal, warnings_for
+from unretouch.pixels.alignment import UNLIKE, aligned, placed
+from unretouch.pixels.pair_check import (
+    ALIGN,
+    ALIKE,
+    likeness,
+    unequal,
+    warnings_for,
+    way_round,
+)
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.retouched_area import pair_map
@@ -275,6 +282,41 @@ def test_V2_a_side_that_lies_the_other_way_round_is_told(
     assert line == f"{said}: export both the same way round"
     # The sides of a tall photograph do not even have one size.
     assert said in unequal(after[:, 40:], np.ascontiguousarray(lies(portrait[:, 40:])))
+
+
+def test_V2_a_mirrored_face_from_the_front_is_told_as_such(tmp_path: Path, portrait: Rgb) -> None:
+    """Much of it lies where it would lie the right way round."""
+    front = rounded(0.8 * portrait + 0.2 * portrait[:, ::-1])
+    other = np.ascontiguousarray(front[:, ::-1])
+    lies = placed(front, other)
+    assert lies is not None
+    assert lies.agreement > UNLIKE
+    (said,) = warnings_for(front, other, "AtoB")
+    assert said.startswith("B is mirrored")
+    write(tmp_path / "A", front)
+    write(tmp_path / "B", other)
+    report = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out", align=True)
+    (problem,) = report.problems
+    assert "cannot be aligned: B is mirrored against A" in str(problem)
+
+
+def test_V2_two_people_before_one_backdrop_are_not_mirrored() -> None:
+    """They are light and dark in the same places, either way round."""
+    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
+    backdrop = 200 - 150 * np.exp(-(columns**2 / 0.05 + (rows - 0.1) ** 2 / 0.15))
+
+    def person(seed: int) -> Rgb:
+        features = np.random.default_rng(seed).standard_normal((SIDE, SIDE))
+        features = 60 * 12 * ndimage.gaussian_filter(features, 8) * (backdrop < 150)
+        tilted = backdrop + 40 * columns * (-1) ** seed + features
+        return rounded(np.repeat(tilted[..., None], 3, 2))
+
+    one, other = person(0), person(1)
+    assert likeness(one, other[:, ::-1]) > ALIKE
+    assert way_round(one, np.ascontiguousarray(one[:, ::-1])) == "mirrored"
+    assert way_round(one, other) is None
+    (said,) = warnings_for(one, other, "AtoB")
+    assert "hardly the same picture" in said
 
 
 @pytest.mark.parametrize(("grey", "side"), [(0, "A"), (1, "B")])

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from unretouch.pixels.retouched_area import exact_map, pair_map
-from unretouch.pixels.slow_change import cell_of, enlarged, without_slow_change
+from unretouch.pixels.slow_change import SlowChange, cell_of, enlarged, without_slow_change
 
 SIDE = 320
 WHOLE = slice(0, SIDE)
@@ -198,3 +198,17 @@ def test_a_crop_of_a_lossy_pair_needs_no_look_at_the_whole() -> None:
         for side in (target, elsewhere)
     )
     assert (found == again).all()
+
+
+def test_of_any_window_the_same_is_taken_out() -> None:
+    grid = np.zeros((SIDE, SIDE, 3), np.float32)
+    grid[:, ::2] = 2
+    change = guessed(light=1) + grid
+    slow = SlowChange(SIDE, SIDE, SIGMA)
+    slow.add(change, 0)
+    whole = change.copy()
+    slow.take_out(whole, 0)
+    for top, left in ((0, 0), (13, 40), (16, 41), (7, 33)):
+        part = change[top : top + 50, left : left + 61].copy()
+        slow.take_out(part, top, left)
+        np.testing.assert_allclose(part, whole[top : top + 50, left : left + 61], atol=1e-4)

@@ -194,6 +194,20 @@ def test_where_nothing_was_added_there_is_no_grain(face: str) -> None:
     assert texture_verdict([figures]).word == "nothing"
 
 
+@faces
+def test_a_little_of_a_gentle_retouch_brought_back_is_no_grain(face: str) -> None:
+    """The retouch left more than the strength that is asked for: any change leaves that, too."""
+    target = skin(face)
+    removed = np.float32(0.08) * smoothed_area() * detail(face)
+    for share, expected in ((0.04, "smooth"), (0.15, "smooth"), (0.97, "back")):
+        source = target - removed
+        figures = figures_of_pair(face, source, source + share * removed, target, 500.0)
+        assert texture_verdict([figures]).word == expected, share
+    moved = np.roll(removed, (3, 3), (0, 1))
+    figures = figures_of_pair(face, source, source + 1.5 * moved, target, 500.0)
+    assert texture_verdict([figures]).word == "grain"
+
+
 def test_a_band_of_noise_decides_nothing() -> None:
     """The retouch took blotches, which are back; the finest band is what two files differ by."""
     rng = np.random.default_rng(6)

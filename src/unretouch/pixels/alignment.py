@@ -198,11 +198,14 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
     cut = np.ascontiguousarray(b[top:bottom, left:right])
     inner, how = _moved(a, straight, left, top, cut.shape[:2])
     after = between(inner, cut, STILL.copy())  # looked at as closely as can be
+    agreement = 0.0 if after is None else after.agreement
     dx, dy = (0.0, 0.0) if after is None else shift_of(after.straight, inner)
-    if after is None or after.agreement < SAME or max(abs(dx), abs(dy)) >= WARNED:
+    if agreement < SAME or max(abs(dx), abs(dy)) >= WARNED:
+        left = f"lies {dx:.1f}, {dy:.1f} pixels off"
+        if agreement < SAME:
+            left = f"is still hardly the same picture (agreement {agreement:.2f} of 1)"
         raise DataError(
-            f"cannot be aligned: {'; '.join(told(straight, a, b))}; after moving it A lies "
-            f"{dx:.1f}, {dy:.1f} pixels off",
+            f"cannot be aligned: {'; '.join(told(straight, a, b))}; after moving it A {left}",
             where,
             "Export both once more from one crop",
         )

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
 from unretouch.pixels.alignment import (
+    SAME,
     UNLIKE,
+    Aligned,
     alignable,
+    aligned,
     percent_warned,
     placed,
     shift_of,
@@ -92,8 +95,11 @@ def doubts(a: Rgb, b: Rgb, direction: str) -> Doubts:
     lies = placed(a, b)
     if lies is None and (alike := likeness(a, b)) < ALIKE:
         return Doubts(correlation=alike, way_round=way_round(a, b))
-    if lies is not None and lies.agreement < UNLIKE:
-        return Doubts(correlation=lies.agreement, way_round=way_round(a, b))
+    if lies is not None and lies.agreement < SAME:
+        # A face from the front is much like its mirror image.
+        turned = way_round(a, b)
+        if turned is not None or lies.agreement < UNLIKE:
+            return Doubts(correlation=lies.agreement, way_round=turned)
     colourless = _colourless(a, b)
     grade = None if colourless else colour_grade(a, b)
     ratio = detail_ratio(a, b, grade)
@@ -198,6 +204,19 @@ def unequal(a: Rgb, b: Rgb) -> str:
     return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
 
 
+def brought_together(a: Rgb, b: Rgb, where: object) -> Aligned:
+    """Return both sides aligned, as alignment.aligned does. Raises DataError, about the file
+    `where`, which also tells where one lies the other way round."""
+    try:
+        return aligned(a, b, where)
+    except DataError:
+        turned = way_round(a, b)
+        if turned is None:
+            raise
+    what = f"cannot be aligned: B is {turned} against A"
+    raise DataError(what, where, "Export both the same way round")
+
+
 WAYS_ROUND: dict[str, Callable[[Rgb], Rgb]] = {
     "mirrored": lambda b: b[:, ::-1],
     "upside down": lambda b: b[::-1, ::-1],
@@ -214,7 +233,11 @@ def way_round(a: Rgb, b: Rgb) -> str | None:
     found = []
     for name, righted in WAYS_ROUND.items():
         right = righted(other)
-        if right.shape == small.shape and likeness(small, right) >= ALIKE:
+        if right.shape != small.shape or likeness(small, right) < ALIKE:
+            continue
+        # Two people before one backdrop are as light and dark in the same places.
+        lies = placed(small, right)
+        if lies is not None and lies.agreement >= SAME:
             found.append(name)
     return found[0] if len(found) == 1 else None
 
@@ -222,9 +245,13 @@ def way_round(a: Rgb, b: Rgb) -> str | None:
 def _colourless(a: Rgb, b: Rgb) -> str | None:
     colours = np.zeros(2)
     for strips in _strips(a, b):
-        each = (in_levels(strip) for strip in strips)
-        colours += [(levels.max(2) - levels.min(2)).sum(dtype=np.float64) for levels in each]
-    of_a, of_b = colours / (a.shape[0] * a.shape[1])
+        for side, strip in enumerate(strips):
+            # Channel by channel: ten times as quick as along an axis of three.
+            red, green, blue = np.moveaxis(strip, 2, 0)
+            most = np.maximum(np.maximum(red, green), blue)
+            least = np.minimum(np.minimum(red, green), blue)
+            colours[side] += (most - least).sum(dtype=np.uint64)
+    of_a, of_b = colours / (a.shape[0] * a.shape[1] * steps_of(a))
     if of_a < GREY and of_b > COLOURED:
         return "A"
     return "B" if of_b < GREY and of_a > COLOURED else None

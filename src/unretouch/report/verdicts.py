@@ -465,10 +465,15 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
         return "noisy"
     removed = band.removed >= limits.band_matters
     in_place = band.coherence >= limits.coherence and band.recovered >= limits.recovered
-    # Texture was laid on, not left out, where at least half of the strength that lacked is there.
-    if removed and not in_place and (band.added >= 0.5 or band.energy >= limits.lowest_energy):
+    strong = band.added >= 0.5 or band.energy >= limits.lowest_energy
+    if removed and not in_place and strong:
         # Of a sparse retouch the strength was there before: nothing was added by leaving it.
-        return "grain" if band.gained > limits.nothing_within * band.removed else "nothing"
+        if band.gained <= limits.nothing_within * band.removed:
+            return "nothing"
+        # Texture was laid on, not left out, where at least half of the strength that lacked is
+        # there, or where it does harm. A little of it in place is too little, and no grain.
+        laid_on = band.added >= 0.5 or band.recovered < -limits.nothing_within
+        return "grain" if laid_on else "smooth"
     return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _, untranslated
 from unretouch.pixels import images, pair_check
-from unretouch.pixels.alignment import UNLIKE, alignable, aligned, placed
+from unretouch.pixels.alignment import UNLIKE, alignable, placed
 from unretouch.pixels.movement import LENSES
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import pictures_of, sides
@@ -65,7 +65,7 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
             a, b = b, a
         _write_small(place, a=a, b=b)
         if align:
-            both = aligned(a, b, "")
+            both = pair_check.brought_together(a, b, "")
             a, b = both.a, both.b
             notes.append(_("Aligned: A was moved onto B, and both were cut to what both show."))
         elif a.shape != b.shape:

@@ -19,7 +19,6 @@ from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.metrics.likeness import ruler_of
 from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.alignment import aligned
 from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, phase_exists
 from unretouch.pixels.pairs import pictures_of, sides
@@ -137,7 +136,8 @@ def pair_folders(
         pictures = pictures_of(files)
         notes = pair_check.conversions(pictures)
         if align:
-            together = aligned(*sides(files, pictures, of_one_size=False), files.files[0])
+            moved = sides(files, pictures, of_one_size=False)
+            together = pair_check.brought_together(*moved, files.files[0])
             a, b = together.a, together.b
             notes.append(together.said)
         else:
