@@ -158,7 +158,8 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         said.append(
             _(
                 "One side has a colour grade: {levels} of the {difference} grey levels between A "
-                "and B. It will be learnt, too.",
+                "and B. To memorise, it is learnt, too. For other photos, export both in the same "
+                "colours.",
                 levels=levels,
                 difference=difference,
             )
