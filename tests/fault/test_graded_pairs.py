@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -18,6 +19,7 @@ from unretouch.cli import dispatch
 from unretouch.metrics.likeness import ruler_of
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.grade import colour_grade, in_colours_of
+from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import (
@@ -27,9 +29,11 @@ from unretouch.report.verdicts import (
     texture_verdict,
     unseen_verdict,
 )
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.tasks.pair import pair_folders
 from unretouch.tasks.verify.probe import AMOUNTS, memorisation_probe
 from unretouch.tasks.verify.report import report
+from unretouch.training.fast_fit import FastFit
 
 Rgb = np.ndarray
 LEVELS = np.arange(256.0)
@@ -219,3 +223,17 @@ def test_V2_a_grade_is_taken_out_on_request(
     [kept] = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "kept").rows
     assert np.array_equal(images.read_rgb(kept.file)[:, :320], after)
     assert kept.detail_ratio < 1
+
+
+@pytest.mark.parametrize("aim", ["fit", "restore"])
+def test_V2_a_grade_is_learnt_to_memorise_and_for_nothing_else(
+    pair: tuple[Rgb, Rgb], aim: AimName
+) -> None:
+    """Other photographs lack it, and beside it the retouch is learnt worse."""
+    settings = TrainSettings(
+        dataroot="-", netG="detail", size="s", recipe="fast", aim=aim, lambda_GAN=0
+    )
+    fit = FastFit(settings, [Pair("face", *pair, ())], torch.device("cpu"))
+    asked = fit.maps[0].identity_error
+    whole = float(np.abs(pair[0].astype(int) - pair[1]).mean())
+    assert (asked > 0.95 * whole) if aim == "fit" else (asked < 0.5 * whole)

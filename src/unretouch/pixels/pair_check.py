@@ -181,8 +181,8 @@ def said_of(found: Doubts, direction: str) -> list[str]:
     if found.grade is not None:
         said.append(
             f"one side is graded: {explained(found.grade)} levels are a colour curve. "
-            "--aim memorise learns it, too; for other aims take it out: unretouch pair --grade "
-            "remove brings A to the colours of B"
+            "--aim memorise learns it, too, other aims leave it out; unretouch pair --grade remove "
+            "brings A to the colours of B"
         )
     if found.detail_ratio is not None:
         other = "BtoA" if direction == "AtoB" else "AtoB"

@@ -158,8 +158,7 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
         said.append(
             _(
                 "One side has a colour grade: {levels} of the {difference} grey levels between A "
-                "and B. To memorise, it is learnt, too. For other photos, export both in the same "
-                "colours.",
+                "and B. To memorise, it is learnt, too; for other photos it is left out.",
                 levels=levels,
                 difference=difference,
             )

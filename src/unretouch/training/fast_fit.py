@@ -16,8 +16,9 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
+from unretouch.pixels.grade import colour_grade
 from unretouch.pixels.on_skin import lies_on_skin, skin_blocks
-from unretouch.pixels.pairs import Pair, swapped
+from unretouch.pixels.pairs import Pair, changed, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
 from unretouch.training import cameras, crops, fast_recipe, retoucher
@@ -70,6 +71,15 @@ def _parts(name: str, known: PairMap) -> str:
     )
 
 
+def _of_one_grade(pair: Pair) -> Pair:
+    """Return the pair with its source in the colours of its target, where one of them is graded:
+    what was done to all colours alike tells nothing of skin, and other photographs lack it."""
+    grade = colour_grade(pair.source, pair.target)
+    if grade is None:
+        return pair
+    return changed(pair, pair.shape, lambda side, which: side if which else grade.of_file(side))
+
+
 class FastFit(Fit):
     """Fits by crops drawn where source and target differ; averaged weights are what is kept, with
     the aims for unseen portraits those that did best on what was left out.
@@ -88,6 +98,12 @@ class FastFit(Fit):
         """Of `untouched` pictures, whose two sides are the same, further pairs are made."""
         require_settings(settings)
         self._settings, self._device, self._team = settings, device, team
+        self._graded: set[str] = set()
+        """names of pairs of which a grade was taken out"""
+        if settings.aim != "fit":
+            own = [_of_one_grade(pair) for pair in pairs]
+            self._graded = {new.name for old, new in zip(pairs, own, strict=True) if new is not old}
+            pairs = own
         self.maps = crops.pair_maps(pairs)
         skin = [] if settings.aim == "fit" else [skin_blocks(pair.source) for pair in pairs]
         self._skin = skin if skin and lies_on_skin(skin, self.maps) else []
@@ -245,7 +261,7 @@ class FastFit(Fit):
         return time.monotonic() - began
 
     def known(self, name: str) -> PairMap | None:
-        return self.maps[self._names.index(name)]
+        return None if name in self._graded else self.maps[self._names.index(name)]
 
     def expectations(self, total_steps: int) -> list[str]:
         lines = [
