@@ -102,10 +102,8 @@
   }
 
   function describeCompare() {
-    if (!runs) return;
     const button = document.getElementById("compare");
-    const possible = runs.filter((run) => run.has_weights).length;
-    button.hidden = possible < 2;
+    if (runs) button.hidden = runs.filter((run) => run.has_weights).length < 2;
     button.disabled = isCompared() || chosen.size === 1;
     delete button.dataset.word;
     setText(button, isCompared() ? _("Comparing…") : chosen.size ? ngettext("Compare {count} run", "Compare {count} runs", chosen.size) : _("Compare all runs"));
