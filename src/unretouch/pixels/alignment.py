@@ -201,11 +201,11 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
     agreement = 0.0 if after is None else after.agreement
     dx, dy = (0.0, 0.0) if after is None else shift_of(after.straight, inner)
     if agreement < SAME or max(abs(dx), abs(dy)) >= WARNED:
-        left = f"lies {dx:.1f}, {dy:.1f} pixels off"
+        state = f"lies {dx:.1f}, {dy:.1f} pixels off"
         if agreement < SAME:
-            left = f"is still hardly the same picture (agreement {agreement:.2f} of 1)"
+            state = f"is still hardly the same picture (agreement {agreement:.2f} of 1)"
         raise DataError(
-            f"cannot be aligned: {'; '.join(told(straight, a, b))}; after moving it A {left}",
+            f"cannot be aligned: {'; '.join(told(straight, a, b))}; after moving it A {state}",
             where,
             "Export both once more from one crop",
         )
