@@ -98,13 +98,13 @@ class SlowChange:
         for index in range(top // side, -(-(top + len(change)) // side)):
             begins = max(0, index * side - top)
             part = change[begins : (index + 1) * side - top]
+            sums = self._sums[:, :, index + 1, across]
+            if size > 1:  # all pixels that a number stands for are alike
+                sums += size**2 // 4 * _sums_of(part, starts)
+                continue
             for down, right in PHASES:
-                sums = self._sums[down, right, index + 1, across]
-                if size == 1:
-                    rows = part[(down - begins - top) % 2 :: 2]
-                    sums += _sums_of(rows, starts // 2, right)
-                else:
-                    sums += size**2 // 4 * _sums_of(part, starts)
+                rows = part[(down - begins - top) % 2 :: 2]
+                sums[down, right] += _sums_of(rows, starts // 2, right)
 
     def take_out(self, change: Plane, top: int, left: int = 0) -> None:
         """Overwrite the change of a window by what is left of it.

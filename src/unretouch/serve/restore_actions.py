@@ -117,10 +117,8 @@ async def remove_photo(request: Request) -> Response:
 async def remove_all(request: Request) -> Response:
     """Forget all photographs of a run, or those that still wait."""
     run = await asyncio.to_thread(run_of, request)
-    restoring, waiting = (
-        state_of(request).restoring,
-        request.query_params.get("which") == "unfinished",
-    )
+    restoring = state_of(request).restoring
+    waiting = request.query_params.get("which") == "unfinished"
     for card in restoring.cards(run):
         if not waiting or card.state in ("waiting", "working"):
             restoring.remove(run, card)

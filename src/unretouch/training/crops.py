@@ -21,11 +21,12 @@ from torch import Tensor
 from unretouch.base import seeding
 from unretouch.networks.prediction import SMALLEST
 from unretouch.networks.pyramid import FACTOR, reduced
+from unretouch.pixels.grade import Grade, colour_grade
 from unretouch.pixels.on_skin import enlarged_blocks
 from unretouch.pixels.pair_noise import BLOCK
-from unretouch.pixels.pairs import LazyPair, Pair, Sides, fetch
+from unretouch.pixels.pairs import LazyPair, Pair, Sides, changed, fetch
 from unretouch.pixels.retouched_area import PairMap, pair_map
-from unretouch.pixels.spaces import GREY_LEVELS, Bits, Plane, depth, in_network_space
+from unretouch.pixels.spaces import GREY_LEVELS, Bits, Plane, Rgb, depth, in_network_space
 from unretouch.training.cameras import Camera, as_in_a_file
 
 _MASK = (1 << 64) - 1
@@ -164,6 +165,22 @@ class Crops:
         guide, skin = (None if x is None else change(x) for x in (self.guide, self.skin))
         changed = change(self.source), change(self.target), change(self.left_out)
         return Crops(*changed, guide, self.bits, skin)
+
+
+def of_one_grade(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs, those of which a side is graded with their source in the colours of their
+    target: what was done to all colours alike tells nothing of skin, and other photographs lack
+    it."""
+    found = []
+    for index, pair in enumerate(pairs):
+        fetch(pairs[index : index + AHEAD])
+        grade = colour_grade(pair.source, pair.target)
+        found.append(pair if grade is None else changed(pair, pair.shape, partial(_graded, grade)))
+    return found
+
+
+def _graded(grade: Grade, side: Rgb, which: int) -> Rgb:
+    return side if which else grade.of_file(side)
 
 
 def pair_maps(pairs: Sequence[Pair]) -> list[PairMap]:

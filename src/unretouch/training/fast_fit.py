@@ -16,9 +16,8 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
-from unretouch.pixels.grade import colour_grade
 from unretouch.pixels.on_skin import lies_on_skin, skin_blocks
-from unretouch.pixels.pairs import Pair, changed, swapped
+from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
 from unretouch.settings.train import TrainSettings
 from unretouch.training import cameras, crops, fast_recipe, retoucher
@@ -71,15 +70,6 @@ def _parts(name: str, known: PairMap) -> str:
     )
 
 
-def _of_one_grade(pair: Pair) -> Pair:
-    """Return the pair with its source in the colours of its target, where one of them is graded:
-    what was done to all colours alike tells nothing of skin, and other photographs lack it."""
-    grade = colour_grade(pair.source, pair.target)
-    if grade is None:
-        return pair
-    return changed(pair, pair.shape, lambda side, which: side if which else grade.of_file(side))
-
-
 class FastFit(Fit):
     """Fits by crops drawn where source and target differ; averaged weights are what is kept, with
     the aims for unseen portraits those that did best on what was left out.
@@ -101,9 +91,10 @@ class FastFit(Fit):
         self._graded: set[str] = set()
         """names of pairs of which a grade was taken out"""
         if settings.aim != "fit":
-            own = [_of_one_grade(pair) for pair in pairs]
-            self._graded = {new.name for old, new in zip(pairs, own, strict=True) if new is not old}
-            pairs = own
+            given, pairs = pairs, crops.of_one_grade(pairs)
+            self._graded = {
+                own.name for own, pair in zip(pairs, given, strict=True) if own is not pair
+            }
         self.maps = crops.pair_maps(pairs)
         skin = [] if settings.aim == "fit" else [skin_blocks(pair.source) for pair in pairs]
         self._skin = skin if skin and lies_on_skin(skin, self.maps) else []
