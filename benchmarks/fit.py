@@ -152,6 +152,8 @@ def measure(
         if looks and seconds >= looks[0]:
             looks = [at for at in looks if at > seconds]
             curve.append(look(seconds, step))
+    if curve[-1]["step"] < step:
+        curve.append(look(seconds, step))
     found = {
         "part": part,
         "parameters": sum(p.numel() for p in fit.generator.parameters()),
