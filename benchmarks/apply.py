@@ -54,6 +54,8 @@ class Case:
     precision: str = "auto"
     tiled: bool = True
     format: str = "jpeg"
+    size: str = "m"
+    """of a `detail`"""
 
 
 def cases() -> list[Case]:
@@ -62,6 +64,7 @@ def cases() -> list[Case]:
     for m in (1, 12, 60):
         rows.append(Case(f"fast, tiled, {m} MP", "torch", "detail", m))
     rows += [
+        Case("fast, deep, tiled, 12 MP", "torch", "detail", 12, size="deep"),
         Case("fast, whole, 1 MP", "torch", "detail", 1, tiled=False),
         Case("fast, whole, 12 MP", "torch", "detail", 12, tiled=False),
         Case("fast, float32, tiled, 12 MP", "torch", "detail", 12, "32-true"),
@@ -179,7 +182,8 @@ def make_weights(root: Path, case: Case) -> Path:
         "from unretouch.settings.train import TrainSettings\n"
         "from unretouch.runs.weights import save_weights\n"
         "from unretouch.tasks.export import export\ntorch.manual_seed(0)\n"
-        f"n = networks.build_generator(TrainSettings(dataroot='', netG='{case.generator}'))\n"
+        f"n = networks.build_generator(TrainSettings(dataroot='', netG='{case.generator}', "
+        f"size='{case.size}'))\n"
         "if hasattr(n, 'head'): torch.nn.init.normal_(n.head.weight, std=0.02)\n"
         "p = Path(sys.argv[1]) / 'w.pth'\nsave_weights(p, n.state_dict())\n"
         f"if {case.kind == 'onnx'}: export(p, 'onnx')\n"
