@@ -21,6 +21,7 @@ of that kind. --seeds counts the seeds that leave the identity. --spent tells wh
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -228,6 +229,9 @@ def train_timed(pairs_folder: Path, minutes: float, began: float, out: Path) -> 
         "until_the_first_update_s": updates[0][0] - began,
         "after_the_last_update_s": time.time() - updates[-1][1],
         "in_updates_s": sum(end - start for start, end in updates),
+        "between_updates_s": sum(
+            start - end for (_, end), (start, _) in itertools.pairwise(updates)
+        ),
         "updates": len(updates),
     }
     out.write_text(json.dumps(found), "utf-8")
@@ -250,7 +254,8 @@ def measure_spent(options: argparse.Namespace) -> None:
     print(
         f"{found['updates']} updates take {found['in_updates_s']:.1f} s of {whole:.1f}: "
         f"{found['beside_updates']:.1%} goes elsewhere, "
-        f"{found['until_the_first_update_s']:.1f} s before the first and "
+        f"{found['until_the_first_update_s']:.1f} s before the first, "
+        f"{found['between_updates_s']:.1f} s between two, "
         f"{found['after_the_last_update_s']:.1f} s after the last"
     )
 
