@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
-from unretouch.metrics import Levels
-from unretouch.networks.prediction import PartPredictor, Window
+from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import size_for
 from unretouch.pixels.pairs import (
     NO_PAIRS,
@@ -256,7 +255,6 @@ def _report(
     the verdicts are those of the part where each was retouched most.
     """
     # Late: nothing of a training needs them before its end.
-    from unretouch.metrics.metric import in_order
     from unretouch.report.short_verdicts import (
         figures_of_part,
         judged_part,
@@ -265,36 +263,32 @@ def _report(
     )
 
     errors: list[PlainFigures] = []
+    figures = []
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     whole, in_parts = judged_whole(pairs), False
-
-    def predicted() -> Iterator[tuple[Pair, Window | None, Levels]]:
-        nonlocal in_parts
-        for pair in pairs:
-            known = fit.known(pair.name)
-            error: PlainFigures | None = None
-            if measured and shown_in_parts(pair, fit):
-                error = measured.get(pair.name)
-                if error is None:
-                    continue
-            part = None
-            if error is not None or not whole:
-                part, in_parts = judged_part(pair, known, len(pairs)), True
+    for pair in pairs:
+        known = fit.known(pair.name)
+        error: PlainFigures | None = None
+        if measured and shown_in_parts(pair, fit):
+            error = measured.get(pair.name)
             if error is None:
-                prediction, error = evaluated(fit.generator, asked_of(pair, known))
-                seen = prediction if part is None else part.of(prediction)
-            else:
-                assert part is not None
-                seen = PartPredictor(fit.generator, pair.source).at(part)
-            if known is not None and not known.exact:
-                # Beside the error of what is asked for, what doing nothing consists of.
-                nothing, retouch = known.identity_error, known.retouch_error
-                parts = (retouch, nothing - retouch)
-                error = replace(error, identity_error=nothing, identity_parts=parts)
-            errors.append(error)
-            yield pair, part, seen
-
-    figures = list(in_order(lambda seen: figures_of_part(*seen, settings.lambda_L1), predicted()))
+                continue
+        part = None
+        if error is not None or not whole:
+            part, in_parts = judged_part(pair, known, len(pairs)), True
+        if error is None:
+            prediction, error = evaluated(fit.generator, asked_of(pair, known))
+            seen = prediction if part is None else part.of(prediction)
+        else:
+            assert part is not None
+            seen = PartPredictor(fit.generator, pair.source).at(part)
+        figures.append(figures_of_part(pair, part, seen, settings.lambda_L1))
+        if known is not None and not known.exact:
+            # Beside the error of what is asked for, what doing nothing consists of.
+            nothing, retouch = known.identity_error, known.retouch_error
+            parts = (retouch, nothing - retouch)
+            error = replace(error, identity_error=nothing, identity_parts=parts)
+        errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
     for line in short_verdicts(figures, run, in_parts=in_parts):
         console.print(line, highlight=False)
