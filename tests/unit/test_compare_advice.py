@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from unretouch.pixels.pairs import Pair
+from unretouch.runs.folder import RunDir
+from unretouch.runs.status import harm
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
-from unretouch.tasks.compare.comparison import rank
+from unretouch.tasks.compare.comparison import Compared, Comparison, Places, rank
 from unretouch.tasks.compare.measuring import MOST_SIDE, PairScore, RunScore, Texture, crop_of
+from unretouch.tasks.compare.runs import RunRecord
 
 GOOD = Texture(energy=0.98, coherence=0.95, recovered=0.9)
 
@@ -23,7 +27,8 @@ GOOD = Texture(energy=0.98, coherence=0.95, recovered=0.9)
 def score(error: float = 0.2, texture: Texture = GOOD, identity: float = 1.0) -> RunScore:
     pair = PairScore(
         name="face", width=64, height=64, level_error=error, identity_error=identity,
-        recovered_share=1 - error / identity, exact_pixels=0.5, texture=texture, frame={}, area={},
+        recovered_share=1 - error / identity, exact_pixels=0.5, texture=texture,
+        harm=harm(error, identity), frame={}, area={},
     )  # fmt: skip
     return RunScore("key", "sha", [pair])
 
@@ -64,8 +69,33 @@ def test_the_guide_moves_lambda_l1(texture: Texture, lambda_L1: float, flags: st
     assert one.flags == flags
     said = " ".join(reason.english() for reason in one.because)
     figure = texture.coherence if texture is MISPLACED else texture.energy
-    assert f"{figure:.2f}" in said
+    assert (f"{figure:.2f}" if texture is MISPLACED else f"{figure:.0%}") in said
     assert "face" in said
+
+
+@pytest.mark.parametrize("error", [0.995, 1.0, 1.004])
+def test_of_a_run_that_did_nothing_that_is_said_and_not_what_its_texture_lacks(
+    error: float,
+) -> None:
+    """The texture of the retouched side is smooth as it is."""
+    (one,) = advice(dataclasses.replace(SMOOTH, recovered=0.01), error)
+    assert one.action == "more_training"
+    assert [reason.key for reason in one.because] == ["compare_nothing"]
+
+
+def test_no_run_is_to_be_taken_that_gains_nothing_worth_a_word() -> None:
+    record = RunRecord(
+        RunDir(Path("checkpoints"), "face"), settings(), "finished", 0, 0, 0.0, {}, {}, None, None
+    )
+
+    def take(error: float) -> str:
+        places = Places(1, 1, 1, 1)
+        one = Compared(record, score(error), places, None, [], [])
+        return Comparison([one], [], []).take().key
+
+    assert [take(error) for error in (0.9, 0.995, 1.2)] == [
+        "compare_take", "compare_take_none", "compare_take_none",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,18 @@ def test_a_little_of_a_gentle_retouch_brought_back_is_no_grain(face: str) -> Non
     assert texture_verdict([figures]).word == "grain"
 
 
+@faces
+def test_strong_texture_that_is_partly_in_place_is_partly_back(face: str) -> None:
+    """What a model that draws the texture it cannot know makes: some of it true, some guessed."""
+    source, removed = pair(face)[0], 0.85 * smoothed_area() * detail(face)
+    other = np.roll(removed, (7, 5), (0, 1))
+    words = [
+        word(face, source + np.float32(true) * removed + np.float32(guessed) * other)
+        for true, guessed in ((0.95, 0.1), (0.65, 0.75), (0.1, 0.95))
+    ]
+    assert words == ["back", "partly back", "grain"]
+
+
 def test_a_band_of_noise_decides_nothing() -> None:
     """The retouch took blotches, which are back; the finest band is what two files differ by."""
     rng = np.random.default_rng(6)

@@ -64,6 +64,11 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
             "middling",
             N_("It is less like the true skin than doing nothing or a grain overlay."),
         ),
+        # More in its place than a grain overlay could put there, and too little to pass.
+        N_("partly back"): (
+            "middling",
+            N_("The texture is strong enough, but only partly in the right place."),
+        ),
         N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
             "good",
@@ -329,8 +334,8 @@ def texture_verdict(
 ) -> Verdict:
     """Judge the texture of the retouched areas; in the worst pair the worst band decides.
 
-    To be `back` a pair must also beat both baselines, doing nothing and grain overlay, in detail
-    SSIM. UNKNOWN where no detail was removed.
+    To be `back`, or partly so, a pair must also beat both baselines, doing nothing and grain
+    overlay, in detail SSIM. UNKNOWN where no detail was removed.
     """
     judged = [(pair, *found) for pair in pairs if (found := _texture_word(pair, limits))]
     if not judged:
@@ -419,11 +424,13 @@ def _texture_word(pair: PairFigures, limits: TextureThresholds) -> tuple[str, _B
     )
     if untouched and words[worst] != "noisy":
         return "nothing", least
-    if words[worst] != "back":
+    if words[worst] not in ("partly back", "back"):
         return words[worst], worst
     # A picture of a few pixels has no SSIM.
     better = pair.prediction.area["detail_ssim"] is None or all(beaten(pair).values())
-    return "back" if better else "no better", least
+    if not better:
+        return "no better", least
+    return words[worst], least if words[worst] == "back" else worst
 
 
 def _above_noise(pair: PairFigures, energies: Sequence[float]) -> list[float]:
@@ -473,7 +480,10 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
         # Texture was laid on, not left out, where at least half of the strength that lacked is
         # there, or where it does harm. A little of it in place is too little, and no grain.
         laid_on = band.added >= 0.5 or band.recovered < -limits.nothing_within
-        return "grain" if laid_on else "smooth"
+        if not laid_on:
+            return "smooth"
+        partly = band.coherence >= limits.partly_coherence
+        return "partly back" if partly and band.recovered >= limits.partly_recovered else "grain"
     return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 

@@ -66,12 +66,6 @@ class PlainFigures:
         """Return the figures as the pages and the records of comparisons hold them."""
         return {name: getattr(self, name) for name in FIGURES}
 
-    @property
-    def worse(self) -> bool:
-        """Whether the prediction is further off than doing nothing, by more than nothing worth a
-        word."""
-        return harm(self.level_error, self.identity_error) > 0
-
 
 def harm(level_error: float, identity_error: float, noise: float = 0.0) -> float:
     """Return by how many grey levels an error lies above that of doing nothing; 0 where that is

@@ -46,11 +46,15 @@ class TextureThresholds:
     highest_energy: Threshold = 1.25
     """noisy: strength of a size above"""
     coherence: Threshold = 0.7
-    """grain: coherence below"""
+    """back: coherence at least"""
     # Coherence alone does not see strength. Weak detail is `smooth`, wherever it is, until half of
     # the energy that lacked has been added.
     recovered: Threshold = 0.4
-    """grain: recovered detail below"""
+    """back: recovered detail at least"""
+    partly_coherence: Threshold = 0.5
+    """partly back: coherence at least; grain below"""
+    partly_recovered: Threshold = 0.1
+    """partly back: recovered detail at least; grain below"""
     nothing_within: Threshold = 0.05
     """nothing: recovered detail this near to 0 in all sizes"""
     # Through what was removed from it, or through what is too much or too little in it.

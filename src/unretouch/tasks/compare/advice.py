@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from unretouch.base.messages import Message, _
-from unretouch.report.console import percent_recovered
+from unretouch.report.console import percent, percent_recovered
+from unretouch.runs.status import gain
 from unretouch.settings.train import TrainSettings
 from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
 from unretouch.tasks.compare.measuring import RunScore
@@ -65,11 +66,6 @@ def plain(text: str) -> Sentence:
 def level(value: float) -> str:
     """Return grey levels as a person reads them."""
     return f"{value:.3f}"
-
-
-def percent(share: float) -> str:
-    """Return a share as a person reads it."""
-    return f"{round(share, 3) + 0.0:.1%}"
 
 
 @dataclass(frozen=True)
@@ -158,9 +154,9 @@ def _from_figures(
     settings: TrainSettings, epoch: int, score: RunScore, still_learning: bool
 ) -> tuple[Action, list[Sentence]]:
     """Return what the worst pair asks for, and why."""
-    worse_ones = [pair for pair in score.pairs if pair.worse]
-    if worse_ones:
-        harmed = min(worse_ones, key=lambda pair: pair.recovered_share or 0.0)
+    harmed_ones = [pair for pair in score.pairs if pair.harm]
+    if harmed_ones:
+        harmed = max(harmed_ones, key=lambda pair: pair.harm)
         worse = _(
             "{pair} is worse than before: off by {error} grey levels, doing nothing by {identity}.",
             pair=harmed.name,
@@ -179,28 +175,42 @@ def _from_figures(
             )
             return "more_training", [*harmful, Sentence("compare_young", young)]
         return "lower_lambda", harmful
+    mean = score.mean
     textured = [pair for pair in score.pairs if pair.texture.recovered is not None]
+    recovered = max((abs(pair.texture.recovered or 0.0) for pair in textured), default=0.0)
+    none_gained = gain(mean.level_error, mean.identity_error) == "nothing"
+    if none_gained and mean.identity_error and recovered <= _TEXTURE.nothing_within:
+        nothing = _(
+            "It does next to nothing: off by {error} grey levels, doing nothing by {identity}.",
+            error=level(mean.level_error),
+            identity=level(mean.identity_error),
+        )
+        return "more_training", [Sentence("compare_nothing", nothing)]
     if not textured:
         return "keep", []
     worst = min(textured, key=lambda pair: pair.texture.recovered or 0.0)
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
-    values = {"pair": worst.name, "energy": f"{energy:.2f}", "coherence": f"{coherence:.2f}"}
+    values = {
+        "pair": worst.name,
+        "energy": percent(energy, 0),
+        "coherence": f"{coherence:.2f}",
+    }
     if energy > _TEXTURE.highest_energy:
         noisy = _(
-            "{pair}: the texture is {energy} times as strong as the true one (1 is right).",
+            "{pair}: the texture is {energy} as strong as in the untouched skin: too strong.",
             **values,
         )
         return "lower_lambda", [Sentence("compare_noisy", noisy)]
     if energy < _TEXTURE.lowest_energy:
         smooth = _(
-            "{pair}: the texture is only {energy} times as strong as the true one (1 is right).",
+            "{pair}: the texture is only {energy} as strong as in the untouched skin.",
             **values,
         )
         return "raise_lambda", [Sentence("compare_smooth", smooth)]
     if coherence < _TEXTURE.coherence:
         misplaced = _(
-            "{pair}: the texture is as strong as the true one ({energy}), but in the wrong place "
-            "({coherence}; 1 is every pore in its place).",
+            "{pair}: the texture is {energy} as strong as in the untouched skin, but not in its "
+            "place (coherence {coherence}).",
             **values,
         )
         return "raise_lambda", [Sentence("compare_misplaced", misplaced)]

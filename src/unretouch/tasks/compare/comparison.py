@@ -21,6 +21,7 @@ from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.runs.folder import find_runs
+from unretouch.runs.status import gain
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.advice import (
@@ -115,7 +116,7 @@ class Comparison:
             "error": level(mean.level_error),
             "identity": level(mean.identity_error),
         }
-        if (mean.recovered_share or 0.0) <= 0:
+        if gain(mean.level_error, mean.identity_error) != "some":
             none = _(
                 "Take none of them yet: even {run} is off by {error} grey levels, doing nothing "
                 "by {identity}.",

@@ -27,7 +27,7 @@ from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
 from unretouch.tasks.progress import FIGURES, Tell, Work
 
-KEPT = 1
+KEPT = 2
 """Raised by one when what is kept of a measurement changes."""
 MOST_PICTURES = 12
 """Pairs shown: the first ones, in the order of their names."""
@@ -65,6 +65,9 @@ class PairScore(PlainFigures):
     width: int
     height: int
     texture: Texture
+    harm: float
+    """grey levels by which it is further off than doing nothing, where verify judges the pair; 0
+    within its noise"""
     frame: dict[str, Figure]
     """verify's figures over the whole frame"""
     area: dict[str, Figure]
@@ -228,6 +231,7 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
         width=figures.width,
         height=figures.height,
         texture=_texture(area, figures.bands.removed) if figures.bands else NO_TEXTURE,
+        harm=figures.harm,
         frame=figures.prediction.frame,
         area=area,
     )
