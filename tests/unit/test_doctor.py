@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from unretouch.base.errors import ExitCode
+from unretouch.base.errors import ExitCode, install_hint
 from unretouch.cli import dispatch
 from unretouch.tasks import doctor
 from unretouch.tasks.doctor import Finding
@@ -128,3 +128,20 @@ def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_trouble_has_an_advice_and_a_line() -> None:
     trouble = Finding("torch", "is not installed", "trouble", "Do so", ExitCode.USAGE)
     assert doctor.line(trouble).splitlines()[1].strip() == "-> Do so"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_at_a_terminal_sentences_are_broken_between_words(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    advice = f"For HEIC and RAW. {install_hint('photo')}"
+    found = Finding("extra [photo]", "without pi-heif, rawpy", "note", advice)
+    monkeypatch.setattr(doctor, "examine", lambda *_: [found])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert dispatch(["doctor", "--no_speed"]) == ExitCode.OK
+    said = capsys.readouterr().out.splitlines()
+    assert "extra [photo]" in said[0]
+    assert max(len(line.rstrip()) for line in said) <= columns
+    words = " ".join(said).split()
+    assert words == ["note", *f"{found.topic} {found.value} -> {advice}".split()]

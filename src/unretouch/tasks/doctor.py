@@ -90,7 +90,7 @@ def main(settings: DoctorSettings) -> int:
     if settings.json:
         print(json.dumps(record(findings), indent=1, ensure_ascii=False))
     elif not plain:
-        _show_table(findings)
+        _show_list(findings)
     return verdict(findings)
 
 
@@ -111,18 +111,23 @@ def record(findings: Sequence[Finding]) -> dict[str, object]:
     return {"schema": SCHEMA, "exit_code": int(verdict(findings)), "findings": shown}
 
 
-def _show_table(findings: Sequence[Finding]) -> None:
+def _show_list(findings: Sequence[Finding]) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("", "", "found", "what to do", title="unretouch doctor")
+    listed = Table.grid(padding=(0, 2))
+    for _ in ("state", "topic"):
+        listed.add_column(no_wrap=True)
+    listed.add_column()  # sentences, broken between words
     for finding in findings:
-        table.add_row(
-            f"[{_COLOURS[finding.state]}]{_SIGNS[finding.state]}",
-            escape(finding.topic), escape(finding.value), escape(finding.advice),
-        )  # fmt: skip
-    Console().print(table)
+        found = Text(finding.value)
+        if finding.advice:
+            found.append(f"\n-> {finding.advice}", _COLOURS[finding.state])
+        listed.add_row(
+            Text(_SIGNS[finding.state], _COLOURS[finding.state]), Text(finding.topic), found
+        )
+    Console().print(listed)
 
 
 def examine(checkpoints_dir: Path, probe_speed: bool) -> Iterator[Finding]:
