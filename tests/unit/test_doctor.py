@@ -139,6 +139,7 @@ def test_at_a_terminal_sentences_are_broken_between_words(
     monkeypatch.setattr(doctor, "examine", lambda *_: [found])
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
     assert dispatch(["doctor", "--no_speed"]) == ExitCode.OK
     said = capsys.readouterr().out.splitlines()
     assert "extra [photo]" in said[0]

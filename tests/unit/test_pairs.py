@@ -333,8 +333,12 @@ def test_two_sides_in_one_file_may_have_twice_the_pixels_of_one(
 
 @pytest.mark.parametrize(
     "added",
-    ["-Edit", "-Edit-2", "_retouched", "-2", " (1)", " copy", " - copy", "_보정", "_AFTER"],
-)
+    [
+        "-Edit", "-Edit-2", "_retouched", "-2", " (1)", " copy", " - copy", "_보정", "_AFTER",
+        "-bearbeitet", "_retuschiert", "-retouche", "_retouch\u00e9e", "_retouche\u0301e", "-편집",
+        "_수정", unicodedata.normalize("NFD", "_보정후"), "-修图",
+    ],
+)  # fmt: skip
 def test_names_meet_without_what_programs_and_people_add(tmp_path: Path, added: str) -> None:
     put(tmp_path, f"train/A/sub/IMG_1234{added}.jpg", "train/A/IMG_1.png")
     put(tmp_path, "train/B/sub/IMG_1234.png", "train/B/IMG_1.png", rgb=B)

@@ -28,8 +28,13 @@ from unretouch.base.errors import DataError
 from unretouch.pixels import images
 
 WORDS = (
-    "edit", "edited", "retouch", "retouched", "final", "after", "before", "copy", "orig",
-    "original", "보정", "보정본", "수정", "수정본", "최종", "전", "후", "원본", "복사본", "사본",
+    "edit", "edited", "enhanced", "retouch", "retouched", "final", "after", "before", "copy",
+    "orig", "original", "untouched", "unedited", "unretouched", "보정", "보정본", "보정전",
+    "보정후", "편집", "편집본", "편집됨", "수정", "수정본", "리터치", "최종", "최종본", "전", "후",
+    "원본", "복사본", "사본", "bearbeitet", "retuschiert", "retusche", "unbearbeitet", "vorher",
+    "nachher", "kopie", "retouche", "retouché", "retouchée", "avant", "après", "copie", "editado",
+    "retocado", "antes", "después", "copia", "ritoccato", "prima", "dopo", "修图", "精修", "原图",
+    "修正", "レタッチ", "編集済み",
 )  # fmt: skip
 """Added to a name, in small or capital letters, with a space, `-` or `_` before: IMG_1234-Edit."""
 ADDED = re.compile(
