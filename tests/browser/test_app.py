@@ -321,6 +321,14 @@ def test_a_report_is_cancelled_and_what_it_advises_is_a_button(browser: Any, app
     browser.until("return location.pathname.includes('/runs/')", seconds=180)
     browser.until(STATE, "waiting")
     app.ask("POST", f"api/runs/{run['id']}/stop", {})  # out of the line
+
+    browser.driver.get(f"{app.address}outcome/{run['id']}/")
+    button = browser.until("return document.querySelector('[data-task=turns]:not([disabled])')")
+    button.click()  # as a training would
+    waits = "return document.getElementById('verify-progress').innerText.includes(arguments[0])"
+    browser.until(waits, "mine_others is being trained")
+    browser.find("#verify-progress button").click()
+    browser.until("return document.getElementById('verify-progress').hidden")
     app.ask("POST", f"api/runs/{other}/stop", {})
     until(lambda: app.ask("GET", f"api/runs/{other}").json["state"] == "stopped", seconds=180)
 

@@ -490,6 +490,35 @@ def test_a_training_waits_for_its_turn_and_begins_once(runs: Runs, tmp_path: Pat
     assert began == [["train", "--name", "c"]]
 
 
+def test_a_test_by_turns_and_trainings_wait_for_each_other_in_one_line(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = vars(runs)["began"]
+    busy, second, third = (RunDir(tmp_path / "checkpoints", name) for name in "abc")
+
+    def start(run: RunDir) -> None:
+        with runs.starting():
+            runs.start(run, ["train", "--name", run.name])
+
+    busy.prepare()
+    with run_lock(busy):
+        told(busy)
+        start(second)
+        asked = time.time()
+        monkeypatch.setattr(runs, "_tested_since", lambda: asked)
+        start(third)
+        assert "a is being trained" in str(runs.before(asked))
+    assert "b is trained first" in str(runs.before(asked))
+    runs.start_next()
+    assert began == [["train", "--name", "b"]]
+    assert runs.before(asked) is None  # the test begins, and c waits for it
+    runs.start_next()
+    assert len(began) == 1
+    monkeypatch.setattr(runs, "_tested_since", lambda: None)
+    runs.start_next()
+    assert began[1:] == [["train", "--name", "c"]]
+
+
 def test_what_stands_in_the_line_is_a_training_or_nothing(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     queue.put("one", ["train"])

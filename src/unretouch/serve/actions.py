@@ -278,29 +278,21 @@ async def verify(request: Request) -> Response:
     """Verify a run and write its report; with `minutes`, by turns, which trains so long."""
     state, asked = state_of(request), await read_json(request)
     run = await asyncio.to_thread(run_of, request)
-    turns = None
+    turns, before = None, None
     if "minutes" in asked:
-        turns = within(number(asked, "minutes"), MINUTES, _("Minutes"))
-        await asyncio.to_thread(_require_turns, state, run)
+        turns, before = within(number(asked, "minutes"), MINUTES, _("Minutes")), state.runs.before
+        await asyncio.to_thread(_require_several, state, run)
     heldout = heldout_of(settings_of(run))
     words = ["verify", *verify_words(run, state.checkpoints, heldout, turns)]
-    state.background.start(run.name, "verify", TELLING, words)
+    state.background.start(run.name, "verify", TELLING, words, before=before)
     return JSONResponse({}, 202)
 
 
-def _require_turns(state: AppState, run: RunDir) -> None:
-    """Raise Refused 409 where a test by turns can train nothing, or something else is trained."""
+def _require_several(state: AppState, run: RunDir) -> None:
+    """Raise Refused 409 where a test by turns can train nothing."""
     previews = (state.runs.status(run) or {}).get("previews")
     if previews and len(previews[-1]["pairs"]) < 2:
         raise Refused(409, _("By turns takes at least two pairs: one is left out each time."))
-    for other in state.runs.all():
-        if state.runs.condition(other).active:
-            message = _(
-                "{name} is being trained, and a test by turns trains, too. Wait for it, or stop it "
-                "first.",
-                name=other.name,
-            )
-            raise Refused(409, message)
 
 
 async def end_task(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """What is done with runs while nobody has to wait: tests, verifications, comparisons.
 
 Each is a process of its own, one at a time, without a deadline; any page may ask how far it is. It
-ends with the app.
+ends with the app. One that trains, a test by turns, waits in line with the trainings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,13 +24,21 @@ Kind = Literal["test", "verify", "compare"]
 TELLING = "unretouch.serve.telling"
 """The program that verifies and compares, in a process of its own."""
 UNDER_WAY = _("This is being done already.")
+LOOK_S = 1.0
+"""Between two looks at whether what is trained before has ended."""
+Before = Callable[[float], Message | None]
+"""Return what is waited for, of all that was asked for before a time in Unix seconds."""
 
 
 class Task:
     """One of them, from its place in the queue to its end."""
 
-    def __init__(self, runs: Collection[str], module: str, words: Sequence[str]) -> None:
+    def __init__(
+        self, runs: Collection[str], module: str, words: Sequence[str], before: Before | None
+    ) -> None:
         self.runs, self.module, self.words = runs, module, words
+        self.before = before
+        self.since = time.time()
         self.began: float | None = None
         self.doing = _("Waiting for its turn").record()
         self.left_s: float | None = None
@@ -78,6 +86,12 @@ class Background:
         """Whether anything is under way, or waits, for a run."""
         return any(run in task.runs and not task.over for task in self._tasks.values())
 
+    def trains_since(self) -> float | None:
+        """Return since when, Unix seconds, something that trains is under way, or waits; None where
+        nothing is."""
+        since = [task.since for task in list(self._tasks.values()) if task.before and not task.over]
+        return min(since, default=None)
+
     def under_way(self, subject: str, kind: Kind) -> bool:
         """Whether this is under way, or waits."""
         task = self._tasks.get((subject, kind))
@@ -90,14 +104,16 @@ class Background:
         module: str,
         words: Sequence[str],
         runs: Collection[str] | None = None,
+        before: Before | None = None,
     ) -> None:
         """Begin `module` with `words`, when it is its turn, for `runs` (None: the run `subject`).
 
-        Raises Refused 409 where that is under way. To be called in the loop of the app.
+        What trains says what it waits for, `before`. Raises Refused 409 where that is under way.
+        To be called in the loop of the app.
         """
         if self.under_way(subject, kind):
             raise Refused(409, UNDER_WAY)
-        task = self._tasks[subject, kind] = Task(runs or (subject,), module, words)
+        task = self._tasks[subject, kind] = Task(runs or (subject,), module, words, before)
         task.work = asyncio.get_running_loop().create_task(self._do(task))
 
     def stop(self, subject: str, kind: Kind) -> None:
@@ -112,6 +128,9 @@ class Background:
             self.stop(subject, kind)
 
     async def _do(self, task: Task) -> None:
+        while task.before and (waits := await asyncio.to_thread(task.before, task.since)):
+            task.doing = waits.record()
+            await asyncio.sleep(LOOK_S)
         async with self._turn:
             task.began = time.monotonic()
             task.doing = _("Starting").record()

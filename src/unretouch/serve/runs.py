@@ -12,7 +12,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +76,13 @@ class Condition:
 class Runs:
     """The runs below one folder, and the training processes of this app."""
 
-    def __init__(self, checkpoints: Path) -> None:
+    def __init__(
+        self, checkpoints: Path, tested_since: Callable[[], float | None] = lambda: None
+    ) -> None:
+        """`tested_since` tells since when, Unix seconds, a test by turns is made or waits, which
+        trains, too; None where none is."""
         self._checkpoints = checkpoints
+        self._tested_since = tested_since
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._begun: dict[str, float] = {}
         self._known: dict[Path, tuple[tuple[int, int], Status | None]] = {}
@@ -206,11 +211,11 @@ class Runs:
 
     def start(self, run: RunDir, words: list[str]) -> None:
         """Begin to train, or go on, within `starting`; or wait in the line where another run is
-        being trained: two at once only slow each other down. Raises DiskError, Refused 409 where
-        it is being trained itself."""
+        being trained, or tested by turns: two at once only slow each other down. Raises DiskError,
+        Refused 409 where it is being trained itself."""
         if self.condition(run).active:
             raise Refused(409, _("{name} is being trained. Stop it first.", name=run.name))
-        if self._training():
+        if self._training() is not None or self._tested_since() is not None:
             durable.make_folder(run.root)
             durable.append_text(run.console, "")  # it makes a run of the folder
             self.queue.put(run.name, words)
@@ -225,7 +230,10 @@ class Runs:
         with self._starting:
             there = {run.name: run for run in self.all()}
             line = [waiting for waiting in self.queue.line() if waiting.name in there]
-            if line and not self._training() and (next_ := self.queue.take(line[0].name)):
+            tested = self._tested_since()
+            if not line or self._training() or (tested is not None and tested < line[0].since):
+                return
+            if next_ := self.queue.take(line[0].name):
                 try:
                     self._launch(there[next_.name], next_.words)
                 except UnretouchError:
@@ -233,8 +241,19 @@ class Runs:
                     self.queue.hold(next_.name)
                     raise
 
-    def _training(self) -> bool:
-        return any(self.condition(run).active for run in self.all())
+    def before(self, since: float) -> Message | None:
+        """Return what a test by turns that was asked for at `since` (Unix seconds) waits for; None:
+        it may begin."""
+        with self._starting:
+            trained = self._training()
+            if trained is not None:
+                return _("Waiting: {name} is being trained", name=trained.name)
+            there = {run.name for run in self.all()}
+            line = [w for w in self.queue.line() if w.name in there and w.since < since]
+            return _("Waiting: {name} is trained first", name=line[0].name) if line else None
+
+    def _training(self) -> RunDir | None:
+        return next((run for run in self.all() if self.condition(run).active), None)
 
     def _launch(self, run: RunDir, words: list[str]) -> None:
         """Begin to train; the process survives this one. Raises DiskError."""

@@ -47,12 +47,12 @@ class AppState:
         self.folder = Path(tempfile.mkdtemp(prefix=_PRIVATE))
         self._lock = portalocker.Lock(self.folder / LOCK, mode="a", timeout=0)
         self._lock.acquire()
-        self.runs = Runs(self.checkpoints)
+        self.background = Background(self.folder)
+        self.runs = Runs(self.checkpoints, self.background.trains_since)
         self.deleted = DeletedRuns(self.checkpoints)
         self.drafts = Drafts(self.folder, self.limits)
         self.worker = Worker(self.folder, self.limits)
         self.restoring = Restoring(self.worker)
-        self.background = Background(self.folder)
         self.compared: dict[str, list[str]] = {}
         """what was compared last: names of runs, by what stands for the pairs they share"""
 
