@@ -114,6 +114,22 @@ def _blur(plane: torch.Tensor, sigma: float) -> torch.Tensor:
     return F.conv2d(F.conv2d(padded, weight.view(1, 1, 1, -1)), weight.view(1, 1, -1, 1))
 
 
+# --- a proper score: is what is expected as uncertain as it turns out to be?
+
+
+def crps(error: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+    """Return the mean continuous ranked probability score of normal distributions, in the unit of
+    both: `error` is observation - mean, `deviation` above zero, of one shape.
+
+    Gneiting and Raftery 2007, in closed form (Gneiting et al. 2005): the least where each deviation
+    is what the error comes to, so nobody gains by saying less or more than is known.
+    """
+    z = error / deviation
+    density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
+    within = torch.erf(z / math.sqrt(2))  # 2 Phi(z) - 1
+    return (deviation * (z * within + 2 * density - 1 / math.sqrt(math.pi))).mean()
+
+
 # --- adversarial: what the discriminator says about a picture
 
 GanLoss = Callable[[torch.Tensor, bool], torch.Tensor]

@@ -139,7 +139,8 @@ def test_the_modern_command_has_its_own_defaults(asked: Asked) -> None:
     dispatch(["train", "--dataroot", "d", "--continue_train", "--minutes", "3"])
     assert asked.settings == TrainSettings(
         dataroot="d", preprocess="none", no_flip=True, netG="detail", no_dropout=True,
-        recipe="fast", size="auto", lambda_L1=500.0, lambda_GAN=0.0, minutes=3.0, precision="auto",
+        recipe="fast", size="auto", head="auto", lambda_L1=500.0, lambda_GAN=0.0, minutes=3.0,
+        precision="auto",
     )  # fmt: skip
     assert asked.continuation.continue_train
 

@@ -142,12 +142,16 @@ def test_describe_tells_what_a_file_holds(netG: str, norm: str, no_dropout: bool
     assert found.dropout is (None if netG.startswith("unet") else not no_dropout)
 
 
-@pytest.mark.parametrize("size", ["s", "m", "deep", "l", "pyramid"])
-def test_describe_tells_what_a_file_of_detail_holds(size: str) -> None:
-    net = generator(netG="detail", size=size, input_nc=1, output_nc=3)
+@pytest.mark.parametrize(
+    ("size", "head"),
+    [("s", "change"), ("m", "gain"), ("deep", "guess"), ("l", "change"), ("pyramid", "gain+guess")],
+)
+def test_describe_tells_what_a_file_of_detail_holds(size: str, head: str) -> None:
+    net = generator(netG="detail", size=size, head=head, input_nc=1, output_nc=3)
     found = describe_weights(net.state_dict())
     assert found is not None
-    assert found.settings() == {"netG": "detail", "size": size, "input_nc": 1, "output_nc": 3}
+    told = {"netG": "detail", "size": size, "head": head, "input_nc": 1, "output_nc": 3}
+    assert found.settings() == told
 
 
 @pytest.mark.parametrize("netG", GENERATORS)

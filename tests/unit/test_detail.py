@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from unretouch.networks import build_generator, detail
-from unretouch.networks.pyramid import size_for
-from unretouch.settings.train import AimName, TrainSettings
+from unretouch.networks import build_generator, describe_weights, detail, texture_bands
+from unretouch.networks.generator import Draw
+from unretouch.networks.pyramid import settled
+from unretouch.pixels.spaces import Bits
+from unretouch.settings.train import AimName, HeadName, TrainSettings
 
 
 def build(size: str = "s", seed: int = 0, **channels: int) -> nn.Module:
@@ -90,14 +93,108 @@ def test_weights_of_earlier_versions_load_and_predict_the_same(size: str) -> Non
     )
 
 
-@pytest.mark.parametrize(("aim", "size"), [("fit", "deep"), ("restore", "m"), ("texture", "m")])
-def test_auto_holds_much_where_pairs_are_memorised(aim: AimName, size: str) -> None:
-    assert size_for(2_000_000, aim) == size
-    assert size_for(2_000_001, aim) == "pyramid"
-    net = build_generator(TrainSettings(dataroot="-", netG="detail", size="auto", aim=aim))
-    found = detail.recognise_detail(net.state_dict())
-    assert found is not None
-    assert found.size == size
+@pytest.mark.parametrize(
+    ("aim", "bits", "head"),
+    [
+        ("fit", 8, "change"), ("fit", 16, "change"), ("restore", 8, "change"),
+        ("restore", 16, "gain"), ("texture", 8, "change"), ("texture", 16, "change"),
+    ],
+)  # fmt: skip
+def test_auto_takes_size_and_heads_by_the_pairs(aim: AimName, bits: Bits, head: HeadName) -> None:
+    asked = TrainSettings(dataroot="-", netG="detail", size="auto", head="auto", aim=aim)
+    for pixels, size in ((2_000_000, "m" if aim == "texture" else "deep"), (2_000_001, "pyramid")):
+        found = settled(asked, pixels, bits)
+        assert (found.size, found.head) == (size, head)
+        described = describe_weights(build_generator(found).state_dict())
+        assert described is not None
+        assert (described.size, described.head) == (size, head)
+    chosen = dataclasses.replace(asked, size="m", head="change")
+    assert settled(chosen, 1, bits) == chosen
+
+
+# --- further heads
+
+
+def guessing(head: HeadName = "gain+guess") -> detail.Detail:
+    """A network with further heads, as after training."""
+    torch.manual_seed(1)
+    net = detail.of_size("s", head=head)
+    for name, parameter in net.named_parameters():
+        if name.startswith(("head.", "gain.", "guess.")):
+            nn.init.normal_(parameter, std=0.05)
+    return net.eval()
+
+
+@pytest.mark.parametrize("head", ["gain", "guess", "gain+guess"])
+def test_with_further_heads_it_starts_at_the_identity_too(head: HeadName) -> None:
+    net, source = detail.of_size("s", head=head), torch.rand(1, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(net(source), source)
+    assert net.does_nothing()
+
+
+def test_gains_make_the_texture_that_is_left_stronger() -> None:
+    net, source = detail.of_size("s", head="gain"), torch.rand(1, 3, 64, 64) * 2 - 1
+    assert net.gain is not None
+    with torch.no_grad():
+        net.gain.bias[:4] = 2.0  # of the finest band, at each place of a cell
+        expected = source + 2 * texture_bands.bands(source)[0]
+        torch.testing.assert_close(net(source), expected)
+
+
+def test_what_is_guessed_is_drawn_the_same_at_the_same_place() -> None:
+    net, source = guessing(), torch.rand(1, 3, 96, 128) * 2 - 1
+    with torch.no_grad():
+        net.set_draw(Draw(0.0))
+        mean = net(source)
+        net.set_draw(Draw(1.0, seed=3))
+        drawn = net(source)
+        assert torch.equal(net(source), drawn)
+        net.set_draw(Draw(0.5, seed=3))
+        torch.testing.assert_close(net(source), (mean + drawn) / 2)
+        net.set_draw(Draw(1.0, seed=4))
+        assert not torch.equal(net(source), drawn)
+        # In a part, as in the whole.
+        net.set_draw(Draw(1.0, seed=3))
+        around = slice(0, 96), slice(16, 128)
+        wanted = slice(40, 56), slice(64, 72)
+        part = net.part_at(0, 16, wanted)(source[:, :, around[0], around[1]])
+        inner = part[:, :, wanted[0], wanted[1]]
+        whole = net(source)[:, :, wanted[0], slice(80, 88)]
+    torch.testing.assert_close(inner, whole, atol=2e-4, rtol=0)
+
+
+def test_what_is_known_is_made_stronger_before_anything_is_drawn() -> None:
+    """Both ways there is as much texture as is expected; the first costs far less error."""
+    torch.manual_seed(0)
+    noise = texture_bands.noise_bands(0, 0, 256, 256, 1)
+    truth = texture_bands.noise_bands(0, 0, 256, 256, 2) * 0.04
+    inner = slice(40, -40)
+    for share, most in ((0.7, 0.6), (0.2, 1.3)):
+        # Of every band so much is known, and the rest of the energy is not.
+        known = (share * truth).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        spread = (1 - share**2) ** 0.5 * torch.full_like(truth, 0.04)
+        added = texture_bands.at_full_strength(known, spread, noise)
+        whole = known + added
+        wanted = texture_bands.luma_bands(truth.sum(1, keepdim=True).expand(-1, 3, -1, -1))
+        energies = [
+            side[:, :, inner, inner].square().mean((0, 2, 3))
+            for side in (texture_bands.luma_bands(whole), wanted)
+        ]
+        torch.testing.assert_close(energies[0], energies[1], rtol=0.35, atol=0)
+        error = (whole[:, :1] - truth.sum(1, keepdim=True))[:, :, inner, inner].square().mean()
+        of_truth = truth.sum(1)[:, inner, inner].square().mean()
+        assert float(error / of_truth) < most
+
+
+def test_noise_of_a_part_is_that_of_the_whole_and_has_the_deviation_of_one() -> None:
+    whole = texture_bands.noise_bands(0, 0, 200, 300, 7)
+    part = texture_bands.noise_bands(37, 90, 50, 60, 7)
+    assert torch.equal(part, whole[:, :, 37:87, 90:150])
+    torch.testing.assert_close(
+        whole.std((0, 2, 3)), torch.ones(texture_bands.BANDS), atol=0.03, rtol=0
+    )
+    assert abs(float(whole.mean())) < 0.02
 
 
 def test_the_table_of_generators_has_it() -> None:

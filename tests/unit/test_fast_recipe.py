@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unretouch.networks import build_generator, detail
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.slow_change import OF_PREDICTIONS
 from unretouch.settings.train import TrainSettings
 from unretouch.training import crops, optimisers
 from unretouch.training import fast_recipe as recipe
@@ -274,11 +275,26 @@ def test_the_sizes_build_from_settings() -> None:
 
 
 def test_a_sparse_retouch_gets_smaller_crops_and_smaller_steps() -> None:
-    dense, sparse = (recipe.recipe_for("fit", share) for share in (0.7, 0.05))
+    dense, sparse = (recipe.recipe_for("fit", share, True) for share in (0.7, 0.05))
     assert dense.exact_weight > sparse.exact_weight == recipe.coarse_recipe(dense).exact_weight == 0
     assert dense is recipe.RECIPES["fit"]
     assert sparse.crop < dense.crop
     assert sparse.batch * sparse.crop**2 == pytest.approx(dense.batch * dense.crop**2, rel=0.02)
     assert (sparse.rate, sparse.adam_rate) < (dense.rate, dense.adam_rate)
     assert recipe.crops_a_step(sparse.crop, sparse) == sparse.batch
-    assert recipe.recipe_for("texture", 0.05).texture == recipe.RECIPES["texture"].texture
+    of_texture = recipe.recipe_for("texture", 0.05, False)
+    assert of_texture.texture == recipe.RECIPES["texture"].texture
+
+
+def test_a_network_that_looks_far_learns_other_portraits_from_larger_crops() -> None:
+    near, guesses, far = (
+        detail.of_size("m"),
+        detail.of_size("m", head="guess"),
+        detail.of_size("deep"),
+    )
+    assert [recipe.looks_far(net) for net in (near, guesses, far)] == [False, False, True]
+    usual, larger = (recipe.recipe_for("restore", 0.7, far) for far in (False, True))
+    assert larger.crop > usual.crop
+    assert (larger.slower or 0) > (usual.slower or 0)
+    assert recipe.recipe_for("fit", 0.7, True) == recipe.recipe_for("fit", 0.7, False)
+    assert recipe.slower_of("restore", far) == OF_PREDICTIONS * (larger.slower or 0)

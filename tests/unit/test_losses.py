@@ -11,6 +11,7 @@ from torch import nn
 from unretouch.losses import (
     GAN_LOSSES,
     beyond,
+    crps,
     grid,
     huber,
     l1,
@@ -142,6 +143,26 @@ class TestLocalBandEnergy:
     def test_a_shift_of_brightness_is_no_texture(self) -> None:
         target = self.skin()
         assert local_band_energy(target + 0.1, target).item() < 1e-3
+
+
+def test_the_score_of_a_normal_distribution_is_the_energy_of_its_samples() -> None:
+    """CRPS = E|X - y| - E|X - X'| / 2 (Gneiting and Raftery 2007)."""
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(400_000, generator=generator) for _ in range(2))
+    for error, deviation in ((0.0, 1.0), (2.0, 1.0), (-0.5, 3.0)):
+        found = crps(torch.tensor([error]), torch.tensor([deviation])).item()
+        sampled = (deviation * one - error).abs().mean() - deviation * (
+            one - other
+        ).abs().mean() / 2
+        assert found == pytest.approx(float(sampled), abs=0.01)
+
+
+def test_the_score_is_best_where_the_deviation_is_what_the_error_comes_to() -> None:
+    errors = 2.0 * torch.randn(100_000, generator=torch.Generator().manual_seed(1))
+    scores = {
+        said: crps(errors, torch.full_like(errors, said)).item() for said in (1, 1.8, 2, 2.2, 4)
+    }
+    assert min(scores, key=scores.__getitem__) == 2
 
 
 def test_a_grid_is_what_repeats_in_every_cell() -> None:

@@ -164,3 +164,16 @@ def test_a_photograph_in_tiles_is_restored_as_the_whole() -> None:
     assert np.abs(whole.astype(int) - expected).max() <= 1
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     assert np.abs(whole.astype(int) - rgb).mean() > 0.1
+
+
+def test_what_it_guesses_of_a_part_is_that_of_the_whole() -> None:
+    torch.manual_seed(0)
+    net = Pyramid(Detail((8, 8, 8), output_nc=4), Detail((8, 8, 8), head="guess")).eval()
+    for part in (net.coarse, net.fine):
+        nn.init.normal_(part.head.weight, std=0.1)
+    rgb = np.random.default_rng(1).integers(0, 256, (700, 900, 3)).astype(np.uint8)
+    parts = PartPredictor(net, rgb)
+    whole = parts.spread(Window(0, 0, 700, 900))
+    window = Window(240, 320, 200, 136)
+    np.testing.assert_allclose(parts.spread(window), window.of(whole), atol=1e-4)
+    assert whole.min() > 0

@@ -17,6 +17,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, optimisers
+from unretouch.training.cameras import OWN
 from unretouch.training.fast_fit import FastFit
 from unretouch.training.stages import LEAST_SHARE, MOST_SHARE, EarlyChoice, coarse_share
 
@@ -103,6 +104,22 @@ def test_R1_a_pyramid_in_either_stage(
     assert ended.keys() == resumed.keys()
     for key in ended:
         assert torch.equal(ended[key], resumed[key]), key
+
+
+def test_a_pyramid_that_guesses_is_trained_and_calibrated_where_its_gate_is_open() -> None:
+    """Where the gate is shut nothing can be off, and nothing is drawn."""
+    settings = TrainSettings(
+        dataroot="-", netG="detail", size="pyramid", head="guess", recipe="fast", lambda_GAN=0,
+        aim="texture", seed=1,
+    )  # fmt: skip
+    fitted = trained(FastFit(settings, pairs(), HERE), range(STEPS))
+    for weight in fitted.generator.state_dict().values():
+        assert bool(weight.isfinite().all())
+    fine = fitted._stages[-1]
+    fine._calibrate(fine.net, fine._all_by(OWN, crops.left_out_places(fine.table, 4)))
+    assert isinstance(fine.net, detail.Detail)
+    assert bool(fine.net.strengths.isfinite().all())
+    assert not torch.equal(fine.net.strengths, torch.ones_like(fine.net.strengths))
 
 
 def test_what_is_reduced_teaches_the_change_and_where_it_is() -> None:

@@ -4,21 +4,28 @@ The prediction is source + residual. A retouch changes few grey levels, so the n
 only that difference, in units of a few levels, and its last layer starts at exactly zero: before
 any update the output equals the input bit for bit. There is no normalisation over pictures or
 positions, so the result does not depend on the batch or on where a tile was cut.
+
+It may have further heads. One says by how much the texture that is left in the source is to be made
+stronger: what a retouch left is a fraction of what there was, and 16 bits hold it. The other says
+how far from the truth the prediction may be, from which follows how strong its texture should be.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unretouch.networks import texture_bands
 from unretouch.networks.generator import Generator, Part, WeightsDescription
+from unretouch.networks.texture_bands import BANDS
 from unretouch.pixels.spaces import GREY_LEVELS, LUMA_WEIGHTS
+from unretouch.settings.train import HeadName
 
 WIDTHS: Final[dict[str, tuple[int, ...]]] = {
     "s": (48, 96, 192),
@@ -34,6 +41,14 @@ RESIDUAL_UNIT: Final = 4 / GREY_LEVELS
 
 HIGH_PASS_UNIT: Final = 4 / GREY_LEVELS
 """Unit of the high-passed source: makes single grey levels visible to a bf16 network."""
+
+_HEADS: Final[dict[HeadName, tuple[str, ...]]] = {
+    "change": (), "gain": ("gain",), "guess": ("guess",), "gain+guess": ("gain", "guess"),
+}  # fmt: skip
+"""The names of the heads beside that of the change."""
+
+LOG_LIMITS: Final = (-5.0, 3.0)
+"""Of the logarithm of a deviation in grey levels."""
 
 
 class Block(nn.Module):
@@ -64,10 +79,20 @@ class Detail(Generator):
     margin: int
     _wanted: Part | None = None
     """of a source of which only a part is wanted; None: all of it"""
+    _corner = (0, 0)
+    """row and column where the source begins in the picture"""
+    strengths: Tensor
+    """of one that guesses: what its deviations are multiplied by, one for each band"""
 
     def __init__(
-        self, widths: tuple[int, ...], blocks: int = 1, input_nc: int = 3, output_nc: int = 3
+        self,
+        widths: tuple[int, ...],
+        blocks: int = 1,
+        input_nc: int = 3,
+        output_nc: int = 3,
+        head: HeadName = "change",
     ) -> None:
+        """`head` says which further heads there are; not auto."""
         super().__init__()
         self.size_multiple = 2 ** len(widths)
         self.margin = margin(len(widths), blocks)
@@ -84,20 +109,73 @@ class Detail(Generator):
         self.bottom = _blocks(widths[-1], 2 * blocks)
         self.after = nn.ModuleList(_blocks(width, blocks) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], output_nc * 4, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.gain, self.guess = (
+            nn.Conv2d(widths[0], BANDS * 4, 3, padding=1) if name in _HEADS[head] else None
+            for name in ("gain", "guess")
+        )
+        if self.guess is not None:
+            self.margin += texture_bands.FURTHER
+            self.register_buffer("strengths", torch.ones(BANDS))
+        for conv in (self.head, self.gain, self.guess):
+            if conv is not None:
+                nn.init.zeros_(conv.weight)
+                nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+
+    @property
+    def guesses(self) -> bool:
+        return self.guess is not None
 
     def forward(self, source: Tensor) -> Tensor:
         # A bf16 step near 1 is half a grey level: the sum must be float32 under autocast too.
-        return in_channels(source.float(), self.output_nc) + RESIDUAL_UNIT * self.residual(source)
+        return in_channels(source.float(), self.output_nc) + self.change(source)
 
     def part_at(self, top: int, left: int, wanted: Part | None = None) -> Detail:
         part = copy.copy(self)
-        part._wanted = wanted
+        if wanted is not None and self.guesses:
+            rows, columns = (
+                slice(max(0, side.start - texture_bands.FURTHER), side.stop + texture_bands.FURTHER)
+                for side in wanted
+            )
+            wanted = rows, columns
+        part._wanted, part._corner = wanted, (top, left)
         return part
 
+    def spread(self, source: Tensor) -> Tensor:
+        spread = None if self.adds_nothing() else self.change_and_spread(source)[1]
+        return super().spread(source) if spread is None else spread
+
+    def change(self, source: Tensor) -> Tensor:
+        """Return what is added to the source, network space, float32, with what it guesses."""
+        change, spread = self.change_and_spread(source)
+        if spread is None or not self.draw.strength or self.adds_nothing():
+            return change
+        (top, left), (height, width) = self._corner, source.shape[2:]
+        noise = texture_bands.noise_bands(top, left, height, width, self.draw.seed).to(spread)
+        picture = in_channels(source.float(), self.output_nc) + change
+        texture = texture_bands.at_full_strength(picture, spread, noise)
+        return change + self.draw.strength * texture
+
+    def change_and_spread(self, source: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the most likely change, (N, output_nc, H, W), and the deviation of the luma from
+        it in each band, (N, BANDS, H, W), both network space; None where it does not guess."""
+        says = self._seen(source)
+        change = RESIDUAL_UNIT * says(self.head)
+        if self.gain is not None:
+            left = texture_bands.bands(in_channels(source.float(), self.output_nc))
+            gains = says(self.gain)
+            for number, band in enumerate(left):
+                change = change + gains[:, number : number + 1] * band
+        if self.guess is None:
+            return change, None
+        spread = says(self.guess).clamp(*LOG_LIMITS).exp() / GREY_LEVELS
+        return change, spread * self.strengths.view(1, BANDS, 1, 1)
+
     def residual(self, source: Tensor) -> Tensor:
-        """Return what is added to the source, in units of RESIDUAL_UNIT, float32."""
+        """Return what the first head says, float32: of a change, in units of RESIDUAL_UNIT."""
+        return self._seen(source)(self.head)
+
+    def _seen(self, source: Tensor) -> Callable[[nn.Module], Tensor]:
+        """Return what each head makes of a source, (N, n, H, W) float32."""
         source = source.float()
         whole = (slice(0, source.shape[2]), slice(0, source.shape[3]))
         x = torch.cat([source, (source - _blur(source)).div_(HIGH_PASS_UNIT)], dim=1)
@@ -115,8 +193,12 @@ class Detail(Generator):
             had, part = part, self._needed(level, whole)
             x = _cut(self.up[level](x), had, part, level) + _cut(kept.pop(), whole, part, level)
             x = self.after[level](x)
-        residual: Tensor = F.pixel_shuffle(self.head(F.leaky_relu(x, 0.1, inplace=True)), 2)
-        return _within(residual.float(), part, whole)
+        x = F.leaky_relu(x, 0.1, inplace=True)
+
+        def said(head: nn.Module) -> Tensor:
+            return _within(F.pixel_shuffle(head(x), 2).float(), part, whole)
+
+        return said
 
     def _needed(self, level: int, whole: Part) -> Part:
         """Return the part of a source that the last blocks of a level have to see, in whole cells
@@ -143,8 +225,12 @@ class Detail(Generator):
         return self.input_nc == self.output_nc and self.adds_nothing()
 
     def adds_nothing(self) -> bool:
-        """Return whether the residual is zero everywhere, as before the first update."""
-        return not any(bool(weight.any()) for weight in self.head.parameters())
+        """Return whether the change is zero everywhere, as before the first update."""
+        return not any(
+            bool(weight.any())
+            for name, weight in self.named_parameters()
+            if name.startswith(("head.", "gain."))
+        )
 
 
 def in_channels(source: Tensor, channels: int) -> Tensor:
@@ -206,7 +292,15 @@ def recognise_detail(state: Mapping[str, Tensor]) -> WeightsDescription | None:
     size = next((s for s, w in WIDTHS.items() if (w[0], len(w)) == (first, levels)), None)
     if size is None:
         return None
-    return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, size)
+    return WeightsDescription(
+        "detail", stem.shape[1] // 8, head.shape[0] // 4, size, head=further_heads(state)
+    )
+
+
+def further_heads(state: Mapping[str, Tensor]) -> HeadName:
+    """Return which heads a state dict has beside that of the change."""
+    there = tuple(name for name in ("gain", "guess") if f"{name}.weight" in state)
+    return next(name for name, heads in _HEADS.items() if heads == there)
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:
@@ -233,12 +327,12 @@ def _around(x: Tensor, axis: int) -> Tensor:
     return total
 
 
-def of_size(size: str, input_nc: int = 3, output_nc: int = 3) -> Detail:
+def of_size(size: str, input_nc: int = 3, output_nc: int = 3, head: HeadName = "change") -> Detail:
     """Return the generator of a size of WIDTHS, freshly initialised from torch's random state.
 
     The network is in channels_last layout, which convolutions on CPU and GPU prefer; saved weights
     do not depend on it.
     """
-    net = Detail(WIDTHS[size], input_nc=input_nc, output_nc=output_nc)
+    net = Detail(WIDTHS[size], input_nc=input_nc, output_nc=output_nc, head=head)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net

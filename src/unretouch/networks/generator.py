@@ -16,6 +16,16 @@ Part = tuple[slice, slice]
 """Rows and columns of a picture."""
 
 
+@dataclass(frozen=True)
+class Draw:
+    """How much texture a network that guesses gives beyond what is known of it."""
+
+    strength: float = 1.0
+    """0: none, which is nearest to the truth on average; 1: as strong as it is expected to be"""
+    seed: int = 0
+    """of what is drawn of it"""
+
+
 class Generator(nn.Module):
     """A network that maps the source to the prediction, both in network space.
 
@@ -44,6 +54,14 @@ class Generator(nn.Module):
     """(h, w, 3): by how many grey levels each of those cells changes as a whole, about. None: it
     has not looked at the whole of a picture."""
 
+    draw = Draw()
+    """for one that guesses, see there"""
+
+    @property
+    def guesses(self) -> bool:
+        """Whether it says how far from the truth it may be, and makes texture as strong as that."""
+        return False
+
     @property
     def is_local(self) -> bool:
         """Whether a pixel of the prediction depends on its surroundings alone, up to the margin."""
@@ -63,6 +81,16 @@ class Generator(nn.Module):
     def remembering(self) -> int:
         """Return how many weights of the usual kind remember as much as this network's."""
         return sum(weight.numel() for weight in self.parameters())
+
+    def set_draw(self, draw: Draw) -> None:
+        """Draw what it guesses so from now on."""
+        for network in {self, *self.networks}:
+            network.draw = draw
+
+    def spread(self, source: Tensor) -> Tensor:
+        """Return how far the luma may be from what is expected, where it guesses: a deviation in
+        each band of texture, (N, bands, H, W) network space."""
+        return source.new_zeros(len(source), 1, *source.shape[2:])
 
     def does_nothing(self) -> bool:
         """Return whether the prediction is the source as it is, bit for bit."""
@@ -105,6 +133,7 @@ class WeightsDescription:
     input_nc: int
     output_nc: int
     size: str | None = None
+    head: str | None = None
     norm: NormName | None = None
     ngf: int | None = None
     dropout: bool | None = None
@@ -114,7 +143,7 @@ class WeightsDescription:
         """Return the settings by which such a generator is built."""
         told = {
             "netG": self.netG, "input_nc": self.input_nc, "output_nc": self.output_nc,
-            "size": self.size, "norm": self.norm, "ngf": self.ngf,
+            "size": self.size, "head": self.head, "norm": self.norm, "ngf": self.ngf,
             "no_dropout": None if self.dropout is None else not self.dropout,
         }  # fmt: skip
         return {name: value for name, value in told.items() if value is not None}
@@ -125,6 +154,8 @@ class WeightsDescription:
             text += " without norm" if self.norm == "none" else f" with {self.norm} norm"
         if self.size is not None:
             text += f", size {self.size}"
+        if self.head not in (None, "change"):
+            text += f", head {self.head}"
         if self.ngf not in (None, 64):
             text += f", ngf {self.ngf}"
         if (self.input_nc, self.output_nc) != (3, 3):

@@ -290,6 +290,18 @@ class PartPredictor:
             part.within(window).of(prediction)[:] = self._predicted(part)
         return prediction
 
+    def spread(self, window: Window) -> NDArray[np.float32]:
+        """Return how far the luma of a prediction that is guessed may be off in each band, at
+        `window`: a deviation in levels, (h, w, bands). Nothing of what it guesses is left out."""
+        part, source, inner = self._part(window)
+        ready = padded(spaces.to_network(source, part.input_nc), part.size_multiple)
+        weight = next(part.parameters())
+        with torch.no_grad():
+            spread = part.spread(ready.to(weight.device)).mul(spaces.GREY_LEVELS)
+        height, width = source.shape[:2]
+        planes = spread[0, :, :height, :width].permute(1, 2, 0).float().cpu().numpy()
+        return np.ascontiguousarray(inner.of(planes))
+
     def looked_at(self, window: Window) -> int:
         """Return how many pixels the network sees for `unsteadied_at`."""
         return self._seen(self._parts(window))
@@ -321,12 +333,16 @@ class PartPredictor:
         return surroundings(self._generator, window, self._rgb.shape[:2])
 
     def _predicted(self, window: Window) -> NDArray[np.float32]:
-        around = self._around(window)
-        source = np.ascontiguousarray(around.of(self._rgb))
-        inner = window.within(around)
-        self.seen += around.pixels
-        part = self._generator.part_at(around.top, around.left, inner.slices)
+        part, source, inner = self._part(window)
+        self.seen += source.shape[0] * source.shape[1]
         return np.ascontiguousarray(inner.of(_predicted(part, source)))
+
+    def _part(self, window: Window) -> tuple[Generator, spaces.Rgb, Window]:
+        """Return the generator for a window and what is around it, that, and the window in it."""
+        around = self._around(window)
+        inner = window.within(around)
+        part = self._generator.part_at(around.top, around.left, inner.slices)
+        return part, np.ascontiguousarray(around.of(self._rgb)), inner
 
     def _parts(self, window: Window) -> list[Window]:
         """Return the parts of `window` that the network has to see: few pixels, with margins."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -22,13 +23,14 @@ from unretouch.networks.detail import (
     RESIDUAL_UNIT,
     WIDTHS,
     Detail,
+    further_heads,
     in_channels,
     of_size,
     recognise_detail,
 )
 from unretouch.networks.generator import Generator, GeneratorKind, Part, WeightsDescription
 from unretouch.networks.prediction import padded
-from unretouch.pixels.spaces import GREY_LEVELS
+from unretouch.pixels.spaces import GREY_LEVELS, Bits
 from unretouch.settings.train import AimName, SizeName, TrainSettings
 
 FACTOR: Final = 8
@@ -67,6 +69,16 @@ class Pyramid(Generator):
         return refined(self.fine, source, enlarged(guide(self.coarse, reduced(source))))
 
     @property
+    def guesses(self) -> bool:
+        return self.fine.guesses
+
+    def spread(self, source: Tensor) -> Tensor:
+        source = source.float()
+        of_whole = enlarged(guide(self.coarse, reduced(source)))
+        spread = refined_and_spread(self.fine, source, of_whole)[1]
+        return super().spread(source) if spread is None else spread
+
+    @property
     def networks(self) -> tuple[Detail, Detail]:
         return self.coarse, self.fine
 
@@ -101,7 +113,17 @@ def refined(fine: Detail, source: Tensor, enlarged_guide: Tensor) -> Tensor:
     """Return the prediction for `source`, (N, C, H, W), with a guide of its size."""
     base = in_channels(source.float(), fine.output_nc) + enlarged_guide[:, :-1]
     # Exactly the source where the gate is shut.
-    return base + enlarged_guide[:, -1:] * (RESIDUAL_UNIT * fine.residual(base))
+    return base + enlarged_guide[:, -1:] * fine.change(base)
+
+
+def refined_and_spread(
+    fine: Detail, source: Tensor, enlarged_guide: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Return the most likely prediction, and the deviation from it as Detail has it."""
+    base = in_channels(source.float(), fine.output_nc) + enlarged_guide[:, :-1]
+    gate = enlarged_guide[:, -1:]
+    change, spread = fine.change_and_spread(base)
+    return base + gate * change, None if spread is None else gate * spread
 
 
 def opened(logit: Tensor) -> Tensor:
@@ -183,18 +205,27 @@ class Guided(Generator):
         return part
 
     def forward(self, source: Tensor) -> Tensor:
+        return refined(*self._part(source))
+
+    def spread(self, source: Tensor) -> Tensor:
+        spread = refined_and_spread(*self._part(source))[1]
+        return super().spread(source) if spread is None else spread
+
+    def _part(self, source: Tensor) -> tuple[Detail, Tensor, Tensor]:
+        """Return the fine network for a source, the source, and its guide."""
         height, width = source.shape[2:]
         part = guide_at(self._guide, *self._corner, height, width)
-        return refined(self.fine.part_at(*self._corner, self._wanted), source, part)
+        return self.fine.part_at(*self._corner, self._wanted), source, part
 
 
 def build(settings: TrainSettings) -> Detail | Pyramid:
     """Return the generator of the size `settings.size`, with fresh weights."""
     input_nc, output_nc = settings.input_nc, settings.output_nc
+    head = "change" if settings.head == "auto" else settings.head
     if settings.size != "pyramid":
-        return of_size(_size(settings), input_nc, output_nc)
+        return of_size(_size(settings), input_nc, output_nc, head)
     coarse = of_size(SIZE, input_nc, output_nc + 1)
-    return Pyramid(coarse, of_size(SIZE, output_nc, output_nc))
+    return Pyramid(coarse, of_size(SIZE, output_nc, output_nc, head))
 
 
 def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
@@ -202,20 +233,32 @@ def recognise(state: Mapping[str, Tensor]) -> WeightsDescription | None:
     stem, head = state.get("coarse.stem.weight"), state.get("fine.head.weight")
     if stem is None or head is None or stem.dim() != 4:
         return recognise_detail(state)
-    return WeightsDescription("detail", stem.shape[1] // 8, head.shape[0] // 4, "pyramid")
+    fine = {key.removeprefix("fine."): value for key, value in state.items()}
+    return WeightsDescription(
+        "detail", stem.shape[1] // 8, head.shape[0] // 4, "pyramid", head=further_heads(fine)
+    )
 
 
-def size_for(pixels: float, aim: AimName) -> SizeName:
-    """Return the size that `auto` means for pairs of so many pixels: to memorise, one that holds
-    much; for unseen portraits, one that is taught by small crops."""
-    if pixels > LARGE_PIXELS:
-        return "pyramid"
-    return "deep" if aim == "fit" else "m"
+def settled(settings: TrainSettings, pixels: float, bits: Bits) -> TrainSettings:
+    """Return the settings with what `auto` means, as size and as head, for pairs of so many pixels
+    each at most whose sources hold so many bits."""
+    size, head = settings.size, settings.head
+    if size == "auto":
+        size = "pyramid" if pixels > LARGE_PIXELS else usual_size(settings.aim)
+    if head == "auto":
+        # By what of the texture is left in 8 bits little can be made stronger but the rounding.
+        head = "gain" if bits == 16 and settings.aim == "restore" else "change"
+    return replace(settings, size=size, head=head)
+
+
+def usual_size(aim: AimName) -> SizeName:
+    """Return the size that `auto` means for pairs that are not large."""
+    return "m" if aim == "texture" else "deep"
 
 
 def _size(settings: TrainSettings) -> str:
     """Return the size of the network, of each of the two where it is a pyramid."""
-    size = size_for(0, settings.aim) if settings.size == "auto" else settings.size
+    size = usual_size(settings.aim) if settings.size == "auto" else settings.size
     return SIZE if size == "pyramid" else size
 
 
@@ -232,7 +275,7 @@ def further_levels(settings: TrainSettings) -> int:
 DETAIL: Final = GeneratorKind(
     build=build,
     recognise=recognise,
-    takes=frozenset({"input_nc", "output_nc", "size"}),
+    takes=frozenset({"input_nc", "output_nc", "size", "head"}),
     width=width,
     further_levels=further_levels,
     weights_bytes=19_000,

@@ -40,6 +40,7 @@ Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
 SizeName = Literal["auto", "s", "m", "deep", "l", "pyramid"]
+HeadName = Literal["auto", "change", "gain", "guess", "gain+guess"]
 AimName = Literal["memorise", "restore", "texture", "fit"]
 """fit is what `memorise` is called in files, and was called on the command line."""
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -99,8 +100,12 @@ class TrainSettings(Settings):
     """generator"""
     size: SizeName = "m"
     """how large the network `detail` is: s, m or l; deep is as quick as m and holds nearly as much
-    as l; pyramid is made for large photographs; auto takes pyramid above 2 megapixels, else deep to
-    memorise and m for other portraits"""
+    as l; pyramid is made for large photographs; auto takes pyramid above 2 megapixels, else deep,
+    and m for --aim texture"""
+    head: HeadName = "change"
+    """what the network `detail` says: the change; with gain also how much stronger the texture that
+    is left should be, which auto takes for --aim restore of 16-bit pairs; with guess, for --aim
+    texture, also how far from the truth it may be: see --guess and --guess_map of apply"""
     ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"
@@ -350,9 +355,9 @@ class TrainOptions(TrainSettings, TrainStart, ClassicTrainStart, IdleTrainFlags)
 
 
 OURS = frozenset({
-    "aim", "allow_changed_data", "also", "cache_gb", "d_every", "device", "devices", "keep_gb",
-    "lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe", "seed",
-    "size", "target_error", "test_photo",
+    "aim", "allow_changed_data", "also", "cache_gb", "d_every", "device", "devices", "head",
+    "keep_gb", "lambda_GAN", "like", "minutes", "num_nodes", "precision", "preset", "recipe",
+    "seed", "size", "target_error", "test_photo",
 })  # fmt: skip
 """Flags of a training that the classic program does not have."""
 

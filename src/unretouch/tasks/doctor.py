@@ -297,7 +297,7 @@ def _room(folder: Path) -> Finding:
         from unretouch.training.estimates import run_bytes
     except ImportError:
         return Finding("disk", value)
-    fast = run_bytes(TrainSettings(dataroot=".", netG="detail", size="m", lambda_GAN=0))
+    fast = run_bytes(TrainSettings(dataroot=".", netG="detail", size="deep", lambda_GAN=0))
     guide = run_bytes(TrainSettings(dataroot="."))
     value += f"; a run takes {megabytes(fast)}, one of the guide's presets {megabytes(guide)}"
     advice = "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir"
@@ -336,8 +336,9 @@ def pixels_per_second() -> float:
     where = device.choose("auto")
     device.prepare(where)
     settings = TrainSettings(
-        dataroot=".", netG="detail", recipe="fast", lambda_GAN=0, lambda_L1=500, preprocess="none",
-        no_flip=True, no_dropout=True, precision=device.precision("auto", where), minutes=10,
+        dataroot=".", netG="detail", size="auto", recipe="fast", lambda_GAN=0, lambda_L1=500,
+        preprocess="none", no_flip=True, no_dropout=True,
+        precision=device.precision("auto", where), minutes=10,
     )  # fmt: skip
     shape = (PROBED_SIDE, PROBED_SIDE, 3)
     target = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from unretouch import __version__
 from unretouch.base import durable
-from unretouch.base.errors import ExitCode
+from unretouch.base.errors import ExitCode, UsageError
+from unretouch.model.load import source_bits
 from unretouch.networks.prediction import PartPredictor
-from unretouch.networks.pyramid import size_for
+from unretouch.networks.pyramid import settled
 from unretouch.pixels.pairs import (
     NO_PAIRS,
     SAMPLE,
@@ -95,7 +96,7 @@ def train_run(
         settings = replace(settings, precision=device.precision(settings.precision, where))
         # Those as they were read are let go.
         loaded = replace(loaded, pairs=prepared_pairs(settings, loaded.pairs))
-        settings = _sized(settings, loaded.pairs, run, how.continue_train)
+        settings = _settled(settings, loaded, run, how.continue_train)
         if not how.continue_train and (aside := set_aside_earlier(run)):
             kept = f"the run that was here is kept as {aside}"
             say(console, f"starting afresh; {kept} (--continue_train goes on)")
@@ -155,16 +156,22 @@ def _loaded(
     return loaded
 
 
-def _sized(
-    settings: TrainSettings, pairs: Sequence[Pair], run: RunDir, continues: bool
+def _settled(
+    settings: TrainSettings, loaded: LoadedPairs, run: RunDir, continues: bool
 ) -> TrainSettings:
-    """Return the settings with the size of the generator that `auto` means."""
-    if settings.size != "auto":
+    """Return the settings with the size and the head of the generator that `auto` means."""
+    if "guess" in settings.head and (settings.recipe, settings.aim) != ("fast", "texture"):
+        hint = "Leave it out, or add --aim texture"
+        raise UsageError("is for --aim texture of the fast recipe", f"--head {settings.head}", hint)
+    if "auto" not in (settings.size, settings.head):
         return settings
     if continues and run.config.exists():
-        return replace(settings, size=load_settings(run.config).size)
-    pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in pairs)
-    return replace(settings, size=size_for(pixels, settings.aim))
+        before = load_settings(run.config)
+        size = before.size if settings.size == "auto" else settings.size
+        head = before.head if settings.head == "auto" else settings.head
+        return replace(settings, size=size, head=head)
+    pixels = statistics.median(pair.shape[0] * pair.shape[1] for pair in loaded.pairs)
+    return settled(settings, pixels, source_bits(loaded.manifest, settings.direction))
 
 
 def _finished_line(run: RunDir, settings: TrainSettings) -> str:

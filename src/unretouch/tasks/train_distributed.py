@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import socket
 import subprocess
@@ -41,7 +42,7 @@ from unretouch.report.console import say
 from unretouch.settings.train import TrainSettings, settings_from
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training import device, session
-from unretouch.training.fast_recipe import RECIPES
+from unretouch.training.fast_recipe import usual_recipe
 from unretouch.training.launching import Layout, layout
 from unretouch.training.stopping import StoppedNow, StopRequest
 from unretouch.training.team import Team, join
@@ -93,9 +94,11 @@ def _require_split(settings: TrainSettings, processes: int) -> list[str]:
     Raises UsageError for settings by which it would not be the run that one process makes.
     """
     fast, generator = settings.recipe == "fast", GENERATORS[settings.netG]
-    batch = settings.batch_size * (RECIPES[settings.aim].batch if fast else 1)
+    batch = settings.batch_size * (usual_recipe(settings).batch if fast else 1)
     if batch % processes:
-        multiple = -(-settings.batch_size // processes) * processes
+        # The next batch that divides.
+        step = processes // math.gcd(processes, batch // settings.batch_size)
+        multiple = -(-settings.batch_size // step) * step
         raise UsageError(
             f"a batch of {batch} does not divide by {processes} processes",
             "--batch_size",
@@ -162,7 +165,8 @@ def _follow(settings: TrainSettings, team: Team) -> ExitCode:
         return ExitCode(told["code"])
     assert team.device is not None
     device.prepare(team.device)
-    settings = dataclasses.replace(settings, precision=told["precision"], size=told["size"])
+    decided = {name: told[name] for name in ("precision", "size", "head")}
+    settings = dataclasses.replace(settings, **decided)
     padded = padded_pairs(settings, pairs)
     opened = session.start(settings, padded, team.device, team=team, untouched=untouched)
     opened.fit.restore(told["fit"], "state of the first process")

@@ -28,7 +28,7 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.weights import require_space
 from unretouch.settings.train import TrainSettings
 from unretouch.training import retoucher, rhythm
-from unretouch.training.fast_recipe import RECIPES
+from unretouch.training.fast_recipe import usual_recipe
 from unretouch.training.previews import PAGE_BYTES
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def memory_need(settings: TrainSettings, reading: Reading, on_gpu: bool) -> Memo
 def _pixels_a_step(settings: TrainSettings, largest: int) -> int:
     """Return the pixels that a process sees in a step, of pictures of at most `largest` pixels."""
     if settings.recipe == "fast":
-        recipe = RECIPES[settings.aim]
+        recipe = usual_recipe(settings)
         return settings.batch_size * recipe.batch * min(recipe.crop**2, largest)
     if "crop" in settings.preprocess:
         return settings.batch_size * settings.crop_size**2

@@ -16,6 +16,7 @@ from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
+from unretouch.networks.generator import Draw
 from unretouch.pixels.on_skin import lies_on_skin, skin_blocks
 from unretouch.pixels.pairs import Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
@@ -145,6 +146,7 @@ class FastFit(Fit):
         made: list[Pair] = []
         if self._retoucher is not None:
             kept = self._retoucher[0].made_of([stage.kept for stage in self._first])
+            kept.set_draw(Draw(0.0))  # a retouch takes texture away
             least = min(min(pair.shape) for pair in self._given)
             bits = max(pair.bits for pair in self._given)
             made = retoucher.retouched(self._untouched, kept, least, bits)
@@ -339,7 +341,9 @@ class FastFit(Fit):
             prediction, further_loss = stage.predict(stage.net, sample)
         # What was left out teaches nothing: there the prediction is its own target.
         target = torch.where(sample.left_out, prediction.detach(), sample.target)
-        loss = fast_recipe.residual_loss(prediction, target, stage.recipe, progress)
+        loss = fast_recipe.residual_loss(
+            prediction, target, stage.recipe, progress, stage.net.guesses
+        )
         if stage.recipe.grid:
             loss = loss + stage.recipe.grid * grid(prediction - sample.source)
         stage.optimiser.zero_grad()

@@ -13,11 +13,11 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from unretouch.losses import GREY_LEVEL, beyond, huber, local_band_energy
-from unretouch.networks import Generator
+from unretouch.losses import CELL, GREY_LEVEL, beyond, crps, huber, local_band_energy
+from unretouch.networks import GENERATORS, Generator, texture_bands
 from unretouch.networks.pyramid import FACTOR
 from unretouch.pixels.slow_change import OF_PREDICTIONS, SIGMA
-from unretouch.settings.train import AimName
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.optimisers import Muon, Optimiser
 
 
@@ -78,10 +78,15 @@ for pixels that do not round to the answer. The others are for portraits that we
 needs many different crops rather than large ones."""
 
 
+def looks_far(net: Generator) -> bool:
+    """Return whether the network that works at full resolution has more than three levels."""
+    return net.networks[-1].size_multiple > CELL
+
+
 def slower_of(aim: AimName, net: Generator) -> float | None:
     """Return the sigma in pixels of the slow change that is taken out of what `net` predicts,
     trained for an aim: see Generator."""
-    asked = RECIPES[aim].slower
+    asked = recipe_for(aim, 1.0, looks_far(net)).slower
     seen = FACTOR if net.looks_first else 1
     return None if asked is None else seen * OF_PREDICTIONS * asked
 
@@ -90,20 +95,30 @@ SPARSE = 0.25
 """Share of the pictures; a retouch of less is sparse."""
 
 
-def recipe_for(aim: AimName, retouched: float) -> FastRecipe:
-    """Return the recipe of an aim for pairs of which the share `retouched` was changed, 0 to 1.
+def recipe_for(aim: AimName, retouched: float, far: bool) -> FastRecipe:
+    """Return the recipe of an aim for pairs of which the share `retouched` was changed, 0 to 1, and
+    for a network that looks `far` or not.
 
-    In sparse work most of a large crop asks for nothing. Smaller crops, and more of them, hold more
-    of it; rates as for a retouch of the whole skin would stir the rest by more than there is to
-    undo, so that hardly anything is learnt before they have fallen.
+    One that does learns other portraits from larger crops, and of slower changes. In sparse work
+    most of a large crop asks for nothing. Smaller crops, and more of them, hold more of it; rates
+    as for a retouch of the whole skin would stir the rest by more than there is to undo, so that
+    hardly anything is learnt before they have fallen.
     """
     recipe = RECIPES[aim]
+    if far and recipe.slower is not None:
+        recipe = dataclasses.replace(recipe, crop=192, batch=2, slower=1.5 * recipe.slower)
     if retouched >= SPARSE:
         return recipe
     return dataclasses.replace(
         recipe, crop=96, batch=7, rate=0.01, adam_rate=8e-4, huber=max(2.0, recipe.huber),
         exact_weight=0.0,
     )  # fmt: skip
+
+
+def usual_recipe(settings: TrainSettings) -> FastRecipe:
+    """Return the recipe of a run with these settings where most of the pictures was retouched."""
+    far = GENERATORS[settings.netG].further_levels(settings) > 0
+    return recipe_for(settings.aim, 1.0, far)
 
 
 def coarse_recipe(recipe: FastRecipe) -> FastRecipe:
@@ -135,14 +150,17 @@ def crops_a_step(side: int, recipe: FastRecipe) -> int:
 
 EXACT_FROM: Final = 2 / 3
 """Progress from which on `exact_weight` counts."""
+LEAST_SPREAD: Final = 0.005
+"""Grey levels: the smallest deviation that is expected of anything."""
 ROUNDS: Final = 0.35
 """Grey levels: an error that rounds to the answer, with room for what pulls at it."""
 
 
 def residual_loss(
-    prediction: Tensor, target: Tensor, recipe: FastRecipe, progress: float
+    prediction: Tensor, target: Tensor, recipe: FastRecipe, progress: float, guesses: bool = False
 ) -> Tensor:
-    """Return the mean Huber loss in grey levels, and the distance of the texture where it counts.
+    """Return the mean Huber loss in grey levels, and the distance of the texture where it counts:
+    not where a network `guesses` that, which has a loss of its own.
 
     Most pixels need no change, so the median residual is zero and a plain absolute error keeps a
     network at the identity; the quadratic core pulls it away. As `progress` goes from 0 to 1 the
@@ -157,9 +175,17 @@ def residual_loss(
         rounded = ((prediction - target).abs() <= zone).float().mean()
         wrong = beyond(prediction, target, zone) / GREY_LEVEL
         loss = torch.lerp(loss, wrong, recipe.exact_weight * rounded.square())
-    if recipe.texture:
+    if recipe.texture and not guesses:
         loss = loss + recipe.texture * local_band_energy(prediction, target)
     return loss
+
+
+def guess_loss(prediction: Tensor, spread: Tensor, target: Tensor) -> Tensor:
+    """Return in grey levels how well what cannot be known is told: the score of the luma of the
+    target in each band, which is expected to deviate by `spread` from the prediction."""
+    error = texture_bands.luma_bands(target - prediction.float())
+    # Where the gate of a pyramid is shut nothing can be off.
+    return crps(error / GREY_LEVEL, (spread / GREY_LEVEL).clamp_min(LEAST_SPREAD))
 
 
 # --- optimiser -------------------------------------------------------------------------------
@@ -179,7 +205,7 @@ def make_optimizer(net: nn.Module, recipe: FastRecipe, residual: float = USUAL_R
     hidden: list[nn.Parameter] = []
     other: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
-        outer = name.startswith(("stem.", "head."))
+        outer = name.startswith(("stem.", "head.", "gain.", "guess."))
         (hidden if parameter.ndim == 4 and not outer else other).append(parameter)
     adam_rate = recipe.adam_rate * min(1.0, residual / USUAL_RESIDUAL)
     return Muon(hidden, other, recipe.rate, adam_rate)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Final
 
 from unretouch import losses
+from unretouch.networks import texture_bands
 from unretouch.pixels import on_skin, retouched_area, slow_change
 from unretouch.settings.train import AimName
 from unretouch.training import cameras, crops, fast_recipe, optimisers, retoucher, stages
@@ -22,12 +23,14 @@ def mark(aim: AimName, also: bool = False) -> str:
     """Return a digest of all numbers that decide what is learnt for an aim, with `also` those of
     made pairs, too. The states of 0.1.0 bear none."""
     modules = [*_DECIDE, *(() if aim == "fit" else _OF_UNSEEN), *([retoucher] if also else [])]
+    modules += [texture_bands] if aim == "texture" else []
     numbers = [
         (module.__name__, name, value)
         for module in modules
         for name, value in sorted(vars(module).items())
         if name.isupper() and name not in OF_MEMORY and isinstance(value, int | float | tuple)
     ]
-    recipes = [fast_recipe.recipe_for(aim, share) for share in (0.0, 1.0)]
+    looks = (False,) if aim == "fit" else (False, True)
+    recipes = [fast_recipe.recipe_for(aim, share, far) for far in looks for share in (0.0, 1.0)]
     recipes += [fast_recipe.coarse_recipe(recipe) for recipe in recipes]
     return blake2b(repr((numbers, recipes)).encode(), digest_size=8).hexdigest()

@@ -29,7 +29,7 @@ from unretouch.training.progress import Epochs, Pace, Progress
 from unretouch.training.team import ALONE, Team
 
 FIXED = (
-    "netG", "size", "ngf", "netD", "ndf", "n_layers_D", "norm", "no_dropout", "input_nc",
+    "netG", "size", "head", "ngf", "netD", "ndf", "n_layers_D", "norm", "no_dropout", "input_nc",
     "output_nc", "recipe", "aim",
 )  # fmt: skip
 """Settings of the networks themselves: a run that goes on cannot change them."""

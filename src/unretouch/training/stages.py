@@ -19,15 +19,16 @@ from torch import Tensor
 
 from unretouch.losses import l1, local_band_energy
 from unretouch.networks import Generator, load_weights, pyramid
-from unretouch.networks.detail import Detail
+from unretouch.networks.detail import Detail, in_channels
 from unretouch.networks.pyramid import FACTOR
+from unretouch.networks.texture_bands import luma_bands
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 from unretouch.pixels.spaces import Plane
 from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training import crops, fast_recipe
-from unretouch.training.cameras import FAR, NEAR, Camera
+from unretouch.training.cameras import FAR, NEAR, OWN, Camera
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import remembered, restore_optimiser
@@ -66,6 +67,8 @@ class Stage:
         self._device, self._aim = device, aim
         self.optimiser = fast_recipe.make_optimizer(net, recipe, table.residual)
         self.choice: EarlyChoice | None = None
+        if net.guesses:
+            self._aim = "restore"  # what it guesses is judged by its own loss, the picture by this
 
     @property
     def side(self) -> int:
@@ -88,8 +91,9 @@ class Stage:
             return
         if self.choice is None:
             most = EarlyChoice.most(self.side)
-            left_out = crops.left_out_places(self.table, max(1, most // len(NEAR)))
+            left_out = crops.left_out_places(self.table, max(LEAST_PLACES, most // len(NEAR)))
             spread, weights = crops.spread_places(self.table, 2 * most)
+            own = self._all_by(OWN, crops.left_out_places(self.table, 2 * LEAST_PLACES))
             self.choice = EarlyChoice(
                 self.average,
                 [self._all_by(camera, left_out) for camera in NEAR],
@@ -100,6 +104,7 @@ class Stage:
                 ],
                 lambda net, sample: self.predict(net, sample)[0],
                 self._aim,
+                lambda net: self._calibrate(net, own),
             )
         else:
             self.choice.begin()
@@ -134,7 +139,50 @@ class Stage:
     def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
         """Return the picture that `net`, of this stage's kind, makes of a sample (network space, as
         its target), and a loss beside that of the picture."""
-        return net(sample.source), 0.0
+        if not net.guesses:
+            return net(sample.source), 0.0
+        return self._with_guesses(*self._expected(net, sample), sample)
+
+    def _expected(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | None]:
+        """Return the most likely picture, and the deviation from it as Detail has it."""
+        assert isinstance(net, Detail)
+        change, spread = net.change_and_spread(sample.source)
+        return in_channels(sample.source, net.output_nc) + change, spread
+
+    def _with_guesses(
+        self, picture: Tensor, spread: Tensor | None, sample: Crops
+    ) -> tuple[Tensor, Tensor | float]:
+        """Return the picture, and the loss of what is told of the texture that cannot be known."""
+        if spread is None:
+            return picture, 0.0
+        # What was left out teaches nothing.
+        target = torch.where(sample.left_out, picture.detach(), sample.target)
+        spread = torch.where(sample.left_out, spread.detach(), spread)
+        return picture, self.recipe.texture * fast_recipe.guess_loss(picture, spread, target)
+
+    @torch.no_grad()
+    def _calibrate(self, net: Generator, left_out: Crops) -> None:
+        """Set the strength of what is drawn in each band so that, where the pictures were left out,
+        there is as much texture as in the answer."""
+        guessing = net.networks[-1]
+        if not guessing.guesses:
+            return
+        assert isinstance(guessing, Detail)
+        guessing.strengths.fill_(1)
+        energies = []
+        for number in range(len(left_out.source)):
+            sample = left_out.one(number)
+            picture, spread = self._expected(net, sample)
+            assert spread is not None
+            asked = (sample.target != sample.source).any(1, keepdim=True)
+            where = (sample.left_out & asked).float()
+            planes = [luma_bands(side.float()) for side in (sample.target, picture)]
+            energies.append(
+                torch.stack([(where * plane**2).sum((0, 2, 3)) for plane in (*planes, spread)])
+            )
+        true, expected, drawn = torch.stack(energies).sum(0)
+        ratio = (true - expected).clamp_min(0) / drawn
+        guessing.strengths.copy_(ratio.nan_to_num(1.0).sqrt().clamp(*STRENGTHS))
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"optimiser": remembered(self.optimiser)}
@@ -203,11 +251,13 @@ class FineStage(Stage):
             crop, guide=found[:, :, down : down + side, right : right + side].cpu()
         )
 
-    def predict(  # type: ignore[override]
-        self, net: Detail, sample: Crops
-    ) -> tuple[Tensor, Tensor | float]:
+    def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
+        return self._with_guesses(*self._expected(net, sample), sample)
+
+    def _expected(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | None]:
         assert sample.guide is not None
-        return pyramid.refined(net, sample.source, sample.guide), 0.0
+        assert isinstance(net, Detail)
+        return pyramid.refined_and_spread(net, sample.source, sample.guide)
 
     def _guide(self, index: int) -> Tensor:
         """Return the guide of a picture, made when it is first asked for."""
@@ -253,7 +303,8 @@ def stages_of(
     leaves all else as it is.
     """
     aim, seed = settings.aim, settings.seed
-    recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps))
+    far = fast_recipe.looks_far(net)
+    recipe = fast_recipe.recipe_for(aim, crops.retouched_share(maps), far)
     if left_out is not None:
         recipe = dataclasses.replace(recipe, left_out=left_out)
     if len(net.networks) == 1:
@@ -288,6 +339,10 @@ def stages_of(
 MOST_PIXELS = 1 << 18
 """Pixels looked at in one judgement, through all cameras; twice as many through those far away. It
 must cost little beside the training between two."""
+LEAST_PLACES: Final = 4
+"""Crops at least that are looked at through a camera: larger ones would be few."""
+STRENGTHS: Final = (0.5, 2.0)
+"""Within which what is drawn is made weaker or stronger."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 LEAST_GAIN: Final = 0.02
 """Of the error of doing nothing, through cameras far from that of the pairs."""
@@ -310,11 +365,12 @@ class EarlyChoice:
         far: Sequence[tuple[Crops, Sequence[float]]],
         predict: Callable[[Generator, Crops], Tensor],
         aim: AimName,
+        finish: Callable[[Generator], None] = lambda net: None,
     ):
         """`near` and `far` hold a batch of crops a camera, `far` also the weight of each; `predict`
-        returns what a network like `net` makes of a batch."""
+        returns what a network like `net` makes of a batch; `finish` is done to what is kept."""
         self.net = copy.deepcopy(net)
-        self._near, self._far, self._predict = near, far, predict
+        self._near, self._far, self._predict, self._finish = near, far, predict, finish
         self._distance: Distance = local_band_energy if aim == "texture" else l1
         # What doing nothing costs does not change.
         self._near_idle = [max(each, 1e-9) for each in self._near_errors(None)]
@@ -338,6 +394,7 @@ class EarlyChoice:
         if score < self.score:
             self.score = score
             self.net.load_state_dict(net.state_dict())
+            self._finish(self.net)
 
     def state(self) -> dict[str, Any]:
         return {"weights": self.net.state_dict()}

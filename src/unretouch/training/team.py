@@ -124,6 +124,7 @@ class Team:
                 "code": None,
                 "precision": settings.precision,
                 "size": settings.size,
+                "head": settings.head,
                 "fit": fit.state(),
                 "progress": progress.state(),
             }
