@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from unretouch import networks
 from unretouch.base.errors import CheckpointError, DataError
@@ -60,6 +62,12 @@ class Simple:
     def free_statistics(self) -> None:
         pass
 
+    def draw(self, strength: float, seed: int) -> None:
+        pass
+
+    def spread(self, picture: Floats, top: int, left: int, wanted: Part) -> Floats:
+        return np.zeros((*picture.shape[:2], 1), np.float32)
+
 
 def nothing(picture: Floats) -> Floats:
     return np.zeros_like(picture)
@@ -89,6 +97,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "netG": "resnet_6blocks", "ngf": 4, "norm": "instance", "preprocess": "none",
         },
         "plain": {"netG": "resnet_6blocks", "ngf": 4, "norm": "none", "preprocess": "none"},
+        "guesses": {
+            "netG": "detail", "size": "s", "head": "gain+guess", "preprocess": "none",
+            "recipe": "fast", "aim": "texture",
+        },
     }  # fmt: skip
     for name, values in kinds.items():
         torch.manual_seed(1)
@@ -225,6 +237,78 @@ def test_a_large_picture_through_batch_norm_says_that_statistics_were_fixed(runs
     model = model_of(runs, "resnet")
     notes = Restorer(model, tile=20_000).restore(photo(200, 220)).notes
     assert any("restored in parts, by statistics of the whole" in note for note in notes)
+
+
+# --- texture that nobody can know ----------------------------------------------------------------
+
+
+def restored(runs: Path, tile: int | None = None, **how: Any) -> NDArray[np.int32]:
+    soft = photo(300, 260, 16)
+    soft = dataclasses.replace(
+        soft, pixels=ndimage.gaussian_filter(soft.pixels, (9, 9, 0)) // 2 + 20_000
+    )
+    made = Restorer(model_of(runs, "guesses"), tile=tile, **how).restore(soft)
+    return made.photo.pixels.astype(np.int32)
+
+
+def test_a_guess_lies_on_the_line_from_the_least_error_to_all_of_the_texture(runs: Path) -> None:
+    least, half, full = (restored(runs, guess=guess) for guess in (0.0, 0.5, 1.0))
+    assert np.abs(full - least).mean() > 30
+    assert np.abs(2 * half - least - full).max() <= 2  # of rounding
+    np.testing.assert_array_equal(restored(runs), full)
+
+
+def test_one_seed_draws_one_picture_and_tiles_agree(runs: Path) -> None:
+    whole = restored(runs, seed=5)
+    np.testing.assert_array_equal(restored(runs, seed=5), whole)
+    assert np.abs(restored(runs, seed=6) - whole).mean() > 30
+    assert np.abs(restored(runs, tile=40_000, seed=5) - whole).max() <= 257 // 2
+
+
+def test_a_guess_map_is_written_and_is_black_where_nothing_is_changed(
+    runs: Path, tmp_path: Path
+) -> None:
+    write_photo(tmp_path / "사진.png", photo(90, 120))
+    mask = np.zeros((90, 120), np.uint8)
+    mask[:, 60:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = [
+        "apply",
+        str(runs / "guesses"),
+        str(tmp_path / "사진.png"),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    assert dispatch([*words, "--guess_map", "--mask", str(tmp_path / "mask.png")]) == 0
+    found = np.asarray(Image.open(tmp_path / "out" / "guess_maps" / "사진.png.png"))
+    assert found.shape == (90, 120)
+    assert found[:, :60].max() == 0
+    assert found[:, 60:].min() > 0
+
+
+def test_another_guess_is_another_result_and_is_made_anew(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photo(tmp_path / "photo.png", photo(60, 70))
+    words = ["apply", str(runs / "guesses"), str(tmp_path / "photo.png"), "-o", str(tmp_path / "o")]
+    made = []
+    for flags in ([], ["--guess", "0"], ["--seed", "1"], ["--guess", "1"], ["--guess_map"]):
+        assert dispatch([*words, "--keep_changes", str(tmp_path / "kept"), *flags]) == 0
+        made.append((tmp_path / "o" / "photo.png").read_bytes())
+        assert "1 restored" in capsys.readouterr().out
+    assert len(set(made[:3])) == 3
+    assert made[0] == made[3] == made[4]
+
+
+@pytest.mark.parametrize("flags", [["--guess", "0.5"], ["--guess_map"]])
+def test_a_model_that_guesses_nothing_says_so(
+    runs: Path, tmp_path: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_photo(tmp_path / "photo.png", photo(40, 40))
+    words = ["apply", str(runs / "detail"), str(tmp_path / "photo.png"), "-o", str(tmp_path / "o")]
+    assert run(dispatch, [*words, *flags]) == 2
+    assert f"{flags[0]}: latest_net_G.pth guesses nothing" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 # --- scale -------------------------------------------------------------------------------------

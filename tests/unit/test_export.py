@@ -31,6 +31,7 @@ torch.set_num_threads(1)
 # Few: the exporter takes a quarter of a minute for each.
 KINDS = {
     "detail": {"netG": "detail", "size": "s", "preprocess": "none"},
+    "gain": {"netG": "detail", "size": "s", "head": "gain", "preprocess": "none"},
     "pyramid": {"netG": "detail", "size": "pyramid", "preprocess": "none"},
     "unet": {"netG": "unet_128", "ngf": 4, "load_size": 128, "crop_size": 128},
     "grey": {
@@ -54,6 +55,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in net.modules():
             if isinstance(part, Detail):
                 torch.nn.init.normal_(part.head.weight, std=0.05)
+                if part.gain is not None:
+                    torch.nn.init.normal_(part.gain.weight, std=0.05)
         (root / name).mkdir()
         save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())

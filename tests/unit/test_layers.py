@@ -65,6 +65,12 @@ class Texture:
     def free_statistics(self) -> None:
         pass
 
+    def draw(self, strength: float, seed: int) -> None:
+        pass
+
+    def spread(self, picture: Floats, top: int, left: int, wanted: Part) -> Floats:
+        return np.zeros((*picture.shape[:2], 1), np.float32)
+
 
 def photo(bits: int = 8, **more: object) -> Photo:
     """A photograph with black, white, and all between."""

@@ -50,6 +50,8 @@ class ModelInfo:
     """what it was trained for; an older exported file does not tell"""
     bits: Bits | None = None
     """of a channel of the sources it was trained on; None where that is not known"""
+    guesses: bool = False
+    """whether it draws texture that nobody can know: see Generator"""
 
     def record(self) -> dict[str, Any]:
         """Return what an exported file keeps, without names of files."""
@@ -106,6 +108,7 @@ def info_of_record(record: dict[str, Any], origin: str) -> ModelInfo:
         only_skin=bool(record.get("only_skin", False)),
         aim=cast(AimName, str(record.get("aim", "fit"))),
         bits=cast(Bits | None, record.get("bits")),
+        guesses=bool(record.get("guesses", False)),
     )
 
 
@@ -144,6 +147,17 @@ class Model(Protocol):
 
         `picture` begins at that row and column of what was looked at. Only the rows and columns
         `wanted`, counted from there, need be right; None: all.
+        """
+
+    def draw(self, strength: float, seed: int) -> None:
+        """Draw texture that nobody can know so strong, 0 to 1, from now on; the same by one seed.
+
+        Nothing is to be done by a model without `info.guesses`.
+        """
+
+    def spread(self, picture: Floats, top: int, left: int, wanted: Part) -> Floats:
+        """Return how far the light may be from what is expected, since it is guessed: a deviation,
+        float32 (H, W, 1) of 0..1. Arguments as for `change`. Only for models with `info.guesses`.
         """
 
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +182,7 @@ def load_network(
         only_skin=only_skin,
         aim=settings.aim,
         bits=bits,
+        guesses=net.guesses and not net.does_nothing(),
     )
     return net, settings, info
 
@@ -200,14 +201,20 @@ def trained_bits(manifest: Path, direction: Direction) -> Bits | None:
     """Return the bits of a channel of a run's sources, 16 where any has so many; None where that is
     not recorded."""
     try:
-        sources: dict[str, dict[str, Any]] = {}
-        for record in json.loads(manifest.read_text("utf-8")):
-            # A and B in this order; one file for a pair holds both.
-            if direction == "BtoA" or record["pair"] not in sources:
-                sources[record["pair"]] = record
-        return 16 if any(record.get("bits") == 16 for record in sources.values()) else 8
+        return source_bits(json.loads(manifest.read_text("utf-8")), direction)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def source_bits(manifest: Iterable[Mapping[str, Any]], direction: Direction) -> Bits:
+    """Return the bits of a channel of the sources in the records of pairs, 16 where any has so
+    many. Raises KeyError, TypeError or AttributeError for what is no manifest."""
+    sources: dict[str, Mapping[str, Any]] = {}
+    for record in manifest:
+        # A and B in this order; one file for a pair holds both.
+        if direction == "BtoA" or record["pair"] not in sources:
+            sources[record["pair"]] = record
+    return 16 if any(record.get("bits") == 16 for record in sources.values()) else 8
 
 
 def trained_aspect(manifest: Path) -> float | None:

@@ -62,6 +62,13 @@ class OnnxModel:
         change: Floats = prediction[0].transpose(1, 2, 0) - picture
         return change
 
+    def draw(self, strength: float, seed: int) -> None:
+        """Nothing to do: what is exported draws nothing."""
+
+    def spread(self, picture: Floats, top: int, left: int, wanted: Part) -> Floats:
+        """Return no deviation: what is exported guesses nothing."""
+        return np.zeros((*picture.shape[:2], 1), np.float32)
+
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:
         """Raise DataError: what was exported takes the statistics of each picture."""
         raise DataError(

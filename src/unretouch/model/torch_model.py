@@ -15,7 +15,9 @@ from unretouch import networks
 from unretouch.model.interface import TILE, Floats, ModelInfo, Part, Window
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
-from unretouch.networks.prediction import PredictMode, padded, predict_picture
+from unretouch.networks.generator import Draw
+from unretouch.networks.prediction import PartPredictor, PredictMode, padded, predict_picture
+from unretouch.networks.prediction import Window as PictureWindow
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.spaces import Rgb
 from unretouch.settings.train import PrecisionName, TrainSettings
@@ -65,6 +67,18 @@ class TorchModel:
         with self._precision():
             return predict_picture(self.generator, rgb, mode)
 
+    def expected(self, rgb: Rgb, window: PictureWindow) -> tuple[Floats, Floats]:
+        """Return the most likely prediction for a part of a picture, levels (h, w, 3), and how far
+        its luma may be off in each band of texture, a deviation in levels, (h, w, bands)."""
+        before = self.generator.draw
+        self.generator.set_draw(Draw(0.0))
+        try:
+            with self._precision():
+                parts = PartPredictor(self.generator, rgb)
+                return parts.at(window), parts.spread(window)
+        finally:
+            self.generator.set_draw(before)
+
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         """Take a look at the picture whose parts `change` is about to see."""
         with self._precision():
@@ -85,6 +99,20 @@ class TorchModel:
         if change.shape[1] == 1:
             change = change.expand(-1, 3, -1, -1)
         result: Floats = change[0].permute(1, 2, 0).float().cpu().numpy()
+        return result
+
+    def draw(self, strength: float, seed: int) -> None:
+        """See interface.Model."""
+        self.generator.set_draw(Draw(strength, seed))
+
+    def spread(self, picture: Floats, top: int, left: int, wanted: Part) -> Floats:
+        """See interface.Model."""
+        source, (height, width) = self._network_space(picture), picture.shape[:2]
+        net = self._ready.part_at(top, left, wanted)
+        with torch.inference_mode(), self._precision():
+            spread = net.spread(padded(source, self.info.multiple))
+        deviation = spread.square().sum(1).sqrt()[0, :height, :width, None].mul(0.5)
+        result: Floats = deviation.cpu().numpy()
         return result
 
     def fix_statistics(self, windows: Callable[[], Iterator[Window]]) -> None:

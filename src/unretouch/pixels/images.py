@@ -573,7 +573,7 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Imag
 
 
 def png_bytes(rgb: Rgb8, effort: int = 6) -> bytes:
-    """Return `rgb`, uint8 (H, W, 3), as the bytes of a PNG file without any metadata.
+    """Return `rgb`, uint8 (H, W, 3), or grey (H, W), as the bytes of a PNG without any metadata.
 
     `effort` is zlib's, 0 to 9: 1 takes a quarter of the time of 6 for a file a tenth larger.
     """

@@ -70,6 +70,13 @@ class ApplySettings(WeightsSettings):
     """how much of its texture of 4 to 8 pixels"""
     coarse: Annotated[float, between(0, 1.5)] = 1.0
     """how much of its texture of 8 to 16 pixels"""
+    guess: Annotated[float, between(0, 1)] | None = None
+    """how much texture is added to the likeliest picture, by a model of --head guess: 0 none, the
+    least error; 1 as much as skin has, some of it guessed; unset, 1"""
+    guess_map: bool = False
+    """write a picture of where texture is guessed, and how much, to guess_maps in --out"""
+    seed: NotNegativeInt = 0
+    """of texture that is drawn: the same seed draws the same"""
     mask: str | None = None
     """where: everywhere, skin, learnt (what the training pairs changed) or a picture; unset,
     everywhere, or skin where a model for unseen portraits had pairs retouched on skin alone"""

@@ -11,6 +11,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from unretouch.model.interface import RECORD
 from unretouch.model.load import load_network, read_safetensors, weights_file
 from unretouch.networks.classic import EPSILON, InstanceNorm
 from unretouch.networks.detail import in_channels
-from unretouch.networks.generator import Generator
+from unretouch.networks.generator import Draw, Generator
 from unretouch.networks.prediction import SMALLEST
 from unretouch.runs.weights import load_weights, serialise
 from unretouch.settings.commands import ExportSettings
@@ -87,6 +88,8 @@ def export(source: Path, kind: Kind, out: Path | None = None) -> list[str]:
     if path.resolve() == source.resolve():
         raise UsageError("is the file to be exported", "--out")
     net, settings, info = load_network(source)
+    if kind == "onnx":
+        info = replace(info, guesses=False)
     weights = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     record = {
         "version": __version__,
@@ -208,6 +211,7 @@ class Exported(nn.Module):
     def __init__(self, net: Generator) -> None:
         super().__init__()
         self.net = net.eval()
+        self.net.set_draw(Draw(0.0))  # a file without a place draws nothing
         self.multiple = net.size_multiple
         self.input_nc, self.output_nc = net.input_nc, net.output_nc
         _normalise_by_picture(self.net)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -23,11 +25,13 @@ from unretouch.base.errors import (
     ManyDataErrors,
     NonFiniteError,
     UnretouchError,
+    UsageError,
 )
 from unretouch.base.memory import give_back
 from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
+from unretouch.pixels import images
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import (
@@ -46,6 +50,7 @@ from unretouch.settings.parser import build, read, show_help_if_asked, values
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import before_after, layers, masks
 from unretouch.tasks.apply.files import (
+    GUESS_MAPS,
     Job,
     Made,
     Meant,
@@ -337,6 +342,12 @@ def prepare(request: ApplySettings) -> Batch:
     )
     learnt = learnt_mask(weights.parent) if request.mask == "learnt" else None
     model = load_any(weights, device=request.device, precision=request.precision)
+    asked = {"--guess": request.guess is not None, "--guess_map": request.guess_map,
+             "--seed": request.seed != 0}  # fmt: skip
+    if not model.info.guesses and any(asked.values()):
+        flag = next(flag for flag, given in asked.items() if given)
+        hint = "Leave it out, or train with --aim texture --head guess; an ONNX file has no guess"
+        raise UsageError(f"{weights.name} guesses nothing", flag, hint)
     if request.mask is None and model.info.only_skin:
         request = replace(request, mask="skin")
     elif request.mask == "everywhere":
@@ -378,6 +389,8 @@ class _Made:
     done: Done
     begun: float
     layers: Layers | None
+    guesses: NDArray[np.uint8] | None
+    """the guess map, where one is asked for"""
 
 
 class Worker:
@@ -393,6 +406,8 @@ class Worker:
             full_scale=request.scale == "full",
             honour_profile=request.profile == "honour",
             sizes=(request.fine, request.medium, request.coarse),
+            guess=request.guess,
+            seed=request.seed,
             kept=None if folder is None else KeptChanges(folder, request, work.weights, model.info),
         )
 
@@ -461,7 +476,10 @@ class Worker:
                 refuse_misfit(job.source, photo)  # before it is computed
             else:
                 made = Layers(photo, request.mask is not None, request.out)
-            result = self._restorer.restore(photo, self._mask(photo), tell, made)
+            mask = self._mask(photo)
+            # Before the photograph is overwritten.
+            guesses = self._restorer.guess_map(photo, mask) if request.guess_map else None
+            result = self._restorer.restore(photo, mask, tell, made)
         except Exception as error:
             return self._told(error, job)
         megapixels = photo.pixels.size / 3e6
@@ -469,11 +487,16 @@ class Worker:
             job.source, output, megapixels, 0, result.mean_change, result.notes,
             distance=result.distance, weakened=result.weakened,
         )  # fmt: skip
-        return _Made(result.photo, done, begun, made)
+        return _Made(result.photo, done, begun, made, guesses)
 
     def _write(self, job: Job, made: _Made) -> Done | DataError:
         request, output = self._work.request, made.done.output
         try:
+            if made.guesses is not None:
+                place = request.out / GUESS_MAPS / output.relative_to(request.out)
+                durable.make_folder(place.parent)
+                place = place.with_name(f"{place.name}.png")
+                durable.write_bytes(place, images.png_bytes(made.guesses))
             write = write_photo if made.layers is None else made.layers.write
             write(
                 output,

@@ -26,6 +26,8 @@ RECORDS = "apply.jsonl"
 """In the output folder: the treatment, and two lines for every file made."""
 PAGE = "before_after"
 """Folder in the output folder: the page that compares."""
+GUESS_MAPS = "guess_maps"
+"""Folder in the output folder: where texture was guessed."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ class _Search:
             if not _within(os.path.realpath(left), self._out):
                 self.notes.append(f"{left} holds results of apply and is left out")
         own = Path(folder.resolve().name) if self._in_own_folder else Path()
-        made_here = {RECORDS, PAGE}
+        made_here = {RECORDS, PAGE, GUESS_MAPS}
         for path in files:
             shown = path.relative_to(folder)
             inside = _within(os.path.realpath(path), self._out) and not _within(real, self._out)
@@ -485,11 +487,13 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
     sizes = [request.fine, request.medium, request.coarse]
+    guess = [1 if request.guess is None else request.guess, request.seed, request.guess_map]
     # Folders hold records of earlier versions: another name here would have all done again. There
     # a strength that was not given is 1.
     return _digest({
         **({"layers": True} if request.layers else {}),
         **({"sizes": sizes} if any(size != 1 for size in sizes) else {}),
+        **({"guess": guess} if guess != [1, 0, False] else {}),
         "model": [checksum, request.runtime, request.precision],
         "strength": {None: 1.0, 1.0: "all"}.get(request.strength, request.strength),
         "mask": mask,

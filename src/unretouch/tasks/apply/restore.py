@@ -33,17 +33,19 @@ MEASURED = 12_000_000
 second, third .. tile."""
 AT_ONCE = 512
 """Rows whose change is made at once: memory."""
+WHITE = 4.0
+"""Grey levels of deviation that are white on a guess map."""
 SEAM = 0.5
 """Grey levels by which tiles may differ from the whole when the overlap is chosen."""
 
 
 COST_OF_DEPTH: dict[tuple[spaces.Bits, spaces.Bits], float] = {
-    (16, 16): 0.46, (16, 8): 0.43, (8, 16): 0.45,
+    (16, 16): 0.64, (16, 8): 0.53, (8, 16): 0.61,
 }  # fmt: skip
 """By the bits of the pairs and of the photograph: by what share the error on portraits that were
-never seen became less. Measured by benchmarks/fit.py, parts restore:4:16 and restore:4:8, with 400
-updates each: the same pairs, their retouch kept at 16 bits or rounded to 8, and the held-out
-portraits at both. 8-bit pairs with 8-bit photographs came to 0.43."""
+never seen became less. Measured with about 2,100 updates of `restore` on the same pairs, their
+simulated retouch kept at 16 bits or rounded to 8, and the held-out portraits at both (see
+docs/performance.md). 8-bit pairs with 8-bit photographs came to 0.58."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,15 @@ class Restorer:
         sizes: Sequence[float] = (1.0,) * len(SIZES),
         kept: KeptChanges | None = None,
         tile: int | None = None,
+        guess: float | None = None,
+        seed: int = 0,
     ) -> None:
         """Without a `strength` it is 1, and less for a photograph that lies far from the pairs of a
         model that was trained for unseen ones. `sizes` are the strengths of fine, medium and coarse
-        texture, beside that of all."""
+        texture, beside that of all. `guess` is how much of the texture that nobody can know is
+        drawn, by `seed`; None: 1."""
         self._model = model
+        model.draw(1.0 if guess is None else guess, seed)
         self._strength = strength
         self._sizes = sizes
         self._kept = kept
@@ -132,6 +138,38 @@ class Restorer:
         total = source.overwrite(parts, tell)
         mean = total * 255 / photo.full / photo.pixels.size
         return Restored(replace(photo, notes=()), tuple(notes), mean, far, weakened)
+
+    def guess_map(self, photo: Photo, mask: Enlarged | None = None) -> NDArray[np.uint8]:
+        """Return where the texture of the restored photograph is guessed, (H, W): from black, where
+        it is known, to white, where it may be off by WHITE grey levels or more (a deviation)."""
+        height, width = photo.pixels.shape[:2]
+        source = _Source(photo, self._space(photo, []), mask, 1.0, None, kept=True)
+        size = None if self._full_scale else self._model.info.reduced(width, height)
+        view: View = source.window
+        if size is not None:
+            small = self._small(photo, source.space, size)
+
+            def view(rows: slice, columns: slice) -> Floats:
+                return small[rows, columns]
+
+        tall, wide = (height, width) if size is None else size[::-1]
+        tiling = self._tiling(view, tall, wide, [])
+
+        def spread(down: Span, across: Span) -> Floats:
+            seen, wanted = view(down.seen, across.seen), (down.counted, across.counted)
+            return self._model.spread(seen, down.start, across.start, wanted)
+
+        parts = tiles.strips(tall, wide, tiling, spread)
+        if size is not None:
+            whole = Enlarged(tiles.whole(parts), height, width, cubic=False)
+            parts = _by_rows(height, width, lambda top, bottom: whole.rows(top, bottom))
+        found = np.empty((height, width), np.uint8)
+        for strip in parts:
+            rows, below = strip.rows[..., 0] * (255 / WHITE), strip.top + len(strip.rows)
+            if mask is not None:
+                rows = rows * mask.rows(strip.top, below)
+            found[strip.top : below] = np.clip(255 * rows, 0, 255).round()
+        return found
 
     def _weakened(self, far: Distance | None) -> float | None:
         """Return at what strength a photograph so far from the pairs is restored, where it is not
