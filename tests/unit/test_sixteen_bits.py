@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import hashlib
 import importlib
+import io
 import json
 import re
 import struct
@@ -18,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from picture_files import png
 from PIL import Image, ImageCms
+from scipy import ndimage
+from skimage import data
 from starlette.requests import Request
 
 from unretouch.base.errors import DataError, UsageError
@@ -302,6 +305,22 @@ def test_rounding_of_one_side_alone_is_noise(deep_pair: tuple[Deep, Deep]) -> No
     assert pair_map(source, target).lossless
 
 
+@pytest.mark.parametrize("left", [0.85, 0.5, 0.15])
+def test_a_faint_smoothing_of_a_picture_that_was_once_a_jpeg_is_no_noise(left: float) -> None:
+    """Its retouch in 16 bits leaves blocks alone to the last step, as no compression does."""
+    coded = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(data.astronaut())).save(coded, "JPEG", quality=88)
+    target = spaces.in_depth(np.asarray(Image.open(coded)), 16)
+    levels = spaces.in_levels(target)
+    skin = np.zeros((*target.shape[:2], 1), np.float32)
+    skin[16:496, 96:512] = 1
+    smooth = ndimage.gaussian_filter(levels, (1.5, 1.5, 0))
+    source = spaces.levels_to_file(levels + (1 - left) * skin * (smooth - levels), 16)
+    known = pair_map(source, target)
+    assert known.lossless
+    assert known.asked_error == pytest.approx(level_error(source, target), rel=0.02)
+
+
 def test_other_cameras_round_as_the_files_do(deep_pair: tuple[Deep, Deep]) -> None:
     pair = Pair("one", *deep_pair, (Path("one.png"),))
     table = crops.crop_table([pair], crops.pair_maps([pair]), 64, 8)
@@ -528,6 +547,11 @@ def test_apply_tells_what_another_depth_costs(tmp_path: Path) -> None:
         def look_at(self, height: int, rows: Any) -> None: ...
 
         def free_statistics(self) -> None: ...
+
+        def draw(self, *_: Any) -> None: ...
+
+        def spread(self, picture: NDArray[np.float32], *_: Any) -> NDArray[np.float32]:
+            return np.zeros_like(picture[..., :1])
 
         def change(self, picture: NDArray[np.float32], *_: Any) -> NDArray[np.float32]:
             return np.zeros_like(picture)

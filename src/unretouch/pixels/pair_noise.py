@@ -20,7 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unretouch.pixels.spaces import LUMA, Mask, Plane, Rgb, Rgb8, depth, eight, in_levels, steps_of
+from unretouch.pixels.spaces import (
+    LUMA,
+    Mask,
+    Plane,
+    Rgb,
+    Rgb8,
+    depth,
+    eight,
+    holds_sixteen,
+    in_levels,
+    steps_of,
+)
 
 BLOCK = 8
 """Pixels a side of the blocks in which noise is measured: those of JPEG."""
@@ -45,6 +56,8 @@ LOOSE, VERY_LOOSE = 0.88, 1.05
 """Spread of the logarithm of difference over noise from which on a fit explains little."""
 SAMPLED = 40_000
 """Blocks that the fit looks at, at most."""
+EQUAL = 0.02
+"""Share of the blocks that are equal, from which on they are so by more than chance."""
 CLEAR_TRACES = 0.25
 """Of JPEG, in both sides, without which a retouch of the whole frame is taken as lossless."""
 
@@ -75,7 +88,8 @@ def noise_by_block(
     JPEG all of the difference is retouch, however faint.
     """
     changed = own > 0
-    if fine and not (changed.any() and _compressed_apart(source, target, changed)[1]):
+    no_traces = fine and not (changed.any() and _compressed_apart(source, target, changed)[1])
+    if no_traces or made_of_the_other(own, holds_sixteen(source) or holds_sixteen(target)):
         weights, spread = NO_NOISE
     else:
         weights, spread = _fitted(losses, own, unlike)
@@ -86,6 +100,16 @@ def noise_by_block(
     if _like_noise(own, unlike).mean() < FEWEST_LIKE_NOISE:
         noise = np.minimum(noise, HIGHEST_NOISE**2)
     return noise.astype(np.float32), of_means.astype(np.float32), spread
+
+
+def made_of_the_other(own: Plane, deep: bool) -> bool:
+    """Return whether one side was made of the other without compressing anything.
+
+    A file of more than 8 bits (`deep`: a side holds so many) is none that was compressed as a JPEG,
+    and to the last of its steps blocks are equal only where they were left alone. `own` is the
+    variance of the difference by block.
+    """
+    return deep and float((own == 0).mean()) >= EQUAL
 
 
 def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32], ...]:

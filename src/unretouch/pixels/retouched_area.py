@@ -25,6 +25,7 @@ from unretouch.pixels.pair_noise import (
     block_means,
     block_moments,
     exact_difference,
+    made_of_the_other,
     measured,
     noise_by_block,
     whole_blocks,
@@ -343,7 +344,7 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
     )
     file = source if coded is None else coded
     sixteen = holds_sixteen(file), holds_sixteen(target)
-    if depth(target) == 8 or all(sixteen):
+    if depth(target) == 8 or all(sixteen) or made_of_the_other(own, any(sixteen)):
         noise = noise_by_block(file, target, losses, losses_of_means, own, unlike, all(sixteen))
     else:
         coarse = pair_map(eight(source), eight(target), None if coded is None else eight(coded))
