@@ -57,7 +57,16 @@ def test_the_report_is_json_without_nan_and_says_its_schema() -> None:
     assert again["schema"] == SCHEMA == 1
     assert list(again) == [
         *("schema", "program", "version", "subject", "verdicts", "thresholds"),
-        *("generalisation_gap", "cross", "training", "heldout", "self_test", "probe", "metrics"),
+        *(
+            "generalisation_gap",
+            "cross",
+            "training",
+            "heldout",
+            "self_test",
+            "probe",
+            "guesses",
+            "metrics",
+        ),
     ]
     assert set(again["verdicts"]) == {"memorised", "texture", "unseen", "unseen_texture", "probe"}
     assert again["generalisation_gap"] == pytest.approx(0.7 - 0.2, abs=1e-3)

@@ -662,6 +662,30 @@ class CrossRuns:
 
 
 @dataclass(frozen=True)
+class Guesses:
+    """How far off the texture was that a model guesses, in grey levels (a deviation): in the third
+    of the places where it is surest, in the middle one, and where it is least sure."""
+
+    said: tuple[float, ...]
+    """what it expected there"""
+    found: tuple[float, ...]
+
+    def sentences(self) -> tuple[Message, ...]:
+        """Return what is said of them."""
+        return (
+            _("It guesses a part of this texture."),
+            _(
+                "Where it is surest, it expects an error of {said} grey levels and has one of "
+                "{found}. Where it is least sure, it expects {more_said} and has {more_found}.",
+                said=f"{self.said[0]:.2f}",
+                found=f"{self.found[0]:.2f}",
+                more_said=f"{self.said[-1]:.2f}",
+                more_found=f"{self.found[-1]:.2f}",
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class Verification:
     """All figures, from which all verdicts follow."""
 
@@ -677,6 +701,8 @@ class Verification:
     """metrics beyond METRICS that were measured"""
     weighted: bool = True
     """whether lambda_L1 weighed anything when the model was trained: only then G_L1 is shown"""
+    guesses: Mapping[str, Guesses] = field(default_factory=dict)
+    """of the pairs of `training` and of `heldout`, by a model that guesses"""
 
     @property
     def seen(self) -> Figure:
@@ -700,17 +726,24 @@ class Verification:
         limits = self.thresholds
         verdicts = {
             "memorised": memorised_verdict(self.training, limits.memorised),
-            "texture": texture_verdict(self.training, limits.texture),
+            "texture": self._with_guesses(
+                texture_verdict(self.training, limits.texture), "training"
+            ),
             "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen),
         }
         if self.heldout:
             texture = texture_verdict(self.heldout, limits.texture)
+            texture = self._with_guesses(texture, "heldout")
             verdicts["unseen_texture"] = replace(texture, question="unseen_texture")
         if self.self_test:
             verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen)
         if self.probe:
             verdicts["probe"] = probe_verdict(self.probe, limits.probe)
         return verdicts
+
+    def _with_guesses(self, verdict: Verdict, group: str) -> Verdict:
+        found = self.guesses.get(group)
+        return replace(verdict, said=(*verdict.said, *(found.sentences() if found else ())))
 
 
 # --- --fail_below

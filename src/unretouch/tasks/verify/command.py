@@ -29,6 +29,7 @@ from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.progress import FIGURES, Tell, tell_nobody
 from unretouch.tasks.verify.crossvalidation import leave_one_out
 from unretouch.tasks.verify.finished_pictures import finished_pictures
+from unretouch.tasks.verify.guesses import guesses_of
 from unretouch.tasks.verify.measuring import (
     GROUPS,
     Group,
@@ -162,6 +163,11 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
         cross=cross,
         extra=extra,
         weighted=settings.lambda_GAN > 0,
+        guesses={
+            group: found
+            for group in ("training", "heldout")
+            if (found := guesses_of([s.guesses for s in shown if s.group == group and s.guesses]))
+        },
     )
     facts = {
         "epoch": request.epoch,

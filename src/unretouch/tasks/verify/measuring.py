@@ -39,6 +39,7 @@ from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import Direction
 from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.progress import FIGURES
+from unretouch.tasks.verify.guesses import Places, places_of
 from unretouch.tasks.verify.probe import Predict, Shares, probed
 from unretouch.tasks.verify.progress import Verifying
 
@@ -68,6 +69,8 @@ class Shown:
     """of a pair that is shown reduced: the worst and the typical place at full size"""
     shares: Shares | None = None
     """of the memorisation probe, where it was asked for"""
+    guesses: Places | None = None
+    """of a model that guesses"""
 
 
 def judge(
@@ -221,6 +224,8 @@ class Measuring:
         prediction = predict(scaled.source)
         extra = extra_metrics(self.request.deep)
         shown = judge(self.folder, subject.lambda_L1, group, scaled, prediction, extra)
+        if subject.model.info.guesses:
+            shown = replace(shown, guesses=places_of(subject.model, scaled))
         if work is not None:
             work.add(FIGURES)
         if group != "training" or self.request.no_probe:

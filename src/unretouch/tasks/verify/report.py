@@ -44,6 +44,7 @@ from unretouch.report.verdicts import (
     beaten,
     harmed_parts,
 )
+from unretouch.runs.status import told_share
 from unretouch.tasks.verify.measuring import GROUPS, Shown
 
 SCHEMA = 1
@@ -74,6 +75,7 @@ def report(verification: Verification, subject: Mapping[str, Any] | None = None)
         "cross": asdict(verification.cross) if verification.cross else None,
         **{name: _group(getattr(verification, name)) for name in GROUPS},
         "probe": [asdict(point) for point in verification.probe],
+        "guesses": {group: asdict(found) for group, found in verification.guesses.items()},
         "metrics": {
             metric.name: _description(metric) for metric in (*METRICS.values(), *verification.extra)
         },
@@ -152,6 +154,7 @@ def write_verify_page(
         "verdicts": [_shown_verdict(verdict) for verdict in verdicts.values()],
         "pairs": pairs,
         "probe": [asdict(point) for point in verification.probe],
+        "guesses": {group: asdict(found) for group, found in verification.guesses.items()},
         "cross": asdict(cross) if cross else None,
         "weighted": verification.weighted,
         "likeness": [_shown_metric(METRICS[name]) for name in PLAIN],
@@ -265,7 +268,7 @@ def _likeness(pair: PairFigures, part: str) -> tuple[str, ...]:
     ours = getattr(pair.prediction, part)
     nothing = getattr(pair.identity, part)["level_error"]
     return (
-        percent(ours["recovered_share"]),
+        percent(told_share(ours["recovered_share"], ours["level_error"] or 0.0, nothing or 0.0)),
         number(ours["level_error"]),
         number(nothing),
         percent(ours["exact_pixels"]),
@@ -383,7 +386,7 @@ def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") ->
             if part is not None:
                 errors = (number(part.level_error), number(part.identity_error))
                 of_frame = percent(part.share_of_frame, 0)
-                rows.append((name, where, percent(part.recovered_share), *errors, of_frame))
+                rows.append((name, where, percent(part.told_share), *errors, of_frame))
                 name = ""
     return table(
         title,
