@@ -151,7 +151,7 @@ def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Fit
                 (
                     *([group] if grouped else []),
                     pair.name,
-                    percent(pair.recovered_share, before=about),
+                    percent(pair.told_share, before=about),
                     f"{about}{pair.level_error:.3f}",
                     f"{pair.identity_error:.3f}",
                     percent(pair.exact_pixels),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from unretouch.metrics.table import METRICS
 from unretouch.metrics.texture_ceiling import TextureCeiling, texture_ceiling
 from unretouch.pixels.grade import Grade, in_colours_of
 from unretouch.pixels.spaces import in_levels, steps_of
-from unretouch.runs.status import PlainFigures, harm
+from unretouch.runs.status import PlainFigures, harm, share_of, told_share
 
 PLAIN = ("level_error", "recovered_share", "exact_pixels", "psnr", "ssim")
 """Metrics of likeness, over the whole frame and over the retouched area."""
@@ -82,6 +82,11 @@ class Part:
     level_error: Figure
     identity_error: Figure
     recovered_share: Figure
+
+    @property
+    def told_share(self) -> Figure:
+        """The recovered share as people are told it."""
+        return told_share(self.recovered_share, self.level_error or 0.0, self.identity_error or 0.0)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,23 @@ class PairFigures:
             exact_pixels=frame["exact_pixels"],
             identity_parts=self.identity_parts,
             nearly_exact=self.nearly_exact,
+        )
+
+    @property
+    def of_retouch(self) -> PlainFigures:
+        """The same against what can be asked for, as training tells them: where two files differ by
+        more than the retouch, the answer is the target where it was retouched, else the source."""
+        area, outside = self.prediction.area["level_error"], self.added_outside or 0.0
+        if not self.by_area or self.grade is not None or area is None:
+            return self.plain
+        error = self.area_share * area + (1 - self.area_share) * outside
+        identity = self.identity_retouch
+        return replace(
+            self.plain,
+            level_error=error,
+            identity_error=identity,
+            recovered_share=share_of(error, identity),
+            identity_parts=None,
         )
 
     @property

@@ -22,6 +22,8 @@ CURVE_POINTS = 1000
 """Points a curve is thinned to."""
 RECENT_SHARE = 0.02
 """Share of the log lines, three at least, whose mean is where training stands now."""
+FRESH = 0.9
+"""Share of the steps made, from which on a preview tells where a run stands."""
 TELLING = 0.1
 """Share of what doing nothing costs in whole pictures, below which a crop tells nothing of them."""
 PREVIEWS_KEPT = 60
@@ -62,6 +64,11 @@ class PlainFigures:
     """shares of the pixels within one level of 8 bits and within one step of 16 of a 16-bit
     target's; None of others, and where it was not asked for"""
 
+    @property
+    def told_share(self) -> float | None:
+        """The recovered share as people are told it: see told_share."""
+        return told_share(self.recovered_share, self.level_error, self.identity_error)
+
     def record(self) -> dict[str, Any]:
         """Return the figures as the pages and the records of comparisons hold them."""
         return {name: getattr(self, name) for name in FIGURES}
@@ -79,6 +86,12 @@ def gain(level_error: float, identity_error: float) -> Literal["worse", "nothing
     if harm(level_error, identity_error):
         return "worse"
     return "some" if identity_error - level_error > SAME * identity_error else "nothing"
+
+
+def told_share(share: float | None, level_error: float, identity_error: float) -> float | None:
+    """Return a recovered share as people are told it: what is not worth a word is not lost."""
+    nothing = share is not None and gain(level_error, identity_error) == "nothing"
+    return max(0.0, share) if nothing and share is not None else share
 
 
 def share_of(level_error: float, identity_error: float) -> float | None:

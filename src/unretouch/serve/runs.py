@@ -25,7 +25,7 @@ from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
-from unretouch.runs.status import gain, share_of
+from unretouch.runs.status import FRESH, gain, share_of
 from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
@@ -156,12 +156,17 @@ class Runs:
             budget = "epochs" if settings.minutes is None else "minutes"
         elif self.queue.get(run.name):
             budget = "minutes"  # it has not begun; its words are in the line
-        previews = status.get("previews")
+        previews: list[dict[str, Any]] = status.get("previews") or []
         pairs = previews[-1].get("pairs", []) if previews else []
         error, identity = (
             sum(pair[name] for pair in pairs) / max(1, len(pairs))
             for name in ("level_error", "identity_error")
         )
+        estimated = any(pair.get("estimated") for pair in pairs)
+        # As the page: where the last preview is old, what was measured while training is nearer.
+        training = status.get("training_error")
+        if pairs and previews[-1]["step"] < FRESH * status["step"] and training is not None:
+            error, estimated = float(training), False
         return {
             "id": run_id(run.name),
             "name": run.name,
@@ -172,7 +177,7 @@ class Runs:
             "level_error": error if pairs else None,
             "recovered": share_of(error, identity),
             "gain": gain(error, identity) if identity else None,
-            "estimated": any(pair.get("estimated") for pair in pairs),
+            "estimated": estimated,
             "picture": _picture(pairs[0]) if pairs else None,
             "before": self._before(run),
             "note": _note(run),

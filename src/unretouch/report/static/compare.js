@@ -21,7 +21,7 @@
       const notes = {};
       for (const run of pair.runs) {
         pictures[run.run] = kind === "errors" ? run.error_map : run.prediction;
-        notes[run.run] = `${Page.levels(run.level_error)} · ${Page.percent(run.recovered_share)}`;
+        notes[run.run] = `${Page.levels(run.level_error)} · ${Page.percent(Page.share({ ...run, identity_error: pair.identity_error }))}`;
       }
       pictures.real_B = pair.target;
       return {

@@ -9,7 +9,7 @@ function N_(message) { return message; }
 
 const Page = (() => {
   document.documentElement.classList.add("scripted");
-  const { catalogues, errorScale, same, leastHarm } = window.unretouch;
+  const { catalogues, errorScale, same, leastHarm, fresh } = window.unretouch;
   const listeners = [];
 
   // Browsers may refuse storage to pages from the disk; then choices last as long as the page.
@@ -104,6 +104,13 @@ const Page = (() => {
     return identity - error > same * identity ? "some" : "nothing";
   }
 
+  // The recovered share as told_share() in runs/status.py has it: what is not worth a word is not
+  // lost.
+  function share({ recovered_share: raw, level_error: error, identity_error: identity }) {
+    const none = raw === null || raw === undefined;
+    return none || gain(error, identity) !== "nothing" ? raw : Math.max(0, raw);
+  }
+
   function rate(value) {
     return value === 0 ? "0" : value < 0.0001 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
   }
@@ -171,7 +178,7 @@ const Page = (() => {
   }
 
   return {
-    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, rate, duration,
+    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, share, fresh, rate, duration,
     ago, stateName, columns, shortened, beside, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);

@@ -231,7 +231,7 @@ const Pairs = (() => {
       const rows = [
         [_("Error"), about(shot) + Page.levels(shot.level_error)],
         [_("Doing nothing"), Page.level(shot.identity_error)],
-        [_("Recovered"), about(shot) + Page.percent(shot.recovered_share)],
+        [_("Recovered"), about(shot) + Page.percent(Page.share(shot))],
       ];
       if (shot.estimated) {
         rows.push([
@@ -468,7 +468,7 @@ const Pairs = (() => {
       return [
         { title: _("Error"), of: (shot) => about(shot) + Page.level(shot.level_error) },
         { title: _("Doing nothing"), of: (shot) => Page.level(shot.identity_error) },
-        { title: _("Recovered"), of: (shot) => about(shot) + Page.percent(shot.recovered_share) },
+        { title: _("Recovered"), of: (shot) => about(shot) + Page.percent(Page.share(shot)) },
       ];
     }
   }

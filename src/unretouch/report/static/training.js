@@ -23,7 +23,6 @@ const Reasons = {
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
-  const FRESH = 0.9; // of the steps made: a preview from then on tells where the run stands
   const GAINS = {
     worse: N_("worse than doing nothing"), nothing: N_("nothing gained, nothing lost"),
     some: N_("0%: nothing done, 100%: perfect"),
@@ -174,7 +173,7 @@ const Reasons = {
     // that would take long, by tiles. Where the next one is long in coming, what was measured while
     // training is nearer to the truth.
     const shown = status.previews.at(-1);
-    const old = shown && shown.step < FRESH * status.step;
+    const old = shown && shown.step < Page.fresh * status.step;
     const training = old && Number.isFinite(status.training_error);
     const error = training ? status.training_error
       : shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
@@ -189,7 +188,7 @@ const Reasons = {
     Page.setText("identity", identity === null ? "" : aside);
     const gained = identity ? Page.gain(error, identity) : "some";
     const part = identity ? 1 - error / identity : null;
-    Page.setText("recovered", identity ? about + Page.percent(gained === "nothing" ? Math.max(0, part) : part) : "–");
+    Page.setText("recovered", identity ? about + Page.percent(Page.share({ recovered_share: part, level_error: error, identity_error: identity })) : "–");
     Page.setWord(document.getElementById("gain"), GAINS[gained]);
     showAge(training ? { shown, share: part, error } : null);
 
@@ -201,7 +200,8 @@ const Reasons = {
     Page.setText("elapsed", running ? _("{time} so far", { time: elapsed }) : "");
 
     const progress = document.getElementById("progress");
-    if (status.state === "starting") progress.removeAttribute("value"); // it moves
+    const measured = running && status.stop_reason; // the training itself is done
+    if (status.state === "starting" || measured) progress.removeAttribute("value"); // it moves
     else progress.value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
     // Out of how many is a plan, which is void once the time is up.
@@ -236,7 +236,7 @@ const Reasons = {
     const silence = Date.now() / 1000 - status.written;
     const reason = status.stop_reason;
     let text = "";
-    if (status.state === "running" && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
+    if (status.state === "running" && !reason && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
     else if (reason) text = Object.hasOwn(Reasons, reason) ? _(Reasons[reason]) : reason;
     const notice = document.getElementById("notice");
     notice.hidden = !text;

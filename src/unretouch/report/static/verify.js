@@ -227,7 +227,7 @@
       const title = _(words, { share: Page.percent(part.share_of_frame, 0) });
       return row("first", title, [
         [Page.level(part.level_error), "ours"], [Page.level(part.identity_error), ""],
-        [Page.percent(part.recovered_share), "ours"],
+        [Page.percent(Page.share(part)), "ours"],
       ]);
     });
     fill("parts", [_("Figure"), _("Error"), _("Doing nothing"), _("Recovered")], body);

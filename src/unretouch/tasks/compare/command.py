@@ -68,7 +68,7 @@ def ranking_table(comparison: Comparison) -> FittedTable:
             str(one.places.overall),
             one.record.name,
             number(one.score.mean.level_error),
-            _share(one.score.mean.recovered_share),
+            _share(one.score.mean.told_share),
             _share(one.score.texture.recovered),
             number(one.score.texture.energy, 2),
             number(one.score.texture.coherence, 2),
@@ -189,6 +189,7 @@ def _run(one: Compared) -> dict[str, Any]:
         "G_L1": weighted_l1(mean.level_error, record.settings.lambda_L1),
         "level_error": mean.level_error,
         "recovered_share": mean.recovered_share,
+        "told_share": mean.told_share,
         "exact_pixels": mean.exact_pixels,
         "texture": asdict(one.score.texture),
         "trend": None

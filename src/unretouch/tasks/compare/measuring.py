@@ -27,7 +27,7 @@ from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
 from unretouch.tasks.progress import FIGURES, Tell, Work
 
-KEPT = 2
+KEPT = 3
 """Raised by one when what is kept of a measurement changes."""
 MOST_PICTURES = 12
 """Pairs shown: the first ones, in the order of their names."""
@@ -225,7 +225,7 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
         pair.name, pair.source, prediction, pair.target, lambda_L1, with_ceiling=False
     )
     area = figures.prediction.area
-    plain = dataclasses.replace(figures.plain, identity_parts=None)  # which is not kept
+    plain = dataclasses.replace(figures.of_retouch, identity_parts=None)  # which is not kept
     return PairScore(
         **vars(plain),
         width=figures.width,
