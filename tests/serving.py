@@ -152,8 +152,9 @@ def until(what: Callable[[], Any], seconds: float = 300) -> Any:
     raise AssertionError("it never came true")
 
 
-def tiny_run(checkpoints: Path, name: str = "tiny") -> str:
-    """Write a run with untrained weights, which change nothing, and return its id."""
+def tiny_run(checkpoints: Path, name: str = "tiny", **changes: Any) -> str:
+    """Write a run with untrained weights, which change nothing, and return its id; `changes` are
+    settings."""
     from unretouch import networks
     from unretouch.runs.folder import RunDir
     from unretouch.runs.weights import save_weights
@@ -163,7 +164,7 @@ def tiny_run(checkpoints: Path, name: str = "tiny") -> str:
     settings = TrainSettings(
         dataroot="pairs", name=name, checkpoints_dir=str(checkpoints), netG="detail", size="s",
         preprocess="none", no_flip=True, no_dropout=True, recipe="fast", lambda_GAN=0.0,
-        minutes=1.0, device="cpu",
+        minutes=1.0, device="cpu", **changes,
     )  # fmt: skip
     run = RunDir(checkpoints, name)
     run.prepare()

@@ -409,18 +409,19 @@ MOVE = """const input = document.getElementById(arguments[0]);
 NOTED = "return document.querySelector('.photo-settings').textContent === arguments[0]"
 
 
-def restored_by(checkpoints: Path, change: float = 0.2) -> str:
-    """Write a run whose model adds so many grey levels of fine texture; return its id."""
+def restored_by(checkpoints: Path, change: float = 0.2, **changes: Any) -> str:
+    """Write a run whose model adds so many grey levels of fine texture; return its id. `changes`
+    are settings."""
     import torch
     from serving import tiny_run
 
     from unretouch.runs.folder import RunDir
     from unretouch.runs.weights import load_weights, save_weights
 
-    run = tiny_run(checkpoints, "adds")
+    run = tiny_run(checkpoints, "adds", **changes)
     path = RunDir(checkpoints, "adds").weights("latest")
     weights = load_weights(path)
-    last = [name for name, value in weights.items() if not value.any() and value.ndim == 4][-1]
+    last = "head.weight"
     generator = torch.Generator().manual_seed(0)
     weights[last] = change * torch.randn(weights[last].shape, generator=generator)
     save_weights(path, weights)
@@ -456,6 +457,26 @@ def by_apply(app: App, photo: Path, out: Path, *words: str) -> bytes:
     ]
     subprocess.run(command, cwd=app.place, env=_environment(), check=True, capture_output=True)
     return next(path for path in out.iterdir() if path.stem == photo.stem).read_bytes()
+
+
+def test_less_of_the_guess_is_restored_again_and_saved_as_apply_does(
+    browser: Any, app: App, photo: Path, tmp_path: Path
+) -> None:
+    run = restored_by(app.place / "checkpoints", head="guess", aim="texture")
+    open_restore(browser, app, run)
+    drop(browser, "trial", photo)
+    browser.until(CARD, 1, seconds=180)
+    browser.until(OPENED, seconds=180)
+    whole = browser.until(SUM)
+    browser.run(f"{MOVE}; input.dispatchEvent(new Event('change'))", "guess", 0)
+    browser.until(f"return (() => {{ {SUM} }})() !== arguments[0]", whole, seconds=180)
+    browser.until(NOTED, "guessed 0%")
+    folder = tmp_path / "downloads"
+    saved_in(browser, folder)
+    browser.until("return !document.getElementById('save').disabled")
+    browser.find("#save").click()
+    saved = until(lambda: list(folder.glob("IMG 7_restored_guess0.jpg")))[0]
+    assert saved.read_bytes() == by_apply(app, photo, tmp_path / "out", "--guess", "0")
 
 
 def test_strength_and_texture_are_seen_at_once_and_saved_as_apply_does(

@@ -80,6 +80,7 @@ def test_tab_in_a_real_bash(
     (tmp_path / "portrait_retouch").mkdir()
     (tmp_path / "photo.jpg").touch()
     (tmp_path / "checkpoints" / "first_run").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "first_run.json").touch()  # the line of the app, say, is no run
     shown = press_tab(tmp_path, typed, completed)
     assert completed in shown
 

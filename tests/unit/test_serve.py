@@ -6,27 +6,40 @@ import json
 import re
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from unretouch.base.errors import DataError, UsageError
-from unretouch.base.messages import korean
+from unretouch.base.messages import _, korean
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_check import Doubts
 from unretouch.pixels.pair_files import match_names
+from unretouch.pixels.retouch import retouch
+from unretouch.pixels.spaces import Rgb
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
+from unretouch.serve import actions
 from unretouch.serve.actions import number
 from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.pair_check import report
 from unretouch.serve.queue import Queue
 from unretouch.serve.refusals import Limits, Refused
-from unretouch.serve.runs import Runs, continue_words, picture, run_id, start_words
+from unretouch.serve.runs import (
+    MINUTES,
+    Runs,
+    continue_words,
+    picture,
+    run_id,
+    start_words,
+    within,
+)
 from unretouch.serve.server import has_a_screen, hosts
 from unretouch.serve.uploads import Drafts, PairPlace, untouched_files, write_pairs, write_untouched
 from unretouch.serve.verifying import verdicts_of
@@ -115,10 +128,39 @@ def test_a_time_budget_has_bounds(minutes: float) -> None:
         start_words("fast", minutes, Path("/d"), "n", Path("/c"), "AtoB")
 
 
-@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize("value", [True, "1", None, float("nan"), float("inf")])
 def test_what_is_no_number_is_refused(value: object) -> None:
     with pytest.raises(Refused):
         number({"more": value}, "more")
+
+
+@pytest.mark.parametrize("value", [0, 2e12, 10**400])
+def test_a_number_out_of_range_is_told_with_its_field_and_its_range(value: float) -> None:
+    with pytest.raises(Refused) as refused:
+        within(number({"more": value}, "more"), MINUTES, _("Minutes"))
+    assert str(refused.value.message).startswith("Minutes: a number from ")
+
+
+def test_a_pair_kept_for_checking_is_none_that_is_trained_on(tmp_path: Path) -> None:
+    kept, other, twin = (
+        PairPlace(tmp_path, names={"a": name}, found={"pictures": pictures})
+        for name, pictures in (("kept.png", "1"), ("other.png", "2"), ("twin.png", "1"))
+    )
+    actions._require_strangers([other], [kept])
+    with pytest.raises(Refused) as refused:
+        actions._require_strangers([other, twin], [kept])
+    assert str(refused.value.message).startswith("kept.png is kept for checking, but twin.png")
+
+
+@pytest.mark.parametrize("turned", [np.fliplr, np.flipud])
+def test_a_side_that_lies_the_other_way_round_is_not_ready(
+    tmp_path: Path, turned: Callable[[Rgb], Rgb]
+) -> None:
+    before = np.ascontiguousarray(data.astronaut())
+    images.write_png(tmp_path / "a.png", retouch(before, 0, all_surfaces=True))
+    images.write_png(tmp_path / "b.png", np.ascontiguousarray(turned(before)))
+    found = json.loads(report(tmp_path))
+    assert "Export both the same way round." in found["problem"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -345,6 +387,18 @@ def test_the_app_shows_a_place_of_a_large_pair_and_says_that_its_error_is_an_est
     assert found["picture"] == "images/epoch001_x0_y0_face_fake_B.png"
     assert (found["estimated"], found["level_error"], found["recovered"]) == (True, 1.0, 0.5)
     assert found["gain"] == "some"
+
+
+def test_where_the_last_preview_is_old_the_list_says_what_the_page_says(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    pair = {"fake_B": "", "level_error": 2.0, "identity_error": 2.0}
+    previews = [{"step": 0, "epoch": 0, "pairs": [pair]}]
+    told(run, step=100, previews=previews, training_error=0.5)
+    found = Runs(tmp_path).describe(run)
+    assert (found["level_error"], found["recovered"], found["gain"]) == (0.5, 0.75, "some")
+    told(run, step=0, previews=previews, training_error=0.5)
+    assert Runs(tmp_path).describe(run)["level_error"] == 2.0
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ from unretouch.settings.train import TrainSettings
 
 LONGEST_JSON = 10_000
 LARGEST = 1e9
-"""Of the numbers that are taken: whole ones may be beyond what a float can be."""
+"""Of the numbers that are told apart: whole ones may be beyond what a float can be."""
 PAIR_CHECK = "unretouch.serve.pair_check"
 """The program that looks at a pair, in a process of its own."""
 
@@ -93,9 +94,10 @@ async def read_json(request: Request) -> Json:
 def number(asked: Json, name: str, default: float | None = None) -> float:
     """Return the number `name` of a JSON object. Raises Refused 400."""
     value = asked.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+    endless = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or endless:
         raise Refused(400, WRONG_VALUE)
-    return float(value)
+    return float(max(-LARGEST, min(LARGEST, value)))  # who takes it says what is too large
 
 
 # --- runs
@@ -156,6 +158,7 @@ def begin(request: Request, asked: Json) -> Response:
         if not usable:
             message = _("No pair is left to train on: keep fewer for checking.")
             raise Refused(409, message if checking else _("No pair is ready."))
+        _require_strangers(usable, checking)
         write_pairs(usable, dataroot / "train")
         if checking:
             write_pairs(checking, dataroot / HELDOUT)
@@ -166,6 +169,21 @@ def begin(request: Request, asked: Json) -> Response:
         state.runs.start(run, words)
     state.drafts.remove(draft)
     return JSONResponse({"id": run_id(run.name)}, 201)
+
+
+def _require_strangers(usable: Sequence[PairPlace], checking: Sequence[PairPlace]) -> None:
+    """Raise Refused 409 where a pair that is kept for checking is trained on, too."""
+    trained = {place.found["pictures"]: place.name for place in usable if place.found}
+    for place in checking:
+        twin = trained.get(place.found["pictures"]) if place.found else None
+        if twin is not None:
+            message = _(
+                "{name} is kept for checking, but {twin} shows the same two pictures. Take one of "
+                "the two out.",
+                name=place.name,
+                twin=twin,
+            )
+            raise Refused(409, message)
 
 
 def _numbers(asked: Json, name: str) -> list[int]:

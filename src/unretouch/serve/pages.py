@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
-from unretouch.pixels.file_kind import RAW
+from unretouch.pixels.file_kind import HEIC, RAW
 from unretouch.report.pages import environment, script_json, words_script
 from unretouch.runs.folder import RunDir
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
@@ -45,6 +46,9 @@ def _page(template: str, **values: Any) -> HTMLResponse:
     templates = environment(_POLICY, "unretouch.serve")
     values |= {"endings": " ".join(sorted(images.EXTENSIONS)), "raw": " ".join(sorted(RAW))}
     values["name_bytes"] = names.LONGEST_SEGMENT
+    lacking = [*HEIC] if find_spec("pi_heif") is None else []
+    lacking += [*RAW] if find_spec("rawpy") is None else []
+    values["lacking"] = " ".join(sorted(lacking))
     return HTMLResponse(templates.get_template(template).render(**values))
 
 
@@ -87,8 +91,9 @@ def trial(request: Request) -> Response:
     memorises = settings is not None and settings.aim == "fit"
     only_skin = settings is not None and load_bounds(run.config)[1]
     mask = "skin" if memorises or only_skin else "everywhere"
+    guesses = settings is not None and "guess" in settings.head
     limits = state_of(request).limits
-    return _run_page(run, "trial", limits=limits, mask=mask, memorises=memorises)
+    return _run_page(run, "trial", limits=limits, mask=mask, memorises=memorises, guesses=guesses)
 
 
 def outcome(request: Request) -> Response:

@@ -124,8 +124,6 @@ WAYS_ROUND = {
 
 def _said(doubts: pair_check.Doubts) -> list[Message]:
     """Return what the page says of the doubts: pair_check.warnings_for speaks of flags."""
-    if doubts.way_round is not None:
-        return [WAYS_ROUND[doubts.way_round]]
     if doubts.correlation is not None:
         correlation = round(doubts.correlation, 2)
         return [
@@ -216,6 +214,8 @@ def _no_pair(doubts: pair_check.Doubts) -> Message | None:
     """Return why nothing can be learnt from two sides, whoever brought them together."""
     if doubts.same:
         return _("A and B are the same picture: there is nothing to learn from it.")
+    if doubts.way_round is not None:
+        return WAYS_ROUND[doubts.way_round]
     if doubts.correlation is not None and pair_check.no_pair(doubts):
         return _(
             "A and B are two different pictures (correlation {correlation}), so they are no pair.",

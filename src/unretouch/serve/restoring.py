@@ -44,6 +44,8 @@ MOST = 1000
 """Photographs of one run."""
 MASKS = ("everywhere", "skin", "learnt", "painted")
 STRONGEST = 1.5
+AMOUNTS = ("fine", "medium", "coarse", "guess")
+"""Choices that are amounts, beside the strength."""
 LONGEST_NAME = 500
 _ID = re.compile(r"[0-9a-f]{16}")
 EPOCH = re.compile(r"latest|best|\d{1,9}|iter_\d{1,9}")
@@ -63,6 +65,8 @@ class Chosen:
     fine: float = 1.0
     medium: float = 1.0
     coarse: float = 1.0
+    guess: float = 1.0
+    """of a model that guesses: at another value the network says something else"""
     mask: str = "everywhere"
     painted: str = ""
     """of the mask `painted`: which one, as its file is called"""
@@ -73,15 +77,16 @@ class Chosen:
         if mask == "painted":
             mask = str(painted_file(folder, self.painted))
         sizes = {"fine": self.fine, "medium": self.medium, "coarse": self.coarse}
-        return {"strength": self.strength, "mask": mask, **sizes}
+        guess = {} if self.guess == 1 else {"guess": self.guess}  # most models guess nothing
+        return {"strength": self.strength, "mask": mask, **sizes, **guess}
 
     @property
     def tag(self) -> str:
         """What of them stands in the name of a file; empty where all is as it comes."""
         parts = [] if self.strength in (None, 1) else [f"strength{_hundredths(self.strength)}"]
-        for size in ("fine", "medium", "coarse"):
-            amount = getattr(self, size)
-            parts += [] if amount == 1 else [f"{size}{_hundredths(amount)}"]
+        for name in AMOUNTS:
+            amount = getattr(self, name)
+            parts += [] if amount == 1 else [f"{name}{_hundredths(amount)}"]
         parts += [] if self.mask == "everywhere" else [self.mask]
         return "_".join(parts)
 
@@ -89,7 +94,7 @@ class Chosen:
 def chosen_of(asked: Json) -> Chosen:
     """Return what a page asks for. Raises Refused 400."""
     given = {name: asked[name] for name in vars(Chosen()) if name in asked}
-    amounts = [given.get(name, 1.0) for name in ("fine", "medium", "coarse")]
+    amounts = [given.get(name, 1.0) for name in AMOUNTS]
     amounts += [1.0 if given.get("strength") is None else given["strength"]]
     fits = all(
         isinstance(amount, int | float)
@@ -99,6 +104,7 @@ def chosen_of(asked: Json) -> Chosen:
     )
     painted = given.get("painted", "")
     named = isinstance(painted, str) and bool(_ID.fullmatch(painted)) == bool(painted)
+    fits = fits and given.get("guess", 1.0) <= 1
     if not fits or not named or given.get("mask", "everywhere") not in MASKS:
         raise Refused(400, WRONG_VALUE)
     if given.get("mask") == "painted" and not painted:

@@ -273,6 +273,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return "".join(f"{indent}{line}\n" for part in parts for line in part)
 
 
+RUNS_THERE = "ls -p checkpoints 2>/dev/null | grep / | tr -d /"
+"""The command by which a shell finds the names of runs."""
+
+
 def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[Settings]]]) -> int:
     """Print the script by which a shell completes the whole command, `shells` naming one shell.
 
@@ -287,7 +291,7 @@ def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[
     parser.add_argument("--version", action="store_true")
     subparsers = parser.add_subparsers()
     # Of those folders that a run may lie in, the usual one.
-    runs = {**shtab.cmd("ls checkpoints 2>/dev/null"), "tcsh": "D:checkpoints"}
+    runs = {**shtab.cmd(RUNS_THERE), "tcsh": "D:checkpoints"}
     for name, about, schema in commands:
         subparser = subparsers.add_parser(name, help=about)
         for action in _add_arguments(subparser, schema, fields_of(schema)):

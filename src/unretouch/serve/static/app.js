@@ -51,6 +51,10 @@ const App = (() => {
     if (![...PICTURES, ...RAW].includes(endingOf(file))) {
       return new Refusal(N_("This is not a picture that can be read. Save it as PNG, JPEG or TIFF."), {}, 415);
     }
+    if (app.dataset.lacking.split(" ").includes(endingOf(file))) {
+      const command = "pip install '.[photo]'";
+      return new Refusal(N_("HEIC and RAW need an extra. In the folder of unretouch: {command}"), { command }, 415);
+    }
     const most = Number(app.dataset.bytes);
     const limit = Math.floor(most / 1e6);
     if (file.size > most) return new Refusal(N_("The file is larger than {limit} MB."), { limit }, 413);

@@ -58,11 +58,22 @@ const Files = (() => {
 
   const refusal = (message, values = {}) => new App.Refusal(message, values, 415);
 
+  // Why a picture is too large to be sent; null where its head does not say so. `sides` is 2 for one
+  // that holds both sides of a pair.
+  function refuseSize({ width, height }, sides = 1) {
+    const limit = sides * Math.floor(Number(app.dataset.pixels) / 1e6);
+    if (!(width * height > limit * 1e6)) return null;
+    return refusal(N_("The picture has more than {limit} megapixels. Export it smaller."), { limit });
+  }
+
+  // Why a photograph cannot be restored here.
+  const refusePhoto = async (file) => App.refuse(file) || refuseSize(await told(file));
+
   // Why a file cannot be a part of a pair, and what to do; null where nothing speaks against it.
-  // `sides` is 2 for a picture that holds both.
   async function refusePair(file, sides = 1) {
     const ending = App.endingOf(file);
-    const { kind, width, height, bits } = await told(file);
+    const head = await told(file);
+    const { kind, bits } = head;
     if (kind === "RAW" || app.dataset.raw.split(" ").includes(ending)) {
       return refusal(N_("RAW is not taken for pairs. Save it as TIFF or PNG."));
     }
@@ -72,11 +83,7 @@ const Files = (() => {
     if (bits > 16) {
       return refusal(N_("It has {bits} bits a channel. Save it with 16 or 8."), { bits });
     }
-    const limit = sides * Math.floor(Number(app.dataset.pixels) / 1e6);
-    if (width * height > limit * 1e6) {
-      return refusal(N_("The picture has more than {limit} megapixels. Export it smaller."), { limit });
-    }
-    return null;
+    return refuseSize(head, sides);
   }
 
   // A close look: the sides beside each other, in a dialog that Escape or a click closes.
@@ -106,5 +113,5 @@ const Files = (() => {
     dialog.showModal();
   }
 
-  return { refusePair, look };
+  return { refusePair, refusePhoto, look };
 })();

@@ -3,7 +3,8 @@
 (() => {
   const SIZES = ["fine", "medium", "coarse"];
   const { mask: usual } = document.getElementById("app").dataset;
-  const AS_IT_COMES = { strength: null, fine: 1, medium: 1, coarse: 1, mask: usual, painted: "" };
+  const GUESSED = document.getElementById("guess") ? ["guess"] : []; // most models guess nothing
+  const AS_IT_COMES = { strength: null, fine: 1, medium: 1, coarse: 1, guess: 1, mask: usual, painted: "" };
   const base = `api/runs/${App.run}/photos`;
   const form = document.getElementById("settings");
   const list = document.getElementById("photos");
@@ -18,6 +19,7 @@
   let noteLater = 0;
   let dirty = false; // painted, and not sent yet
   let opening = null; // the photo to be opened once it is restored
+  let guessing = false; // it is being asked for with another share of the guess
   const cards = new Map();
 
   const photoOf = (id) => told?.photos.find((photo) => photo.id === id);
@@ -39,8 +41,8 @@
     const percent = (value) => Page.percent(value, 0);
     const strength = photo ? strengthOf(photo, given) : given.strength ?? 1;
     if (strength !== 1) parts.push(_("strength {value}", { value: percent(strength) }));
-    const sizes = { fine: _("fine"), medium: _("medium"), coarse: _("coarse") };
-    for (const size of SIZES) {
+    const sizes = { fine: _("fine"), medium: _("medium"), coarse: _("coarse"), guess: _("guessed") };
+    for (const size of [...SIZES, ...GUESSED]) {
       if (given[size] !== 1) parts.push(`${sizes[size]} ${percent(given[size])}`);
     }
     if (given.mask !== "everywhere") parts.push(_(MASKS[given.mask]));
@@ -55,11 +57,11 @@
 
   // --- files in
 
-  function take(files) {
+  async function take(files) {
     const refused = new Map();
     const good = [];
     for (const file of files) {
-      const refusal = App.refuse(file);
+      const refusal = await Files.refusePhoto(file);
       if (!refusal) good.push(file);
       else if (!refused.has(refusal.text)) refused.set(refusal.text, [refusal, file.name]);
       else refused.get(refusal.text).push(file.name);
@@ -150,6 +152,7 @@
       if (photo.state === "done" && photo.id === opening) openPhoto(photo.id, false);
     }
     if (current && !photoOf(current)) closeEditor();
+    guessAgain();
     showBatch();
     showCards();
     showModel();
@@ -369,7 +372,7 @@
 
   function fillForm() {
     const strength = strengthOf(photoOf(current), chosen);
-    for (const name of ["strength", ...SIZES]) {
+    for (const name of ["strength", ...SIZES, ...GUESSED]) {
       const input = document.getElementById(name);
       const share = name === "strength" ? strength : chosen[name];
       input.value = Math.round(100 * share);
@@ -420,6 +423,21 @@
     }));
   }
 
+  // Another share of the guess needs the network: the photo that is open is restored again, and
+  // opens again then. While it is being restored, the newest share waits for its turn.
+  async function guessAgain() {
+    const photo = photoOf(current);
+    const wanted = photo?.state === "done" && photo.made && photo.made.guess !== chosen.guess;
+    if (!wanted || guessing) return;
+    guessing = true;
+    await act(async () => {
+      await noted();
+      await App.ask("POST", `${base}/${photo.id}/again`, {});
+      opening = photo.id;
+    }, "editor-message");
+    guessing = false;
+  }
+
   async function noted() {
     if (noteLater) note();
     await noting;
@@ -430,6 +448,14 @@
     input.addEventListener("input", () => {
       showAmount(input);
       change({ [name]: Number(input.value) / 100 });
+    });
+  }
+  for (const name of GUESSED) {
+    const input = document.getElementById(name);
+    input.addEventListener("input", () => showAmount(input));
+    input.addEventListener("change", () => {
+      change({ [name]: Number(input.value) / 100 });
+      guessAgain();
     });
   }
   for (const radio of form.querySelectorAll("[name=mask]")) {
@@ -443,6 +469,7 @@
   document.getElementById("reset").addEventListener("click", () => {
     change({ ...AS_IT_COMES });
     fillForm();
+    guessAgain();
   });
   document.getElementById("for-all").addEventListener("click", () => act(async () => {
     await noted();
