@@ -6,12 +6,12 @@
 
 PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
 (unet_256 under the guide's strong command). The size is that of --size auto unless it is given.
-With BITS, 16 or 8, the retouched sides are made anew in float and kept at 16 bits or rounded to 8,
-and the network is also shown the held-out pairs of the other depth. Each part is a run of its own
-in a process of its own, on all threads, the schedule spread over its minutes, or over the updates
-of --updates. Evaluation is on whole pictures in evaluation mode, in float, and its time is not
-counted. Figures are gathered in FILE, from which the curves are drawn; a part that is measured
-again replaces its older figures. Run it on a quiet machine.
+With BITS, 16 or 8, the retouched sides are made anew in float, by smoothing as of the shared pairs,
+and kept at 16 bits or rounded to 8; the network is also shown the held-out pairs of the other
+depth. Each part is a run of its own in a process of its own, on all threads, the schedule spread
+over its minutes, or over the updates of --updates. Evaluation is on whole pictures in evaluation
+mode, in float, and its time is not counted. Figures are gathered in FILE, from which the curves are
+drawn; a part that is measured again replaces its older figures. Run it on a quiet machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
 of that kind. --seeds counts the seeds that leave the identity. --spent tells what a whole run of
@@ -30,7 +30,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +50,8 @@ RETOUCHES: dict[str, dict[str, Any]] = {
     "sparse": {"sparse": True},
 }  # fmt: skip
 """Kinds of retouch: by the share of fine texture that it leaves, or only where it is needed."""
+SMOOTHED = 0.85
+"""Share of the skin's fine texture that a retouch takes away."""
 LEFT = 0.05
 """Share of the retouch undone with which a fit has left the identity."""
 PATIENCE = 150
@@ -74,16 +75,22 @@ def retouched_anew(pairs_folder: Path, kind: str, out: Path) -> None:
 
 
 def kept_at(pairs: Sequence[Any], bits: Any) -> list[Any]:
-    """Return pairs with the retouched sides made anew from those before, kept at so many bits."""
+    """Return pairs with the retouched sides made anew in float from those before, as those of the
+    shared pairs were made, and kept at so many bits: the skin smoothed with edges kept (a bilateral
+    filter), SMOOTHED of what that takes away taken away. Light is not evened, nor are spots healed.
+    """
+    from skimage.restoration import denoise_bilateral
+
     from unretouch.pixels.pairs import Pair
-    from unretouch.pixels.retouch import retouch
-    from unretouch.pixels.spaces import in_depth
+    from unretouch.pixels.retouch import skin_mask
+    from unretouch.pixels.spaces import in_depth, in_levels, levels_to_file
 
     kept = []
     for pair in pairs:
-        before = in_depth(pair.target, 16)
-        source = retouch(before, zlib.crc32(pair.name.encode()), **RETOUCHES["15%"])
-        kept.append(Pair(pair.name, in_depth(source, bits), in_depth(before, bits), pair.files))
+        before, skin = in_levels(pair.target), skin_mask(pair.target)[..., None]
+        smooth = denoise_bilateral(before / 255, 9, 20 / 255, 2, channel_axis=2) * 255
+        source = levels_to_file(before + SMOOTHED * skin * (smooth - before), bits)
+        kept.append(Pair(pair.name, source, in_depth(pair.target, bits), pair.files))
     return kept
 
 
@@ -93,6 +100,7 @@ def measure(
     """Run one part in this process and return its figures."""
     import torch
 
+    from unretouch.networks.pyramid import settled
     from unretouch.pixels.pairs import load_pairs
     from unretouch.settings.train import TrainSettings
     from unretouch.training import device
@@ -111,7 +119,7 @@ def measure(
     else:
         settings = TrainSettings(
             **common, netG="detail", recipe="fast", aim=aim, size=size, lambda_GAN=0,
-            lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True,
+            lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True, head="auto",
             precision=device.precision("auto", where),
         )  # fmt: skip
     given, unknown = (
@@ -122,6 +130,8 @@ def measure(
     if bits is not None:
         other = prepared_pairs(settings, kept_at(unknown, 24 - bits))
         given, unknown = kept_at(given, bits), kept_at(unknown, bits)
+    if aim != "classic":
+        settings = settled(settings, 0, max(pair.bits for pair in given))
     pairs, heldout = prepared_pairs(settings, given), prepared_pairs(settings, unknown)
     fit = (ClassicFit if aim == "classic" else FastFit)(settings, pairs, where)
 
