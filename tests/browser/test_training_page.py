@@ -229,10 +229,10 @@ def test_curves_are_drawn_and_the_log_scale_switch_is_remembered(browser: Any, r
     assert "1.0 here is 0.2550 grey levels" in text
     label = browser.find("#chart-error canvas").get_attribute("aria-label")
     assert "Error in grey levels" in label
-    pixels = "return document.querySelector('#chart-error canvas').toDataURL()"
-    straight = browser.run(pixels)
+    pixels = "document.querySelector('#chart-error canvas').toDataURL()"
+    straight = browser.run(f"return {pixels}")
     browser.find("#log-scale").click()
-    assert browser.run(pixels) != straight
+    browser.until(f"return {pixels} !== arguments[0]", straight)
     browser.driver.refresh()
     browser.until("return document.querySelectorAll('.plot canvas').length === 3")
     assert browser.run("return document.getElementById('log-scale').checked")

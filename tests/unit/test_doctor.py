@@ -107,7 +107,7 @@ def test_a_full_disk_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     *_, room = doctor.examine_disk(tmp_path)
     assert (room.state, room.exit_code) == ("trouble", ExitCode.DISK)
     assert "--keep_gb" in room.advice
-    monkeypatch.setattr("unretouch.base.durable.free_bytes", lambda path: 10**9)
+    monkeypatch.setattr("unretouch.base.durable.free_bytes", lambda path: 2 * 10**9)
     *_, room = doctor.examine_disk(tmp_path)
     assert room.state == "note"
 

@@ -152,7 +152,7 @@ def test_a_pair_kept_for_checking_is_none_that_is_trained_on(tmp_path: Path) -> 
     assert str(refused.value.message).startswith("kept.png is kept for checking, but twin.png")
 
 
-@pytest.mark.parametrize("turned", [np.fliplr, np.flipud])
+@pytest.mark.parametrize("turned", [np.fliplr, np.rot90])
 def test_a_side_that_lies_the_other_way_round_is_not_ready(
     tmp_path: Path, turned: Callable[[Rgb], Rgb]
 ) -> None:
