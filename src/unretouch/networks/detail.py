@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import torch
 import torch.nn.functional as F
@@ -42,10 +42,8 @@ RESIDUAL_UNIT: Final = 4 / GREY_LEVELS
 HIGH_PASS_UNIT: Final = 4 / GREY_LEVELS
 """Unit of the high-passed source: makes single grey levels visible to a bf16 network."""
 
-_HEADS: Final[dict[HeadName, tuple[str, ...]]] = {
-    "change": (), "gain": ("gain",), "guess": ("guess",), "gain+guess": ("gain", "guess"),
-}  # fmt: skip
-"""The names of the heads beside that of the change."""
+FURTHER_HEADS: Final = ("gain", "guess")
+"""Beside that of the change: a HeadName joins those there are by a plus."""
 
 LOG_LIMITS: Final = (-5.0, 3.0)
 """Of the logarithm of a deviation in grey levels."""
@@ -110,8 +108,8 @@ class Detail(Generator):
         self.after = nn.ModuleList(_blocks(width, blocks) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], output_nc * 4, 3, padding=1)
         self.gain, self.guess = (
-            nn.Conv2d(widths[0], BANDS * 4, 3, padding=1) if name in _HEADS[head] else None
-            for name in ("gain", "guess")
+            nn.Conv2d(widths[0], BANDS * 4, 3, padding=1) if name in head.split("+") else None
+            for name in FURTHER_HEADS
         )
         if self.guess is not None:
             self.margin += texture_bands.FURTHER
@@ -226,11 +224,8 @@ class Detail(Generator):
 
     def adds_nothing(self) -> bool:
         """Return whether the change is zero everywhere, as before the first update."""
-        return not any(
-            bool(weight.any())
-            for name, weight in self.named_parameters()
-            if name.startswith(("head.", "gain."))
-        )
+        heads = [self.head] if self.gain is None else [self.head, self.gain]
+        return not any(bool(weight.any()) for head in heads for weight in head.parameters())
 
 
 def in_channels(source: Tensor, channels: int) -> Tensor:
@@ -299,8 +294,8 @@ def recognise_detail(state: Mapping[str, Tensor]) -> WeightsDescription | None:
 
 def further_heads(state: Mapping[str, Tensor]) -> HeadName:
     """Return which heads a state dict has beside that of the change."""
-    there = tuple(name for name in ("gain", "guess") if f"{name}.weight" in state)
-    return next(name for name, heads in _HEADS.items() if heads == there)
+    there = [name for name in FURTHER_HEADS if f"{name}.weight" in state]
+    return cast(HeadName, "+".join(there) or "change")
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

@@ -28,7 +28,6 @@ from unretouch.pixels.spaces import (
     Rgb8,
     depth,
     eight,
-    holds_sixteen,
     in_levels,
     steps_of,
 )
@@ -80,16 +79,19 @@ def noise_by_block(
     own: Plane,
     unlike: Plane,
     fine: bool = False,
+    untouched: bool = False,
 ) -> tuple[Plane, Plane, float]:
     """Return by block the mean square of the noise and that of its mean, (h, w), and how uneven it
     is: see PairMap. The four planes are what `measured` returns of the whole pair.
 
     `fine` tells that both sides hold 16 bits. Then nothing was rounded, and without the traces of
-    JPEG all of the difference is retouch, however faint.
+    JPEG all of the difference is retouch, however faint. So it is where the rest was left
+    `untouched`: see made_of_the_other.
     """
     changed = own > 0
-    no_traces = fine and not (changed.any() and _compressed_apart(source, target, changed)[1])
-    if no_traces or made_of_the_other(own, holds_sixteen(source) or holds_sixteen(target)):
+    if untouched or (
+        fine and not (changed.any() and _compressed_apart(source, target, changed)[1])
+    ):
         weights, spread = NO_NOISE
     else:
         weights, spread = _fitted(losses, own, unlike)

@@ -344,8 +344,11 @@ def pair_map(source: Rgb, target: Rgb, coded: Rgb | None = None) -> PairMap:
     )
     file = source if coded is None else coded
     sixteen = holds_sixteen(file), holds_sixteen(target)
-    if depth(target) == 8 or all(sixteen) or made_of_the_other(own, any(sixteen)):
-        noise = noise_by_block(file, target, losses, losses_of_means, own, unlike, all(sixteen))
+    untouched = made_of_the_other(own, any(sixteen))
+    if depth(target) == 8 or all(sixteen) or untouched:
+        noise = noise_by_block(
+            file, target, losses, losses_of_means, own, unlike, all(sixteen), untouched
+        )
     else:
         coarse = pair_map(eight(source), eight(target), None if coded is None else eight(coded))
         noise = coarse.noise, coarse.noise_of_means, coarse.spread

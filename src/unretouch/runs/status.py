@@ -90,8 +90,9 @@ def gain(level_error: float, identity_error: float) -> Literal["worse", "nothing
 
 def told_share(share: float | None, level_error: float, identity_error: float) -> float | None:
     """Return a recovered share as people are told it: what is not worth a word is not lost."""
-    nothing = share is not None and gain(level_error, identity_error) == "nothing"
-    return max(0.0, share) if nothing and share is not None else share
+    if share is None or gain(level_error, identity_error) != "nothing":
+        return share
+    return max(0.0, share)
 
 
 def share_of(level_error: float, identity_error: float) -> float | None:

@@ -26,7 +26,7 @@ from unretouch.jobs.training import start_training
 from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
 from unretouch.runs.status import FRESH, gain, share_of
-from unretouch.serve.queue import Queue
+from unretouch.serve.queue import Queue, Waiting
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
 from unretouch.settings.train import (
@@ -233,14 +233,15 @@ class Runs:
         if not self.queue.line():
             return
         with self._starting:
-            there = {run.name: run for run in self.all()}
-            line = [waiting for waiting in self.queue.line() if waiting.name in there]
-            tested = self._tested_since()
-            if not line or self._training() or (tested is not None and tested < line[0].since):
+            line, tested = self._line(), self._tested_since()
+            if not line or self._training():
                 return
-            if next_ := self.queue.take(line[0].name):
+            first, run = line[0]
+            if tested is not None and tested < first.since:
+                return
+            if next_ := self.queue.take(first.name):
                 try:
-                    self._launch(there[next_.name], next_.words)
+                    self._launch(run, next_.words)
                 except UnretouchError:
                     self.queue.put(next_.name, next_.words)
                     self.queue.hold(next_.name)
@@ -253,9 +254,14 @@ class Runs:
             trained = self._training()
             if trained is not None:
                 return _("Waiting: {name} is being trained", name=trained.name)
-            there = {run.name for run in self.all()}
-            line = [w for w in self.queue.line() if w.name in there and w.since < since]
+            line = [run for waiting, run in self._line() if waiting.since < since]
             return _("Waiting: {name} is trained first", name=line[0].name) if line else None
+
+    def _line(self) -> list[tuple[Waiting, RunDir]]:
+        """Return who waits, the next first, of the runs that are there."""
+        there = {run.name: run for run in self.all()}
+        line = self.queue.line()
+        return [(waiting, there[waiting.name]) for waiting in line if waiting.name in there]
 
     def _training(self) -> RunDir | None:
         return next((run for run in self.all() if self.condition(run).active), None)

@@ -139,8 +139,6 @@ class Stage:
     def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
         """Return the picture that `net`, of this stage's kind, makes of a sample (network space, as
         its target), and a loss beside that of the picture."""
-        if not net.guesses:
-            return net(sample.source), 0.0
         return self._with_guesses(*self._expected(net, sample), sample)
 
     def _expected(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | None]:
@@ -250,9 +248,6 @@ class FineStage(Stage):
         return dataclasses.replace(
             crop, guide=found[:, :, down : down + side, right : right + side].cpu()
         )
-
-    def predict(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | float]:
-        return self._with_guesses(*self._expected(net, sample), sample)
 
     def _expected(self, net: Generator, sample: Crops) -> tuple[Tensor, Tensor | None]:
         assert sample.guide is not None

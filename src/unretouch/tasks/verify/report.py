@@ -154,7 +154,6 @@ def write_verify_page(
         "verdicts": [_shown_verdict(verdict) for verdict in verdicts.values()],
         "pairs": pairs,
         "probe": [asdict(point) for point in verification.probe],
-        "guesses": {group: asdict(found) for group, found in verification.guesses.items()},
         "cross": asdict(cross) if cross else None,
         "weighted": verification.weighted,
         "likeness": [_shown_metric(METRICS[name]) for name in PLAIN],
