@@ -34,7 +34,8 @@ def heard(number, frame):
 signal.signal(signal.SIGTERM, heard)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 print(*sys.argv[1:], os.getpid())
-time.sleep(30)
+for _ in range(300):  # one long sleep would not hear of a signal that comes just before it begins
+    time.sleep(0.1)
 """
 PARENT = """
 import sys, time
