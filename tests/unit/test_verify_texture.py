@@ -199,7 +199,7 @@ def test_a_little_of_a_gentle_retouch_brought_back_is_no_grain(face: str) -> Non
     """The retouch left more than the strength that is asked for: any change leaves that, too."""
     target = skin(face)
     removed = np.float32(0.08) * smoothed_area() * detail(face)
-    for share, expected in ((0.04, "smooth"), (0.15, "smooth"), (0.97, "back")):
+    for share, expected in ((0.04, "smooth"), (0.15, "partly back"), (0.97, "back")):
         source = target - removed
         figures = figures_of_pair(face, source, source + share * removed, target, 500.0)
         assert texture_verdict([figures]).word == expected, share

@@ -344,6 +344,8 @@ def texture_verdict(
     words = {pair.name: UNKNOWN for pair in pairs} | {pair.name: word for pair, word, _b in judged}
     last, word, band = min(judged, key=lambda j: (_place("texture", j[1]), j[2].recovered))
     low, high = BANDS[PARTS.index(band.part)]
+    # After a gentle retouch most of the strength was there before: it is not what is smooth.
+    hardly_lacked = word == "smooth" and band.energy >= limits.lowest_energy
     strength = _(
         "In {pair}, texture of {low} to {high} px is {energy} as strong as in the untouched skin.",
         pair=last.name,
@@ -360,7 +362,8 @@ def texture_verdict(
             coherence=coherence,
         )
     held_back_by = None if word == "back" else last.name
-    said = (_said("texture", word), strength, back, *_ceiling_said(last))
+    told = (back,) if hardly_lacked else (strength, back)
+    said = (_said("texture", word), *told, *_ceiling_said(last))
     return Verdict("texture", word, said, held_back_by, words)
 
 
@@ -477,13 +480,13 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
         # Of a sparse retouch the strength was there before: nothing was added by leaving it.
         if band.gained <= limits.nothing_within * band.removed:
             return "nothing"
+        partly = band.coherence >= limits.partly_coherence
+        if partly and band.recovered >= limits.partly_recovered:
+            return "partly back"
         # Texture was laid on, not left out, where at least half of the strength that lacked is
         # there, or where it does harm. A little of it in place is too little, and no grain.
         laid_on = band.added >= 0.5 or band.recovered < -limits.nothing_within
-        if not laid_on:
-            return "smooth"
-        partly = band.coherence >= limits.partly_coherence
-        return "partly back" if partly and band.recovered >= limits.partly_recovered else "grain"
+        return "grain" if laid_on else "smooth"
     return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 
