@@ -6,8 +6,10 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -88,3 +90,24 @@ DNG_TAGS = [
     (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
 ]  # fmt: skip
 """Of a mosaic that tifffile writes: a RAW file of a camera whose colours are XYZ."""
+
+
+def write_psd(path: Path, rgb: NDArray[Any]) -> None:
+    """Write (H, W, 3) as a Photoshop file of its depth, flattened."""
+    pytest.importorskip("psd_tools")
+    from psd_tools.constants import ColorMode, Compression
+    from psd_tools.psd.document import PSD
+    from psd_tools.psd.header import FileHeader
+    from psd_tools.psd.image_data import ImageData
+
+    height, width, channels = rgb.shape
+    header = FileHeader(
+        channels=channels, height=height, width=width, depth=8 * rgb.itemsize,
+        color_mode=ColorMode.RGB,
+    )  # fmt: skip
+    data = ImageData(compression=Compression.RLE)
+    planes = [rgb[..., c].astype(rgb.dtype.newbyteorder(">")).tobytes() for c in range(channels)]
+    data.set_data(planes, header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        PSD(header=header, image_data=data).write(file)

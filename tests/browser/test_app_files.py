@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from picture_files import write_psd
 from PIL import Image
 from serving import App, tiny_run, until
 from short_runs import write_pairs
@@ -103,15 +104,28 @@ def test_files_find_their_partners_and_a_reload_loses_none(
 def test_what_cannot_be_taken_is_said_on_drop_with_what_to_do(new_run: Any, drop: Any) -> None:
     deep = np.zeros((64, 64), np.float32)
     drop("whole", deep__tif=deep, raw__nef=b"II*\0" + bytes(100),
-         layers__psd=b"8BPS" + bytes(100), words__txt=b"words")  # fmt: skip
+         layers__psd=b"8BPS" + bytes(19) + b"\x20" + bytes(100), words__txt=b"words")  # fmt: skip
     new_run.until(BAD, 4)
     for name, what_to_do in (
         ("deep", "Save it with 16 or 8"),
-        ("raw", "Save it as TIFF"), ("layers", "Save it as TIFF"), ("words", "Save it as PNG"),
+        ("raw", "Save it as TIFF"), ("layers", "Save it with 16 or 8"), ("words", "Save it as PNG"),
     ):  # fmt: skip
         assert what_to_do in entry(new_run, name).text
     assert "64 megapixels; at most 40 pairs" in new_run.text("#drop-limits")
     assert not [url for url in new_run.urls() if "/whole" in url]  # nothing of them was sent
+
+
+def test_photoshop_files_are_pairs_by_their_flattened_pictures(
+    new_run: Any, drop: Any, tmp_path: Path
+) -> None:
+    before = face(150)
+    for name, side in (("a", retouched(before)), ("b", before)):
+        write_psd(tmp_path / f"{name}.psd", side)
+    new_run.find("input[value=two]").click()
+    drop("a", layered__psd=(tmp_path / "a.psd").read_bytes())
+    drop("b", layered__psd=(tmp_path / "b.psd").read_bytes())
+    new_run.until(READY, 1)
+    assert "128 × 128" in entry(new_run, "layered").text
 
 
 def test_sides_are_swapped_aligned_and_two_photographs_are_no_pair(new_run: Any, drop: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from picture_files import png
+from picture_files import png, write_psd
 from PIL import Image, ImageCms
 from scipy import ndimage
 from skimage import data
@@ -639,26 +639,6 @@ def test_bits_are_a_choice_for_simulated_pairs_alone(tmp_path: Path) -> None:
 
 
 # --- Photoshop files
-
-
-def write_psd(path: Path, rgb: NDArray[Any]) -> None:
-    pytest.importorskip("psd_tools")
-    from psd_tools.constants import ColorMode, Compression
-    from psd_tools.psd.document import PSD
-    from psd_tools.psd.header import FileHeader
-    from psd_tools.psd.image_data import ImageData
-
-    height, width, channels = rgb.shape
-    header = FileHeader(
-        channels=channels, height=height, width=width, depth=8 * rgb.itemsize,
-        color_mode=ColorMode.RGB,
-    )  # fmt: skip
-    data = ImageData(compression=Compression.RLE)
-    planes = [rgb[..., c].astype(rgb.dtype.newbyteorder(">")).tobytes() for c in range(channels)]
-    data.set_data(planes, header)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        PSD(header=header, image_data=data).write(file)
 
 
 def test_the_flattened_picture_of_photoshop_files_is_read_at_their_depth(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def _page(template: str, **values: Any) -> HTMLResponse:
     lacking = [*HEIC] if find_spec("pi_heif") is None else []
     lacking += [*RAW] if find_spec("rawpy") is None else []
     values["lacking"] = " ".join(sorted(lacking))
+    values["reads_photoshop"] = find_spec("psd_tools") is not None
     return HTMLResponse(templates.get_template(template).render(**values))
 
 

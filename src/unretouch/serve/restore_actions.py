@@ -88,7 +88,7 @@ async def add_photo(request: Request) -> Response:
         card = restoring.new(run, query.get("name", "photo"), query.get("epoch", "latest"), chosen)
         folder = restoring.folder(run, card)
         try:
-            picture = await receive_picture(request, folder, "photo", state.limits, raw=True)
+            picture = await receive_picture(request, folder, "photo", state.limits, photo=True)
             card.width, card.height = picture.width or 0, picture.height or 0
             restoring.add(run, card)
         except BaseException:

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _, untranslated
-from unretouch.pixels import images, photos
+from unretouch.pixels import images, photos, psd
 from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import match_names
 from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Refused
@@ -33,6 +33,7 @@ LONGEST_NAME = 255
 NO_PICTURE = _("This is not a picture that can be read. Save it as PNG, JPEG or TIFF.")
 CUT_SHORT = _("The file did not arrive completely.")
 RAW_PAIR = _("RAW is not taken for pairs. Save it as TIFF or PNG.")
+PHOTOSHOP = _("A Photoshop file is taken for pairs only. Save it as TIFF or PNG.")
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,20 @@ class Picture:
 
 
 async def receive_picture(
-    request: Request, folder: Path, stem: str, limits: Limits, *, raw: bool = False, sides: int = 1
+    request: Request,
+    folder: Path,
+    stem: str,
+    limits: Limits,
+    *,
+    photo: bool = False,
+    sides: int = 1,
 ) -> Picture:
     """Write the body of `request` to `folder`/`stem` + ending and return what its header says.
 
-    `raw` takes what photographs may be and pairs may not. `sides` is 2 for a picture that holds
-    both sides of a pair. Raises Refused: 411 without a length, 413 over the caps, 415 for what
-    cannot be read, 408 when the body comes too slowly, 400 when it ends early. Nothing stays then.
+    `photo` takes RAW, as photographs may be and pairs may not, and no Photoshop files, which may be
+    pairs. `sides` is 2 for a picture that holds both sides of a pair. Raises Refused: 411 without a
+    length, 413 over the caps, 415 for what cannot be read, 408 when the body comes too slowly, 400
+    when it ends early. Nothing stays then.
     """
     length = check_headers(request, limits)
     named = Path(name_sent(request)).suffix.lower()
@@ -61,7 +69,7 @@ async def receive_picture(
     part = folder / f"{stem}-{secrets.token_hex(4)}.part{ending}"
     try:
         await _store(request, part, length, limits)
-        size, found = await asyncio.to_thread(_look, part, limits, raw, sides)
+        size, found = await asyncio.to_thread(_look, part, limits, photo, sides)
         path = folder / f"{stem}{found}"
         part.replace(path)
     finally:
@@ -112,17 +120,23 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
 
 
 def _look(
-    path: Path, limits: Limits, raw: bool, sides: int
+    path: Path, limits: Limits, photo: bool, sides: int
 ) -> tuple[tuple[int | None, int | None], str]:
     """Return the size and the ending of a picture by its header: no pixel is decoded here."""
     kind = kind_of(path)
     if kind == "raw":
-        if not raw:
+        if not photo:
             raise Refused(415, RAW_PAIR)
         return (None, None), path.suffix
     if kind in ("heic", "avif"):
         # Its decoder, which would tell its size, runs in processes of its own.
         return (None, None), f".{kind}"
+    if layered := psd.header_of(path):
+        if photo:
+            raise Refused(415, PHOTOSHOP)
+        if layered.width * layered.height > sides * limits.pixels:
+            raise Refused(413, _too_large(limits, sides))
+        return (layered.width, layered.height), psd.ENDING
     try:
         with images.opened(path, sides * limits.pixels) as image:
             # MPO: a camera's JPEG with a second view behind the picture.

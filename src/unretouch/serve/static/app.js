@@ -55,6 +55,10 @@ const App = (() => {
       const command = "pip install '.[photo]'";
       return new Refusal(N_("HEIC and RAW need an extra. In the folder of unretouch: {command}"), { command }, 415);
     }
+    return refuseBytes(file);
+  }
+
+  function refuseBytes(file) {
     const most = Number(app.dataset.bytes);
     const limit = Math.floor(most / 1e6);
     if (file.size > most) return new Refusal(N_("The file is larger than {limit} MB."), { limit }, 413);
@@ -151,7 +155,7 @@ const App = (() => {
   Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
 
   return {
-    root, run: app.dataset.run, Refusal, ask, refuse, endingOf, element, setBar, takeFiles, showMessage,
+    root, run: app.dataset.run, Refusal, ask, refuse, refuseBytes, endingOf, element, setBar, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       for (;;) {

@@ -15,7 +15,9 @@ const Files = (() => {
     if (ascii(bytes, 1, 3) === "PNG") {
       return { kind: "PNG", width: view.getUint32(16), height: view.getUint32(20), bits: bytes[24] };
     }
-    if (ascii(bytes, 0, 4) === "8BPS") return { kind: "PSD" };
+    if (ascii(bytes, 0, 4) === "8BPS") {
+      return { kind: "PSD", height: view.getUint32(14), width: view.getUint32(18), bits: view.getUint16(22) };
+    }
     if (["II*\0", "MM\0*"].includes(ascii(bytes, 0, 4))) return tiff(file, view, bytes[0] === 0x49);
     if (view.getUint16(0) === 0xffd8) return jpeg(view);
     return {};
@@ -67,7 +69,13 @@ const Files = (() => {
   }
 
   // Why a photograph cannot be restored here.
-  const refusePhoto = async (file) => App.refuse(file) || refuseSize(await told(file));
+  async function refusePhoto(file) {
+    const head = await told(file);
+    if (head.kind === "PSD") {
+      return refusal(N_("A Photoshop file is taken for pairs only. Save it as TIFF or PNG."));
+    }
+    return App.refuse(file) || refuseSize(head);
+  }
 
   // Why a file cannot be a part of a pair, and what to do; null where nothing speaks against it.
   async function refusePair(file, sides = 1) {
@@ -77,8 +85,11 @@ const Files = (() => {
     if (kind === "RAW" || app.dataset.raw.split(" ").includes(ending)) {
       return refusal(N_("RAW is not taken for pairs. Save it as TIFF or PNG."));
     }
-    if (kind === "PSD") return refusal(N_("Photoshop files are not read. Save it as TIFF or PNG."));
-    const plain = App.refuse(file);
+    if (kind === "PSD" && !("photoshop" in app.dataset)) {
+      const command = "pip install '.[layers]'";
+      return refusal(N_("Photoshop files need an extra. In the folder of unretouch: {command}"), { command });
+    }
+    const plain = kind === "PSD" ? App.refuseBytes(file) : App.refuse(file);
     if (plain) return plain;
     if (bits > 16) {
       return refusal(N_("It has {bits} bits a channel. Save it with 16 or 8."), { bits });
