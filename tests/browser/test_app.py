@@ -267,6 +267,7 @@ def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any,
     browser.until("return location.pathname.includes('/reports/compare/')", seconds=180)
     browser.until(PAINTED)
     assert "exp_l1_500" in browser.text(".ranking")
+    assert "--" not in browser.text("main")  # flags are for a terminal
     # It lies on the disk, where anybody may have written it: it cannot ask the app for anything.
     assert browser.run("return origin") == "null"
 
@@ -280,6 +281,9 @@ def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any,
         browser.driver.get(browser.find(f"#{task}-open").get_attribute("href"))
         browser.until("return document.querySelector(arguments[0])", there)
         browser.until(PAINTED)
+        assert "--" not in browser.text("main")
+        browser.find(".trail a:last-child").click()
+        browser.until("return location.pathname.includes('/outcome/')")
 
 
 def test_a_report_is_cancelled_and_what_it_advises_is_a_button(browser: Any, app: App) -> None:

@@ -99,6 +99,7 @@ def test_a_run_gets_its_report_and_page(run: RunDir, capsys: pytest.CaptureFixtu
     assert told.index("verify/index.html") < told.index("Did it memorise?")
     assert "doing nothing  exact" not in told
     assert "No pair was held out, so this is not known" in told
+    assert "--heldout" in told
     assert "verify/index.html" in told.replace("\\", "/")
 
 

@@ -20,7 +20,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap, pair_map
 from unretouch.report.console import shortened
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
-from unretouch.report.verdicts import QUESTIONS, Tone, Verdict, Verification
+from unretouch.report.verdicts import QUESTIONS, UNKNOWN, Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training.large_pairs import strongest
@@ -85,11 +85,20 @@ def short_verdicts(
     return [*lines, Text(f"All figures and pictures: {command(run)}")]
 
 
+HOW_TO_KNOW = (
+    "Give pairs with --heldout, let --cross hold each pair out in turn, or try --self_test on an "
+    "untouched photo."
+)
+"""What in a terminal helps where no pair was held out."""
+
+
 def verdict_line(verdict: Verdict) -> Group:
     """Return the question, the verdict's word beside it, and what is said of it below."""
     word = (verdict.word.upper(), STYLES[verdict.tone])
     asked = Text.assemble(f"{QUESTIONS[verdict.question]}  ", word)
     said = " ".join(str(_brief(message)) for message in verdict.said)
+    if verdict.question == "unseen" and verdict.word == UNKNOWN:
+        said += f" {HOW_TO_KNOW}"
     return Group(asked, Padding(Text(said), (0, 0, 0, 2)))
 
 

@@ -108,10 +108,7 @@ _TONES = {word: tone for words in _WORDS.values() for word, (tone, _said) in wor
 _UNKNOWN_SAID: dict[Question, Message] = {
     "memorised": _("There are no training pairs to judge."),
     "texture": _("Nothing can be said of texture: the retouch removed none."),
-    "unseen": _(
-        "No pair was held out, so this is not known. Give pairs with --heldout, let --cross hold "
-        "each pair out in turn, or try --self_test on an untouched photo."
-    ),
+    "unseen": _("No pair was held out, so this is not known."),
     "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
 _NO_RETOUCH = _(

@@ -64,7 +64,7 @@ def _shown(name: str, verdict: Mapping[str, Any]) -> Json:
     # A report of an earlier version has its sentence in English only.
     said = verdict.get("said") or [{"message": str(verdict["sentence"]), "values": {}}]
     if name == "unseen" and verdict["word"] == UNKNOWN:
-        said = [NOT_CHECKED.record()]  # the report names flags
+        said = [NOT_CHECKED.record()]  # as the page of a new run speaks of it
     return {
         "name": name,
         "question": question,

@@ -322,8 +322,8 @@ def _better_before(record: RunRecord, score: RunScore) -> list[Sentence]:
     if best.level_error >= BETTER_BEST * latest:
         return []
     better = _(
-        "Its weights of epoch {epoch} were better ({error} grey levels): test them with "
-        "--epoch best.",
+        "Its weights of epoch {epoch} were better ({error} grey levels). They are kept as epoch "
+        "“best”.",
         epoch=str(best.epoch),
         error=level(best.level_error),
     )
