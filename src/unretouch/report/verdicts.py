@@ -477,13 +477,13 @@ def _band_word(band: _Band, limits: TextureThresholds) -> str:
         # Of a sparse retouch the strength was there before: nothing was added by leaving it.
         if band.gained <= limits.nothing_within * band.removed:
             return "nothing"
-        partly = band.coherence >= limits.partly_coherence
-        if partly and band.recovered >= limits.partly_recovered:
-            return "partly back"
         # Texture was laid on, not left out, where at least half of the strength that lacked is
         # there, or where it does harm. A little of it in place is too little, and no grain.
         laid_on = band.added >= 0.5 or band.recovered < -limits.nothing_within
-        return "grain" if laid_on else "smooth"
+        if not laid_on:
+            return "smooth"
+        partly = band.coherence >= limits.partly_coherence
+        return "partly back" if partly and band.recovered >= limits.partly_recovered else "grain"
     return "smooth" if counts and highest < limits.lowest_energy else "back"
 
 
