@@ -4,18 +4,20 @@
     python benchmarks/fit.py --seeds 10 [--retouch KIND]
     python benchmarks/fit.py --spent 1
 
-PART is AIM:MINUTES, AIM:MINUTES:SIZE or AIM:MINUTES:BITS; AIM is fit, restore, texture, or classic
-(unet_256 under the guide's strong command). The size is that of --size auto unless it is given.
-With BITS, 16 or 8, the retouched sides are made anew in float, by smoothing as of the shared pairs,
-and kept at 16 bits or rounded to 8; the network is also shown the held-out pairs of the other
-depth. Each part is a run of its own in a process of its own, on all threads, the schedule spread
-over its minutes, or over the updates of --updates. Evaluation is on whole pictures in evaluation
-mode, in float, and its time is not counted. Figures are gathered in FILE, from which the curves are
-drawn; a part that is measured again replaces its older figures. Run it on a quiet machine.
+PART is AIM:MINUTES, and after it any of :SIZE, :BITS and :HEAD; AIM is fit, restore, texture, or
+classic (unet_256 under the guide's strong command). Size and head are those of auto unless they are
+given. With BITS, 16 or 8, the retouched sides are made anew in float, by smoothing as of the shared
+pairs, and kept at 16 bits or rounded to 8; the network is also shown the held-out pairs of the
+other depth. Each part is a run of its own in a process of its own, on all threads, the schedule
+spread over its minutes, or over the updates of --updates. Evaluation is on whole pictures in
+evaluation mode, in float, and its time is not counted. Figures are gathered in FILE, from which the
+curves are drawn; a part that is measured again replaces its older figures. Run it on a quiet
+machine.
 
 With --retouch the retouched sides are made anew from the sides before, by the simulated retoucher
-of that kind. --seeds counts the seeds that leave the identity. --spent tells what a whole run of
-`unretouch train`, of so many minutes, spends beside its updates.
+of that kind. --look FOLDER keeps a picture of a face that no part has seen, at 200 %: retouched,
+restored (what is guessed drawn, too), true. --seeds counts the seeds that leave the identity.
+--spent tells what a whole run of `unretouch train`, of so many minutes, spends beside its updates.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from unretouch.base.threads import wait_briefly
 
@@ -56,6 +58,8 @@ SMOOTHING, EDGES, REACH = 4.0, 35.0, 6
 """Of the bilateral filter: sigma in pixels, sigma in grey levels of all three colours together, and
 pixels it looks around. With SMOOTHED found by fitting two passes to the shared pairs: in the skin
 that tells nine tenths of their change, and as much as there is of each size of texture."""
+FACE = (slice(72, 200), slice(162, 290))
+"""Rows and columns of the face of skimage's astronaut (NASA, public domain)."""
 LEFT = 0.05
 """Share of the retouch undone with which a fit has left the identity."""
 PATIENCE = 150
@@ -115,15 +119,41 @@ def kept_at(pairs: Sequence[Any], bits: Any) -> list[Any]:
     return kept
 
 
+def face_restored(generator: Any, bits: Any, out: Path) -> None:
+    """Write to `out` what a generator makes of an unseen face kept at so many bits, at 200 %:
+    retouched, restored, true."""
+    import numpy as np
+    from skimage.data import astronaut
+
+    from unretouch.networks import predict_picture
+    from unretouch.networks.generator import Draw
+    from unretouch.pixels import images
+    from unretouch.pixels.pairs import Pair
+    from unretouch.pixels.spaces import eight, levels_to_file
+
+    photo = astronaut()
+    (pair,) = kept_at([Pair("astronaut", photo, photo, ())], bits)
+    generator.set_draw(Draw(1.0))
+    restored = levels_to_file(predict_picture(generator, pair.source))
+    shown = [eight(side)[FACE] for side in (pair.source, restored, pair.target)]
+    large = [side.repeat(2, 0).repeat(2, 1) for side in shown]
+    gap = np.full((len(large[0]), 8, 3), 255, np.uint8)
+    images.write_png(out, np.concatenate([large[0], gap, large[1], gap, large[2]], 1))
+
+
 def measure(
-    part: str, pairs_folder: Path, heldout_folder: Path, updates: int | None = None
+    part: str,
+    pairs_folder: Path,
+    heldout_folder: Path,
+    updates: int | None = None,
+    look_at: Path | None = None,
 ) -> dict[str, Any]:
     """Run one part in this process and return its figures."""
     import torch
 
     from unretouch.networks.pyramid import settled
     from unretouch.pixels.pairs import load_pairs
-    from unretouch.settings.train import TrainSettings
+    from unretouch.settings.train import HeadName, TrainSettings
     from unretouch.training import device
     from unretouch.training.classic_fit import ClassicFit
     from unretouch.training.fast_fit import FastFit
@@ -131,7 +161,8 @@ def measure(
 
     aim, minutes, *more = part.split(":")
     bits = next((int(word) for word in more if word.isdigit()), None)
-    size = next((word for word in more if not word.isdigit()), "auto")
+    head = next((word for word in more if word in get_args(HeadName)), "auto")
+    size = next((word for word in more if not word.isdigit() and word != head), "auto")
     where = torch.device("cpu")
     device.prepare(where)
     common: dict[str, Any] = {"dataroot": str(pairs_folder), "minutes": float(minutes)}
@@ -140,7 +171,7 @@ def measure(
     else:
         settings = TrainSettings(
             **common, netG="detail", recipe="fast", aim=aim, size=size, lambda_GAN=0,
-            lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True, head="auto",
+            lambda_L1=500.0, preprocess="none", no_flip=True, no_dropout=True, head=head,
             precision=device.precision("auto", where),
         )  # fmt: skip
     given, unknown = (
@@ -198,7 +229,11 @@ def measure(
         found["updates"] = updates
     if other:
         found["heldout_of_other_depth"] = unseen(fit.generator, other)
-    return {**found, "heldout": unseen(fit.generator, heldout)}
+    found["heldout"] = unseen(fit.generator, heldout)
+    if look_at is not None:
+        look_at.mkdir(parents=True, exist_ok=True)
+        face_restored(fit.generator, bits or 8, look_at / f"{part.replace(':', '-')}.png")
+    return found
 
 
 def leaving(pairs_folder: Path, seeds: int) -> list[int | None]:
@@ -425,13 +460,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="only: do so many seeds leave the identity?")
     parser.add_argument("--spent", type=float, metavar="MINUTES",
                         help="only: what does a run spend beside its updates?")  # fmt: skip
+    parser.add_argument("--look", type=Path, help="folder for pictures of an unseen face")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     wait_briefly()  # as the command does
     if options.measure:
         heldout = options.heldout or options.pairs
-        print(json.dumps(measure(options.measure, options.pairs, heldout, options.updates)))
+        found = measure(options.measure, options.pairs, heldout, options.updates, options.look)
+        print(json.dumps(found))
         return
     if options.began:
         train_timed(options.pairs, options.spent, options.began, options.json)
@@ -467,6 +504,7 @@ def measure_parts(options: argparse.Namespace) -> None:
         words = ["--measure", part, "--pairs", str(options.pairs)]
         words += ["--heldout", str(options.heldout or options.pairs)]
         words += ["--updates", str(options.updates)] if options.updates else []
+        words += ["--look", str(options.look)] if options.look else []
         done = run(
             [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True
         )
