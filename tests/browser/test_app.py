@@ -356,6 +356,18 @@ def test_a_photo_that_is_being_restored_is_cancelled(
     assert app.ask("GET", f"api/runs/{run}/photos").json["photos"] == []
 
 
+def test_a_folder_of_the_classic_program_is_warned_of_too(browser: Any, app: App) -> None:
+    """It tells no settings, and that program does nothing but memorise."""
+    from serving import tiny_run
+
+    run = tiny_run(app.place / "checkpoints", "classic")
+    (app.place / "checkpoints/classic/config.json").unlink()
+    browser.driver.get(f"{app.address}try/{run}/")
+    assert "trained to memorise" in browser.text("#memorised")
+    assert browser.run("return document.getElementById('app').dataset.mask") == "skin"
+    assert not browser.driver.find_elements("css selector", "[data-others]")  # of which pairs?
+
+
 def _environment() -> dict[str, str]:
     import os
 

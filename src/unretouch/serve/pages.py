@@ -89,12 +89,16 @@ def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
     run = run_of(request)
     settings = settings_of(run)
-    memorises = settings is not None and settings.aim == "fit"
+    # The classic program, whose folders hold no settings of ours, does nothing else.
+    memorises = settings is None or settings.aim == "fit"
     only_skin = settings is not None and load_bounds(run.config)[1]
     mask = "skin" if memorises or only_skin else "everywhere"
     guesses = settings is not None and "guess" in settings.head
     limits = state_of(request).limits
-    return _run_page(run, "trial", limits=limits, mask=mask, memorises=memorises, guesses=guesses)
+    return _run_page(
+        run, "trial", limits=limits, mask=mask, memorises=memorises, guesses=guesses,
+        pairs_known=settings is not None,
+    )  # fmt: skip
 
 
 def outcome(request: Request) -> Response:
