@@ -116,7 +116,11 @@ def _told_of(done: Done) -> Told:
     return {
         "file": done.output.name,
         "far": done.far_record,
-        **({} if done.already else {"mean_change": done.mean_change, "notes": list(done.notes)}),
+        **(
+            {}
+            if done.already
+            else {"mean_change": done.mean_change, "notes": [note.record() for note in done.notes]}
+        ),
     }
 
 
