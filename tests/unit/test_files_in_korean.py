@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib
 import io
 import json
+import os
 import pickle
 import re
 import struct
@@ -18,15 +20,16 @@ import picture_files as made
 import pytest
 from PIL import Image
 
-from unretouch.base.errors import DataError
-from unretouch.base.messages import _, korean, untranslated
+from unretouch.base import durable
+from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.messages import Message, _, korean, untranslated
 from unretouch.model.interface import Sizing
 from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, as_format, read_photo
-from unretouch.serve import restoring
+from unretouch.serve import photo_work, restoring, worker
 from unretouch.serve.pair_check import report
 from unretouch.serve.photo_files import CARD
-from unretouch.serve.refusals import Limits, Refused
+from unretouch.serve.refusals import Limits, Refused, did_not_work
 from unretouch.serve.uploads import _look
 from unretouch.tasks.apply.masks import from_file
 from unretouch.tasks.apply.restore import Restorer
@@ -235,6 +238,70 @@ def test_a_retouch_made_where_there_is_little_skin_is_told_in_korean_too(tmp_pat
     (note,) = simulated(tmp_path / "x.png", "x")[2]
     assert str(note) == "only 0.0% of it is skin, so every smooth surface was retouched"
     assert heard(note.record()) == "피부가 0.0%뿐이라 매끈한 면을 모두 보정했어요"
+
+
+# --- errors of the program that restores
+
+
+def failing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Any
+) -> str:
+    """Return what the program prints as errors where it fails with `error`, or with what reading
+    the photograph of `folder` raises."""
+
+    def fail(*_: object, **__: object) -> None:
+        if error is not None:
+            raise error
+        read_photo(next(folder.glob("photo.*")))
+
+    monkeypatch.setattr(photo_work, "_restore", fail)
+    code = photo_work.main(["restore", str(folder), str(folder), "{}"])
+    assert code == (3 if error is None else error.exit_code)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err
+
+
+def test_why_a_photograph_failed_is_told_in_korean_by_the_name_people_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(FILES["cut short"][1]())
+    printed = failing(tmp_path, monkeypatch, capsys, None)
+    why = worker._why(f"a library: warns\n{printed}a library: ends\n", 3, {tmp_path: "IMG_1.jpg"})
+    refused = did_not_work(why)
+    assert str(refused).startswith("It did not work: IMG_1.jpg: is cut short: its last rows are")
+    assert heard(refused.record()).startswith("하지 못했어요: IMG_1.jpg: 파일이 중간에 끊겨서 ")
+    assert str(tmp_path) not in json.dumps(refused.record())
+
+
+def test_a_private_path_within_an_error_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = _("is damaged: {reason}", reason=f"no picture in {tmp_path}/x.jpg")
+    printed = failing(tmp_path, monkeypatch, capsys, DataError(inner, tmp_path / "photo.jpg"))
+    assert str(worker._why(printed, 3, {tmp_path: ""})) == "is damaged: no picture in "
+
+
+def test_a_full_disk_is_told_in_korean_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = durable.disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), tmp_path / "x", 9)
+    assert f"{tmp_path / 'x'}: cannot be written: no space left on device (" in str(error)
+    why = worker._why(failing(tmp_path, monkeypatch, capsys, error), 6, {tmp_path: "IMG_1.jpg"})
+    assert isinstance(why, Message)
+    assert "저장할 수 없어요: 디스크가 가득 찼어요 (필요한 공간 " in heard(why.record())
+
+
+def test_what_another_program_says_is_shown_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called = {tmp_path: ""}
+    assert worker._why(f"unretouch: {tmp_path}/a.png: is odd\n", 3, called) == "is odd"
+    assert worker._why('{"message": 1}\n12\n', 3, called) == '{"message": 1} 12'
+    assert str(worker._why("", 9, called)) == "it ended with the code 9"
+    several = ManyDataErrors([DataError("is odd", "a.png"), DataError(_("is not a picture"), "b")])
+    printed = failing(tmp_path, monkeypatch, capsys, several)
+    assert str(worker._why(printed, 3, called)) == "a.png: is odd\nb: is not a picture"
 
 
 def test_notes_of_a_card_are_messages_and_those_of_earlier_versions_stay_readable(
