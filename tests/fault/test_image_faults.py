@@ -242,7 +242,7 @@ def test_I4_transparency_is_laid_over_white_and_said_so(mode: str) -> None:
     picture = decode(encoded(image, "PNG"))
     assert picture.rgb[0, 0].tolist() == [255, 255, 255]
     assert picture.rgb[1, 1].tolist() == [0, 0, 0]
-    assert "6.2%" in picture.notes[0]
+    assert "6.2%" in str(picture.notes[0])
 
 
 def test_I4_an_animation_is_refused() -> None:

@@ -294,7 +294,7 @@ def test_S5_only_pictures_are_taken_and_no_place_is_given(app: App, apply: str) 
     broken = restored(app, apply, picture()[:-60], PNG)
     assert broken["state"] == "failed"
     assert str(app.place) not in json.dumps(broken)
-    assert "a photo" in broken["said"]["values"]["text"]  # as people call it
+    assert broken["said"]["values"]["text"]["values"]["where"] == "a photo"  # as people call it
 
     exif = Image.Exif()
     exif[0x010F] = "MAKER-OF-CAMERA"

@@ -79,7 +79,7 @@ def test_cmyk_is_converted_by_its_own_profile(tmp_path: Path) -> None:
     picture = saved_and_read(tmp_path, image, "TIFF", icc_profile=cmyk_profile())
     assert (picture.rgb[:, 0] > 250).all()
     assert (picture.rgb[:, 15] < 5).all()
-    assert picture.notes == ("CMYK was converted to sRGB",)
+    assert [*map(str, picture.notes)] == ["CMYK was converted to sRGB"]
     assert picture.converted_from == ""
 
 

@@ -276,7 +276,7 @@ class Back:
         return data if isinstance(data, bytes) else bytes(data.tobytes())
 
     def notes(self, *words: str) -> bool:
-        return any(word in note for note in self.photo.notes for word in words)
+        return any(word in str(note) for note in self.photo.notes for word in words)
 
 
 def profile(back: Back) -> bool:

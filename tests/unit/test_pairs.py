@@ -117,7 +117,7 @@ def test_every_file_without_a_partner_is_listed(tmp_path: Path) -> None:
     put(tmp_path, "train/A/both.png", "train/A/left.png", "train/A/twin.png", "train/A/twin.jpg")
     put(tmp_path, "train/B/both.png", "train/B/right.png", "train/B/twin.tif")
     problems = find_pairs(tmp_path, "train").problems
-    told = {Path(problem.where).name: problem.what for problem in problems}
+    told = {Path(problem.where).name: str(problem.what) for problem in problems}
     assert set(told) == {"left.png", "right.png", "twin.png", "twin.jpg", "twin.tif"}
     assert "has no picture of the same name" in told["left.png"]
     assert "fits several of the same name" in told["twin.tif"]
@@ -155,8 +155,8 @@ def test_a_missing_folder_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         find_pairs(root, "train")
     assert refusal.value.where == str(root)
-    assert "combined pictures" in refusal.value.hint
-    assert str(root / "train") in refusal.value.hint
+    assert "combined pictures" in str(refusal.value.hint)
+    assert str(root / "train") in str(refusal.value.hint)
 
 
 def test_an_empty_folder_is_told_with_what_lies_there_instead(tmp_path: Path) -> None:

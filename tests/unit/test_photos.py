@@ -371,7 +371,7 @@ def test_a_raw_photograph_becomes_16_bit_srgb(tmp_path: Path) -> None:
     assert photo.pixels.shape == (64, 96, 3)
     assert photo.pixels.dtype == np.uint16
     assert (photo.format, photo.profile) == ("tiff", None)
-    assert any("white balance" in note for note in photo.notes)
+    assert any("white balance" in str(note) for note in photo.notes)
     write_photo(tmp_path / "b.tif", photo)
     with Image.open(tmp_path / "b.tif") as image:
         assert image.getexif()[0x0110] == "Camera 1"

@@ -198,7 +198,7 @@ def test_turned_transparent_and_in_another_profile(tmp_path: Path) -> None:
     picture = images.read(tmp_path / "clear.png")
     over_white = 65535 + (rgb - 65535.0) * (32768 / 65535)
     assert np.abs(picture.rgb - over_white).max() <= 1
-    assert "laid over white" in picture.notes[0]
+    assert "laid over white" in str(picture.notes[0])
     (tmp_path / "grey.png").write_bytes(png(rgb[..., :1]))
     assert np.array_equal(images.read_rgb(tmp_path / "grey.png"), rgb[..., :1].repeat(3, 2))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -236,8 +236,8 @@ def test_without_the_extra_one_line_says_what_is_needed(
     with pytest.raises(DataError) as caught:
         load_pairs(tmp_path, "train")
     [problem] = caught.value.problems  # type: ignore[attr-defined]
-    assert problem.what == "a picture of 16 bits a channel needs the extra `photo`"
-    assert ".[photo]" in problem.hint
+    assert str(problem.what) == "a picture of 16 bits a channel needs the extra `photo`"
+    assert ".[photo]" in str(problem.hint)
 
 
 def test_a_float_picture_is_refused(tmp_path: Path) -> None:
@@ -567,7 +567,7 @@ def test_apply_tells_what_another_depth_costs(tmp_path: Path) -> None:
         restored = Restorer(Nothing(bits)).restore(photo)  # type: ignore[arg-type]
         assert len(restored.notes) == told
         if told:
-            assert f"{COST_OF_DEPTH[bits, 24 - bits]:.0%}" in restored.notes[0]  # type: ignore[index, operator]
+            assert f"{COST_OF_DEPTH[bits, 24 - bits]:.0%}" in str(restored.notes[0])  # type: ignore[index, operator]
     assert np.array_equal(deep.pixels, RAMP)
 
 

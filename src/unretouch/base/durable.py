@@ -14,16 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base.errors import DiskError
+from unretouch.base.messages import Words, _
 
 TEMPORARY_SUFFIX = ".partial"
 CRASH_AT = "UNRETOUCH_CRASH_AT"
 """Test only: the number of the disk operation before which the process dies as if killed."""
 
-GO_ON_HINT = "Free some space, then run the same command again: it goes on from the last save"
+GO_ON_HINT = _("Free some space, then run the same command again: it goes on from the last save")
 
 _NO_MATTER_OF_SPACE = {
     errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
 }  # fmt: skip
+
+_REASONS = (
+    _("no space left on device"),
+    _("permission denied"),
+    _("read-only file system"),
+    _("no such file or directory"),
+)
 
 _operations = 0
 
@@ -135,24 +143,37 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def reason_of(error: OSError) -> Words:
+    """Return why the system did not do something, in its own words; those that people meet most are
+    translated."""
+    reason = (error.strerror or str(error)).lower()
+    return next((known for known in _REASONS if str(known) == reason), reason)
+
+
 def disk_error(error: OSError, path: Path, needed: int = 0) -> DiskError:
     """Turn an OSError of a write to `path` into a DiskError that says what to do."""
-    reason = (error.strerror or str(error)).lower()
+    reason = reason_of(error)
     if error.errno not in _NO_MATTER_OF_SPACE:
         with contextlib.suppress(OSError):
-            reason += f" ({megabytes(needed)} needed, {megabytes(free_bytes(path))} free)"
+            reason = _(
+                "{reason} ({needed} needed, {free} free)",
+                reason=reason,
+                needed=megabytes(needed),
+                free=megabytes(free_bytes(path)),
+            )
     hints = {
         errno.ENOSPC: GO_ON_HINT,
-        errno.EFBIG: "Raise the file size limit, then run the same command again",
-        errno.EPERM: "Choose a folder you may write to",
-        errno.EACCES: "Choose a folder you may write to",
-        errno.EROFS: "Choose a folder you may write to",
-        errno.ENOENT: "The folder was removed or renamed while it was in use",
-        errno.ENOTDIR: "A file stands where a folder is needed",
-        errno.EEXIST: "A file stands where a folder is needed",
+        errno.EFBIG: _("Raise the file size limit, then run the same command again"),
+        errno.EPERM: _("Choose a folder you may write to"),
+        errno.EACCES: _("Choose a folder you may write to"),
+        errno.EROFS: _("Choose a folder you may write to"),
+        errno.ENOENT: _("The folder was removed or renamed while it was in use"),
+        errno.ENOTDIR: _("A file stands where a folder is needed"),
+        errno.EEXIST: _("A file stands where a folder is needed"),
     }
     hint = hints.get(error.errno or 0, "")
-    return DiskError(f"cannot be written: {reason}", path, hint, full=error.errno == errno.ENOSPC)
+    what = _("cannot be written: {reason}", reason=reason)
+    return DiskError(what, path, hint, full=error.errno == errno.ENOSPC)
 
 
 def _encoded(text: str) -> bytes:

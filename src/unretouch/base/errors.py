@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from unretouch.base.messages import Message, Words, _, message_of, untranslated
+
 
 class ExitCode(IntEnum):
     """Exit codes of every unretouch command."""
@@ -23,20 +25,27 @@ class ExitCode(IntEnum):
 class UnretouchError(Exception):
     """Something a person can mend. Printed as `where: what. hint`, without a traceback.
 
-    `what` says what is wrong, `where` names the file, folder or flag, `hint` says what to do.
+    `what` says what is wrong, `where` names the file, folder or flag, `hint` says what to do. A
+    terminal says it in English; what the app shows as well are messages.
     """
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, what: str, where: object = "", hint: str = "") -> None:
+    def __init__(self, what: Words, where: object = "", hint: Words = "") -> None:
         self.what = what
         self.where = str(where)
         self.hint = hint
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
+        head = f"{self.where}: {self.what}" if self.where else str(self.what)
         return f"{head}. {self.hint}" if self.hint else head
+
+    @property
+    def message(self) -> Message:
+        """What a page says of it, which names the file by itself, if at all."""
+        what = message_of(self.what)
+        return _("{what}. {hint}", what=what, hint=self.hint) if self.hint else what
 
     @property
     def stop_reason(self) -> str:
@@ -63,6 +72,10 @@ class ManyDataErrors(DataError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+    @property
+    def message(self) -> Message:
+        return untranslated(str(self))  # each with its place
 
 
 class CheckpointError(UnretouchError):
@@ -92,7 +105,7 @@ class DiskError(UnretouchError):
     exit_code = ExitCode.DISK
 
     def __init__(
-        self, what: str, where: object = "", hint: str = "", *, full: bool = False
+        self, what: Words, where: object = "", hint: Words = "", *, full: bool = False
     ) -> None:
         super().__init__(what, where, hint)
         self.full = full
@@ -114,10 +127,10 @@ class ProcessLostError(UnretouchError):
     exit_code = ExitCode.PROCESS_LOST
 
 
-def install_hint(extra: str = "") -> str:
+def install_hint(extra: str = "") -> Message:
     """Return what to do where a package of `extra`, or of the core, is missing.
 
     From the folder of unretouch, since it is on no package index.
     """
-    what = f"'.[{extra}]'" if extra else "."
-    return f"In the folder of unretouch, run: pip install {what}"
+    command = f"pip install '.[{extra}]'" if extra else "pip install ."
+    return _("In the folder of unretouch, run: {command}", command=command)

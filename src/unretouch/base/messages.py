@@ -8,9 +8,9 @@ marked (CONTRIBUTING.md), and `tests/unit/test_messages.py` fails on a message t
 from __future__ import annotations
 
 import gettext
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
 from typing import Any
 
@@ -27,6 +27,10 @@ class Message:
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
+
+    def __hash__(self) -> int:
+        # Not that of the fields: `values`, a mapping, has none.
+        return hash((self.template, frozenset(self.values.items())))
 
     def in_korean(self) -> str:
         """Return the sentence in Korean; in English where it has not been translated."""
@@ -45,6 +49,10 @@ class Message:
         return {"message": self.template, "values": values}
 
 
+Words = str | Message
+"""What is said: in both languages, or in English only."""
+
+
 def _(template: str, **values: object) -> Message:
     """Return a message. `template` is written out where this is called, or Babel misses it."""
     return Message(template, values)
@@ -53,6 +61,16 @@ def _(template: str, **values: object) -> Message:
 def untranslated(text: str) -> Message:
     """Return a message of what is said in English only."""
     return Message("{text}", {"text": text})
+
+
+def message_of(words: Words) -> Message:
+    """Return what is said as a message."""
+    return words if isinstance(words, Message) else untranslated(words)
+
+
+def in_a_row(messages: Sequence[Message]) -> Message:
+    """Return messages that follow on one another as one."""
+    return reduce(lambda one, other: _("{one}; {other}", one=one, other=other), messages)
 
 
 def N_(template: str) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import Message, _, in_a_row
 from unretouch.pixels.images import reduced
 from unretouch.pixels.movement import STILL, Movement, Straight, along, between
 from unretouch.pixels.spaces import Plane, Rgb, eight, luma
@@ -94,7 +95,7 @@ def alignable(straight: Straight) -> bool:
     return max(abs(wide - 1), abs(high - 1)) <= LARGEST_SCALE and abs(turn) <= LARGEST_TURN
 
 
-def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
+def told(straight: Straight, a: Rgb, b: Rgb) -> list[Message]:
     """Return what is not as it should be, in words that follow on one another; nothing if all is.
 
     `a` and `b` may differ in size.
@@ -102,17 +103,22 @@ def told(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
     said = []
     percent = percent_warned(straight, a)
     if percent is not None:
-        size = "larger" if percent > 0 else "smaller"
-        said.append(f"A is resized: {abs(percent):.1f} % {size} than B")
+        change = f"{abs(percent):.1f} %"
+        said.append(
+            _("A is resized: {change} larger than B", change=change)
+            if percent > 0
+            else _("A is resized: {change} smaller than B", change=change)
+        )
     turn = turn_warned(straight, a)
     if turn is not None:
-        said.append(f"B is turned by {turn:+.2f} degrees against A")
+        degrees = f"{turn:+.2f}"
+        said.append(_("B is turned by {degrees} degrees against A", degrees=degrees))
     if a.shape != b.shape:
         said += _borders(straight, a, b)
     elif (shift := shift_warned(straight, a)) is not None:
         # Adding 0.0 makes a rounded -0.0 a plain zero.
-        dx, dy = (round(axis, 1) + 0.0 for axis in shift)
-        said.append(f"B is shifted by dx={dx:.1f}, dy={dy:.1f} pixels against A")
+        dx, dy = (f"{round(axis, 1) + 0.0:.1f}" for axis in shift)
+        said.append(_("B is shifted by dx={dx}, dy={dy} pixels against A", dx=dx, dy=dy))
     return said
 
 
@@ -136,7 +142,7 @@ def shift_warned(straight: Straight, a: Rgb) -> tuple[float, float] | None:
     return (dx, dy) if max(abs(dx), abs(dy)) >= WARNED else None
 
 
-def _borders(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
+def _borders(straight: Straight, a: Rgb, b: Rgb) -> list[Message]:
     """Return which borders of B are missing in A, or the other way round; nothing if none is."""
     left, top, right, bottom = (round(side) for side in _ends(straight, a))
     sides = (left, top, b.shape[1] - right, b.shape[0] - bottom)
@@ -144,11 +150,28 @@ def _borders(straight: Straight, a: Rgb, b: Rgb) -> list[str]:
         return []
     cropped = "A" if min(sides) >= 0 else "B" if max(sides) <= 0 else ""
     left, top, right, bottom = (abs(side) if cropped else side for side in sides)
-    text = f"{left} left, {top} above, {right} right, {bottom} below (pixels)"
-    if cropped:
-        other = "B" if cropped == "A" else "A"
-        return [f"{cropped} is cropped: it is {other} without a border of {text}"]
-    return [f"A and B are cropped: B shows more than A, or less where negative: {text}"]
+    text = _(
+        "{left} left, {top} above, {right} right, {bottom} below (pixels)",
+        left=left,
+        top=top,
+        right=right,
+        bottom=bottom,
+    )
+    if not cropped:
+        return [
+            _(
+                "A and B are cropped: B shows more than A, or less where negative: {border}",
+                border=text,
+            )
+        ]
+    return [
+        _(
+            "{side} is cropped: it is {other} without a border of {border}",
+            side=cropped,
+            other="B" if cropped == "A" else "A",
+            border=text,
+        )
+    ]
 
 
 def shape_of(straight: Straight) -> tuple[float, float, float]:
@@ -180,38 +203,42 @@ def aligned(a: Rgb, b: Rgb, where: object) -> Aligned:
     """
     found = placed(a, b)
     if found is None or found.agreement < UNLIKE:
-        raise DataError(
-            "cannot be aligned: A and B have nothing in common",
-            where,
-            "Are they two pictures of one photograph? Resized by more than "
-            f"{LARGEST_SCALE:.0%} is not looked for: export both at one size",
+        most = f"{LARGEST_SCALE:.0%}"
+        hint = _(
+            "Are they two pictures of one photograph? Resized by more than {most} is not looked "
+            "for: export both at one size",
+            most=most,
         )
+        raise DataError(_("cannot be aligned: A and B have nothing in common"), where, hint)
     straight = found.straight
     left, top, right, bottom = _cut(straight, a, b)
     part = max(0, right - left) * max(0, bottom - top) / (b.shape[0] * b.shape[1])
     if not alignable(straight) or part < SMALLEST_PART:
-        raise DataError(
-            f"cannot be aligned: {'; '.join(told(straight, a, b))}; both show {part:.0%} of B",
-            where,
-            "Export both at one size and crop",
-        )
+        share = f"{part:.0%}"
+        lies = in_a_row([*told(straight, a, b), _("both show {share} of B", share=share)])
+        what = _("cannot be aligned: {lies}", lies=lies)
+        raise DataError(what, where, _("Export both at one size and crop"))
     cut = np.ascontiguousarray(b[top:bottom, left:right])
     inner, how = _moved(a, straight, left, top, cut.shape[:2])
     after = between(inner, cut, STILL.copy())  # looked at as closely as can be
     agreement = 0.0 if after is None else after.agreement
     dx, dy = (0.0, 0.0) if after is None else shift_of(after.straight, inner)
     if agreement < SAME or max(abs(dx), abs(dy)) >= WARNED:
-        state = f"lies {dx:.1f}, {dy:.1f} pixels off"
-        if agreement < SAME:
-            state = f"is still hardly the same picture (agreement {agreement:.2f} of 1)"
-        raise DataError(
-            f"cannot be aligned: {'; '.join(told(straight, a, b))}; after moving it A {state}",
-            where,
-            "Export both once more from one crop",
+        off_x, off_y, alike = f"{dx:.1f}", f"{dy:.1f}", f"{agreement:.2f}"
+        state = (
+            _("after moving it A lies {dx}, {dy} pixels off", dx=off_x, dy=off_y)
+            if agreement >= SAME
+            else _(
+                "after moving it A is still hardly the same picture (agreement {agreement} of 1)",
+                agreement=alike,
+            )
         )
-    what = "; ".join(told(straight, a, b)) or "A and B lie on one another"
+        lies = in_a_row([*told(straight, a, b), state])
+        what = _("cannot be aligned: {lies}", lies=lies)
+        raise DataError(what, where, _("Export both once more from one crop"))
+    lay = "; ".join(map(str, told(straight, a, b))) or "A and B lie on one another"
     height, width = cut.shape[:2]
-    said = f"{what}. {how}, both cut to {width} x {height}; residual shift {dx:+.2f}, {dy:+.2f} px"
+    said = f"{lay}. {how}, both cut to {width} x {height}; residual shift {dx:+.2f}, {dy:+.2f} px"
     return Aligned(inner, cut, said, (dx, dy))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unretouch.base.messages import Message, Words, _
 from unretouch.pixels import code_points
 
 Floats = NDArray[np.float32]
@@ -32,7 +33,8 @@ _LIGHTS = 65535
 """Linear light is rounded to so many steps before its number is looked up: a step is at most a
 twentieth of a level."""
 
-TABLES = "its colour profile is not one of curves and a matrix: taken as sRGB"
+TABLES = _("its colour profile is not one of curves and a matrix: taken as sRGB")
+UNNAMED = _("an unnamed profile")
 
 # sRGB adapted to the white point D50 of ICC profiles (Bradford), from its linear RGB to XYZ.
 _SRGB_TO_XYZ = np.array(
@@ -53,7 +55,7 @@ class Colour:
     matrix: Floats
     """(3, 3): linear light of the profile to that of sRGB"""
 
-    name: str = "an unnamed profile"
+    name: Words = UNNAMED
 
     def in_srgb(self, rgb: Numbers) -> tuple[Numbers, int]:
         """Return uint8 or uint16 (H, W, 3) numbers of the profile as numbers of sRGB, rounded and
@@ -104,21 +106,21 @@ class Colour:
 
 
 @lru_cache(maxsize=16)
-def told(profile: bytes | None) -> tuple[Colour | None, str]:
+def told(profile: bytes | None) -> tuple[Colour | None, Message | None]:
     """Return how numbers of this profile become those of sRGB, and what is to be said of it.
 
     None where they are those of sRGB, or are taken for them: without a profile, and with one that
     has no curves and matrix, of which the text tells.
     """
     if profile is None:
-        return None, ""
+        return None, None
     space = parse(profile)
     if space is None:
         return None, TABLES
-    return (replace(space, name=_name(profile)) if differs_from_srgb(space) else None), ""
+    return (replace(space, name=_name(profile)) if differs_from_srgb(space) else None), None
 
 
-def hdr_of(profile: bytes | None) -> str:
+def hdr_of(profile: bytes | None) -> Words:
     """Return the name of a profile whose colours go beyond white; nothing for any other."""
     points = _points(profile) if profile else None
     return _name(profile) if profile and points is not None and points.hdr else ""
@@ -132,16 +134,16 @@ def _points(profile: bytes) -> code_points.CodePoints | None:
         return None
 
 
-def _name(profile: bytes) -> str:
+def _name(profile: bytes) -> Words:
     from PIL import ImageCms
 
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = ImageCms.getProfileDescription(own)
     except (OSError, ImageCms.PyCMSError):
-        return Colour.name
+        return UNNAMED
     # A line at the terminal, whatever the file says.
-    return " ".join("".join(c for c in name if c.isprintable()).split())[:60] or Colour.name
+    return " ".join("".join(c for c in name if c.isprintable()).split())[:60] or UNNAMED
 
 
 def is_grey(profile: bytes) -> bool:
@@ -155,7 +157,7 @@ def of_three(profile: bytes) -> bytes | None:
     try:
         curve = _tags(profile)[b"kTRC"]
         _curve(curve)
-        return code_points.icc(code_points.SRGB, curve, _name(profile))
+        return code_points.icc(code_points.SRGB, curve, str(_name(profile)))
     except (KeyError, struct.error, ValueError, IndexError):
         return None
 

@@ -26,6 +26,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from unretouch.base.messages import Message, Words, _
+
 ORIENTATION, GPS, EXIF = 0x0112, 0x8825, 0x8769
 WIDTH, HEIGHT = 0xA002, 0xA003
 RESOLUTION, UNIT, XMP, IPTC, DNG = (282, 283), 296, 700, 33723, 50706
@@ -146,24 +148,23 @@ def is_dng(path: Path) -> bool:
     return DNG in _numbers_of_tiff(path)
 
 
-def kind_of_tiff(path: Path) -> str:
-    """Return what numbers a TIFF file holds, for people; nothing where that cannot be told or the
-    file is none. Raises OSError."""
+def kind_of_tiff(path: Path) -> Message | None:
+    """Return what numbers a TIFF file holds, for people; None where that cannot be told or the file
+    is none. Raises OSError."""
     told = _numbers_of_tiff(path)
     bits = told.get(258, 1) if told else 0
     what = {
-        1: "whole numbers",
-        2: "signed numbers",
-        3: "floating-point numbers",
-        6: "complex numbers",
+        1: _("whole numbers"),
+        2: _("signed numbers"),
+        3: _("floating-point numbers"),
+        6: _("complex numbers"),
     }
-    kind = what.get(told.get(339, 1), "numbers")
+    kind = what.get(told.get(339, 1), _("numbers"))
     if bits in (8, 16) and kind == what[1]:  # so it is not for them
-        model = {5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}.get(
-            told.get(262, 2), "colours"
-        )
-        kind = f"{model} in {told.get(277, 1)} channels"
-    return f"{kind} of {bits} bits" if bits else ""
+        models: dict[int, Words] = {5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
+        model = models.get(told.get(262, 2), _("colours"))
+        kind = _("{model} in {count} channels", model=model, count=told.get(277, 1))
+    return _("{numbers} of {bits} bits", numbers=kind, bits=bits) if bits else None
 
 
 def _numbers_of_tiff(path: Path) -> dict[int, int]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 from unretouch.pixels.code_points import CodePoints
 from unretouch.pixels.exif import PREFIX
 from unretouch.pixels.extras import needed_module
@@ -119,7 +120,7 @@ def _of_main(meta: dict[bytes, bytes]) -> list[Box]:
     wide_item, wide_index = table[0] > 0, table[3] & 1
     (count,) = struct.unpack_from(">I", table, 4)
     place = 8
-    for _ in range(count):
+    for _index in range(count):
         (this,) = struct.unpack_from(">I" if wide_item else ">H", table, place)
         place += 4 if wide_item else 2
         number, place = table[place], place + 1
@@ -155,7 +156,8 @@ def read_heic(path: Path) -> HeifPicture:
         array: NDArray[Any] = np.array(image)
         info, deep = image.info, image.mode.endswith(";16")
     except (ValueError, RuntimeError, EOFError, SyntaxError) as error:
-        raise DataError(f"is damaged or no HEIC: {error}", path) from error
+        what = _("is damaged or no HEIC: {reason}", reason=str(error))
+        raise DataError(what, path) from error
     exif = info.get("exif")
     channels = array[..., None] if array.ndim == 2 else array
     channels = np.ascontiguousarray(channels, np.uint16 if deep else np.uint8)

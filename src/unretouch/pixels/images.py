@@ -42,6 +42,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
+from unretouch.base.messages import Message, Words, _
 from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, portable_map, psd, vips
 from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
@@ -99,7 +100,9 @@ def _teach_pillow_deep_tiffs() -> None:
 
 _teach_pillow_deep_tiffs()
 
-NO_PICTURE = "is not a picture"
+NO_PICTURE = _("is not a picture")
+ANEW = _("Copy it anew from where it comes from")
+AS_RGB = _("Save it as RGB")
 
 
 class TooManyPixelsError(DataError):
@@ -112,7 +115,7 @@ class Picture:
 
     rgb: Rgb
     """(H, W, 3), uint16 where the file has more than 8 bits a channel"""
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     """what had to be converted, for people"""
     converted_from: str = ""
     """the colour profile whose numbers were turned into those of sRGB, by its name"""
@@ -147,28 +150,30 @@ def read(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                 if clear > 0:
                     white = Image.new("RGBA", image.size, "white")
                     image = Image.alpha_composite(white, image)
-                    notes += (_transparent(clear),)
+                    notes += (on_white(clear),)
             rgb = rgb_of(image)
     return _picture(rgb, profile, notes)
 
 
-def _picture(rgb: Rgb, profile: bytes | None, notes: tuple[str, ...]) -> Picture:
+def _picture(rgb: Rgb, profile: bytes | None, notes: tuple[Message, ...]) -> Picture:
     """Return numbers of this profile as a picture in sRGB."""
     space, said = colour.told(profile)
-    if said:
+    if said is not None:
         notes += (said,)
     if space is None:
         return Picture(rgb, notes)
-    return Picture(rgb, (*notes, *_to_srgb(rgb, space)), space.name)
+    return Picture(rgb, (*notes, *_to_srgb(rgb, space)), str(space.name))
 
 
-def _transparent(clear: float) -> str:
-    return f"transparency ({clear:.1%} of the pixels) was laid over white"
+def on_white(clear: float) -> Message:
+    """Return that so large a share of the pixels was not opaque."""
+    share = f"{clear:.1%}"
+    return _("transparency ({share} of the pixels) was laid over white", share=share)
 
 
 def _read_deep(
     image: Image.Image, bits: int, path: Path
-) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+) -> tuple[Rgb, bytes | None, tuple[Message, ...]]:
     """Return an opened picture of more than 8 bits a channel, uint16 (H, W, 3), upright; the ICC
     profile of its numbers; and what had to be converted."""
     profile, notes = profile_of(image)
@@ -177,13 +182,18 @@ def _read_deep(
     else:
         # Not `image.getexif()`: of a PNG without, that decodes the pixels to look behind them.
         orientation = 1 if image.format == "AVIF" else Image.Image.getexif(image).get(ORIENTATION)
-        channels = deep_channels(image, bits, path, f"a picture of {bits} bits a channel")
+        channels = deep_channels(image, bits, path, of_bits(bits))
         channels = vips.oriented(channels, orientation or 1)
     return _opaque(channels, profile, notes)
 
 
+def of_bits(bits: int) -> Message:
+    """Return what a picture is that needs the extra for its depth."""
+    return _("a picture of {bits} bits a channel", bits=bits)
+
+
 def deep_channels(
-    image: Image.Image, bits: int, path: Path, what: str, folder: Path | None = None
+    image: Image.Image, bits: int, path: Path, what: Words, folder: Path | None = None
 ) -> NDArray[Any]:
     """Return the pixels of an opened picture that Pillow would cut; see `vips.read_channels`."""
     if image.format == "PPM" and bits == 16:
@@ -196,7 +206,7 @@ def deep_channels(
 
 def _read_layered(
     header: psd.Header, path: Path, max_pixels: int
-) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+) -> tuple[Rgb, bytes | None, tuple[Message, ...]]:
     """Return the flattened picture of a Photoshop file as `_read_deep` does."""
     _refuse_size((header.width, header.height), path, max_pixels)
     found = psd.read_flattened(path, header)
@@ -204,13 +214,13 @@ def _read_layered(
 
 
 def _opaque(
-    channels: NDArray[Any], profile: bytes | None, notes: tuple[str, ...]
-) -> tuple[Rgb, bytes | None, tuple[str, ...]]:
+    channels: NDArray[Any], profile: bytes | None, notes: tuple[Message, ...]
+) -> tuple[Rgb, bytes | None, tuple[Message, ...]]:
     """Return (H, W, 1 to 4) as RGB, laid over white where it is transparent."""
     colours, alpha, _ = vips.apart(channels)
     rgb = np.ascontiguousarray(colours)
     if alpha is not None and (clear := laid_over_white(rgb, alpha)):
-        notes += (_transparent(clear),)
+        notes += (on_white(clear),)
     return rgb, profile, notes
 
 
@@ -224,20 +234,24 @@ def laid_over_white(pixels: NDArray[Any], alpha: NDArray[Any]) -> float:
     return clear / alpha.size
 
 
-def _to_srgb(rgb: Rgb, space: colour.Colour) -> Iterator[str]:
+def _to_srgb(rgb: Rgb, space: colour.Colour) -> Iterator[Message]:
     """Turn the numbers of a picture into those of sRGB, in place; yield what is to be said."""
     lost = 0
     for rows in row_strips(len(rgb)):
         rgb[rows], some = space.in_srgb(rgb[rows])
         lost += some
-    yield f"its colours were converted from {space.name} to sRGB"
-    if (share := 3 * lost / rgb.size) >= NOTICED:
-        yield f"{share:.0%} of it has colours outside sRGB, which became the nearest that it has"
+    yield _("its colours were converted from {profile} to sRGB", profile=space.name)
+    if 3 * lost / rgb.size >= NOTICED:
+        share = f"{3 * lost / rgb.size:.0%}"
+        yield _(
+            "{share} of it has colours outside sRGB, which became the nearest that it has",
+            share=share,
+        )
 
 
 def cannot_be_opened(error: OSError, path: Path) -> DataError:
     """Return what to raise where the system does not let us read `path`."""
-    return DataError(f"cannot be opened: {(error.strerror or str(error)).lower()}", path)
+    return DataError(_("cannot be opened: {reason}", reason=durable.reason_of(error)), path)
 
 
 @dataclass(frozen=True)
@@ -284,8 +298,8 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
             _refuse_size(image.size, path, max_pixels)
             # MPO is how phones and cameras save a JPEG with a second view behind the picture.
             if image.format != "MPO" and _pictures_in(image) > 1:
-                hint = "Save the one wanted by itself"
-                raise DataError("holds more than one picture", path, hint)
+                hint = _("Save the one wanted by itself")
+                raise DataError(_("holds more than one picture"), path, hint)
             yield image
     except (UnretouchError, MemoryError):  # too little memory is no fault of the file
         raise
@@ -293,7 +307,8 @@ def opened(path: Path, max_pixels: float = math.inf) -> Iterator[Image.Image]:
         what, hint = unread(path)
         raise DataError(what, path, hint) from error
     except Exception as error:  # decoders raise nearly everything on hostile bytes
-        raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+        reason = str(error) or type(error).__name__
+        raise DataError(_("is damaged: {reason}", reason=reason), path) from error
 
 
 def _pictures_in(image: Image.Image) -> int:
@@ -325,33 +340,34 @@ def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
     return image
 
 
-def unread(path: Path) -> tuple[str, str]:
+def unread(path: Path) -> tuple[Message, Message]:
     """Return what a file is that no decoder here takes, and what to do about it."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
-        return "is not a picture but empty", "Copy it anew from where it comes from"
+        return _("is not a picture but empty"), ANEW
     if tiff := kind_of_tiff(path):
-        return f"is a TIFF of {tiff}, which is not read", "Save it as TIFF with RGB of 16 or 8 bits"
+        hint = _("Save it as TIFF with RGB of 16 or 8 bits")
+        return _("is a TIFF of {numbers}, which is not read", numbers=tiff), hint
     if head[:4] in (b"II*\0", b"MM\0*"):
-        return "is a TIFF that is damaged or cut short", "Copy it anew from where it comes from"
+        return _("is a TIFF that is damaged or cut short"), ANEW
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
-            return f"is {name}, which is not read", "Save it as TIFF or PNG"
-    return NO_PICTURE, f"Readable are {', '.join(FORMATS)}, HEIC"
+            return _("is {name}, which is not read", name=name), psd.HINT
+    return NO_PICTURE, _("Readable are {formats}", formats=", ".join((*FORMATS, "HEIC")))
 
 
-_KNOWN = {
-    "a BigTIFF of this kind": ((0, b"II+\0"), (0, b"MM\0+")),
+_KNOWN: dict[Words, tuple[tuple[int, bytes], ...]] = {
+    _("a BigTIFF of this kind"): ((0, b"II+\0"), (0, b"MM\0+")),
     "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
     "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
-    "a Photoshop file": ((0, b"8BPS"),),
-    "a portable map (PAM)": ((0, b"P7\n"),),
-    "a portable map of floating-point numbers (PFM)": ((0, b"PF\n"), (0, b"Pf\n")),
+    _("a Photoshop file"): ((0, b"8BPS"),),
+    _("a portable map (PAM)"): ((0, b"P7\n"),),
+    _("a portable map of floating-point numbers (PFM)"): ((0, b"PF\n"), (0, b"Pf\n")),
     "OpenEXR": ((0, b"\x76\x2f\x31\x01"),),
     "Radiance HDR": ((0, b"#?RADIANCE"),),
-    "a video": ((4, b"ftypqt"), (4, b"ftypmp4"), (4, b"ftypisom")),
-    "a PDF": ((0, b"%PDF"),),
+    _("a video"): ((4, b"ftypqt"), (4, b"ftypmp4"), (4, b"ftypisom")),
+    _("a PDF"): ((0, b"%PDF"),),
 }
 """Kinds of pictures that people have, by bytes at a place."""
 
@@ -359,11 +375,16 @@ _KNOWN = {
 def _refuse_size(size: tuple[int, int], path: Path, max_pixels: float) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"is {width} x {height}, {width * height / 1e6:.0f} million pixels, "
-            f"more than the {max_pixels / 1e6:g} million allowed",
-            path,
+        millions, most = f"{width * height / 1e6:.0f}", f"{max_pixels / 1e6:g}"
+        what = _(
+            "is {width} x {height}, {millions} million pixels, more than the {most} million "
+            "allowed",
+            width=width,
+            height=height,
+            millions=millions,
+            most=most,
         )
+        raise TooManyPixelsError(what, path)
 
 
 def bits_of(image: Image.Image) -> int:
@@ -388,7 +409,9 @@ def bits_of(image: Image.Image) -> int:
     return 8
 
 
-def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, tuple[str, ...]]:
+def decoded(
+    image: Image.Image, path: Path
+) -> tuple[Image.Image, bytes | None, tuple[Message, ...]]:
     """Decode an opened picture of 8 bits a channel to its last pixel and turn it upright.
 
     Returns it in mode RGBA where it has transparency, else in one that becomes RGB without loss;
@@ -400,13 +423,15 @@ def decoded(image: Image.Image, path: Path) -> tuple[Image.Image, bytes | None, 
     profile, said = profile_of(image)
     notes += said
     if image.mode == "CMYK":
-        return _cmyk_to_srgb(image, profile, path), None, (*notes, "CMYK was converted to sRGB")
+        said = (_("CMYK was converted to sRGB"),)
+        return _cmyk_to_srgb(image, profile, path), None, notes + said
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
-        raise DataError(f"is in the colour mode {image.mode}", path, "Save it as 8-bit RGB")
+        what = _("is in the colour mode {mode}", mode=image.mode)
+        raise DataError(what, path, _("Save it as 8-bit RGB"))
     return image.convert("RGBA") if image.has_transparency_data else image, profile, notes
 
 
-def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[Message, ...]]:
     """Decode `image`, a JPEG also without the mark of its end, where nothing else is missing."""
     if image.format in ("JPEG", "MPO"):
         stat = path.stat()
@@ -418,7 +443,7 @@ def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...
     return image, ()
 
 
-NO_END = "the mark of its end is missing, and nothing of the picture"
+NO_END = _("the mark of its end is missing, and nothing of the picture")
 
 
 @lru_cache(maxsize=4096)
@@ -444,11 +469,8 @@ _LARGE = 2_000_000
 
 
 def _cut_short(path: Path) -> DataError:
-    return DataError(
-        "is cut short: its last rows are missing",
-        path,
-        "Copy it anew from where it comes from, or save what is left of it in another program",
-    )
+    hint = _("Copy it anew from where it comes from, or save what is left of it in another program")
+    return DataError(_("is cut short: its last rows are missing"), path, hint)
 
 
 def _end_without(file: BinaryIO, end: int, last: bytes) -> int:
@@ -559,15 +581,15 @@ def _strip_reduced(strip: NDArray[Any], factor: int) -> NDArray[Any]:
 def _cmyk_to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
     from PIL import ImageCms
 
-    hint = "Save it as RGB"
     if profile is None:
-        raise DataError("is CMYK without a colour profile, so its colours are unknown", path, hint)
+        what = _("is CMYK without a colour profile, so its colours are unknown")
+        raise DataError(what, path, AS_RGB)
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
     except (OSError, ImageCms.PyCMSError) as error:
-        raise DataError("is CMYK with a broken colour profile", path, hint) from error
+        raise DataError(_("is CMYK with a broken colour profile"), path, AS_RGB) from error
     assert converted is not None  # only where it is told to convert in place
     return converted
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from unretouch.base.messages import Message, _
 from unretouch.pixels import code_points, iptc, jpeg_parts, xmp
 from unretouch.pixels.code_points import CodePoints
 from unretouch.pixels.exif import (
@@ -31,13 +32,13 @@ from unretouch.pixels.png_chunks import COLOURS, Chunk, PngFile
 
 COMMENT = b"COM"
 """As the kind of a text: the comment of a JPEG."""
-GAIN_MAP = (
+GAIN_MAP = _(
     "its HDR part (a gain map) is not carried over: it comes back as screens without HDR show it"
 )
-MAKERS_NOTES = "the maker's own notes are not carried over: they are bound to their place"
-PATHS = "its paths of Photoshop are not carried over"
-PARTLY_DAMAGED = "some of its EXIF data is damaged, so it is not carried over"
-NOT_UNDERSTOOD = "its EXIF data is damaged, so it is not carried over"
+MAKERS_NOTES = _("the maker's own notes are not carried over: they are bound to their place")
+PATHS = _("its paths of Photoshop are not carried over")
+PARTLY_DAMAGED = _("some of its EXIF data is damaged, so it is not carried over")
+NOT_UNDERSTOOD = _("its EXIF data is damaged, so it is not carried over")
 _LITTLE = 1024
 """Bytes behind a picture that are not worth a line."""
 _EXTRA, _PHOTOSHOP, _LAYERS = 338, 34377, 37724
@@ -61,7 +62,7 @@ class Metadata:
     """of a PNG: all that tells its colours, word for word"""
     texts: tuple[Chunk, ...] = ()
     """chunks of words of a PNG, or the comment of a JPEG"""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     """what does not come back, for people"""
 
     @property
@@ -74,7 +75,7 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
     """Return what the opened picture `image`, of the file `path`, says. Raises OSError."""
     # Not `image.getexif()`: of a PNG without, that decodes the pixels to look behind them.
     found = Image.Image.getexif(image)
-    notes: list[str] = []
+    notes: list[Message] = []
     exif: bytes | None = image.info.get("exif")
     packet: bytes | None = image.info.get("xmp")
     datasets: bytes | None = None
@@ -86,7 +87,7 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
         packet, datasets, texts, resolution = png.xmp, png.iptc, png.texts, png.resolution
         kinds = (*COLOURS, b"iCCP")
         chunks = tuple(chunk for chunk in png.chunks if chunk[0] in kinds)
-        notes += [f"its chunk {kind} is damaged and is left out" for kind in png.damaged]
+        notes += [_("its chunk {kind} is damaged and is left out", kind=k) for k in png.damaged]
     elif image.format in ("JPEG", "MPO"):
         packet, datasets, resolution = _of_jpeg(image, path, notes)
         if comment := image.info.get("comment"):
@@ -104,17 +105,19 @@ def metadata_of(image: Image.Image, path: Path) -> Metadata:
     if resolution is None and exif is not None:
         resolution = resolution_of(exif)
     if datasets and iptc.cleaned(datasets, keep_gps=True) is None:
-        notes.append("its IPTC-IIM data is damaged, so it is not carried over")
+        notes.append(_("its IPTC-IIM data is damaged, so it is not carried over"))
         datasets = None
     return Metadata(
         found.get(ORIENTATION, 1), exif, packet, datasets, resolution, chunks, texts, tuple(notes)
     )
 
 
-def beside(boxes: Boxes) -> list[str]:
+def beside(boxes: Boxes) -> list[Message]:
     """Return what is to be said of further pictures in a HEIC or AVIF file."""
     notes = [GAIN_MAP] if boxes.gain_map else []
-    return notes + (["what belongs to the picture, as one of depth, is left out"] * boxes.more)
+    if boxes.more:
+        notes.append(_("what belongs to the picture, as one of depth, is left out"))
+    return notes
 
 
 def _of_bmp(image: Image.Image) -> tuple[float, float] | None:
@@ -123,7 +126,7 @@ def _of_bmp(image: Image.Image) -> tuple[float, float] | None:
 
 
 def understood(
-    exif: bytes | None, packet: bytes | None, notes: list[str]
+    exif: bytes | None, packet: bytes | None, notes: list[Message]
 ) -> tuple[bytes | None, bytes | None]:
     """Return EXIF block and XMP packet without what cannot be read, which is put to `notes`."""
     if exif:
@@ -132,13 +135,13 @@ def understood(
             notes.append(NOT_UNDERSTOOD)
             exif = None
     if packet and not xmp.is_understood(packet):
-        notes.append("its XMP data is damaged, so it is not carried over")
+        notes.append(_("its XMP data is damaged, so it is not carried over"))
         packet = None
     return exif or None, packet or None
 
 
 def _of_jpeg(
-    image: Image.Image, path: Path, notes: list[str]
+    image: Image.Image, path: Path, notes: list[Message]
 ) -> tuple[bytes | None, bytes | None, tuple[float, float] | None]:
     with path.open("rb") as file:
         jpeg = jpeg_parts.taken_apart(file)
@@ -147,16 +150,18 @@ def _of_jpeg(
     if jpeg.gain_map or (jpeg.xmp and xmp.has_gain_map(jpeg.xmp)):
         notes.append(GAIN_MAP)
     elif image.format == "MPO" or jpeg.behind > _LITTLE:
-        notes.append("what follows the picture in the file, another view or a video, is left out")
+        notes.append(
+            _("what follows the picture in the file, another view or a video, is left out")
+        )
     if iptc.has_paths(jpeg.resources):
         notes.append(PATHS)
     if jpeg.more_xmp:
-        notes.append("its XMP data has more than one part, of which the first is carried over")
+        notes.append(_("its XMP data has more than one part, of which the first is carried over"))
     return jpeg.xmp, iptc.of_resources(jpeg.resources), jpeg.resolution
 
 
 def _of_tiff(
-    image: Image.Image, found: Image.Exif, notes: list[str]
+    image: Image.Image, found: Image.Exif, notes: list[Message]
 ) -> tuple[bytes | None, tuple[float, float] | None]:
     tags = image.tag_v2  # type: ignore[attr-defined]
     resources = _bytes_of(tags, _PHOTOSHOP)
@@ -167,9 +172,14 @@ def _of_tiff(
         notes.append(PARTLY_DAMAGED)
     lost = len(tags.get(_EXTRA, ())) - image.has_transparency_data
     if lost > 0:
-        notes.append(f"channels beside its colours ({lost}), as saved selections, are left out")
+        notes.append(
+            _(
+                "channels beside its colours ({count}), as saved selections, are left out",
+                count=lost,
+            )
+        )
     if _LAYERS in tags:
-        notes.append("its layers are not carried over: it comes back flattened")
+        notes.append(_("its layers are not carried over: it comes back flattened"))
     try:
         if MAKER_NOTE in found.get_ifd(EXIF):
             notes.append(MAKERS_NOTES)
@@ -191,7 +201,7 @@ def _bytes_of(tags: Any, tag: int) -> bytes:
         return b""
 
 
-def profile_of(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:
+def profile_of(image: Image.Image) -> tuple[bytes | None, tuple[Message, ...]]:
     """Return the ICC profile of an opened picture, or one that says what it says otherwise; None
     stands for sRGB. And what is to be said of it.
 
@@ -213,19 +223,36 @@ def profile_of(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:
     try:
         return code_points.profile_of_gamma(png.first(b"gAMA"), png.first(b"cHRM")), ()
     except ValueError:
-        return None, ("its gAMA and cHRM say what cannot be: its numbers are taken as sRGB",)
+        return None, (_("its gAMA and cHRM say what cannot be: its numbers are taken as sRGB"),)
 
 
-def by_points(points: CodePoints, otherwise: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+def by_points(
+    points: CodePoints, otherwise: bytes | None
+) -> tuple[bytes | None, tuple[Message, ...]]:
     """Return the profile that says what the code points do, and what is to be said of it.
 
     It is `otherwise` where they are not known.
     """
     if not points.known:
-        taken = "by its profile" if otherwise else "as sRGB"
-        what = f"primaries {points.primaries}, transfer {points.transfer}"
-        return otherwise, (f"its colours are of a kind not known here ({what}): taken {taken}",)
+        said = (
+            _(
+                "its colours are of a kind not known here (primaries {primaries}, transfer "
+                "{transfer}): taken by its profile",
+                primaries=points.primaries,
+                transfer=points.transfer,
+            )
+            if otherwise
+            else _(
+                "its colours are of a kind not known here (primaries {primaries}, transfer "
+                "{transfer}): taken as sRGB",
+                primaries=points.primaries,
+                transfer=points.transfer,
+            )
+        )
+        return otherwise, (said,)
     if points.hdr:
-        said = f"it is HDR ({points.name}): what is brighter than white is not restored"
+        said = _(
+            "it is HDR ({name}): what is brighter than white is not restored", name=points.name
+        )
         return points.profile, (said,)
     return points.profile, ()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import N_, Message, Words, _
 from unretouch.pixels.alignment import (
     SAME,
     UNLIKE,
@@ -74,7 +75,7 @@ class Doubts:
     """per cent by which A is larger than B; below zero it is smaller"""
     turned: float | None = None
     """degrees by which B is turned against A"""
-    misplaced: tuple[str, ...] = ()
+    misplaced: tuple[Message, ...] = ()
     """these three in words"""
     liquified: tuple[float, float] | None = None
     """share of the picture that was moved in places, and pixels by which it was at most"""
@@ -164,9 +165,9 @@ def said_of(found: Doubts, direction: str) -> list[str]:
             "in colour, or both in black and white"
         )
     if found.misplaced:
+        misplaced = "; ".join(map(str, found.misplaced))
         said.append(
-            f"{'; '.join(found.misplaced)}: align the two, or the network learns to move the "
-            f"picture: {ALIGN}"
+            f"{misplaced}: align the two, or the network learns to move the picture: {ALIGN}"
         )
     if found.liquified is not None:
         share, most = found.liquified
@@ -202,7 +203,7 @@ def unequal(a: Rgb, b: Rgb) -> str:
         if turned is not None:
             return f"B is {turned} against A: export both the same way round"
         return "Export both at one size"
-    return f"{'; '.join(told(lies.straight, a, b))}: bring them together by {ALIGN}"
+    return f"{'; '.join(map(str, told(lies.straight, a, b)))}: bring them together by {ALIGN}"
 
 
 def brought_together(a: Rgb, b: Rgb, where: object) -> Aligned:
@@ -214,15 +215,15 @@ def brought_together(a: Rgb, b: Rgb, where: object) -> Aligned:
         turned = way_round(a, b)
         if turned is None:
             raise
-    what = f"cannot be aligned: B is {turned} against A"
-    raise DataError(what, where, "Export both the same way round")
+    what = _("cannot be aligned: B is {turned} against A", turned=Message(turned))
+    raise DataError(what, where, _("Export both the same way round"))
 
 
 WAYS_ROUND: dict[str, Callable[[Rgb], Rgb]] = {
-    "mirrored": lambda b: b[:, ::-1],
-    "upside down": lambda b: b[::-1, ::-1],
-    "turned by a quarter to the left": lambda b: np.rot90(b, -1),
-    "turned by a quarter to the right": lambda b: np.rot90(b),
+    N_("mirrored"): lambda b: b[:, ::-1],
+    N_("upside down"): lambda b: b[::-1, ::-1],
+    N_("turned by a quarter to the left"): lambda b: np.rot90(b, -1),
+    N_("turned by a quarter to the right"): lambda b: np.rot90(b),
 }
 """How a picture may lie, and what puts it right."""
 
@@ -263,17 +264,18 @@ def explained(grade: Grade) -> str:
     return f"{grade.levels:.1f} of {grade.difference:.1f}"
 
 
-def conversions(pictures: list[Picture]) -> list[str]:
+def conversions(pictures: list[Picture]) -> list[Message]:
     """Return what had to be converted in the files of a pair, one combined or A and B."""
     of_a, of_b = pictures[0].notes, pictures[-1].notes
     if of_a == of_b:
         return list(of_a)
-    return [f"A: {note}" for note in of_a] + [f"B: {note}" for note in of_b]
+    both = [("A", note) for note in of_a] + [("B", note) for note in of_b]
+    return [_("{side}: {said}", side=side, said=note) for side, note in both]
 
 
-def gathered(noted: Iterable[tuple[str, str]]) -> list[str]:
+def gathered(noted: Iterable[tuple[str, Words]]) -> list[str]:
     """Return a line for each name and note; one alone where several share a note."""
-    names: dict[str, list[str]] = {}
+    names: dict[Words, list[str]] = {}
     for name, note in noted:
         names.setdefault(note, []).append(name)
     return [f"{_listed(those)}: {note}" for note, those in names.items()]

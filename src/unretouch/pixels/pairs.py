@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.messages import Words
 from unretouch.base.names import unique_stems
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_files import PairFiles, find_pairs
@@ -312,14 +313,14 @@ def load_pairs(
     if unread := images.passed_over(path for pair in found.pairs for path in pair.files):
         loaded.warnings.append(unread)
     loaded.warnings.extend(found.notes)
-    noted: list[tuple[str, str]] = []
+    noted: list[tuple[str, Words]] = []
     for number, (files, pictures) in enumerate(_decoded(chosen, problems)):
         try:
             a, b = sides(files, pictures)
         except DataError as problem:
             problems.append(problem)
             continue
-        doubts = pair_check.conversions(pictures)
+        doubts: list[Words] = [*pair_check.conversions(pictures)]
         if number in aligned:
             halves_of = files.files[0] if len(files.files) == 1 else None
             try:
@@ -366,7 +367,7 @@ def load_untouched(
     paths = _pictures(folder)
     names = unique_stems([path.relative_to(folder) for path in paths])
     chosen = [PairFiles(name, (path,)) for name, path in zip(names, paths, strict=True)]
-    noted: list[tuple[str, str]] = []
+    noted: list[tuple[str, Words]] = []
     for files, pictures in _decoded(chosen, problems):
         picture, path = pictures[0], files.files[0]
         record = _record(files.name, path, folder, picture)

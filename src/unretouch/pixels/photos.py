@@ -27,6 +27,7 @@ from PIL import Image, JpegImagePlugin
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
+from unretouch.base.messages import N_, Message, Words, _
 from unretouch.pixels import colour, heif, images, iptc, png_chunks, vips, xmp
 from unretouch.pixels.exif import (
     PREFIX,
@@ -129,7 +130,7 @@ class Photo:
     jpeg: JpegCoding | None = None
     lossless: bool = False
     """of WebP: whether it was coded without loss"""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     """what had to be converted, and what does not come back, for people"""
 
     @property
@@ -159,15 +160,16 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
             if bits <= 8 and not large:
                 return _read_pillow(image, told, path)
             if image.format == "PPM" and large:
-                what = "is a portable map of more than 200 megapixels, which is not read"
-                raise DataError(what, path, "Save it as TIFF or PNG")
-            what = "its size" if bits <= 8 else f"a picture of {bits} bits a channel"
+                too_large = _("is a portable map of more than 200 megapixels, which is not read")
+                raise DataError(too_large, path, _("Save it as TIFF or PNG"))
+            what = _("its size") if bits <= 8 else images.of_bits(bits)
             folder = (scratch or Path(tempfile.gettempdir())) if large else None
             return _read_deep(image, told, bits, path, what, folder)
     except OSError as error:
         raise images.cannot_be_opened(error, path) from error
     except MemoryError as error:
-        raise DataError("needs more memory than there is", path, "Close other programs") from error
+        what, hint = _("needs more memory than there is"), _("Close other programs")
+        raise DataError(what, path, hint) from error
 
 
 def _with(photo: Photo, told: Metadata) -> Photo:
@@ -208,19 +210,19 @@ def _read_pillow(image: Image.Image, told: Metadata, path: Path) -> Photo:
     return _with(photo, told)
 
 
-BECOMES_PNG = " cannot be written here: it becomes PNG"
+BECOMES_PNG = N_("{format} cannot be written here: it becomes PNG")
 
 
-def _became(image: Image.Image, name: FormatName) -> tuple[str, ...]:
+def _became(image: Image.Image, name: FormatName) -> tuple[Message, ...]:
     """Return what of the way in which the pixels are stored cannot stay as it is."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     own = image.format or ""
     if own not in ("MPO", name.upper()):
-        notes += (f"{own}{BECOMES_PNG}",)
+        notes += (Message(BECOMES_PNG, {"format": own}),)
     if image.mode == "1":
-        notes += ("1 bit a pixel becomes 8",)
+        notes += (_("1 bit a pixel becomes 8"),)
     elif image.mode in ("P", "PA"):
-        notes += ("its palette becomes full colour",)
+        notes += (_("its palette becomes full colour"),)
     return notes
 
 
@@ -242,7 +244,7 @@ def _webp_is_lossless(path: Path) -> bool:
 
 
 def _read_deep(
-    opened: Image.Image, told: Metadata, bits: int, path: Path, what: str, folder: Path | None
+    opened: Image.Image, told: Metadata, bits: int, path: Path, what: Words, folder: Path | None
 ) -> Photo:
     profile, notes = profile_of(opened)
     array = images.deep_channels(opened, bits, path, what, folder)
@@ -264,7 +266,7 @@ def _read_deep(
 
 def _read_heic(path: Path) -> Photo:
     picture, boxes = heif.read_heic(path), heif.boxes_of(path)
-    notes = ["HEIC" + BECOMES_PNG]
+    notes = [Message(BECOMES_PNG, {"format": "HEIC"})]
     profile = picture.profile
     points = boxes.points if profile is None else None
     if points is not None:
@@ -288,7 +290,7 @@ def _read_heic(path: Path) -> Photo:
     )
 
 
-RAW_NOTE = (
+RAW_NOTE = _(
     "RAW was developed to sRGB (exponent 2.2) with the camera's white balance, as bright as it was "
     "exposed: no automatic brightening, no look of the camera, no maker's notes, no "
     "settings of RAW programs"
@@ -309,7 +311,8 @@ def _read_raw(path: Path) -> Photo:
                 gamma=(2.2, 0),
             )
     except (rawpy.LibRawError, MemoryError) as error:
-        raise DataError(f"is damaged or no RAW that is known: {error}", path) from error
+        what = _("is damaged or no RAW that is known: {reason}", reason=str(error))
+        raise DataError(what, path) from error
     notes = [RAW_NOTE]
     exif, packet = told_by_raw(path)
     exif, packet = understood(exif, packet and xmp.without_settings(packet), notes)
@@ -331,25 +334,27 @@ def as_format(photo: Photo, name: FormatName) -> Photo:
     if name == photo.format:
         return photo
     changed = replace(photo, format=name, jpeg=None)
-    notes: list[str] = []
+    notes: list[Message] = []
     if name == "jpeg" and photo.alpha is not None:
         clear = images.laid_over_white(photo.pixels, photo.alpha)
         changed = replace(changed, alpha=None)
         if clear:
-            notes.append(f"transparency ({clear:.1%} of the pixels) was laid over white")
+            notes.append(images.on_white(clear))
     if photo.profile and photo.grey and not colour.is_grey(photo.profile):
         changed = replace(changed, grey=False)  # what tells its colours is a profile for three
     elif photo.profile and name == "webp" and colour.is_grey(photo.profile):
         changed = replace(changed, grey=False, profile=colour.of_three(photo.profile))
         if changed.profile is None:
-            notes.append("its colour profile is for grey and damaged, so it is not carried over")
+            notes.append(_("its colour profile is for grey and damaged, so it is not carried over"))
     if name == "tiff" and photo.exif:
         notes += [MAKERS_NOTES] * has_makers_notes(photo.exif)
         notes += [PARTLY_DAMAGED] * (not is_sound(photo.exif))
     if photo.texts:
-        notes.append("the words in its chunks, or its comment, are not carried into another format")
+        notes.append(
+            _("the words in its chunks, or its comment, are not carried into another format")
+        )
         changed = replace(changed, texts=())
-    before = (note for note in photo.notes if not note.endswith(BECOMES_PNG))
+    before = (note for note in photo.notes if note.template != BECOMES_PNG)
     return _held(replace(changed, notes=(*before, *notes)))
 
 
@@ -357,16 +362,16 @@ def _held(photo: Photo) -> Photo:
     """Return the photograph with what its format has room for; notes tell of the rest."""
     notes = []
     if photo.format == "jpeg" and len(photo.xmp or b"") > _LARGEST_XMP:
-        notes.append("its XMP data is too large for a JPEG and is not carried over")
+        notes.append(_("its XMP data is too large for a JPEG and is not carried over"))
         photo = replace(photo, xmp=None)
     if photo.format == "jpeg" and len(cleaned(photo.exif or b"") or b"") > _LARGEST_EXIF:
-        notes.append("its EXIF data is too large for a JPEG: its longest parts are left out")
+        notes.append(_("its EXIF data is too large for a JPEG: its longest parts are left out"))
         photo = replace(photo, exif=shortened(photo.exif or b"", _LARGEST_XMP))
     if photo.iptc and (photo.format == "webp" or len(photo.iptc) > _LARGEST_XMP):
-        notes.append("its IPTC-IIM data is not carried over; EXIF and XMP are")
+        notes.append(_("its IPTC-IIM data is not carried over; EXIF and XMP are"))
         photo = replace(photo, iptc=None)
     if photo.format == "tiff" and photo.pixels.nbytes > _LARGEST_TIFF and (photo.exif or photo.xmp):
-        notes.append("what is said beside its pixels is not carried into a TIFF of its size")
+        notes.append(_("what is said beside its pixels is not carried into a TIFF of its size"))
     return replace(photo, notes=(*photo.notes, *notes))
 
 
@@ -440,19 +445,19 @@ def refuse_misfit(path: Path, photo: Photo) -> None:
     height, width = photo.pixels.shape[:2]
     limit = _LARGEST_SIDE.get(photo.format)
     if limit is not None and max(height, width) > limit:
-        raise DataError(
-            f"has {max(height, width)} pixels a side, {photo.format} holds {limit}",
-            path,
-            "Choose --format png or tiff",
+        what = _(
+            "has {pixels} pixels a side, {format} holds {most}",
+            pixels=max(height, width),
+            format=photo.format,
+            most=limit,
         )
+        raise DataError(what, path, _("Choose --format png or tiff"))
     if photo.format != "png" and (hdr := colour.hdr_of(photo.profile)):
-        raise DataError(
-            f"is HDR ({hdr}), which {photo.format} cannot tell", path, "Choose --format png"
-        )
+        what = _("is HDR ({name}), which {format} cannot tell", name=hdr, format=photo.format)
+        raise DataError(what, path, _("Choose --format png"))
     if photo.full > 255 and photo.format in ("jpeg", "webp"):
-        raise DataError(
-            f"has 16 bits a channel, {photo.format} holds 8", path, "Choose --format png or tiff"
-        )
+        what = _("has 16 bits a channel, {format} holds 8", format=photo.format)
+        raise DataError(what, path, _("Choose --format png or tiff"))
 
 
 def _channels(photo: Photo) -> Pixels:
@@ -519,7 +524,7 @@ def _write_pillow(path: Path, photo: Photo, said: Said) -> None:
 
 
 def _write_vips(path: Path, photo: Photo, said: Said, where: Path) -> None:
-    pyvips = needed_module("pyvips", "a picture of its size or depth", where)
+    pyvips = needed_module("pyvips", _("a picture of its size or depth"), where)
     channels = np.ascontiguousarray(_channels(photo))
     try:
         image = vips.image_of(channels, pyvips)
@@ -544,6 +549,5 @@ def _write_vips(path: Path, photo: Photo, said: Said, where: Path) -> None:
             case "webp":
                 image.webpsave(str(path), Q=95, lossless=photo.lossless)
     except pyvips.Error as error:
-        raise DataError(
-            f"cannot be written: {vips.last_line(error, 'no reason')}", where
-        ) from error
+        reason = vips.last_line(error, _("no reason"))
+        raise DataError(_("cannot be written: {reason}", reason=reason), where) from error

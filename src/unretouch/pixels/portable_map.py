@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 
 _FULL = 65535
 _ROWS = 64
@@ -21,15 +22,16 @@ def read_channels(opened: Image.Image, path: Path) -> NDArray[np.uint16]:
 
     Raises DataError for one that is written in digits, or cut short; OSError.
     """
-    kind, _, place, args = opened.tile[0]  # type: ignore[attr-defined]
+    kind, _box, place, args = opened.tile[0]  # type: ignore[attr-defined]
     if kind == "ppm_plain":
-        what = "is a portable map of 16 bits in digits, which is not read"
-        raise DataError(what, path, "Save it as TIFF or PNG")
+        what = _("is a portable map of 16 bits in digits, which is not read")
+        raise DataError(what, path, _("Save it as TIFF or PNG"))
     largest = args[1] if isinstance(args, tuple) else _FULL
     shape = (opened.height, opened.width, 3 if opened.mode == "RGB" else 1)
     numbers = np.fromfile(path, ">u2", int(np.prod(shape)), offset=place)
     if numbers.size < np.prod(shape):
-        raise DataError("is cut short: its last rows are missing", path, "Copy it anew")
+        what = _("is cut short: its last rows are missing")
+        raise DataError(what, path, _("Copy it anew"))
     channels = numbers.byteswap(inplace=True).view(np.uint16).reshape(shape)
     if largest < _FULL:
         for top in range(0, len(channels), _ROWS):

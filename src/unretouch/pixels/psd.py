@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.spaces import Bits, Plane
 
 ENDING = ".psd"
 _SIGN = b"8BPS"
 _RGB, _GREY = 3, 1
-HINT = "Save it as TIFF or PNG"
+HINT = _("Save it as TIFF or PNG")
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,26 @@ def read_flattened(path: Path, header: Header) -> Flattened:
     """Return the picture of all layers together. Raises DataError for what has none of 8 or 16 bits
     in RGB or grey, is damaged, or needs the extra."""
     if header.depth not in (8, 16):
-        what = f"is a Photoshop file of {header.depth} bits a channel"
-        raise DataError(what, path, "Save it with 16 or 8")
+        what = _("is a Photoshop file of {bits} bits a channel", bits=header.depth)
+        raise DataError(what, path, _("Save it with 16 or 8"))
     if header.mode not in (_RGB, _GREY):
-        raise DataError("is a Photoshop file that is neither RGB nor grey", path, HINT)
-    psd_tools = needed_module("psd_tools", "a Photoshop file", path, extra="layers")
+        raise DataError(_("is a Photoshop file that is neither RGB nor grey"), path, HINT)
+    psd_tools = needed_module("psd_tools", _("a Photoshop file"), path, extra="layers")
     from psd_tools.constants import Resource
 
     try:
         file = psd_tools.PSDImage.open(path)
         if not file.has_preview():
             raise DataError(
-                "holds no flattened picture", path, "Save it with “Maximize Compatibility”"
+                _("holds no flattened picture"), path, _("Save it with “Maximize Compatibility”")
             )
         shares = file.numpy()
         profile = file.image_resources.get_data(Resource.ICC_PROFILE)
     except DataError:
         raise
     except Exception as error:  # decoders raise nearly everything on hostile bytes
-        raise DataError(f"is damaged: {error or type(error).__name__}", path) from error
+        reason = str(error) or type(error).__name__
+        raise DataError(_("is damaged: {reason}", reason=reason), path) from error
     colours = 3 if header.mode == _RGB else 1
     has_alpha = shares.shape[2] == colours + 1
     return Flattened(np.asarray(shares[..., : colours + has_alpha], np.float32), profile or None)

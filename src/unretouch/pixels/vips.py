@@ -17,6 +17,7 @@ from PIL import Image
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError
+from unretouch.base.messages import Words, _
 from unretouch.pixels import heif
 from unretouch.pixels.extras import needed_module
 
@@ -25,7 +26,7 @@ Pixels = NDArray[Any]
 
 
 def read_channels(
-    opened: Image.Image, bits: int, path: Path, what: str, folder: Path | None = None
+    opened: Image.Image, bits: int, path: Path, what: Words, folder: Path | None = None
 ) -> Pixels:
     """Return the pixels of a picture whose header Pillow has read, (H, W, 1 to 4), as they are
     stored: not turned upright, but for AVIF, which always comes so.
@@ -34,19 +35,21 @@ def read_channels(
     missing. Raises DataError for that, for CMYK and for what is damaged; DiskError.
     """
     if bits > 16 or opened.mode in ("F", "I"):
-        raise DataError(f"has {bits} bits a channel", path, "Save it with 16 or 8")
+        raise DataError(_("has {bits} bits a channel", bits=bits), path, _("Save it with 16 or 8"))
     pyvips = needed_module("pyvips", what, path)
     try:
         image = _image(pyvips, opened, path)
         if image.interpretation == "cmyk":
-            raise DataError("is CMYK of 16 bits", path, "Save it as RGB")
+            raise DataError(_("is CMYK of 16 bits"), path, _("Save it as RGB"))
         deep = image.format == "ushort"
         if not deep and image.format != "uchar":
-            raise DataError(f"holds numbers of the kind {image.format}", path, "Save it as 16 bit")
+            numbers = _("holds numbers of the kind {kind}", kind=image.format)
+            raise DataError(numbers, path, _("Save it as 16 bit"))
         array = _room(image, deep, folder)
         _fill(array, image, pyvips)
     except pyvips.Error as error:
-        raise DataError(f"is damaged: {last_line(error, 'unreadable')}", path) from error
+        reason = last_line(error, _("unreadable"))
+        raise DataError(_("is damaged: {reason}", reason=reason), path) from error
     if opened.format == "AVIF":
         heif.fill_up(array, bits)
     if opened.format == "TIFF":
@@ -67,12 +70,12 @@ def image_of(channels: Pixels, pyvips: Any) -> Any:
 
 def png_bytes(rgb: Pixels, effort: int, path: Path) -> bytes:
     """Return `rgb`, (H, W, 3), as the bytes of a PNG file without any metadata, for `path`."""
-    pyvips = needed_module("pyvips", "a PNG of 16 bits a channel", path)
+    pyvips = needed_module("pyvips", _("a PNG of 16 bits a channel"), path)
     image = image_of(np.ascontiguousarray(rgb), pyvips)
     return bytes(image.pngsave_buffer(compression=effort, filter="paeth"))
 
 
-def last_line(error: Exception, otherwise: str) -> str:
+def last_line(error: Exception, otherwise: Words) -> Words:
     """Return what libvips says in the end; before that come the steps that led to it."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else otherwise
@@ -117,9 +120,9 @@ def _room(image: Any, deep: bool, folder: Path | None) -> Pixels:
         return np.empty(shape, dtype)
     needed = int(np.prod(shape)) * dtype.itemsize
     if durable.free_bytes(folder) < needed:
-        raise DiskError(
-            f"not enough space: {durable.megabytes(needed)} needed for one photograph", folder
-        )
+        room = durable.megabytes(needed)
+        what = _("not enough space: {needed} needed for one photograph", needed=room)
+        raise DiskError(what, folder)
     # Unnamed where the system can do so: gone with the process, whatever happens to it.
     with tempfile.TemporaryFile(dir=folder) as file:
         os.truncate(file.fileno(), needed)

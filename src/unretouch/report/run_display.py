@@ -33,7 +33,7 @@ from unretouch.runs.status import (
     thin_curves,
 )
 
-PREVIEW_BYTES = 275_000
+PREVIEW_BYTES = 255_000
 """Of status.js for the previews; where many pairs exceed it, previews are left out evenly."""
 ROWS_WITHOUT_SCRIPT = 200
 """Rows of pictures for browsers without JavaScript, the newest first."""

@@ -19,6 +19,7 @@ import torch
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DiskError
+from unretouch.base.messages import Words
 
 _LARGEST_PICKLE = 4_000_000
 
@@ -171,7 +172,7 @@ def check_tensor(tensor: torch.Tensor, key: str, where: object) -> None:
         raise CheckpointError(f"{key} contains NaN or infinity", where)
 
 
-def require_space(folder: Path, needed: int, hint: str = durable.GO_ON_HINT) -> None:
+def require_space(folder: Path, needed: int, hint: Words = durable.GO_ON_HINT) -> None:
     """Raise DiskError when the disk of `folder` has less than `needed` bytes free."""
     free = durable.free_bytes(folder)
     if free < needed:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from unretouch.base.errors import DataError
-from unretouch.base.messages import Message, _, untranslated
+from unretouch.base.messages import Message, _
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.alignment import UNLIKE, alignable, placed
 from unretouch.pixels.movement import LENSES
@@ -42,7 +42,7 @@ def report(place: Path, swapped: bool = False, align: bool = False) -> str:
     try:
         told = _looked_at(place, swapped, align)
     except DataError as error:
-        told = _problem(untranslated(_told(error)))
+        told = _problem(_told(error))
     told["pictured"] = (place / "thumbnail_b.png").is_file()
     return json.dumps(told, ensure_ascii=False)
 
@@ -75,7 +75,7 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
     if problem := _no_pair(doubts):
         return _problem(problem)
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
-    said = [*notes, *map(untranslated, told), *_said(doubts)]
+    said = [*notes, *told, *_said(doubts)]
     return {
         "width": a.shape[1],
         "height": a.shape[0],
@@ -97,7 +97,7 @@ def _photo_looked_at(place: Path, file: Path) -> dict[str, Any]:
     picture = images.read(file)
     images.write_png(place / "plain.png", picture.rgb)
     _write_small(place, b=picture.rgb)
-    said = [untranslated(note) for note in picture.notes]
+    said = [*picture.notes]
     if skin_mask(eight(at_most(picture.rgb, SMALL["thumbnail"]))).mean() < LITTLE_SKIN:
         said.append(_("No skin was found. Is it like the portraits that are to be restored?"))
     height, width = picture.rgb.shape[:2]
@@ -225,7 +225,7 @@ def _no_pair(doubts: pair_check.Doubts) -> Message | None:
 
 
 def _unhalved(pictures: list[images.Picture]) -> Message | None:
-    """Return why a picture does not halve: `sides` says so in English only."""
+    """Return why a picture does not halve: `sides` says so for a terminal only."""
     width = pictures[0].rgb.shape[1]
     if len(pictures) == 1 and width % 2:
         return _("It is {width} pixels wide, which does not halve into A and B.", width=width)
@@ -251,11 +251,12 @@ def _problem(message: Message) -> dict[str, Any]:
     return {"problem": message.record()}
 
 
-def _told(error: DataError) -> str:
+def _told(error: DataError) -> Message:
     # Where it lies is a file in the app's private folder, which says nothing to anybody.
     side = Path(error.where).stem.upper()
-    text = f"{error.what}. {error.hint}" if error.hint else error.what
-    return f"{side} {text}" if side in ("A", "B") else text
+    if side not in ("A", "B"):
+        return error.message
+    return _("{side} {problem}", side=side, problem=error.message)
 
 
 if __name__ == "__main__":

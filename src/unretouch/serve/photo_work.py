@@ -9,7 +9,7 @@ FOLDER holds the photograph as it was sent, RUN is a run's folder, SETTINGS are 
 apply` as JSON. `restore` and `layers` are that command, with the same result; then the page's looks
 of the photograph are made, where they are not there. `learnt` makes the mask that the run's pairs
 teach, `speed` measures the model. Lines of JSON are printed: a share while it is computed, what was
-found at the end.
+found at the end. An error is a line of JSON, too, among the errors: its place and its message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, ExitCode
+from unretouch.base.errors import DataError, ExitCode, UnretouchError
 from unretouch.cli import run_program
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.images import write_png
@@ -60,7 +60,18 @@ Told = dict[str, Any]
 
 
 def main(words: list[str]) -> int:
-    """Do what the words say. Returns the exit code. Raises UnretouchError."""
+    """Do what the words say. Returns the exit code."""
+    try:
+        _do(words)
+    except UnretouchError as error:
+        # Not as a terminal is told, which is in English: the page says it in the reader's language.
+        told = {"where": error.where, **error.message.record()}
+        print(json.dumps(told), file=sys.stderr, flush=True)
+        return error.exit_code
+    return ExitCode.OK
+
+
+def _do(words: list[str]) -> None:
     what, folder, run = words[0], Path(words[1]), Path(words[2])
     if what == "speed":
         _tell(_speed(run))
@@ -68,7 +79,6 @@ def main(words: list[str]) -> int:
         _write_mask(folder, "learnt", learnt_mask(run).of(read_photo(photo_in(folder))))
     else:
         _tell(_restore(folder, run, json.loads(words[3]), layered=what == "layers"))
-    return ExitCode.OK
 
 
 def _write_mask(folder: Path, name: str, mask: masks.Enlarged) -> None:
@@ -116,7 +126,11 @@ def _told_of(done: Done) -> Told:
     return {
         "file": done.output.name,
         "far": done.far_record,
-        **({} if done.already else {"mean_change": done.mean_change, "notes": list(done.notes)}),
+        **(
+            {}
+            if done.already
+            else {"mean_change": done.mean_change, "notes": [note.record() for note in done.notes]}
+        ),
     }
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from unretouch.base.errors import UnretouchError
-from unretouch.base.messages import Message, _
+from unretouch.base.messages import Message, Words, _
 from unretouch.pixels.images import MAX_PIXELS
 from unretouch.serve.error_page import error_page, wants_page
 
@@ -57,9 +57,14 @@ class Refused(Exception):
         self.message = message
 
 
-def did_not_work(text: str) -> Message:
-    """Return that something failed, for the reason `text` has, which is in English."""
-    return _("It did not work: {text}", text=text)
+def did_not_work(why: Words) -> Message:
+    """Return that something failed, and why."""
+    return _("It did not work: {text}", text=why)
+
+
+def located(where: str, said: Message) -> Message:
+    """Return what is said of a file, after its name; that alone where no file is named."""
+    return _("{where}: {said}", where=where, said=said) if where else said
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -86,7 +91,8 @@ def _home(request: Request) -> str:
 
 
 def _mended_by_a_person(_request: Request, error: Exception) -> Response:
-    return JSONResponse(did_not_work(str(error)).record(), 422)
+    assert isinstance(error, UnretouchError)
+    return JSONResponse(did_not_work(located(error.where, error.message)).record(), 422)
 
 
 def _disk(_request: Request, error: Exception) -> Response:

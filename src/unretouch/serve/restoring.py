@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from unretouch.base import durable
-from unretouch.base.messages import _
+from unretouch.base.messages import _, untranslated
 from unretouch.runs.folder import RunDir
 from unretouch.serve.photo_files import CARD, OF_THE_PAGE, SHOWN, painted_file
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, WRONG_VALUE, Refused
@@ -141,7 +141,8 @@ class Card:
     far: Json | None = None
     """the message that it lies far from the pairs, and how strongly it was restored for that"""
     mean_change: float = 0.0
-    notes: list[str] = field(default_factory=list)
+    notes: list[Json] = field(default_factory=list)
+    """what does not come back, or was done otherwise than usual, as messages"""
     said: Json | None = None
     """why it failed, as a message"""
     seconds: float = 0.0
@@ -177,9 +178,15 @@ def _card_of(record: Json) -> Card:
     known = {field.name for field in dataclasses.fields(Card)}
     values = {name: value for name, value in record.items() if name in known}
     made = values.get("made")
+    # Earlier versions wrote notes in English, as texts.
+    notes = [
+        untranslated(note).record() if isinstance(note, str) else note
+        for note in values.get("notes", [])
+    ]
     card = Card(
         **{
             **values,
+            "notes": notes,
             "chosen": chosen_of(values["chosen"]),
             "made": None if made is None else chosen_of(made),
         }

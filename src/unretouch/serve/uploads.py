@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError
-from unretouch.base.messages import Message, _, untranslated
+from unretouch.base.messages import Message, _
 from unretouch.pixels import images, photos, psd
 from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import match_names
@@ -147,7 +147,7 @@ def _look(
     except DataError as error:
         if error.what == images.NO_PICTURE:
             raise Refused(415, NO_PICTURE) from None
-        raise Refused(415, untranslated(f"{error.what}. {error.hint}")) from None
+        raise Refused(415, error.message) from None
 
 
 def _too_large(limits: Limits, sides: int) -> Message:

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from unretouch.base.messages import _
+from unretouch.base.messages import Message, Words, _
 from unretouch.jobs import child
-from unretouch.serve.refusals import Limits, Refused, did_not_work
+from unretouch.serve.refusals import Limits, Refused, did_not_work, located
 
 Tell = Callable[[str], None]
 """Gets every line that a process prints."""
@@ -35,6 +37,9 @@ async def work(
     The process does not outlive the app, nor does `folder`, the app's private one, then; where this
     is cancelled, the process has ended. In what it says, files of that folder are not named, and
     those below a folder of `called` by what they are to people.
+
+    What it ended with is its last line of errors that is a message as JSON, with the place `where`,
+    as photo_work writes it; of any other module it is what a terminal would say, in English.
 
     `environ` is what its environment has besides. Raises Refused 422 where it failed, 504 after
     `limit_s` seconds, OSError where it does not start.
@@ -61,9 +66,31 @@ async def work(
             await process.wait()
     output, errors = (part.decode("utf-8", "replace") for part in printed)
     if code != 0:
-        said = child.error_in(errors) or f"it ended with the code {code}"
-        raise Refused(422, did_not_work(_for_people(said, {folder: "", **(called or {})})))
+        raise Refused(422, did_not_work(_why(errors, code, {folder: "", **(called or {})})))
     return output
+
+
+def _why(errors: str, code: int, called: Mapping[Path, str]) -> Words:
+    """Return why a process failed, by what it printed as errors."""
+    for line in reversed(errors.splitlines()):
+        with contextlib.suppress(ValueError):
+            told = json.loads(line)
+            if isinstance(told, dict) and told.keys() >= {"where", "message", "values"}:
+                return located(_for_people(told["where"], called), _message(told, called))
+    said = child.error_in(errors)
+    return _for_people(said, called) if said else _("it ended with the code {code}", code=code)
+
+
+def _message(record: Any, called: Mapping[Path, str]) -> Message:
+    """Return the message of a record, with names for people in its values."""
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _message(value, called)
+        return _for_people(value, called) if isinstance(value, str) else value
+
+    values = {name: shown(value) for name, value in record["values"].items()}
+    return Message(record["message"], values)
 
 
 def _for_people(text: str, called: Mapping[Path, str]) -> str:

@@ -148,12 +148,12 @@ def examine_packages() -> Iterator[Finding]:
     for name in SHOWN:
         problem = problems.pop(name, "") or _problem(name, "")
         if problem:
-            yield Finding(name, problem, "trouble", install_hint(), ExitCode.USAGE)
+            yield Finding(name, problem, "trouble", str(install_hint()), ExitCode.USAGE)
         else:
             yield Finding(name, metadata.version(name))
     bad = [f"{name} {problem}" for name, problem in problems.items() if problem]
     if bad:
-        yield Finding("packages", ", ".join(bad), "trouble", install_hint(), ExitCode.USAGE)
+        yield Finding("packages", ", ".join(bad), "trouble", str(install_hint()), ExitCode.USAGE)
     else:
         yield Finding("packages", f"{len(problems)} others, all there")
     for extra, purpose in EXTRAS.items():
@@ -283,7 +283,7 @@ def examine_disk(checkpoints_dir: Path) -> Iterator[Finding]:
             pass
     except OSError as error:
         problem = durable.disk_error(error, folder)
-        advice = problem.hint or "Choose another folder by --checkpoints_dir"
+        advice = str(problem.hint) or "Choose another folder by --checkpoints_dir"
         yield Finding("folder", str(folder), "trouble", advice, ExitCode.DISK)
     else:
         yield Finding("folder", f"{folder} takes files")

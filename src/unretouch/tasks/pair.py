@@ -16,6 +16,7 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
+from unretouch.base.messages import Message, Words, _
 from unretouch.metrics.likeness import ruler_of
 from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
@@ -134,7 +135,7 @@ def pair_folders(
 
     def make(files: PairFiles) -> PairRow:
         pictures = pictures_of(files)
-        notes = pair_check.conversions(pictures)
+        notes: list[Words] = [*pair_check.conversions(pictures)]
         if align:
             moved = sides(files, pictures, of_one_size=False)
             together = pair_check.brought_together(*moved, files.files[0])
@@ -197,7 +198,7 @@ def simulated(
     sparse: bool = False,
     size: int | None = None,
     bits: Bits | None = None,
-) -> tuple[Rgb, Rgb, list[str]]:
+) -> tuple[Rgb, Rgb, list[Message]]:
     """Return the simulated retouch of the picture at `photo`, itself, and notes about the two.
 
     Both have so many `bits`, else those of the picture. Values and errors as for `simulate_pairs`;
@@ -212,7 +213,10 @@ def simulated(
     after = retouch(before, own_seed, detail_left, sparse, all_surfaces=little)
     notes = list(picture.notes)
     if little:
-        notes.append(f"only {skin:.1%} of it is skin, so every smooth surface was retouched")
+        share = f"{skin:.1%}"
+        notes.append(
+            _("only {share} of it is skin, so every smooth surface was retouched", share=share)
+        )
     return after, before, notes
 
 
@@ -250,7 +254,7 @@ def _write(
     file: Path,
     a: Rgb,
     b: Rgb,
-    notes: list[str],
+    notes: Sequence[Words],
     remove_grade: bool = False,
     coded: str = "",
 ) -> PairRow:
@@ -274,7 +278,7 @@ def _write(
         shift=pair_check.shift(a, b),
         detail_ratio=pair_check.detail_ratio(a, b, found.grade),
         difference=difference,
-        warnings=(*notes, *pair_check.said_of(found, "AtoB")),
+        warnings=(*map(str, notes), *pair_check.said_of(found, "AtoB")),
         ceiling=_ceiling(a, b, found),
         compression=f"{coded}: {lost:.2f} of {difference:.2f} levels is compression"
         if lost >= LITTLE_LOST

@@ -28,6 +28,7 @@ from unretouch.base.errors import (
     UsageError,
 )
 from unretouch.base.memory import give_back
+from unretouch.base.messages import Message, _
 from unretouch.jobs.engine import calls
 from unretouch.model.interface import Model
 from unretouch.model.load import load_any, weights_file
@@ -238,7 +239,7 @@ class Done:
     """for computing and writing"""
     mean_change: float = 0.0
     """grey levels of 255"""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     already: bool = False
     distance: Distance | None = None
     """from the training pairs; None where it was not measured, as by weights that know no pairs"""
@@ -522,12 +523,13 @@ class Worker:
         if isinstance(error, UnretouchError):
             raise error
         if isinstance(error, MemoryError):
-            what = "needs more memory than there is"
-            return DataError(what, job.source, "Close other programs, or give less to --jobs")
+            what = _("needs more memory than there is")
+            hint = _("Close other programs, or give less to --jobs")
+            return DataError(what, job.source, hint)
         _LOG.debug("%s", job.source, exc_info=error)
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        what = f"failed, though nobody foresaw how ({said})"
-        return DataError(what, job.source, "The others are not concerned; please report it")
+        what = _("failed, though nobody foresaw how ({error})", error=said)
+        return DataError(what, job.source, _("The others are not concerned; please report it"))
 
     def _mask(self, photo: Photo) -> masks.Enlarged | None:
         name = self._work.request.mask

@@ -22,6 +22,7 @@ import numpy as np
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 from unretouch.pixels import colour
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.photos import Photo, Pixels, as_format, said_of, write_photo
@@ -36,6 +37,7 @@ _KEYS: dict[Way, bytes] = {
 
 GROUP = "restored texture"
 PHOTOGRAPH = "photograph, untouched"
+WITHOUT_LAYERS = _("Leave out --layers")
 LARGEST_SIDE = 30_000
 """Pixels, of a PSD."""
 _LARGEST_PSD = 2 * 10**9
@@ -119,10 +121,15 @@ def refuse_misfit(photo: Photo) -> None:
     """Raise DataError for a photograph that is too large for a file with layers, or HDR."""
     height, width = photo.pixels.shape[:2]
     if photo.full == 255 and max(height, width) > LARGEST_SIDE:
-        what = f"has {max(height, width)} pixels a side, a PSD holds {LARGEST_SIDE}"
-        raise DataError(what, hint="Leave out --layers")
+        what = _(
+            "has {pixels} pixels a side, a PSD holds {most}",
+            pixels=max(height, width),
+            most=LARGEST_SIDE,
+        )
+        raise DataError(what, hint=WITHOUT_LAYERS)
     if hdr := colour.hdr_of(photo.profile):
-        raise DataError(f"is HDR ({hdr}), which layers cannot tell", hint="Leave out --layers")
+        what = _("is HDR ({name}), which layers cannot tell", name=hdr)
+        raise DataError(what, hint=WITHOUT_LAYERS)
 
 
 def write_psd(
@@ -207,7 +214,7 @@ def write_psd(
         with temporary.open("xb") as file:
             psd.write(file)
             _write_planes(file, flat)
-            _refuse_size(file.tell(), _LARGEST_PSD, "a PSD")
+            _refuse_size(file.tell(), _LARGEST_PSD, "PSD")
             file.flush()
             os.fsync(file.fileno())
         ready(temporary)
@@ -366,7 +373,7 @@ def _append(file: IO[bytes], write: Callable[[str], None]) -> None:
     order = "<" if head[:2] == b"II" else ">"
     magic, first = struct.unpack(order + "HI", head[2:])
     if magic != 42:
-        _refuse_size(_LARGEST_TIFF + 1, _LARGEST_TIFF, "a TIFF")
+        _refuse_size(_LARGEST_TIFF + 1, _LARGEST_TIFF, "TIFF")
     file.seek(first)
     (count,) = struct.unpack(order + "H", file.read(2))
     entries = [file.read(12) for _ in range(count)]
@@ -378,13 +385,17 @@ def _append(file: IO[bytes], write: Callable[[str], None]) -> None:
     entries.append(struct.pack(order + "HHII", _IMAGE_SOURCE_DATA, _UNDEFINED, size, start))
     entries.sort(key=lambda entry: struct.unpack(order + "H", entry[:2]))
     directory = start + size + file.write(bytes(size % 2))
-    _refuse_size(directory + 12 * len(entries) + 6, _LARGEST_TIFF, "a TIFF")
+    _refuse_size(directory + 12 * len(entries) + 6, _LARGEST_TIFF, "TIFF")
     file.write(struct.pack(order + "H", len(entries)) + b"".join(entries) + following)
     file.seek(4)
     file.write(struct.pack(order + "I", directory))
 
 
-def _refuse_size(size: int, largest: int, what: str) -> None:
+def _refuse_size(size: int, largest: int, kind: str) -> None:
     if size > largest:
-        held = f"{what} holds {durable.megabytes(largest)}"
-        raise DataError(f"is too large for layers: {held}", hint="Leave out --layers")
+        what = _(
+            "is too large for layers: a {kind} holds {most}",
+            kind=kind,
+            most=durable.megabytes(largest),
+        )
+        raise DataError(what, hint=WITHOUT_LAYERS)

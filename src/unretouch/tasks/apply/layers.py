@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import UsageError, install_hint
 from unretouch.base.memory import give_back
+from unretouch.base.messages import _
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.photos import Photo, Pixels, as_format
 from unretouch.pixels.spaces import luma
@@ -34,7 +35,7 @@ from unretouch.tasks.apply.texture_sizes import SIZES, Held, by_size
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
 
-NO_TRANSPARENCY = "layers are made of colours alone: the transparency is left out"
+NO_TRANSPARENCY = _("layers are made of colours alone: the transparency is left out")
 _NAMES = ("rest", *(f"{low}-{high} px" for low, high in reversed(SIZES)))
 """Of the steps, from the bottom."""
 _FEW = 32
@@ -48,7 +49,8 @@ def check_installed() -> None:
         import psdtags  # noqa: F401
     except ImportError as error:
         hint = install_hint("layers")
-        raise UsageError(f"{error.name} is not installed", "--layers", hint) from None
+        what = _("{name} is not installed", name=error.name)
+        raise UsageError(what, "--layers", hint) from None
 
 
 def fitting(photo: Photo) -> Photo:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import Message, _
 from unretouch.pixels import colour
 from unretouch.pixels.images import row_strips
 from unretouch.pixels.pair_noise import exact_difference
@@ -43,7 +44,7 @@ class Enlarged:
     width: int
     cubic: bool = True
     """bicubic; else linear, which never leaves the range of the plane"""
-    note: str = ""
+    note: Message | None = None
     """what people should know of a mask"""
 
     def window(self, rows: slice, columns: slice) -> Floats:
@@ -100,9 +101,9 @@ def from_file(path: Path, photo: Photo) -> Enlarged:
     height, width = photo.pixels.shape[:2]
     rows, columns = picture.pixels.shape[:2]
     if abs(rows * width - columns * height) > 0.01 * columns * height:
-        raise DataError(
-            f"is {columns} x {rows}, which does not fit a photograph of {width} x {height}", path
-        )
+        size, photos = f"{columns} x {rows}", f"{width} x {height}"
+        what = _("is {size}, which does not fit a photograph of {photo}", size=size, photo=photos)
+        raise DataError(what, path)
     plane = np.empty((rows, columns), np.uint8)
     for strip in row_strips(rows):
         light = luma(picture.pixels[strip]) / picture.full
@@ -112,14 +113,18 @@ def from_file(path: Path, photo: Photo) -> Enlarged:
     return replace(_at_full_size(plane, photo), note=_without_white(path, int(plane.max())))
 
 
-def _without_white(path: Path, lightest: int) -> str:
+def _without_white(path: Path, lightest: int) -> Message | None:
     """Return what is to be said of a mask whose lightest pixel is not white."""
     if lightest == 0:
-        return f"the mask {path.name} is black all over: nothing is restored"
+        return _("the mask {name} is black all over: nothing is restored", name=path.name)
     if lightest < NEARLY_WHITE:
         share = f"{lightest / 255:.0%}"
-        return f"the mask {path.name} has no white: at most {share} of the change is made"
-    return ""
+        return _(
+            "the mask {name} has no white: at most {share} of the change is made",
+            name=path.name,
+            share=share,
+        )
+    return None
 
 
 def of_skin(photo: Photo) -> Enlarged:

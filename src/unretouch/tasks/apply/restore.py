@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unretouch import tiles
 from unretouch.base.errors import NonFiniteError
+from unretouch.base.messages import Message, _
 from unretouch.metrics.metric import HALO
 from unretouch.model.interface import Model, Window
 from unretouch.pixels import colour, spaces
@@ -53,7 +54,7 @@ class Restored:
     """What came out."""
 
     photo: Photo
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     """what was done differently from the plain case, for people"""
     mean_change: float
     """mean absolute change in grey levels of 255"""
@@ -107,7 +108,7 @@ class Restorer:
         are, bit for bit. `tell` is called with the share that is done. `layers` takes what was
         done to the photograph, and what would be done without the mask. Raises NonFiniteError.
         """
-        notes = [*photo.notes, *([mask.note] if mask is not None and mask.note else [])]
+        notes = [*photo.notes, *([mask.note] if mask and mask.note else [])]
         notes += self._about_depth(photo)
         space = self._space(photo, notes)
         height, width = photo.pixels.shape[:2]
@@ -197,32 +198,40 @@ class Restorer:
         kinds = self._model.info.kinds
         return distance(kind_seen(height, width, seen), kinds) if kinds else None
 
-    def _space(self, photo: Photo, notes: list[str]) -> colour.Colour | None:
+    def _space(self, photo: Photo, notes: list[Message]) -> colour.Colour | None:
         if not self._honour_profile:
             return None
         space, said = colour.told(photo.profile)
         if space is not None:
-            said = "restored in sRGB, written in its own colours"
-        if said:
+            said = _("restored in sRGB, written in its own colours")
+        if said is not None:
             notes.append(said)
         return space
 
-    def _about_depth(self, photo: Photo) -> Iterator[str]:
+    def _about_depth(self, photo: Photo) -> Iterator[Message]:
         """Yield what it costs where the photograph has other bits than the pairs had."""
         ours, theirs = self._model.info.bits, spaces.depth(photo.pixels)
         if ours is not None and ours != theirs:
-            yield (
-                f"it has {theirs} bits a channel, the pairs had {ours}: so about "
-                f"{COST_OF_DEPTH[ours, theirs]:.0%} of the retouch of an unseen portrait is "
-                f"undone, {COST_OF_DEPTH[16, 16]:.0%} where both have 16"
+            share, most = (f"{COST_OF_DEPTH[each]:.0%}" for each in ((ours, theirs), (16, 16)))
+            yield _(
+                "it has {theirs} bits a channel, the pairs had {ours}: so about {share} of the "
+                "retouch of an unseen portrait is undone, {most} where both have 16",
+                theirs=theirs,
+                ours=ours,
+                share=share,
+                most=most,
             )
 
-    def _about_scale(self, size: tuple[int, int], width: int, height: int) -> str:
-        finest = max(width / size[0], height / size[1])
-        return (
-            f"the run was trained at {self._model.info.sizing.load_size} px, so the network sees "
-            f"this photograph at {size[0]} x {size[1]}: of its {width} x {height}, detail finer "
-            f"than {2 * finest:.0f} px cannot come back"
+    def _about_scale(self, size: tuple[int, int], width: int, height: int) -> Message:
+        finest = f"{2 * max(width / size[0], height / size[1]):.0f}"
+        seen, whole = f"{size[0]} x {size[1]}", f"{width} x {height}"
+        return _(
+            "the run was trained at {trained} px, so the network sees this photograph at {seen}: "
+            "of its {whole}, detail finer than {finest} px cannot come back",
+            trained=self._model.info.sizing.load_size,
+            seen=seen,
+            whole=whole,
+            finest=finest,
         )
 
     def _small(self, photo: Photo, space: colour.Colour | None, size: tuple[int, int]) -> Floats:
@@ -248,7 +257,7 @@ class Restorer:
         parts = tiles.strips(height, width, tiling, lambda *tile: self._tile_change(view, *tile))
         return tiles.whole(self._steadied(parts, height))
 
-    def _tiled(self, source: _Source, height: int, width: int, notes: list[str]) -> tiles.Rows:
+    def _tiled(self, source: _Source, height: int, width: int, notes: list[Message]) -> tiles.Rows:
         reach = self._reach
 
         def around(*spans: Span) -> Iterator[slice]:
@@ -287,10 +296,10 @@ class Restorer:
             picture, down.start, across.start, (down.counted, across.counted)
         )
         if not np.isfinite(change.min() + change.max()):
-            raise NonFiniteError("the network's picture has NaN or infinity in it")
+            raise NonFiniteError(_("the network's picture has NaN or infinity in it"))
         return change
 
-    def _tiling(self, view: View, height: int, width: int, notes: list[str]) -> Tiling:
+    def _tiling(self, view: View, height: int, width: int, notes: list[Message]) -> Tiling:
         """Return how a picture is cut, the model being ready for its parts."""
         self._model.look_at(height, lambda rows: view(rows, slice(0, width)))
         if height * width <= self._tile:
@@ -299,8 +308,10 @@ class Restorer:
         if self._model.info.per_picture:
             self._fix_statistics(view, height, width)
             notes.append(
-                "too large for one piece: restored in parts, by statistics of the whole that were "
-                "measured first"
+                _(
+                    "too large for one piece: restored in parts, by statistics of the whole that "
+                    "were measured first"
+                )
             )
         if self._overlap is None:
             self._overlap = self._measured_overlap(view, height, width)
