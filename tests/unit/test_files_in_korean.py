@@ -21,12 +21,12 @@ import pytest
 from PIL import Image
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.messages import Message, _, korean, untranslated
 from unretouch.model.interface import Sizing
 from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, as_format, read_photo
-from unretouch.serve import photo_work, restoring, worker
+from unretouch.serve import photo_work, restoring, telling, worker
 from unretouch.serve.pair_check import report
 from unretouch.serve.photo_files import CARD
 from unretouch.serve.refusals import Limits, Refused, did_not_work
@@ -290,6 +290,22 @@ def test_a_full_disk_is_told_in_korean_too(
     why = worker._why(failing(tmp_path, monkeypatch, capsys, error), 6, {tmp_path: "IMG_1.jpg"})
     assert isinstance(why, Message)
     assert "저장할 수 없어요: 디스크가 가득 찼어요 (필요한 공간 " in heard(why.record())
+
+
+def test_a_report_that_fails_names_no_flag_in_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert telling.main(["verify", "nobody"]) != 0
+    assert "nobody" in str(worker._why(capsys.readouterr().err, 3, {}))
+
+    def refuse(*_words: object) -> None:
+        raise UsageError("holds pictures that it was trained on: a.png", "--heldout pairs/heldout")
+
+    monkeypatch.setattr(telling.verifying, "verify", refuse)
+    assert telling.main(["verify", "nobody"]) == 2
+    told = str(worker._why(capsys.readouterr().err, 2, {}))
+    assert told == "pairs/heldout: holds pictures that it was trained on: a.png"
 
 
 def test_what_another_program_says_is_shown_as_it_is(

@@ -9,6 +9,7 @@ which a killed parent could not, and Windows neither.
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
@@ -21,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from unretouch.base.errors import ExitCode
+from unretouch.base.errors import ExitCode, UnretouchError
 
 WithoutParent = Literal["lives_on", "saves", "ends"]
 """What becomes of a child when its parent has died, or lets go of it.
@@ -124,6 +125,13 @@ def threads_asked() -> int | None:
     """Return the threads that the person asked for by OMP_NUM_THREADS, which wins over a share."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else None
+
+
+def tell_error(error: UnretouchError) -> None:
+    """Print an error as a line of JSON, its place and its message, for a parent that says it in the
+    reader's language: a terminal says it in English."""
+    told = {"where": error.where, **error.message.record()}
+    print(json.dumps(told), file=sys.stderr, flush=True)
 
 
 # --- in the child -----------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from PIL import Image
 from unretouch.base import durable
 from unretouch.base.errors import DataError, ExitCode, UnretouchError
 from unretouch.cli import run_program
+from unretouch.jobs import child
 from unretouch.model.load import load_any, weights_file
 from unretouch.pixels.images import write_png
 from unretouch.pixels.photos import Photo, read_photo
@@ -64,9 +65,7 @@ def main(words: list[str]) -> int:
     try:
         _do(words)
     except UnretouchError as error:
-        # Not as a terminal is told, which is in English: the page says it in the reader's language.
-        told = {"where": error.where, **error.message.record()}
-        print(json.dumps(told), file=sys.stderr, flush=True)
+        child.tell_error(error)
         return error.exit_code
     return ExitCode.OK
 

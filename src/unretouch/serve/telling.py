@@ -10,8 +10,9 @@ import json
 
 from rich.console import Console
 
-from unretouch.base.errors import ExitCode
+from unretouch.base.errors import ExitCode, UnretouchError
 from unretouch.cli import run_program
+from unretouch.jobs import child
 from unretouch.settings.commands import CompareSettings
 from unretouch.settings.parser import parse
 from unretouch.settings.verify import VerifySettings
@@ -21,13 +22,16 @@ from unretouch.tasks.verify import command as verifying
 
 
 def main(words: list[str]) -> int:
-    """Do what the words say; every line that is printed is a stage. Returns the exit code. Raises
-    as the command does."""
+    """Do what the words say; every line that is printed is a stage. Returns the exit code."""
     name, *rest = words
     console, program = Console(quiet=True), f"unretouch {name}"
-    if name == "compare":
-        return comparing.main(parse(CompareSettings, rest, program), console, _tell)
-    verifying.verify(parse(VerifySettings, rest, program), console, _tell)
+    try:
+        if name == "compare":
+            return comparing.main(parse(CompareSettings, rest, program), console, _tell)
+        verifying.verify(parse(VerifySettings, rest, program), console, _tell)
+    except UnretouchError as error:
+        child.tell_error(error)
+        return error.exit_code
     return ExitCode.OK
 
 

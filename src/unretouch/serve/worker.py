@@ -39,7 +39,7 @@ async def work(
     those below a folder of `called` by what they are to people.
 
     What it ended with is its last line of errors that is a message as JSON, with the place `where`,
-    as photo_work writes it; of any other module it is what a terminal would say, in English.
+    by `child.tell_error`, without the name of a flag; else what a terminal would say, in English.
 
     `environ` is what its environment has besides. Raises Refused 422 where it failed, 504 after
     `limit_s` seconds, OSError where it does not start.
@@ -76,7 +76,8 @@ def _why(errors: str, code: int, called: Mapping[Path, str]) -> Words:
         with contextlib.suppress(ValueError):
             told = json.loads(line)
             if isinstance(told, dict) and told.keys() >= {"where", "message", "values"}:
-                return located(_for_people(told["where"], called), _message(told, called))
+                where = _for_people(re.sub(r"^--\w+ ?", "", told["where"]), called)
+                return located(where, _message(told, called))
     said = child.error_in(errors)
     return _for_people(said, called) if said else _("it ended with the code {code}", code=code)
 
