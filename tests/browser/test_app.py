@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -232,18 +234,35 @@ SHOWN = "return document.querySelector(arguments[0]).checkVisibility()"
 STATE = "return document.getElementById('state').dataset.state === arguments[0]"
 
 
+STARTING = """return !document.querySelector('.summary').checkVisibility() &&
+    document.querySelector('#starting [aria-current]')?.innerText"""
+
+
 def test_a_training_is_stopped_goes_on_and_needs_no_page(browser: Any, app: App) -> None:
+    """Until there are figures, what is being done is said; an hour between is no silence."""
     run = begin(app, minutes=20)
     browser.driver.get(f"{app.address}runs/{run}/")
+    assert browser.until(STARTING) in browser.text("#starting ol")
     browser.until(STATE, "running", seconds=180)
     browser.until("return document.querySelectorAll('.pair').length === 1", seconds=180)
     browser.find("#stop").click()
     browser.until(STATE, "stopped", seconds=180)
     browser.until("return !document.getElementById('go-on').hidden", seconds=180)
     assert "Go on" in browser.text("#notice")
+    browser.until(PAINTED)
     stopped = app.ask("GET", f"api/runs/{run}").json["step"]
+    page = app.place / "checkpoints" / "얼굴" / "web" / "status.js"
+    told = re.sub(r'("written":)[0-9.]+', rf"\g<1>{time.time() - 3600}", page.read_text("utf-8"))
+    page.write_text(told, "utf-8")
+    browser.run("""window.said = [];
+        const notice = document.getElementById('notice');
+        new MutationObserver(() => window.said.push(notice.textContent))
+            .observe(notice, { attributes: true, childList: true, characterData: true });""")
     browser.find("#go-on").click()
+    assert browser.until(STARTING) in browser.text("#starting ol")
     browser.until(STATE, "running", seconds=180)
+    browser.until("return document.getElementById('notice').hidden")
+    assert not [said for said in browser.run("return window.said") if "No news" in said]
     browser.driver.get("about:blank")  # as when the window is closed
     until(lambda: app.ask("GET", f"api/runs/{run}").json["step"] > stopped, seconds=180)
     browser.driver.get(f"{app.address}runs/{run}/")

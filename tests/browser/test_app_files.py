@@ -152,6 +152,81 @@ def test_sides_are_swapped_aligned_and_two_photographs_are_no_pair(new_run: Any,
     assert "A was moved onto B" in entry(browser, "cropped").text
 
 
+def test_a_reload_keeps_the_test_photo_swapped_sides_and_what_was_aligned(
+    new_run: Any, app: App, drop: Any
+) -> None:
+    browser, before = new_run, face(100, 200)
+    browser.find("input[value=two]").click()
+    drop("a", mine__png=before)  # on the wrong side, and cropped on the other
+    drop("b", mine__png=retouched(before)[:, 6:])
+    browser.until(BAD, 1)
+    press(entry(browser, "mine"), "Align")
+    browser.until(READY, 1)
+    press(entry(browser, "mine"), "Swap sides")
+    browser.until("return document.querySelector('#gathered [data-state=ready] .doubts')")
+    browser.until("return !document.getElementById('gathered').innerText.includes('sides swapped')")
+    browser.find("#watched summary").click()
+    drop("watched", photo__png=face(300))
+    browser.until("return document.querySelector('#gathered-watched [data-state=ready]')")
+    told = entry(browser, "mine").text
+    assert "Do not align" in told
+
+    browser.driver.refresh()
+    browser.until(READY, 2)
+    assert entry(browser, "mine").text == told
+    assert "128 × 128" in browser.find("#gathered-watched").text  # nobody has to look for it
+    assert browser.text("#tally") == "1 pair is ready"
+    pictures = "return [...document.querySelectorAll('.entry img')].map(i => i.naturalWidth)"
+    browser.until(f"return (() => {{ {pictures} }})().filter(Boolean).length === 3")
+
+
+def test_a_number_out_of_its_range_is_told_by_its_field_and_the_range(
+    new_run: Any, app: App, drop: Any
+) -> None:
+    browser, run = new_run, tiny_run(app.place / "checkpoints")
+    drop("whole", mine__png=np.concatenate([retouched(face(100)), face(100)], 1))
+    browser.until(READY, 1)
+    told = "return document.getElementById(arguments[0]).innerText"
+    for wrong in ("0", "2000", ""):
+        field = browser.find("#minutes")
+        field.clear()
+        field.send_keys(wrong)
+        browser.find("#name").click()
+        browser.find("#start").click()
+        browser.until("return !document.getElementById('message').hidden")
+        assert browser.run(told, "message") == "Minutes: a number from 0.01 to 1,440."
+        assert browser.run("return document.activeElement.id") == "minutes"
+        browser.run("document.getElementById('message').hidden = true")
+    assert not (app.place / "datasets").exists()
+
+    for place, field, button, message in (
+        (f"runs/{run}/", "more", "#go-on", "message"),
+        (f"outcome/{run}/", "turns-minutes", "[data-task=turns]", "verify-message"),
+    ):
+        browser.driver.get(app.address + place)
+        browser.until("return document.querySelector(arguments[0])?.checkVisibility()", button)
+        browser.run("document.getElementById(arguments[0]).value = '0'", field)
+        browser.find(button).click()
+        browser.until(told, message)
+        assert browser.run(told, message) == "Minutes: a number from 0.01 to 1,440."
+    browser.errors()  # the refusals
+
+
+def test_a_name_that_grows_long_counts_its_bytes(new_run: Any) -> None:
+    """A letter of Korean takes three of the hundred."""
+    name = new_run.find("#name")
+    for text, told in (
+        ("portrait", ""), ("a" * 61, "61 of 100 bytes"), ("가" * 33, "99 of 100 bytes"),
+        ("가" * 33 + "나", "too long: 102 of 100 bytes"),
+        (" " + "가" * 21, "will be called " + "가" * 21 + " · 63 of 100 bytes"),
+    ):  # fmt: skip
+        name.clear()
+        name.send_keys(text)
+        assert new_run.text("#name-told") == told
+        wrong = "too long" in told
+        assert name.get_attribute("aria-invalid") == str(wrong).lower()
+
+
 def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None:
     run = tiny_run(app.place / "checkpoints", "earlier")
     pairs = write_pairs(app.place / "pairs") / "train"

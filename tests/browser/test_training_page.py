@@ -99,6 +99,48 @@ def test_long_after_a_preview_the_error_is_the_one_while_training(browser: Any, 
     assert "while training" in browser.text("#identity")
 
 
+def test_a_stop_keeps_the_last_pictures_and_says_there_of_when_they_are(
+    browser: Any, run: Any
+) -> None:
+    steps = [float(s) for s in range(1, 2001)]
+    curves = {"step": steps, "level_error": [3.0] * 2000, "identity_error": [12.0] * 2000}
+    stopped = {"state": "stopped", "stop_reason": "interrupted", "left_s": 0.0}
+    run.tell(step=2000, curves=curves, **stopped)
+    browser.open(run.page)
+    show_all(browser)
+    assert "epoch200_" in fake_B(browser)
+    told = browser.text("#pictures-old")
+    assert "still those of step 600." in told
+    recovered, error = browser.text("#recovered"), browser.text("#error-now")
+    assert f"{recovered} recovered, error {error}." in told
+    tops = browser.run("""return ['#pairs-heading', '#pictures-old', '.pair']
+        .map(part => document.querySelector(part).getBoundingClientRect().top)""")
+    assert tops == sorted(tops)
+    browser.find("#time").send_keys(KEYS["home"])  # whoever looks at an earlier time knows it
+    assert not browser.find("#pictures-old").is_displayed()
+    browser.find("#time").send_keys(KEYS["end"])
+    assert browser.find("#pictures-old").is_displayed()
+
+    run.preview(1900)
+    run.tell(step=2000, curves=curves, **stopped)
+    browser.until("return document.getElementById('pictures-old').hidden")
+
+
+@pytest.mark.parametrize(
+    "waiting", [{"state": "starting"}, {"stop_reason": "finished"}], ids=["starting", "measuring"]
+)
+def test_the_bar_moves_while_nobody_knows_how_far_it_is(
+    browser: Any, run: Any, waiting: dict[str, str]
+) -> None:
+    run.tell(**waiting)
+    browser.open(run.page)
+    browser.until("return document.getElementById('progress').matches(':indeterminate')")
+    moving = "return getComputedStyle(document.getElementById('progress')).animationName"
+    assert browser.run(moving) == "run"
+    run.tell()
+    browser.until("return document.getElementById('progress').value === 0.1")
+
+
 def test_it_keeps_itself_current_and_keeps_its_place(browser: Any, run: Any) -> None:
     browser.open(run.page)
     show_all(browser)

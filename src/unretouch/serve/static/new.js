@@ -295,6 +295,7 @@
       const { names, swapped, align, found } = arrived[number];
       const [side] = Object.keys(names);
       const kindOf = number === marks.watched ? "watched" : ["a", "b"].includes(side) ? "two" : side;
+      if (kindOf === "watched") document.getElementById("watched").open = true;
       const entry = new Entry(kindOf, names, number);
       entry.options = { swapped, align };
       entry.keep.checked = Boolean(marks.kept?.includes(number));
