@@ -297,10 +297,7 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
         ended = Message(_ENDED[record.state], {"step": f"{record.step}"})
         notes.append(Sentence(f"compare_{record.state}", ended))
     if tendency is None:
-        short = _(
-            "Whether the error was still falling cannot be told from {lines} log lines.",
-            lines=str(len(record.curve["step"])),
-        )
+        short = _("The log is too short to tell whether the error was still falling.")
         notes.append(Sentence("compare_short_log", short))
     if record.manifest and record.manifest != candidate.data.files:
         changed = _(
