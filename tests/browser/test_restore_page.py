@@ -20,6 +20,7 @@ from test_app import NOTED, OPENED, drop, open_restore, restored_by, saved_in
 from unretouch.pixels.images import read_rgb
 
 PIXELS = np.asarray(astronaut()[:240, 100:300])
+PICTURE = Image.fromarray(PIXELS)
 NAMES = ("one.png", "two.png")
 RED = """return (async () => {
     const [canvas, box] = ['canvas', 'show-mask'].map(id => document.getElementById(id));
@@ -48,9 +49,9 @@ def restored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, st
     place = tmp_path_factory.mktemp("restored")
     with running(place) as app:
         run = restored_by(place / "checkpoints")
-        buffer = io.BytesIO()
-        Image.fromarray(PIXELS).save(buffer, "PNG")
-        for name in NAMES:
+        for name, picture in zip(NAMES, (PICTURE, PICTURE.quantize(256)), strict=True):
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
             query = urlencode({"name": name, "chosen": json.dumps({"mask": "skin"})})
             sent = (
                 f"api/runs/{run}/photos?{query}",
@@ -125,6 +126,16 @@ def test_what_is_erased_is_not_shown_in_red_and_stays_as_it_was(
     changed = (read_rgb(saved) != PIXELS).any(2)
     assert changed.any()
     assert not changed[after == 0].any()
+
+
+def test_what_is_written_otherwise_than_it_came_is_said_in_the_readers_language(page: Any) -> None:
+    open_photo(page, NAMES[0])
+    assert page.text("#save-notes") == ""
+    open_photo(page, NAMES[1])
+    assert page.text("#save-notes") == "Its palette becomes full colour"
+    page.find("[data-language=ko]").click()
+    assert page.text("#save-notes") == "팔레트 색을 전체 색으로 바꿔요"
+    page.find("[data-language=en]").click()
 
 
 def test_where_it_is_restored_is_shown_in_red_before_anything_is_painted(

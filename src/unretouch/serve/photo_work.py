@@ -102,7 +102,8 @@ def _restore(folder: Path, run: Path, asked: Told, *, layered: bool) -> Told:
     (done,) = batch.run(_teller())
     if isinstance(done, DataError):
         raise done
-    return {**_told_of(done), "look": _looks(folder, photo_in(folder))}
+    told = _told_of(done, Path(request.mask or "").name)
+    return {**told, "look": _looks(folder, photo_in(folder))}
 
 
 def _teller() -> Callable[[object, float], None]:
@@ -121,16 +122,13 @@ def _tell(told: Told) -> None:
     print(json.dumps(told, ensure_ascii=False), flush=True)
 
 
-def _told_of(done: Done) -> Told:
-    return {
-        "file": done.output.name,
-        "far": done.far_record,
-        **(
-            {}
-            if done.already
-            else {"mean_change": done.mean_change, "notes": [note.record() for note in done.notes]}
-        ),
-    }
+def _told_of(done: Done, painted: str) -> Told:
+    told: Told = {"file": done.output.name, "far": done.far_record}
+    if not done.already:
+        # Not of a painted mask, whose file nobody knows: the page shows it in red.
+        notes = [note.record() for note in done.notes if note.values.get("name") != painted]
+        told |= {"mean_change": done.mean_change, "notes": notes}
+    return told
 
 
 def _looks(folder: Path, file: Path) -> Told | None:

@@ -367,6 +367,13 @@
       _("In the photo's own format and colours, with its camera data, without where it was taken."),
       told.layers ? "" : _("Layers need an extra. In the folder of unretouch: {command}", { command: "pip install '.[layers]'" }),
     ].filter(Boolean).join(" "));
+    // A terminal says these after the name of the file.
+    document.getElementById("save-notes").replaceChildren(...photo.notes.map((note) => {
+      const said = _(note.message, note.values);
+      const line = document.createElement("li");
+      line.textContent = said.charAt(0).toUpperCase() + said.slice(1);
+      return line;
+    }));
     document.getElementById("for-all").hidden = told.photos.length < 2;
   }
 
