@@ -237,14 +237,16 @@
 
   const LABELS = {
     real_A: N_("input"), fake_B: N_("generated"), real_B: N_("answer"), error: N_("error"),
+    guess: N_("expected error"),
   };
+  const MAPS = ["error", "guess"]; // of unretouch: the others have the names of the classic program
 
   function showPlace(pair, name) {
     const place = pair[name];
     const cut = pair.places[name];
     const files = cut
       ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error: cut.error }
-      : { ...pair.pictures, error: pair.error_map };
+      : { ...pair.pictures, error: pair.error_map, ...(pair.guess_map && { guess: pair.guess_map }) };
     const crops = element("div", "crops");
     crops.tabIndex = 0;
     crops.setAttribute("role", "group");
@@ -263,7 +265,7 @@
       image.alt = `${pair.name}, ${_(LABELS[label])}`;
       view.append(image);
       const caption = element("figcaption");
-      if (label !== "error") caption.append(element("strong", "", label), " ");
+      if (!MAPS.includes(label)) caption.append(element("strong", "", label), " ");
       caption.append(_(LABELS[label]));
       figure.append(view, caption);
       return figure;

@@ -11,8 +11,10 @@ from scipy import ndimage
 from unretouch.metrics.likeness import noise_and_area
 from unretouch.model.torch_model import TorchModel
 from unretouch.networks import texture_bands
+from unretouch.networks.prediction import Window
+from unretouch.pixels.pair_pictures import map_of_errors
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.spaces import in_levels
+from unretouch.pixels.spaces import Rgb, in_levels
 from unretouch.report.short_verdicts import judged_part
 from unretouch.report.verdicts import Guesses
 
@@ -48,6 +50,14 @@ def places_of(model: TorchModel, pair: Pair) -> Places:
     )
     inside = share > 0.99
     return Places(tuple(said[inside].tolist()), tuple(found[inside].tolist()))
+
+
+def guess_map(model: TorchModel, pair: Pair) -> Rgb:
+    """Return how far off the texture of a pair is expected to be, in the colours of an error map:
+    where nothing is retouched, black."""
+    height, width = pair.shape
+    _expected, deviations = model.expected(pair.source, Window(0, 0, height, width))
+    return map_of_errors(np.sqrt(np.square(deviations).sum(2)))
 
 
 def guesses_of(all_places: list[Places]) -> Guesses | None:

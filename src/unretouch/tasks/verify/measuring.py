@@ -39,7 +39,7 @@ from unretouch.runs.folder import RunDir, run_of
 from unretouch.settings.train import Direction
 from unretouch.settings.verify import VerifySettings
 from unretouch.tasks.progress import FIGURES
-from unretouch.tasks.verify.guesses import Places, places_of
+from unretouch.tasks.verify.guesses import Places, guess_map, places_of
 from unretouch.tasks.verify.probe import Predict, Shares, probed
 from unretouch.tasks.verify.progress import Verifying
 
@@ -51,7 +51,7 @@ PairJob = tuple[Group, PairFiles]
 LONG_SIDE = 1600
 """Pixels of a reduced picture at most; pairs of more than WHOLE pixels are shown reduced."""
 
-_OURS = re.compile(r"(training|heldout|self_test)_.+_(real_A|fake_B|real_B|error)\.png")
+_OURS = re.compile(r"(training|heldout|self_test)_.+_(real_A|fake_B|real_B|error|guess)\.png")
 _ROWS = 64
 """Rows of a reduced picture that are worked on at a time."""
 
@@ -71,6 +71,8 @@ class Shown:
     """of the memorisation probe, where it was asked for"""
     guesses: Places | None = None
     """of a model that guesses"""
+    guess_map: str = ""
+    """of such a model, the file of the error that it expects; none of a pair shown reduced"""
 
 
 def judge(
@@ -124,7 +126,7 @@ def remove_old_pictures(folder: Path, shown: Sequence[Shown]) -> None:
     Once the new report is written, so that one who interrupts it keeps the old one.
     """
     wanted = {file for one in shown for files in (one.files, *one.places.values())
-              for file in files.values()}  # fmt: skip
+              for file in files.values()} | {one.guess_map for one in shown}  # fmt: skip
     for old in names.inside(folder, "images").iterdir():
         if _OURS.fullmatch(old.name) and f"images/{old.name}" not in wanted:
             durable.remove(old)
@@ -226,6 +228,10 @@ class Measuring:
         shown = judge(self.folder, subject.lambda_L1, group, scaled, prediction, extra)
         if subject.model.info.guesses:
             shown = replace(shown, guesses=places_of(subject.model, scaled))
+            if not shown.places:
+                file = f"images/{group}_{pair.name}_guess.png"
+                images.write_png(names.inside(self.folder, file), guess_map(subject.model, scaled))
+                shown = replace(shown, guess_map=file)
         if work is not None:
             work.add(FIGURES)
         if group != "training" or self.request.no_probe:
