@@ -178,7 +178,7 @@ def test_sides_that_cannot_be_aligned_are_told_in_korean_too(
     heard(json.loads(report(tmp_path, align=True))["problem"])
     images.write_png(tmp_path / "b.png", portrait[20:148, 150:278][:, ::-1].copy())
     said = heard(json.loads(report(tmp_path, align=True))["problem"])
-    assert "B가 A와 좌우로 뒤집혀 있어요" in said
+    assert "B가 A와 달리 좌우로 뒤집혀 있어요" in said
 
 
 def palette() -> bytes:

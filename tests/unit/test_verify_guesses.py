@@ -87,7 +87,7 @@ def test_verify_says_it_of_a_run_that_guesses(
     report = json.loads((run / "verify" / "report.json").read_text("utf-8"))
     assert report["guesses"].keys() == {"training", "heldout"}
     assert len(report["guesses"]["heldout"]["said"]) == 3
-    assert images.read_rgb(run / "verify" / "images" / "heldout_face_guess.png").shape == (
+    assert images.read_rgb(run / "verify" / "images" / "heldout_face_whole_guess.png").shape == (
         SIDE, SIDE, 3,
     )  # fmt: skip
-    assert "heldout_face_guess.png" in (run / "verify" / "index.html").read_text("utf-8")
+    assert "heldout_face_whole_guess.png" in (run / "verify" / "index.html").read_text("utf-8")

@@ -451,13 +451,13 @@ def refuse_misfit(path: Path, photo: Photo) -> None:
             format=photo.format,
             most=limit,
         )
-        raise DataError(what, path, _("Choose --format png or tiff"))
+        raise DataError(what, path, _("Choose the format png or tiff"))
     if photo.format != "png" and (hdr := colour.hdr_of(photo.profile)):
         what = _("is HDR ({name}), which {format} cannot tell", name=hdr, format=photo.format)
-        raise DataError(what, path, _("Choose --format png"))
+        raise DataError(what, path, _("Choose the format png"))
     if photo.full > 255 and photo.format in ("jpeg", "webp"):
         what = _("has 16 bits a channel, {format} holds 8", format=photo.format)
-        raise DataError(what, path, _("Choose --format png or tiff"))
+        raise DataError(what, path, _("Choose the format png or tiff"))
 
 
 def _channels(photo: Photo) -> Pixels:

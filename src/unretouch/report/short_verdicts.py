@@ -97,7 +97,7 @@ def verdict_line(verdict: Verdict) -> Group:
     word = (verdict.word.upper(), STYLES[verdict.tone])
     asked = Text.assemble(f"{QUESTIONS[verdict.question]}  ", word)
     said = " ".join(str(_brief(message)) for message in verdict.said)
-    if verdict.question == "unseen" and verdict.word == UNKNOWN:
+    if verdict.question == "unseen" and verdict.word == UNKNOWN and not verdict.pairs:
         said += f" {HOW_TO_KNOW}"
     return Group(asked, Padding(Text(said), (0, 0, 0, 2)))
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from unretouch.base import durable
 from unretouch.base.messages import Message, _
 from unretouch.serve.refusals import Refused, did_not_work
 from unretouch.serve.worker import work
@@ -142,6 +143,6 @@ class Background:
             except Refused as refused:
                 task.failed = refused.message
             except OSError as error:
-                task.failed = did_not_work(error.strerror or "it could not be started")
+                task.failed = did_not_work(durable.reason_of(error))
             finally:
                 await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)

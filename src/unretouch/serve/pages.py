@@ -90,7 +90,7 @@ def trial(request: Request) -> Response:
     run = run_of(request)
     settings = settings_of(run)
     # The classic program, whose folders hold no settings of ours, does nothing else.
-    memorises = settings is None or settings.aim == "fit"
+    memorises = settings.aim == "fit" if settings else not run.config.exists()
     only_skin = settings is not None and load_bounds(run.config)[1]
     mask = "skin" if memorises or only_skin else "everywhere"
     guesses = settings is not None and "guess" in settings.head

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 from unretouch.tasks.apply.kept_changes import ENDING
 
 PHOTO = "photo"
@@ -28,7 +29,7 @@ def photo_in(folder: Path) -> Path:
     for path in folder.glob(f"{PHOTO}.*"):
         if path.is_file() and not path.is_symlink():
             return path
-    raise DataError("the photograph is not there any more", folder.name)
+    raise DataError(_("the photograph is not there any more"))
 
 
 def change_in(folder: Path) -> Path | None:

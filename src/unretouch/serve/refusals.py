@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from unretouch.base import durable
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import Message, Words, _
 from unretouch.pixels.images import MAX_PIXELS
@@ -97,8 +98,8 @@ def _mended_by_a_person(_request: Request, error: Exception) -> Response:
 
 def _disk(_request: Request, error: Exception) -> Response:
     # Without its path: that of a private folder says nothing to anybody.
-    text = str(getattr(error, "strerror", None) or "the disk failed")
-    return JSONResponse(did_not_work(text).record(), 507)
+    assert isinstance(error, OSError)
+    return JSONResponse(did_not_work(durable.reason_of(error)).record(), 507)
 
 
 ANSWERS = {

@@ -63,7 +63,7 @@ def _shown(name: str, verdict: Mapping[str, Any]) -> Json:
     question = QUESTIONS[name]  # type: ignore[index]
     # A report of an earlier version has its sentence in English only.
     said = verdict.get("said") or [{"message": str(verdict["sentence"]), "values": {}}]
-    if name == "unseen" and verdict["word"] == UNKNOWN:
+    if name == "unseen" and verdict["word"] == UNKNOWN and not verdict.get("pairs"):
         said = [NOT_CHECKED.record()]  # as the page of a new run speaks of it
     return {
         "name": name,

@@ -246,7 +246,9 @@
     const cut = pair.places[name];
     const files = cut
       ? { real_A: cut.real_A, fake_B: cut.fake_B, real_B: cut.real_B, error: cut.error }
-      : { ...pair.pictures, error: pair.error_map, ...(pair.guess_map && { guess: pair.guess_map }) };
+      : { ...pair.pictures, error: pair.error_map };
+    const guess = pair.guess_maps[cut ? name : "whole"];
+    if (guess) files.guess = guess;
     const crops = element("div", "crops");
     crops.tabIndex = 0;
     crops.setAttribute("role", "group");

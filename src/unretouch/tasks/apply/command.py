@@ -524,7 +524,7 @@ class Worker:
             raise error
         if isinstance(error, MemoryError):
             what = _("needs more memory than there is")
-            hint = _("Close other programs, or give less to --jobs")
+            hint = _("Close other programs, or restore fewer at once")
             return DataError(what, job.source, hint)
         _LOG.debug("%s", job.source, exc_info=error)
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]

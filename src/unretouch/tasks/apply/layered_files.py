@@ -37,7 +37,7 @@ _KEYS: dict[Way, bytes] = {
 
 GROUP = "restored texture"
 PHOTOGRAPH = "photograph, untouched"
-WITHOUT_LAYERS = _("Leave out --layers")
+WITHOUT_LAYERS = _("Save it without layers")
 LARGEST_SIDE = 30_000
 """Pixels, of a PSD."""
 _LARGEST_PSD = 2 * 10**9

@@ -52,11 +52,10 @@ def places_of(model: TorchModel, pair: Pair) -> Places:
     return Places(tuple(said[inside].tolist()), tuple(found[inside].tolist()))
 
 
-def guess_map(model: TorchModel, pair: Pair) -> Rgb:
-    """Return how far off the texture of a pair is expected to be, in the colours of an error map:
-    where nothing is retouched, black."""
-    height, width = pair.shape
-    _expected, deviations = model.expected(pair.source, Window(0, 0, height, width))
+def guess_map(model: TorchModel, pair: Pair, part: Window) -> Rgb:
+    """Return how far off the texture of a part of a pair is expected to be, a deviation of the
+    luma, in the colours of an error map."""
+    _expected, deviations = model.expected(pair.source, part)
     return map_of_errors(np.sqrt(np.square(deviations).sum(2)))
 
 

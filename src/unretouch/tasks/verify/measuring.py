@@ -19,7 +19,7 @@ from unretouch.metrics import Metric, Picture
 from unretouch.metrics.octave_bands import reduced
 from unretouch.model.load import load_model, weights_file, weights_of
 from unretouch.model.torch_model import TorchModel
-from unretouch.networks.prediction import WHOLE
+from unretouch.networks.prediction import WHOLE, Window
 from unretouch.pixels import images, retouch, spaces
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pair_pictures import (
@@ -71,8 +71,8 @@ class Shown:
     """of the memorisation probe, where it was asked for"""
     guesses: Places | None = None
     """of a model that guesses"""
-    guess_map: str = ""
-    """of such a model, the file of the error that it expects; none of a pair shown reduced"""
+    guess_maps: dict[str, str] = field(default_factory=dict)
+    """of such a model, files of the error that it expects: whole, or of each of the places"""
 
 
 def judge(
@@ -126,7 +126,8 @@ def remove_old_pictures(folder: Path, shown: Sequence[Shown]) -> None:
     Once the new report is written, so that one who interrupts it keeps the old one.
     """
     wanted = {file for one in shown for files in (one.files, *one.places.values())
-              for file in files.values()} | {one.guess_map for one in shown}  # fmt: skip
+              for file in files.values()}  # fmt: skip
+    wanted |= {file for one in shown for file in one.guess_maps.values()}
     for old in names.inside(folder, "images").iterdir():
         if _OURS.fullmatch(old.name) and f"images/{old.name}" not in wanted:
             durable.remove(old)
@@ -227,16 +228,32 @@ class Measuring:
         extra = extra_metrics(self.request.deep)
         shown = judge(self.folder, subject.lambda_L1, group, scaled, prediction, extra)
         if subject.model.info.guesses:
-            shown = replace(shown, guesses=places_of(subject.model, scaled))
-            if not shown.places:
-                file = f"images/{group}_{pair.name}_guess.png"
-                images.write_png(names.inside(self.folder, file), guess_map(subject.model, scaled))
-                shown = replace(shown, guess_map=file)
+            shown = replace(
+                shown,
+                guesses=places_of(subject.model, scaled),
+                guess_maps=self._guess_maps(subject.model, scaled, shown),
+            )
         if work is not None:
             work.add(FIGURES)
         if group != "training" or self.request.no_probe:
             return shown
         return replace(shown, shares=probed(predict, scaled.source, scaled.target))
+
+    def _guess_maps(self, model: TorchModel, pair: Pair, shown: Shown) -> dict[str, str]:
+        """Write where and how much a model guesses, of what of a pair is shown at full size; return
+        the files."""
+        parts = {"whole": Window(0, 0, *pair.shape)}
+        if shown.places:
+            seen = {"worst": shown.figures.worst, "typical": shown.figures.typical}
+            parts = {
+                name: Window(place.top, place.left, place.side, place.side)
+                for name, place in seen.items()
+            }
+        files = {name: f"images/{shown.group}_{pair.name}_{name}_guess.png" for name in parts}
+        for name, part in parts.items():
+            path = names.inside(self.folder, files[name])
+            images.write_png(path, guess_map(model, pair, part))
+        return files
 
 
 def _read(job: PairJob, direction: Direction) -> Pair:

@@ -200,7 +200,7 @@ def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         "words": [verdict.pairs.get(figures.name) if verdict else None for verdict in asked],
         "factor": one.factor,
         "places": one.places,
-        "guess_map": one.guess_map or None,
+        "guess_maps": one.guess_maps,
         "identity_parts": figures.identity_parts,
         "by_area": figures.by_area,
         "retouch_shares": retouch_shares(figures),
