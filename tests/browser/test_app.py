@@ -67,7 +67,7 @@ def test_from_dropped_pairs_to_a_picture_equal_to_the_command_lines(
     drop(browser, "b", *[files[f"{name} B"] for name in names])
     browser.until("return document.querySelectorAll('.entry[data-state=ready]').length === 2")
     assert "둘<b>.png" in browser.text("#gathered")
-    assert browser.text("#tally") == "2 pairs are ready"
+    assert browser.text("#tally") == "2 pairs to train on"
 
     browser.run("document.getElementById('minutes').value = '0.05'")
     browser.find("#name").clear()
@@ -130,7 +130,7 @@ def test_untouched_photos_go_into_a_run_for_other_photos(
     drop(browser, "untouched", *photos, words)
     there = "return document.querySelectorAll('.entry[data-state=ready]').length === 3"
     browser.until(there)
-    assert browser.text("#tally") == "1 pair is ready"
+    assert browser.text("#tally") == "1 pair to train on"
     browser.until("return document.querySelector('#gathered-untouched .entry[data-state=bad]')")
     assert browser.text("#tally-untouched") == "2 photos are ready · 1 left out"
     browser.errors()  # the refusal of what is no picture
@@ -160,7 +160,7 @@ def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
         drop(browser, side, *pictures)
     browser.until("return document.querySelectorAll('.entry[data-state=ready]').length === 2")
     browser.find(".keep input").click()
-    assert browser.text("#tally") == "2 pairs are ready · 1 kept for checking, not trained on"
+    assert browser.text("#tally") == "1 pair to train on · 1 kept for checking"
     browser.find("#watched summary").click()
     drop(browser, "watched", files["photo"])
     browser.until("return document.querySelector('#gathered-watched [data-state=ready]')")

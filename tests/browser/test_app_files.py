@@ -175,7 +175,7 @@ def test_a_reload_keeps_the_test_photo_swapped_sides_and_what_was_aligned(
     browser.until(READY, 2)
     assert entry(browser, "mine").text == told
     assert "128 × 128" in browser.find("#gathered-watched").text  # nobody has to look for it
-    assert browser.text("#tally") == "1 pair is ready"
+    assert browser.text("#tally") == "1 pair to train on"
     pictures = "return [...document.querySelectorAll('.entry img')].map(i => i.naturalWidth)"
     browser.until(f"return (() => {{ {pictures} }})().filter(Boolean).length === 3")
 

@@ -89,7 +89,7 @@ def test_hdr_stays_hdr_in_a_png_and_nowhere_else(tmp_path: Path) -> None:
     photo, new = through(tmp_path, data)
     assert (b"cICP", bytes([9, 16, 0, 1])) in made.chunks_of(new)
     assert any("HDR (BT.2020, PQ)" in str(note) for note in photo.notes)
-    with pytest.raises(DataError, match=r"HDR \(BT\.2020, PQ\).*--format png"):
+    with pytest.raises(DataError, match=r"HDR \(BT\.2020, PQ\).*the format png"):
         through(tmp_path, data, to="jpeg")
     space, _ = colour.told(photo.profile)
     assert space is not None

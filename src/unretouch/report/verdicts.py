@@ -537,6 +537,10 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
         told["gap"] = f"{100 * abs(gap):.0f}"
     if gap is None:
         average = _("On average {mean}.", **told)
+    elif told["gap"] == "1" and gap >= 0:
+        average = _("On average {mean}, 1 point less than on the training pairs.", **told)
+    elif told["gap"] == "1":
+        average = _("On average {mean}, 1 point more than on the training pairs.", **told)
     elif gap >= 0:
         average = _("On average {mean}, {gap} points less than on the training pairs.", **told)
     else:

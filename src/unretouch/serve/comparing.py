@@ -31,7 +31,13 @@ async def compare(request: Request) -> Response:
     )
     groups = await asyncio.to_thread(_groups, runs)
     if not any(len(names) > 1 for names in groups.values()):
-        raise Refused(409, _("No two of these runs were trained on the same pairs."))
+        raise Refused(
+            409,
+            _(
+                "No two of these runs were trained on the same pairs. Make another run with the "
+                "pairs of one (⋯), then compare the two."
+            ),
+        )
     if any(state.background.under_way(key, "compare") for key in state.compared):
         raise Refused(409, UNDER_WAY)
     state.compared = groups

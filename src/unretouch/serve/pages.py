@@ -26,7 +26,7 @@ from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.verifying import heldout_of, verify_words
-from unretouch.settings.train import GUIDE, load_bounds, preset
+from unretouch.settings.train import GUIDE, TrainSettings, load_bounds, preset
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -89,16 +89,20 @@ def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
     run = run_of(request)
     settings = settings_of(run)
-    # The classic program, whose folders hold no settings of ours, does nothing else.
-    memorises = settings.aim == "fit" if settings else not run.config.exists()
+    memorises = _memorises(run, settings)
     only_skin = settings is not None and load_bounds(run.config)[1]
     mask = "skin" if memorises or only_skin else "everywhere"
     guesses = settings is not None and "guess" in settings.head
     limits = state_of(request).limits
     return _run_page(
         run, "trial", limits=limits, mask=mask, memorises=memorises, guesses=guesses,
-        pairs_known=settings is not None,
+        pairs_known=settings is not None, gain=state_of(request).runs.describe(run)["gain"],
     )  # fmt: skip
+
+
+def _memorises(run: RunDir, settings: TrainSettings | None) -> bool:
+    # The classic program, whose folders hold no settings of ours, does nothing else.
+    return settings.aim == "fit" if settings else not run.config.exists()
 
 
 def outcome(request: Request) -> Response:
@@ -107,13 +111,14 @@ def outcome(request: Request) -> Response:
     weights, settings = run.weights("latest"), settings_of(run)
     kept = heldout_of(settings)
     there = ("--checkpoints_dir", str(state.checkpoints))
+    skin = ("--mask", "skin") if _memorises(run, settings) else ()  # as Restore begins
     return _run_page(
         run,
         "outcome",
         minutes=MINUTES,
         size=weights.stat().st_size if weights.is_file() else None,
         commands=[
-            _typed("unretouch", "apply", run.name, "photo.jpg", "--format", "png", *there),
+            _typed("unretouch", "apply", run.name, "photo.jpg", *skin, *there),
             _typed(
                 *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
                 *("--dataroot", settings.dataroot if settings else "PAIRS", *there),

@@ -218,7 +218,7 @@ const App = (() => {
       const pixels = Math.floor(Number(app.dataset.pixels) / 1e6);
       const pairs = Number(app.dataset.pairs);
       Page.setText("drop-limits", pairs
-        ? _("PNG, JPEG, WebP, TIFF, HEIC or PSD, 8 or 16 bits, each side up to {pixels} megapixels; at most {pairs} pairs", { pixels, pairs })
+        ? _("PNG, JPEG, WebP, TIFF, HEIC or PSD, 8 or 16 bits, A and B up to {pixels} megapixels each; at most {pairs} pairs", { pixels, pairs })
         : _("PNG, JPEG, WebP, TIFF, HEIC or RAW, up to {pixels} megapixels each", { pixels }));
     },
   };

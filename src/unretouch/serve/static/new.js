@@ -382,15 +382,16 @@
 
   function tally() {
     const photos = entries.filter((entry) => entry.kind === "untouched");
+    const trained = ready(pairs()) - kept().length;
     for (const [id, some, said] of [
-      ["tally", pairs(), ngettext("{count} pair is ready", "{count} pairs are ready", ready(pairs()))],
+      ["tally", pairs(), ngettext("{count} pair to train on", "{count} pairs to train on", trained)],
       ["tally-untouched", photos,
         ngettext("{count} photo is ready", "{count} photos are ready", ready(photos))],
     ]) {
       const bad = some.filter((entry) => entry.state === "bad" || entry.state === "waiting").length;
       const parts = some.length ? [said] : [];
       const checking = id === "tally" ? kept().length : 0;
-      if (checking) parts.push(_("{count} kept for checking, not trained on", { count: checking }));
+      if (checking) parts.push(_("{count} kept for checking", { count: checking }));
       if (bad) parts.push(_("{count} left out", { count: bad }));
       Page.setText(id, parts.join(" · "));
     }

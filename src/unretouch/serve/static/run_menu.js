@@ -31,6 +31,7 @@ const RunMenu = (() => {
     }
     if (field) {
       field.setAttribute("aria-labelledby", heading.id);
+      field.addEventListener("input", () => { said.hidden = true; }); // it was of what stood there
       form.append(field);
     }
     if (told) form.append(told);

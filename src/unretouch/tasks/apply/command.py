@@ -136,16 +136,18 @@ def _show(batch: Batch, console: Console) -> list[DataError]:
 def _summary(outcomes: Sequence[Done | DataError]) -> str:
     done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
     made = [each for each in done if not each.already]
+    left = [each for each in made if each.weakened == 0]
     failed = [each for each in outcomes if isinstance(each, DataError)]
     unread = [each for each in failed if isinstance(each, NotRead)]
     counts = {
+        "left as they are": len(left),
         "of them far from the pairs": sum(each.far for each in made),
         "already there": len(done) - len(made),
         "failed": len(failed) - len(unread),
         "not read": sum(len(each.files) for each in unread),
     }
     told = (f"{count} {what}" for what, count in counts.items() if count)
-    return ", ".join([f"{len(made)} restored", *told])
+    return ", ".join([f"{len(made) - len(left)} restored", *told])
 
 
 def _lines(done: Done, pace: Pace) -> Iterator[str]:
