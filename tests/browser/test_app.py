@@ -387,6 +387,29 @@ def test_a_folder_of_the_classic_program_is_warned_of_too(browser: Any, app: App
     assert not browser.driver.find_elements("css selector", "[data-others]")  # of which pairs?
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(2.5, "made its own photos worse"), (2.0, "next to nothing"), (0.5, "")]
+)
+def test_restore_warns_of_a_run_that_is_not_worth_it_yet(
+    browser: Any, app: App, error: float, said: str
+) -> None:
+    from serving import tiny_run
+
+    run = tiny_run(app.place / "checkpoints", "early")
+    pair = {"fake_B": "", "level_error": error, "identity_error": 2.0}
+    previews = [{"step": 9, "epoch": 9, "pairs": [pair]}]
+    status = {"state": "finished", "step": 9, "previews": previews, "curves": {}, "stop_reason": ""}
+    text = f"window.unretouchStatus({json.dumps(status)});\n"
+    (app.place / "checkpoints/early/web/status.js").write_text(text)
+    browser.driver.get(f"{app.address}try/{run}/")
+    browser.until("return document.querySelector('#memorised')")
+    shown = browser.run("return document.getElementById('no-gain')?.innerText ?? ''")
+    assert said in shown
+    assert bool(said) == bool(shown)
+    browser.driver.get(f"{app.address}outcome/{run}/")  # the command makes what Restore makes
+    assert "--mask skin" in browser.run("return document.body.textContent")
+
+
 def _environment() -> dict[str, str]:
     import os
 
