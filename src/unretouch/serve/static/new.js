@@ -9,7 +9,7 @@
   let last = 0;
   let chain = Promise.resolve();
   let earlier = [];
-  let matched = false; // whether all that was dropped has looked for its partner
+  let matching = 0; // drops whose files have not all looked for their partners yet
 
   const kind = () => document.querySelector("input[name=kind]:checked").value;
   const aim = () => document.querySelector("input[name=aim]:checked").value;
@@ -44,7 +44,7 @@
 
     // Others wait for the side that this one is, under other names.
     get isAmongStrangers() {
-      return matched && entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
+      return !matching && entries.some((entry) => entry.state === "waiting" && entry.missing && entry.missing !== this.missing);
     }
 
     build() {
@@ -247,6 +247,8 @@
       for (const entry of entries.filter((e) => e.kind === "watched")) entry.remove();
       files.splice(1);
     }
+    const single = side === "a" || side === "b";
+    if (single) matching += 1;
     const limit = Number(app.dataset.pairs);
     const alike = entries.filter((e) => PHOTOS.includes(side) === PHOTOS.includes(e.kind) &&
       e.state !== "bad" && (side in e.names || side.length > 1));
@@ -257,7 +259,7 @@
         { limit, count: ordered.length - room }));
     }
     const taken = ordered.slice(0, room).map((file) => (
-      { file, entry: new Entry(side === "a" || side === "b" ? "two" : side, { [side]: file.name }) }));
+      { file, entry: new Entry(single ? "two" : side, { [side]: file.name }) }));
     for (const { entry } of taken) entry.describe();
     try { await needDraft(); } catch (error) { App.showMessage(error); }
     for (const { file, entry } of taken) {
@@ -265,10 +267,7 @@
       if (refusal) entry.fail(refusal);
       else queue(() => entry.send(side, file));
     }
-    if (side === "a" || side === "b") {
-      matched = false;
-      queue(bringTogether);
-    }
+    if (single) queue(bringTogether);
     rememberForm();
   }
 
@@ -281,11 +280,11 @@
         other.drop();
         await one.check();
       }
-      matched = true;
-      for (const entry of entries) entry.describe();
     } catch (error) {
       App.showMessage(error);
     }
+    matching -= 1;
+    for (const entry of entries) entry.describe();
   }
 
   // Entries of what lies on the server: after a reload, or of an earlier run.
