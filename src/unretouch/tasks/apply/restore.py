@@ -41,12 +41,12 @@ SEAM = 0.5
 
 
 COST_OF_DEPTH: dict[tuple[spaces.Bits, spaces.Bits], float] = {
-    (16, 16): 0.64, (16, 8): 0.53, (8, 16): 0.61,
+    (16, 16): 0.81, (16, 8): 0.25, (8, 16): 0.65,
 }  # fmt: skip
 """By the bits of the pairs and of the photograph: by what share the error on portraits that were
-never seen became less. Measured with about 2,100 updates of `restore` on the same pairs, their
-simulated retouch kept at 16 bits or rounded to 8, and the held-out portraits at both (see
-docs/performance.md). 8-bit pairs with 8-bit photographs came to 0.58."""
+never seen became less. Measured with 2,102 updates of `restore` on 16-bit pairs, and 1,000 on the
+same rounded to 8, and the held-out portraits at both (see docs/performance.md). 8-bit pairs with
+8-bit photographs came to 0.56."""
 
 
 @dataclass(frozen=True)
