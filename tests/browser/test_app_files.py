@@ -111,7 +111,7 @@ def test_what_cannot_be_taken_is_said_on_drop_with_what_to_do(new_run: Any, drop
         ("raw", "Save it as TIFF"), ("layers", "Save it with 16 or 8"), ("words", "Save it as PNG"),
     ):  # fmt: skip
         assert what_to_do in entry(new_run, name).text
-    assert "64 megapixels; at most 40 pairs" in new_run.text("#drop-limits")
+    assert "64 megapixels each; at most 40 pairs" in new_run.text("#drop-limits")
     assert not [url for url in new_run.urls() if "/whole" in url]  # nothing of them was sent
 
 
