@@ -416,6 +416,28 @@ def apply(runs: Path, *words: str) -> int:
     return run(dispatch, ["apply", *words, "--checkpoints_dir", str(runs), "--device", "cpu"])
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(2.5, "made its own photos worse (off by 2.50"), (1.99, "next to nothing")]
+)
+def test_a_run_that_is_not_worth_it_yet_is_told_before_a_photograph_is_restored(
+    runs: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    error: float, said: str,
+) -> None:  # fmt: skip
+    pair = {"fake_B": "", "level_error": error, "identity_error": 2.0}
+    previews = [{"step": 9, "epoch": 9, "pairs": [pair]}]
+    status = {"state": "finished", "step": 9, "previews": previews, "curves": {}}
+    page = runs / "detail" / "web" / "status.js"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(f"window.unretouchStatus({json.dumps(status)});\n")
+    try:
+        assert apply(runs, "detail", str(pictures / "a.png"), "-o", str(tmp_path / "out")) == 0
+    finally:
+        page.unlink()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert "doing nothing by 2.00). Train it longer" in shown
+
+
 def test_a_folder_is_restored_and_the_same_command_does_nothing_twice(
     runs: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ reloaded, and nothing flashes or loses its place.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import time
@@ -144,6 +145,24 @@ def write_training_page(web: Path) -> None:
     write_assets(web, "training")
 
 
+_CALL = ("window.unretouchStatus(", ");")
+
+
+def read_status(web: Path) -> dict[str, Any] | None:
+    """Return the record in the status.js of a page: what stands there is data, never a script. None
+    where there is none that can be read."""
+    before, after = _CALL
+    try:
+        text = (web / "status.js").read_text("utf-8").strip()
+        if not (text.startswith(before) and text.endswith(after)):
+            return None
+        status = json.loads(text[len(before) : -len(after)])
+    except (OSError, ValueError):
+        return None
+    good = isinstance(status, dict) and {"state", "step", "previews", "curves"} <= status.keys()
+    return status if good else None
+
+
 def write_status(web: Path, status: TrainingStatus) -> None:
     """Bring the page in `web` up to date; an open page shows it within seconds.
 
@@ -152,7 +171,7 @@ def write_status(web: Path, status: TrainingStatus) -> None:
     comes soon.
     """
     record = _record(status)
-    _replace(web / "status.js", f"window.unretouchStatus({script_json(record)});\n")
+    _replace(web / "status.js", f"{script_json(record).join(_CALL)}\n")
     page = _index(status.name, _rows(status.previews))
     index = web / "index.html"
     if not index.exists() or index.read_text("utf-8") != page:

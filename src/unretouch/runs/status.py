@@ -100,6 +100,40 @@ def share_of(level_error: float, identity_error: float) -> float | None:
     return 1 - level_error / identity_error if identity_error else None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands by its last measurement: mean errors in grey levels."""
+
+    level_error: float
+    identity_error: float
+    estimated: bool
+
+    @property
+    def recovered(self) -> float | None:
+        return share_of(self.level_error, self.identity_error)
+
+    @property
+    def gain(self) -> Literal["worse", "nothing", "some"]:
+        return gain(self.level_error, self.identity_error)
+
+
+def standing(status: Mapping[str, Any]) -> Standing | None:
+    """Return where a run stands by what its page tells; None before its first preview."""
+    previews = status.get("previews") or []
+    pairs = previews[-1].get("pairs", []) if previews else []
+    if not pairs:
+        return None
+    error, identity = (
+        sum(pair[name] for pair in pairs) / len(pairs) for name in ("level_error", "identity_error")
+    )
+    estimated = any(pair.get("estimated") for pair in pairs)
+    # As the page: where the last preview is old, what was measured while training is nearer.
+    training = status.get("training_error")
+    if previews[-1]["step"] < FRESH * status["step"] and training is not None:
+        error, estimated = float(training), False
+    return Standing(error, identity, estimated)
+
+
 def mean_of(pairs: Sequence[PlainFigures]) -> PlainFigures:
     """Return the mean of each figure over the pairs that have it; errors are NaN without pairs.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 import subprocess
 import threading
@@ -23,9 +22,10 @@ from unretouch.base.errors import CheckpointError, DataError, UnretouchError
 from unretouch.base.messages import Message, _
 from unretouch.jobs import child
 from unretouch.jobs.training import start_training
+from unretouch.report.run_display import read_status
 from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
-from unretouch.runs.status import FRESH, gain, share_of
+from unretouch.runs.status import standing
 from unretouch.serve.queue import Queue, Waiting
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.settings.fields import flags_of
@@ -51,7 +51,6 @@ NOT_TRAINED = _("It is not being trained now.")
 LONGEST_NOTE = 2000
 """Characters."""
 _LAST_LINES = 12
-_CALL = ("window.unretouchStatus(", ");")
 
 Status = dict[str, Any]
 """What the page of a run says of it; see report/run_display.py."""
@@ -116,7 +115,7 @@ class Runs:
         stamp = (stat.st_mtime_ns, stat.st_size)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            known = self._known[path] = (stamp, _read_status(path))
+            known = self._known[path] = (stamp, read_status(run.web))
         return known[1]
 
     def condition(self, run: RunDir) -> Condition:
@@ -158,15 +157,7 @@ class Runs:
             budget = "minutes"  # it has not begun; its words are in the line
         previews: list[dict[str, Any]] = status.get("previews") or []
         pairs = previews[-1].get("pairs", []) if previews else []
-        error, identity = (
-            sum(pair[name] for pair in pairs) / max(1, len(pairs))
-            for name in ("level_error", "identity_error")
-        )
-        estimated = any(pair.get("estimated") for pair in pairs)
-        # As the page: where the last preview is old, what was measured while training is nearer.
-        training = status.get("training_error")
-        if pairs and previews[-1]["step"] < FRESH * status["step"] and training is not None:
-            error, estimated = float(training), False
+        stands = standing(status)
         return {
             "id": run_id(run.name),
             "name": run.name,
@@ -174,10 +165,10 @@ class Runs:
             "has_weights": run.weights("latest").is_file(),
             "budget": budget,
             **{name: status.get(name) for name in ("elapsed_s", "left_s", "step", "total_steps")},
-            "level_error": error if pairs else None,
-            "recovered": share_of(error, identity),
-            "gain": gain(error, identity) if identity else None,
-            "estimated": estimated,
+            "level_error": stands.level_error if stands else None,
+            "recovered": stands.recovered if stands else None,
+            "gain": stands.gain if stands and stands.identity_error else None,
+            "estimated": bool(stands and stands.estimated),
             "picture": _picture(pairs[0]) if pairs else None,
             "before": self._before(run),
             "note": _note(run),
@@ -339,20 +330,6 @@ def _modified(path: Path) -> float:
 
 def _status_file(run: RunDir) -> Path:
     return run.web / "status.js"
-
-
-def _read_status(path: Path) -> Status | None:
-    """Return the record in the status.js of a page: what stands there is data, never a script."""
-    before, after = _CALL
-    try:
-        text = path.read_text("utf-8").strip()
-        if not (text.startswith(before) and text.endswith(after)):
-            return None
-        status = json.loads(text[len(before) : -len(after)])
-    except (OSError, ValueError):
-        return None
-    good = isinstance(status, dict) and {"state", "step", "previews", "curves"} <= status.keys()
-    return status if good else None
 
 
 def _picture(pair: dict[str, Any]) -> str | None:

@@ -44,7 +44,9 @@ from unretouch.pixels.photos import (
     write_photo,
 )
 from unretouch.report.console import duration, say
+from unretouch.report.run_display import read_status
 from unretouch.runs.history import Record
+from unretouch.runs.status import standing
 from unretouch.settings.commands import NAMED_MASKS, ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
@@ -79,12 +81,24 @@ def main(argv: list[str]) -> int:
     console = Console()
     batch = prepare(settings)
     say(console, str(batch.model.info))
-    for note in batch.meant.notes:
+    for note in (*batch.meant.notes, *_not_worth_it(batch)):
         say(console, f"note: {note}")
     problems = _show(batch, console)
     if problems:
         raise ManyDataErrors(problems)
     return ExitCode.OK
+
+
+def _not_worth_it(batch: Batch) -> Iterator[str]:
+    """Yield what is to be said of a run whose newest weights did nothing good for its own pairs."""
+    stands = standing(read_status(batch.weights.parent / "web") or {})
+    if batch.request.epoch != "latest" or stands is None or stands.gain == "some":
+        return
+    did = "made its own photos worse" if stands.gain == "worse" else "changed next to nothing"
+    yield (
+        f"at its last measurement this run {did} (off by {stands.level_error:.2f} grey levels, "
+        f"doing nothing by {stands.identity_error:.2f}). Train it longer before you use it"
+    )
 
 
 def _show(batch: Batch, console: Console) -> list[DataError]:
