@@ -20,6 +20,8 @@ from unretouch.base.threads import wait_briefly
 
 Main = Callable[[list[str]], int | None]
 """What a surface offers: its words without the program's name in, the exit code out."""
+Explain = Callable[[UnretouchError], None]
+"""Says an error otherwise than a terminal does."""
 
 BROKEN_PIPE = 141
 """Exit code when the reader of our output has gone, as a shell reports SIGPIPE."""
@@ -131,18 +133,20 @@ def overview() -> str:
     )
 
 
-def run_program(command: Main) -> int:
-    """Run `command` on sys.argv as the last thing this process does; return the exit code."""
-    code = run(command)
+def run_program(command: Main, explain: Explain | None = None) -> int:
+    """Run `command` on sys.argv as the last thing this process does; return the exit code. See
+    `run`."""
+    code = run(command, explain=explain)
     # All is saved and said: a second Ctrl+C while Python shuts down would only print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return code
 
 
-def run(command: Main, argv: list[str] | None = None) -> int:
+def run(command: Main, argv: list[str] | None = None, explain: Explain | None = None) -> int:
     """Run `command` on `argv` (sys.argv without its first word) and return the exit code.
 
-    An UnretouchError becomes lines on stderr and its exit code; with `--debug` among the words its
+    An UnretouchError becomes lines on stderr, or what `explain` makes of it, and its exit code;
+    with `--debug` among the words its
     traceback comes first. Ctrl+C gives 130, a reader that has gone 141. Errors that no person can
     mend are bugs and keep their traceback.
     """
@@ -167,6 +171,9 @@ def run(command: Main, argv: list[str] | None = None) -> int:
             import traceback  # late: only for a mistake
 
             traceback.print_exc()
+        if explain is not None and isinstance(error, UnretouchError):
+            explain(error)
+            return error.exit_code
         said, code = _explained(error)
         for line in said.splitlines():
             tell(f"unretouch: {line}", sys.stderr)

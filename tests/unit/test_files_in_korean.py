@@ -23,6 +23,8 @@ from PIL import Image
 from unretouch.base import durable
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.messages import Message, _, korean, untranslated
+from unretouch.cli import run
+from unretouch.jobs import child
 from unretouch.model.interface import Sizing
 from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, as_format, read_photo
@@ -255,7 +257,8 @@ def failing(
         read_photo(next(folder.glob("photo.*")))
 
     monkeypatch.setattr(photo_work, "_restore", fail)
-    code = photo_work.main(["restore", str(folder), str(folder), "{}"])
+    words = ["restore", str(folder), str(folder), "{}"]
+    code = run(photo_work.main, words, child.tell_error)
     assert code == (3 if error is None else error.exit_code)
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -296,14 +299,15 @@ def test_a_report_that_fails_names_no_flag_in_the_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert telling.main(["verify", "nobody"]) != 0
+    words = ["verify", "nobody"]
+    assert run(telling.main, words, child.tell_error) != 0
     assert "nobody" in str(worker._why(capsys.readouterr().err, 3, {}))
 
     def refuse(*_words: object) -> None:
         raise UsageError("holds pictures that it was trained on: a.png", "--heldout pairs/heldout")
 
     monkeypatch.setattr(telling.verifying, "verify", refuse)
-    assert telling.main(["verify", "nobody"]) == 2
+    assert run(telling.main, words, child.tell_error) == 2
     told = str(worker._why(capsys.readouterr().err, 2, {}))
     assert told == "pairs/heldout: holds pictures that it was trained on: a.png"
 

@@ -8,7 +8,7 @@ marked (CONTRIBUTING.md), and `tests/unit/test_messages.py` fails on a message t
 from __future__ import annotations
 
 import gettext
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from importlib.resources import files
@@ -68,14 +68,15 @@ def message_of(words: Words) -> Message:
     return words if isinstance(words, Message) else untranslated(words)
 
 
-def in_a_row(messages: Sequence[Message]) -> Message:
-    """Return messages that follow on one another as one."""
-    return reduce(lambda one, other: _("{one}; {other}", one=one, other=other), messages)
-
-
 def N_(template: str) -> str:
     """Return `template`. Marks what becomes a message elsewhere, such as an entry of a table."""
     return template
+
+
+def in_a_row(messages: Iterable[Message], template: str = N_("{one}; {other}")) -> Message:
+    """Return messages that follow on one another, at least one, as one: `template` puts an `other`
+    behind those before."""
+    return reduce(lambda one, other: Message(template, {"one": one, "other": other}), messages)
 
 
 @cache

@@ -74,10 +74,15 @@ class TorchModel:
         self.generator.set_draw(Draw(0.0))
         try:
             with self._precision():
-                parts = PartPredictor(self.generator, rgb)
-                return parts.at(window), parts.spread(window)
+                prediction = PartPredictor(self.generator, rgb).at(window)
         finally:
             self.generator.set_draw(before)
+        return prediction, self.deviations(rgb, window)
+
+    def deviations(self, rgb: Rgb, window: PictureWindow) -> Floats:
+        """Return how far the luma of a part may be off in each band of texture, (h, w, bands)."""
+        with self._precision():
+            return PartPredictor(self.generator, rgb).spread(window)
 
     def look_at(self, height: int, rows: Callable[[slice], Floats]) -> None:
         """Take a look at the picture whose parts `change` is about to see."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from unretouch.base import durable
 from unretouch.base.errors import DataError, ManyDataErrors
 from unretouch.base.messages import Words
 from unretouch.base.names import unique_stems
@@ -296,7 +297,7 @@ def load_pairs(
     try:
         found = find_pairs(root, phase)
     except OSError as error:  # a folder that may not be looked into
-        reason = (error.strerror or str(error)).lower()
+        reason = durable.reason_of(error)
         raise DataError(f"cannot be read: {reason}", error.filename or root) from error
     problems = list(found.problems)
     chosen = found.pairs[: int(min(max_dataset_size, len(found.pairs)))]

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from unretouch.base.messages import N_, Message, _
+from unretouch.base.messages import N_, Message, _, in_a_row
 from unretouch.pixels.spaces import Plane, Rgb, Rgb8, eight, luma
 
 View = Callable[[slice, slice], Rgb8]
@@ -241,10 +241,7 @@ class Distance:
     @property
     def why(self) -> Message:
         """The reasons in words. There is at least one where it is far."""
-        said, *others = (reason.message for reason in self.reasons)
-        for message in others:
-            said = Message("{one}, {other}", {"one": said, "other": message})
-        return said
+        return in_a_row((reason.message for reason in self.reasons), "{one}, {other}")
 
     def record(self, weakened: float | None = None) -> dict[str, Any]:
         """Return it as JSON takes it, with the sentence for the app's page; `weakened` is the share

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,11 @@ def write_training_page(web: Path) -> None:
 _CALL = ("window.unretouchStatus(", ");")
 
 
+def status_script(record: Mapping[str, Any]) -> str:
+    """Return a status.js that gives `record` to the page."""
+    return f"{script_json(record).join(_CALL)}\n"
+
+
 def read_status(web: Path) -> dict[str, Any] | None:
     """Return the record in the status.js of a page: what stands there is data, never a script. None
     where there is none that can be read."""
@@ -171,7 +176,7 @@ def write_status(web: Path, status: TrainingStatus) -> None:
     comes soon.
     """
     record = _record(status)
-    _replace(web / "status.js", f"{script_json(record).join(_CALL)}\n")
+    _replace(web / "status.js", status_script(record))
     page = _index(status.name, _rows(status.previews))
     index = web / "index.html"
     if not index.exists() or index.read_text("utf-8") != page:

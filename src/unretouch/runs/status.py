@@ -113,8 +113,9 @@ class Standing:
         return share_of(self.level_error, self.identity_error)
 
     @property
-    def gain(self) -> Literal["worse", "nothing", "some"]:
-        return gain(self.level_error, self.identity_error)
+    def gain(self) -> Literal["worse", "nothing", "some"] | None:
+        """In a word; None with nothing to recover."""
+        return gain(self.level_error, self.identity_error) if self.identity_error else None
 
 
 def standing(status: Mapping[str, Any]) -> Standing | None:

@@ -19,8 +19,10 @@ from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
 from unretouch.pixels.file_kind import HEIC, RAW
-from unretouch.report.pages import environment, script_json, words_script
+from unretouch.report.pages import environment, words_script
+from unretouch.report.run_display import status_script
 from unretouch.runs.folder import RunDir
+from unretouch.runs.status import standing
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, Refused
 from unretouch.serve.runs import MINUTES, picture, run_id, settings_of
 from unretouch.serve.security import POLICY, REPORT_POLICY
@@ -49,7 +51,6 @@ def _page(template: str, **values: Any) -> HTMLResponse:
     lacking = [*HEIC] if find_spec("pi_heif") is None else []
     lacking += [*RAW] if find_spec("rawpy") is None else []
     values["lacking"] = " ".join(sorted(lacking))
-    values["reads_photoshop"] = find_spec("psd_tools") is not None
     return HTMLResponse(templates.get_template(template).render(**values))
 
 
@@ -62,7 +63,11 @@ async def new(request: Request) -> Response:
     """Make a run."""
     limits = state_of(request).limits
     guide = {name: preset(name) for name in GUIDE}
-    return _page("new.html", up="../", guide=guide, limits=limits, minutes=MINUTES)
+    reads_photoshop = find_spec("psd_tools") is not None
+    return _page(
+        "new.html", up="../", guide=guide, limits=limits, minutes=MINUTES,
+        reads_photoshop=reads_photoshop,
+    )  # fmt: skip
 
 
 def _run_page(run: RunDir, here: str, **values: Any) -> Response:
@@ -87,16 +92,15 @@ def watch(request: Request) -> Response:
 
 def trial(request: Request) -> Response:
     """Restore a photograph with a run."""
-    run = run_of(request)
-    settings = settings_of(run)
+    run, state = run_of(request), state_of(request)
+    settings, stands = settings_of(run), standing(state.runs.status(run) or {})
     memorises = _memorises(run, settings)
     only_skin = settings is not None and load_bounds(run.config)[1]
     mask = "skin" if memorises or only_skin else "everywhere"
     guesses = settings is not None and "guess" in settings.head
-    limits = state_of(request).limits
     return _run_page(
-        run, "trial", limits=limits, mask=mask, memorises=memorises, guesses=guesses,
-        pairs_known=settings is not None, gain=state_of(request).runs.describe(run)["gain"],
+        run, "trial", limits=state.limits, mask=mask, memorises=memorises, guesses=guesses,
+        pairs_known=settings is not None, gain=stands and stands.gain,
     )  # fmt: skip
 
 
@@ -143,8 +147,7 @@ def status(request: Request) -> Response:
     record = {**record, "state": condition.state}
     if condition.active or condition.reason in ("gone", "failed", "waiting"):
         record["stop_reason"] = condition.reason
-    text = f"window.unretouchStatus({script_json(record)});\n"
-    return Response(text, media_type="text/javascript")
+    return Response(status_script(record), media_type="text/javascript")
 
 
 def preview(request: Request) -> Response:

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from unretouch.base import durable
-from unretouch.base.errors import DataError, ExitCode, UnretouchError
+from unretouch.base.errors import DataError, ExitCode
 from unretouch.cli import run_program
 from unretouch.jobs import child
 from unretouch.model.load import load_any, weights_file
@@ -61,16 +61,7 @@ Told = dict[str, Any]
 
 
 def main(words: list[str]) -> int:
-    """Do what the words say. Returns the exit code."""
-    try:
-        _do(words)
-    except UnretouchError as error:
-        child.tell_error(error)
-        return error.exit_code
-    return ExitCode.OK
-
-
-def _do(words: list[str]) -> None:
+    """Do what the words say. Returns the exit code. Raises UnretouchError."""
     what, folder, run = words[0], Path(words[1]), Path(words[2])
     if what == "speed":
         _tell(_speed(run))
@@ -78,6 +69,7 @@ def _do(words: list[str]) -> None:
         _write_mask(folder, "learnt", learnt_mask(run).of(read_photo(photo_in(folder))))
     else:
         _tell(_restore(folder, run, json.loads(words[3]), layered=what == "layers"))
+    return ExitCode.OK
 
 
 def _write_mask(folder: Path, name: str, mask: masks.Enlarged) -> None:
@@ -184,4 +176,4 @@ def _speed(run: Path) -> Told:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(main))
+    sys.exit(run_program(main, child.tell_error))

@@ -167,7 +167,7 @@ class Runs:
             **{name: status.get(name) for name in ("elapsed_s", "left_s", "step", "total_steps")},
             "level_error": stands.level_error if stands else None,
             "recovered": stands.recovered if stands else None,
-            "gain": stands.gain if stands and stands.identity_error else None,
+            "gain": stands.gain if stands else None,
             "estimated": bool(stands and stands.estimated),
             "picture": _picture(pairs[0]) if pairs else None,
             "before": self._before(run),

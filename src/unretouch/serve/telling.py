@@ -10,7 +10,7 @@ import json
 
 from rich.console import Console
 
-from unretouch.base.errors import ExitCode, UnretouchError
+from unretouch.base.errors import ExitCode
 from unretouch.cli import run_program
 from unretouch.jobs import child
 from unretouch.settings.commands import CompareSettings
@@ -22,16 +22,13 @@ from unretouch.tasks.verify import command as verifying
 
 
 def main(words: list[str]) -> int:
-    """Do what the words say; every line that is printed is a stage. Returns the exit code."""
+    """Do what the words say; every line that is printed is a stage. Returns the exit code. Raises
+    as the command does."""
     name, *rest = words
     console, program = Console(quiet=True), f"unretouch {name}"
-    try:
-        if name == "compare":
-            return comparing.main(parse(CompareSettings, rest, program), console, _tell)
-        verifying.verify(parse(VerifySettings, rest, program), console, _tell)
-    except UnretouchError as error:
-        child.tell_error(error)
-        return error.exit_code
+    if name == "compare":
+        return comparing.main(parse(CompareSettings, rest, program), console, _tell)
+    verifying.verify(parse(VerifySettings, rest, program), console, _tell)
     return ExitCode.OK
 
 
@@ -41,4 +38,4 @@ def _tell(stage: Stage) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_program(main))
+    raise SystemExit(run_program(main, child.tell_error))

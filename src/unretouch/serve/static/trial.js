@@ -370,7 +370,7 @@
     // A terminal says these after the name of the file.
     document.getElementById("save-notes").replaceChildren(...photo.notes.map((note) => {
       const said = _(note.message, note.values);
-      const line = document.createElement("li");
+      const line = App.element("li");
       line.textContent = said.charAt(0).toUpperCase() + said.slice(1);
       return line;
     }));

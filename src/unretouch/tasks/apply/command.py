@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
 def _not_worth_it(batch: Batch) -> Iterator[str]:
     """Yield what is to be said of a run whose newest weights did nothing good for its own pairs."""
     stands = standing(read_status(batch.weights.parent / "web") or {})
-    if batch.request.epoch != "latest" or stands is None or stands.gain == "some":
+    if batch.request.epoch != "latest" or stands is None or stands.gain not in ("worse", "nothing"):
         return
     did = "made its own photos worse" if stands.gain == "worse" else "changed next to nothing"
     yield (

@@ -55,8 +55,7 @@ def places_of(model: TorchModel, pair: Pair) -> Places:
 def guess_map(model: TorchModel, pair: Pair, part: Window) -> Rgb:
     """Return how far off the texture of a part of a pair is expected to be, a deviation of the
     luma, in the colours of an error map."""
-    _expected, deviations = model.expected(pair.source, part)
-    return map_of_errors(np.sqrt(np.square(deviations).sum(2)))
+    return map_of_errors(np.sqrt(np.square(model.deviations(pair.source, part)).sum(2)))
 
 
 def guesses_of(all_places: list[Places]) -> Guesses | None:
