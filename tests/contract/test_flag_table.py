@@ -38,7 +38,7 @@ TRAIN_FLAGS = {
     "output_nc": ("1|3", 3),
     "netG": (GENERATORS, "unet_256"),
     "size": ("auto|s|m|deep|l|pyramid", "m"),
-    "head": ("auto|change|gain|guess|gain+guess", "change"),
+    "head": ("auto|change|gain|guess|gain+guess|strength", "change"),
     "ngf": ("int", 64),
     "netD": ("basic|n_layers|pixel", "basic"),
     "ndf": ("int", 64),

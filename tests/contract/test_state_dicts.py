@@ -144,7 +144,13 @@ def test_describe_tells_what_a_file_holds(netG: str, norm: str, no_dropout: bool
 
 @pytest.mark.parametrize(
     ("size", "head"),
-    [("s", "change"), ("m", "gain"), ("deep", "guess"), ("l", "change"), ("pyramid", "gain+guess")],
+    [
+        ("s", "change"),
+        ("m", "gain"),
+        ("deep", "guess"),
+        ("l", "strength"),
+        ("pyramid", "gain+guess"),
+    ],
 )
 def test_describe_tells_what_a_file_of_detail_holds(size: str, head: str) -> None:
     net = generator(netG="detail", size=size, head=head, input_nc=1, output_nc=3)

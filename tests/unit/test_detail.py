@@ -97,7 +97,7 @@ def test_weights_of_earlier_versions_load_and_predict_the_same(size: str) -> Non
     ("aim", "bits", "head"),
     [
         ("fit", 8, "change"), ("fit", 16, "change"), ("restore", 8, "change"),
-        ("restore", 16, "gain"), ("texture", 8, "change"), ("texture", 16, "change"),
+        ("restore", 16, "gain"), ("texture", 8, "strength"), ("texture", 16, "strength"),
     ],
 )  # fmt: skip
 def test_auto_takes_size_and_heads_by_the_pairs(aim: AimName, bits: Bits, head: HeadName) -> None:
@@ -125,7 +125,7 @@ def guessing(head: HeadName = "gain+guess") -> detail.Detail:
     return net.eval()
 
 
-@pytest.mark.parametrize("head", ["gain", "guess", "gain+guess"])
+@pytest.mark.parametrize("head", ["gain", "guess", "gain+guess", "strength"])
 def test_with_further_heads_it_starts_at_the_identity_too(head: HeadName) -> None:
     net, source = detail.of_size("s", head=head), torch.rand(1, 3, 32, 32) * 2 - 1
     with torch.no_grad():
@@ -140,6 +140,21 @@ def test_gains_make_the_texture_that_is_left_stronger() -> None:
         net.gain.bias[:4] = 2.0  # of the finest band, at each place of a cell
         expected = source + 2 * texture_bands.bands(source)[0]
         torch.testing.assert_close(net(source), expected)
+
+
+def test_the_texture_of_the_change_is_multiplied_by_the_strength_of_its_band() -> None:
+    net, source = guessing("strength"), torch.rand(1, 3, 96, 128) * 2 - 1
+    assert net.strength is not None
+    with torch.no_grad():
+        change = net(source) - source
+        net.strength.weight[1] = 1.5
+        further = 0.5 * texture_bands.luma_bands(change)[:, 1:2]
+        torch.testing.assert_close(net(source), source + change + further)
+        # In a part, as in the whole.
+        wanted = slice(40, 56), slice(64, 72)
+        inner = net.part_at(0, 16, wanted)(source[:, :, :, 16:])[:, :, wanted[0], wanted[1]]
+        whole = net(source)[:, :, wanted[0], slice(80, 88)]
+    torch.testing.assert_close(inner, whole, atol=2e-4, rtol=0)
 
 
 def test_what_is_guessed_is_drawn_the_same_at_the_same_place() -> None:

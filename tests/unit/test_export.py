@@ -32,7 +32,12 @@ torch.set_num_threads(1)
 KINDS = {
     "detail": {"netG": "detail", "size": "s", "preprocess": "none"},
     "gain": {"netG": "detail", "size": "s", "head": "gain", "preprocess": "none"},
-    "pyramid": {"netG": "detail", "size": "pyramid", "preprocess": "none"},
+    "pyramid": {
+        "netG": "detail",
+        "size": "pyramid",
+        "head": "strength",
+        "preprocess": "none",
+    },
     "unet": {"netG": "unet_128", "ngf": 4, "load_size": 128, "crop_size": 128},
     "grey": {
         "netG": "resnet_6blocks",
@@ -57,6 +62,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 torch.nn.init.normal_(part.head.weight, std=0.05)
                 if part.gain is not None:
                     torch.nn.init.normal_(part.gain.weight, std=0.05)
+                if part.strength is not None:
+                    part.strength.weight.fill_(1.3)
         (root / name).mkdir()
         save_settings(root / name / "config.json", told, {})
         save_weights(root / name / "latest_net_G.pth", net.state_dict())

@@ -31,7 +31,7 @@ from unretouch.networks.detail import (
 from unretouch.networks.generator import Generator, GeneratorKind, Part, WeightsDescription
 from unretouch.networks.prediction import padded
 from unretouch.pixels.spaces import GREY_LEVELS, Bits
-from unretouch.settings.train import AimName, SizeName, TrainSettings
+from unretouch.settings.train import AimName, HeadName, SizeName, TrainSettings
 
 FACTOR: Final = 8
 """Pixels a side of a cell of the reduced picture: a block of JPEG, and of the retouched area."""
@@ -247,7 +247,12 @@ def settled(settings: TrainSettings, pixels: float, bits: Bits) -> TrainSettings
         size = "pyramid" if pixels > LARGE_PIXELS else usual_size(settings.aim)
     if head == "auto":
         # By what of the texture is left in 8 bits little can be made stronger but the rounding.
-        head = "gain" if bits == 16 and settings.aim == "restore" else "change"
+        heads: dict[AimName, HeadName] = {
+            "fit": "change",
+            "restore": "gain" if bits == 16 else "change",
+            "texture": "strength",
+        }
+        head = heads[settings.aim]
     return replace(settings, size=size, head=head)
 
 

@@ -24,6 +24,8 @@ between its weights."""
 BANDS: Final = len(_SMOOTHINGS)
 REACH: Final = sum((1 + spline) * step for spline, step in _SMOOTHINGS)
 """Pixels around one that its bands depend on."""
+REACH_IN_CELLS: Final = 16
+"""The same in whole cells of any network."""
 OF_WHITE_NOISE: Final = (0.8004, 0.2049, 0.147, 0.0795)
 """Deviation of each band of white noise whose own is 1."""
 FURTHER: Final = 32

@@ -40,7 +40,7 @@ Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_
 Direction = Literal["AtoB", "BtoA"]
 RecipeName = Literal["classic", "fast"]
 SizeName = Literal["auto", "s", "m", "deep", "l", "pyramid"]
-HeadName = Literal["auto", "change", "gain", "guess", "gain+guess"]
+HeadName = Literal["auto", "change", "gain", "guess", "gain+guess", "strength"]
 AimName = Literal["memorise", "restore", "texture", "fit"]
 """fit is what `memorise` is called in files, and was called on the command line."""
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -105,7 +105,9 @@ class TrainSettings(Settings):
     head: HeadName = "change"
     """what the network `detail` says: the change; with gain also how much stronger the texture that
     is left should be, which auto takes for --aim restore of 16-bit pairs; with guess, for --aim
-    texture, also how far from the truth it may be: see --guess and --guess_map of apply"""
+    texture, also how far from the truth it may be: see --guess and --guess_map of apply; with
+    strength, which auto takes for --aim texture, its texture is made as strong on what it never saw
+    as it is there in truth"""
     ngf: PositiveInt = 64
     """filters in the last layer of a classic generator"""
     netD: DiscriminatorName = "basic"

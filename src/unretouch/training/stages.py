@@ -21,7 +21,6 @@ from unretouch.losses import l1, local_band_energy
 from unretouch.networks import Generator, load_weights, pyramid
 from unretouch.networks.detail import Detail, in_channels
 from unretouch.networks.pyramid import FACTOR
-from unretouch.networks.texture_bands import luma_bands
 from unretouch.pixels import spaces
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -32,6 +31,7 @@ from unretouch.training.cameras import FAR, NEAR, OWN, Camera
 from unretouch.training.crops import Crops, CropTable, ReducedPictures
 from unretouch.training.fast_recipe import USUAL_RESIDUAL, FastRecipe
 from unretouch.training.optimisers import remembered, restore_optimiser
+from unretouch.training.texture_strength import Seen, measure_strength
 
 LEAST_SHARE, MOST_SHARE = 0.1, 0.5
 """Of the time, for the coarse network: as it has a smaller or larger part of the retouch to learn.
@@ -104,7 +104,7 @@ class Stage:
                 ],
                 lambda net, sample: self.predict(net, sample)[0],
                 self._aim,
-                lambda net: self._calibrate(net, own),
+                lambda net: self._measure_strength(net, own),
             )
         else:
             self.choice.begin()
@@ -158,29 +158,23 @@ class Stage:
         spread = torch.where(sample.left_out, spread.detach(), spread)
         return picture, self.recipe.texture * fast_recipe.guess_loss(picture, spread, target)
 
-    @torch.no_grad()
-    def _calibrate(self, net: Generator, left_out: Crops) -> None:
-        """Set the strength of what is drawn in each band so that, where the pictures were left out,
-        there is as much texture as in the answer."""
-        guessing = net.networks[-1]
-        if not guessing.guesses:
-            return
-        assert isinstance(guessing, Detail)
-        guessing.strengths.fill_(1)
-        energies = []
-        for number in range(len(left_out.source)):
-            sample = left_out.one(number)
-            picture, spread = self._expected(net, sample)
-            assert spread is not None
-            asked = (sample.target != sample.source).any(1, keepdim=True)
-            where = (sample.left_out & asked).float()
-            planes = [luma_bands(side.float()) for side in (sample.target, picture)]
-            energies.append(
-                torch.stack([(where * plane**2).sum((0, 2, 3)) for plane in (*planes, spread)])
-            )
-        true, expected, drawn = torch.stack(energies).sum(0)
-        ratio = (true - expected).clamp_min(0) / drawn
-        guessing.strengths.copy_(ratio.nan_to_num(1.0).sqrt().clamp(*STRENGTHS))
+    def _measure_strength(self, net: Generator, left_out: Crops) -> None:
+        """Make texture as strong as it is in truth, by crops of what was left out."""
+        working = net.networks[-1]
+        assert isinstance(working, Detail)
+        measure_strength(
+            working, (self._seen(net, left_out.one(n)) for n in range(len(left_out.source)))
+        )
+
+    def _seen(self, net: Generator, sample: Crops) -> Seen:
+        picture, spread = self._expected(net, sample)
+        asked = (sample.target != sample.source).any(1, keepdim=True)
+        where = (sample.left_out & asked).float()
+        return Seen(self._before(sample), picture, sample.target, where, spread)
+
+    def _before(self, sample: Crops) -> Tensor:
+        """Return the picture without what the network changes."""
+        return sample.source
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"optimiser": remembered(self.optimiser)}
@@ -253,6 +247,10 @@ class FineStage(Stage):
         assert sample.guide is not None
         assert isinstance(net, Detail)
         return pyramid.refined_and_spread(net, sample.source, sample.guide)
+
+    def _before(self, sample: Crops) -> Tensor:
+        assert sample.guide is not None
+        return sample.source + sample.guide[:, :-1]
 
     def _guide(self, index: int) -> Tensor:
         """Return the guide of a picture, made when it is first asked for."""
@@ -336,8 +334,6 @@ MOST_PIXELS = 1 << 18
 must cost little beside the training between two."""
 LEAST_PLACES: Final = 4
 """Crops at least that are looked at through a camera: larger ones would be few."""
-STRENGTHS: Final = (0.5, 2.0)
-"""Within which what is drawn is made weaker or stronger."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 LEAST_GAIN: Final = 0.02
 """Of the error of doing nothing, through cameras far from that of the pairs."""
@@ -363,8 +359,8 @@ class EarlyChoice:
         finish: Callable[[Generator], None] = lambda net: None,
     ):
         """`near` and `far` hold a batch of crops a camera, `far` also the weight of each; `predict`
-        returns what a network like `net` makes of a batch; `finish` is done to what is kept."""
-        self.net = copy.deepcopy(net)
+        returns what a network like `net` makes of a batch; `finish` is done to what is judged."""
+        self.net, self._candidate = copy.deepcopy(net), copy.deepcopy(net)
         self._near, self._far, self._predict, self._finish = near, far, predict, finish
         self._distance: Distance = local_band_energy if aim == "texture" else l1
         # What doing nothing costs does not change.
@@ -385,11 +381,12 @@ class EarlyChoice:
 
     def consider(self, net: Generator) -> None:
         """Keep the weights of `net` where they do better than all before."""
-        score = self._judged(net)
+        self._candidate.load_state_dict(net.state_dict())
+        self._finish(self._candidate)
+        score = self._judged(self._candidate)
         if score < self.score:
             self.score = score
-            self.net.load_state_dict(net.state_dict())
-            self._finish(self.net)
+            self.net, self._candidate = self._candidate, self.net
 
     def state(self) -> dict[str, Any]:
         return {"weights": self.net.state_dict()}
