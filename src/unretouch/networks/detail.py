@@ -84,11 +84,8 @@ class Strength(nn.Module):
         self.register_buffer("weight", torch.ones(BANDS))
 
     def forward(self, change: Tensor) -> Tensor:
-        further = self.weight - 1
-        if not further.any():
-            return change
         texture = torch.cat(texture_bands.bands(in_channels(change, 1)), 1)
-        return change + (further.view(1, BANDS, 1, 1) * texture).sum(1, keepdim=True)
+        return change + ((self.weight - 1).view(1, BANDS, 1, 1) * texture).sum(1, keepdim=True)
 
 
 class Detail(Generator):

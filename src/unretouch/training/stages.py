@@ -93,7 +93,7 @@ class Stage:
             most = EarlyChoice.most(self.side)
             left_out = crops.left_out_places(self.table, max(LEAST_PLACES, most // len(NEAR)))
             spread, weights = crops.spread_places(self.table, 2 * most)
-            own = self._all_by(OWN, crops.left_out_places(self.table, 2 * LEAST_PLACES))
+            measured = self._strength_crops()
             self.choice = EarlyChoice(
                 self.average,
                 [self._all_by(camera, left_out) for camera in NEAR],
@@ -104,7 +104,7 @@ class Stage:
                 ],
                 lambda net, sample: self.predict(net, sample)[0],
                 self._aim,
-                lambda net: self._measure_strength(net, own),
+                lambda net: self._measure_strength(net, measured),
             )
         else:
             self.choice.begin()
@@ -158,13 +158,24 @@ class Stage:
         spread = torch.where(sample.left_out, spread.detach(), spread)
         return picture, self.recipe.texture * fast_recipe.guess_loss(picture, spread, target)
 
-    def _measure_strength(self, net: Generator, left_out: Crops) -> None:
+    def _strength_crops(self) -> list[Crops]:
+        """Return crops of what was left out by which the strength of texture is measured: as other
+        cameras take it. Through its own a network knows the faces that it was trained on."""
+        working = self.net.networks[-1]
+        assert isinstance(working, Detail)
+        if working.guesses:
+            return [self._all_by(OWN, crops.left_out_places(self.table, 2 * LEAST_PLACES))]
+        if working.strength is None:
+            return []
+        left_out = crops.left_out_places(self.table, 3 * LEAST_PLACES)
+        return [self._all_by(camera, left_out) for camera in (*NEAR, *FAR) if camera is not OWN]
+
+    def _measure_strength(self, net: Generator, measured: Sequence[Crops]) -> None:
         """Make texture as strong as it is in truth, by crops of what was left out."""
         working = net.networks[-1]
         assert isinstance(working, Detail)
-        measure_strength(
-            working, (self._seen(net, left_out.one(n)) for n in range(len(left_out.source)))
-        )
+        each = (batch.one(n) for batch in measured for n in range(len(batch.source)))
+        measure_strength(working, (self._seen(net, crop) for crop in each))
 
     def _seen(self, net: Generator, sample: Crops) -> Seen:
         picture, spread = self._expected(net, sample)

@@ -1,7 +1,7 @@
 """How strong the texture of a network has to be, measured where it was not trained.
 
-On what it never saw a network gives less texture than on what it was trained on, so whatever the
-loss, it is too weak there. A number for each band makes good for that.
+On faces that it never saw a network gives less texture than on those it was trained on, so whatever
+the loss, it is too weak there. A number for each band makes good for that.
 """
 
 from __future__ import annotations
