@@ -124,7 +124,7 @@ def test_the_texture_of_a_pyramid_is_as_strong_as_in_truth_where_its_gate_is_ope
     left_out = fine._all_by(OWN, crops.left_out_places(fine.table, 4))
     with torch.no_grad():
         net.head.weight.mul_(0.8)
-    fine._measure_strength(net, left_out)
+    fine._measure_strength(net, [left_out])
     strengths = net.strengths if net.strength is None else net.strength.weight
     assert bool(strengths.isfinite().all())
     assert not torch.equal(strengths, torch.ones_like(strengths))
