@@ -405,8 +405,30 @@ def flag_words(values: Mapping[str, Any]) -> list[str]:
         word
         for name, value in values.items()
         if value is not None and value is not False
-        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+        for word in ([f"--{name}"] if value is True else [f"--{name}", _as_typed(value)])
     ]
+
+
+def _as_typed(value: object) -> str:
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def train_words(settings: TrainSettings) -> list[str]:
+    """Return the words of `unretouch train`, with `train` first, that train with these settings."""
+    # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
+    own = settings.no_flip and settings.no_dropout
+    flags = fast_flags() if own else flags_of(TrainOptions)
+    usual = {name: flag.default for name, flag in flags.items()} | dict(
+        preset("fast") if own else {}
+    )
+    changed = {name: value for name, value in vars(settings).items() if value != usual[name]}
+    if own and settings.minutes is None:
+        # Unless epochs are given, the own command takes its ten minutes.
+        changed["n_epochs"] = settings.n_epochs
+    elif own:
+        changed["minutes"] = settings.minutes
+    classic = [] if own else ["--model", "pix2pix"]
+    return ["train", *classic, *flag_words(changed)]
 
 
 def fast_flags() -> dict[str, Flag]:
