@@ -141,6 +141,8 @@ def test_without_pairs_nothing_is_known() -> None:
     [
         ((0.4, 0.6), "holds"),
         ((0.4, 1.2), "holds in part"),
+        ((1.0, 1.9), "holds in part"),
+        ((1.8, 1.9), "hardly holds"),
         ((1.95, 2.0), "does not hold"),
         ((0.0, 2.1), "harmful"),
     ],

@@ -78,6 +78,10 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
     "unseen": {
         N_("harmful"): ("bad", N_("Careful: it makes unseen portraits worse than they were.")),
         N_("does not hold"): ("bad", N_("It does next to nothing for unseen portraits.")),
+        N_("hardly holds"): (
+            "bad",
+            N_("It hardly holds: most of the retouch stays on unseen portraits."),
+        ),
         N_("holds in part"): ("middling", N_("It holds in part on unseen portraits.")),
         N_("holds"): ("good", N_("It holds on unseen portraits.")),
     },
@@ -585,16 +589,20 @@ def _unseen_word(pair: PairFigures, limits: UnseenThresholds) -> str:
         return UNKNOWN
     if pair.harm:
         return "harmful"
-    if share < limits.nothing_below:
-        return "does not hold"
+    if share < limits.in_part:
+        return _too_little(share, limits)
     return "holds" if share >= limits.recovered_share else "holds in part"
+
+
+def _too_little(share: float, limits: UnseenThresholds) -> str:
+    return "does not hold" if share < limits.nothing_below else "hardly holds"
 
 
 def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> str:
     if worst == "harmful":
         return worst
-    if mean < limits.nothing_below:
-        return "does not hold"
+    if mean < limits.in_part:
+        return _too_little(mean, limits)
     return worst if worst == "holds" and (gap is None or gap <= limits.gap) else "holds in part"
 
 

@@ -76,6 +76,8 @@ class UnseenThresholds:
     """holds: at most so much less than on the training pairs"""
     nothing_below: Threshold = 0.05
     """does not hold: recovered on average below; harmful where any pair is made worse"""
+    in_part: Threshold = 0.25
+    """hardly holds: recovered on average below"""
 
 
 @dataclasses.dataclass(frozen=True)
