@@ -190,9 +190,9 @@ def nearly(name: str, shares: tuple[float, float]) -> str:
 
 
 def parts_of(parts: tuple[float, float], digits: int = 3) -> str:
-    """Return what the error of doing nothing consists of, of two files compressed apart."""
+    """Return what the error of doing nothing consists of, where not all of it is retouch."""
     retouch, noise = (f"{part:.{digits}f}" for part in parts)
-    return f"{retouch} retouch and {noise} compression"
+    return f"{retouch} retouch and {noise} noise or compression"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -116,8 +116,7 @@ _UNKNOWN_SAID: dict[Question, Message] = {
     "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
 _NO_RETOUCH = _(
-    "There is no retouch to judge: the two pictures differ only because they were compressed "
-    "separately."
+    "There is no retouch to judge: the two pictures differ only by noise or compression."
 )
 _NOT_BUT_A_GRADE = _(
     "There is no retouch to judge: the two pictures differ only by a colour grade."

@@ -28,6 +28,7 @@ from unretouch.settings.fields import (
     flags_of,
     made,
     nearest_hint,
+    typed_value,
 )
 
 GeneratorName = Literal["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks", "detail"]
@@ -48,7 +49,7 @@ PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 Channels = Literal[1, 3]
 PresetName = Literal["fast", "balanced", "strong", "extreme"]
 
-Momentum = Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)]
+Momentum = Annotated[float, Limit("must be from 0 to less than 1", lambda value: 0 <= value < 1)]
 PairCount = Annotated[float, AT_LEAST_ONE]
 """How many pairs at most; infinity: all."""
 
@@ -405,12 +406,8 @@ def flag_words(values: Mapping[str, Any]) -> list[str]:
         word
         for name, value in values.items()
         if value is not None and value is not False
-        for word in ([f"--{name}"] if value is True else [f"--{name}", _as_typed(value)])
+        for word in ([f"--{name}"] if value is True else [f"--{name}", typed_value(value)])
     ]
-
-
-def _as_typed(value: object) -> str:
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def train_words(settings: TrainSettings) -> list[str]:

@@ -289,8 +289,8 @@ def _told_apart(pair: PairFigures) -> str:
         return ""
     told = parts_of(pair.identity_parts, 2)
     return (
-        f"\n{pair.name} is two files compressed separately: doing nothing is {told}. It is judged "
-        "by its area."
+        f"\n{pair.name} differs by more than the retouch: doing nothing is {told}. It is judged by "
+        "its area."
     )
 
 
