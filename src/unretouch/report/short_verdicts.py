@@ -22,7 +22,7 @@ from unretouch.report.console import say, shortened
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import QUESTIONS, UNKNOWN, Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.large_pairs import strongest
 
 LAMBDA_L1 = 500.0
@@ -72,14 +72,16 @@ def say_short_verdicts(
     console: Console,
     pairs: Sequence[PairFigures],
     run: RunDir,
+    aim: AimName,
     trained_on: bool = True,
     in_parts: bool = False,
 ) -> None:
-    """Print what is said of each verdict, and how to get the whole report; `pairs` may be empty,
-    or parts of large ones."""
+    """Print what is said of each verdict on a run of this `aim`, and how to get the whole report;
+    `pairs` may be empty, or parts of large ones."""
     if pairs:
         questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
-        judged = Verification(pairs) if trained_on else Verification((), pairs)
+        seen, unseen = (pairs, ()) if trained_on else ((), pairs)
+        judged = Verification(seen, unseen, aim=aim)
         console.print()
         for question in questions:
             say_verdict(console, judged.verdicts[question])

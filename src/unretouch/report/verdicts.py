@@ -27,6 +27,7 @@ from unretouch.report.pair_figures import (
 )
 from unretouch.runs.status import SAME
 from unretouch.settings.fields import nearest_hint
+from unretouch.settings.train import AimName
 from unretouch.settings.verify import (
     MemorisedThresholds,
     ProbeThresholds,
@@ -189,7 +190,7 @@ def memorised_verdict(
     known = [pair for pair in pairs if words[pair.name] != UNKNOWN]
     if not known:
         return _unknown("memorised", pairs, bare=bool(pairs))
-    last = max(known, key=lambda p: (-_place("memorised", words[p.name]), _shortfall(p, limits)))
+    last = min(known, key=lambda pair: (_place("memorised", words[pair.name]), *_standing(pair)))
     word, stands = words[last.name], _stands(last)
     if word == "perfect":
         said = _said("memorised", word, pair=last.name)
@@ -213,6 +214,12 @@ def memorised_verdict(
     return Verdict("memorised", word, sentences, last.name, words)
 
 
+def _not_to_memorise(pairs: Sequence[PairFigures]) -> Verdict:
+    """Return that texture was learnt: as strong as it was, it may be further off than none."""
+    said = _("This run is for texture, not to memorise: judge it by its texture.")
+    return Verdict("memorised", UNKNOWN, (said,), None, {pair.name: UNKNOWN for pair in pairs})
+
+
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     if pair.nothing_to_judge:
         return UNKNOWN
@@ -233,11 +240,10 @@ def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     return "not yet"
 
 
-def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
-    """How many times over the limit the further of the two figures is."""
+def _standing(pair: PairFigures) -> tuple[float, float]:
+    """Return how good the figures are that `_stands` tells, in their order."""
     share = pair.judged_share
-    missing = 0.0 if share is None else (1 - share) / max(1 - limits.recovered_share, 1e-9)
-    return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
+    return 1.0 if share is None else share, -(pair.judged["level_error"] or 0.0)
 
 
 def _stands(pair: PairFigures) -> Message:
@@ -712,6 +718,8 @@ class Verification:
     """metrics beyond METRICS that were measured"""
     weighted: bool = True
     """whether lambda_L1 weighed anything when the model was trained: only then G_L1 is shown"""
+    aim: AimName = "fit"
+    """what the model was trained for"""
     guesses: Mapping[str, Guesses] = field(default_factory=dict)
     """of the pairs of `training` and of `heldout`, by a model that guesses"""
 
@@ -736,7 +744,9 @@ class Verification:
         """The answers by question; the last three only where they were asked."""
         limits = self.thresholds
         verdicts = {
-            "memorised": memorised_verdict(self.training, limits.memorised),
+            "memorised": _not_to_memorise(self.training)
+            if self.aim == "texture"
+            else memorised_verdict(self.training, limits.memorised),
             "texture": self._with_guesses(
                 texture_verdict(self.training, limits.texture), "training"
             ),

@@ -112,7 +112,7 @@ def _test_on_pairs(
     title = f"{request.name}, {_epoch_name(request)}, on {phase}/"
     console.print(error_table(title, {phase: errors}))
     seen_before = trained_on(run, loaded.manifest, phase)
-    say_short_verdicts(console, figures, run, seen_before, in_parts=not whole)
+    say_short_verdicts(console, figures, run, settings.aim, seen_before, in_parts=not whole)
     say(console, f"page: {page}")
     return Tested(page, errors, model)
 

@@ -297,5 +297,5 @@ def _report(
             error = replace(error, identity_error=nothing, identity_parts=parts)
         errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
-    say_short_verdicts(console, figures, run, in_parts=in_parts)
+    say_short_verdicts(console, figures, run, settings.aim, in_parts=in_parts)
     return len(errors)

@@ -162,6 +162,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
         cross=cross,
         extra=extra,
         weighted=settings.lambda_GAN > 0,
+        aim=settings.aim,
         guesses={
             group: found
             for group in ("training", "heldout")
