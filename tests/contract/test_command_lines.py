@@ -9,7 +9,10 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from skimage.data import astronaut
 
 from unretouch.base.errors import UsageError
 from unretouch.cli import dispatch, run
@@ -277,6 +280,21 @@ def test_test_refuses_what_cannot_be_in_one_line(words: list[str], said: str) ->
 def test_a_classic_flag_of_the_modern_command_says_what_to_add() -> None:
     with pytest.raises(UsageError, match="--gpu_ids: is a classic flag: add --model pix2pix"):
         dispatch(["train", "--dataroot", "d", "--gpu_ids", "0"])
+
+
+def test_pairs_are_compared_with_their_answers_where_no_model_is_named(tmp_path: Path) -> None:
+    portrait = astronaut()[:200, 100:300]
+    (tmp_path / "pairs" / "train").mkdir(parents=True)
+    Image.fromarray(np.hstack([portrait] * 2)).save(tmp_path / "pairs" / "train" / "pair.png")
+    (tmp_path / "photos" / "test").mkdir(parents=True)
+    Image.fromarray(portrait).save(tmp_path / "photos" / "test" / "photo.png")
+
+    def model(folder: str, *words: str) -> str:
+        options, _ = classic_commands.read_test(["--dataroot", str(tmp_path / folder), *words])
+        return options.model
+
+    assert model("pairs") == model("pairs/train") == model("pairs", "--phase", "train") == "pix2pix"
+    assert model("pairs", "--model", "test") == model("photos") == model("nowhere") == "test"
 
 
 @pytest.mark.parametrize(

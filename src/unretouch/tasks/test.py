@@ -144,7 +144,8 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
         )
     facts = _facts(request, settings, phase)
     page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
-    say(console, f"{len(shown)} pictures treated; page: {page}")
+    treated = "1 picture" if len(shown) == 1 else f"{len(shown)} pictures"
+    say(console, f"{treated} treated; page: {page}")
     return Tested(page, [], model)
 
 
