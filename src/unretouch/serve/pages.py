@@ -98,7 +98,7 @@ def trial(request: Request) -> Response:
     guesses = settings is not None and "guess" in settings.head
     return _run_page(
         run, "trial", limits=state.limits, mask=mask, memorises=memorises, guesses=guesses,
-        pairs_known=settings is not None, gain=stands and stands.gain,
+        pairs_known=settings is not None, stands=stands,
     )  # fmt: skip
 
 

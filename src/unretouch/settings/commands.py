@@ -118,6 +118,11 @@ class ApplySettings(WeightsSettings):
             hint = "Layers are written as PSD, those of 16 bits as TIFF: leave out --format"
             raise UsageError("cannot have layers", f"--format {self.format}", hint)
 
+    @property
+    def guessed(self) -> float:
+        """How much texture is added, whether it was asked for or not."""
+        return 1.0 if self.guess is None else self.guess
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareSettings(Settings):
