@@ -395,11 +395,17 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
 
 def finer_files(ceiling: TextureCeiling | None) -> tuple[Message, ...]:
     """Return what 16 bits would allow of the finest texture, where that is clearly more."""
+    most = of_16_bits(ceiling)
+    return () if most is None else (_("16-bit files would allow {most}.", most=f"{most:.2f}"),)
+
+
+def of_16_bits(ceiling: TextureCeiling | None) -> Figure:
+    """Return what 16 bits would allow of the finest texture; None where that is not clearly more
+    than the files allow."""
     now, then = (ceiling.bands[0], ceiling.with_16_bits[0]) if ceiling else (None, None)
     if now is None or then is None or then - now < CEILING_WITHIN:
-        return ()
-    # Not 1.00: that would promise that all comes back.
-    return (_("16-bit files would allow {most}.", most=f"{min(then, 0.99):.2f}"),)
+        return None
+    return min(then, 0.99)  # not 1.00: that would promise that all comes back
 
 
 def beaten(pair: PairFigures) -> dict[str, bool]:

@@ -31,7 +31,7 @@ from unretouch.pixels.retouched_area import pair_map
 from unretouch.pixels.spaces import Bits, Rgb
 from unretouch.report.console import FittedTable, number, say, say_command, table
 from unretouch.report.pair_figures import ceiling_of
-from unretouch.report.verdicts import finer_files
+from unretouch.report.verdicts import of_16_bits
 from unretouch.settings.commands import PairSettings
 
 PairFormat = Literal["png", "tiff"]
@@ -100,11 +100,10 @@ def main(settings: PairSettings) -> int:
     for row in report.rows:
         if row.no_retouch:
             say(console, f"{row.name}: {row.no_retouch}")
-        if (most := row.ceiling) and (finer := finer_files(most)):
-            said = " ".join(str(message) for message in finer)
-            coherence = number(most.bands[0], 2)
-            told = f"finest pores in place: these files allow {coherence} of 1 at most"
-            say(console, f"{row.name}: {told}. {said}")
+    if finer := [most for row in report.rows if (most := of_16_bits(row.ceiling)) is not None]:
+        low, high = number(min(finer), 2), number(max(finer), 2)
+        allowed = low if low == high else f"{low} to {high}"
+        say(console, f"pores: 16-bit files would allow {allowed}")
     if report.rows:
         some = "1 pair" if len(report.rows) == 1 else f"{len(report.rows)} pairs"
         if settings.phase == "train":
@@ -332,6 +331,12 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
             raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")
 
 
+_ABOUT = (
+    "A is the retouched side, B the side before. A/B detail: A has less, so it is below 1. Pores: "
+    "so much of the finest can come back in its place, 1 is all."
+)
+
+
 def _table(rows: Iterable[PairRow]) -> FittedTable:
     cells = []
     for row in rows:
@@ -342,4 +347,4 @@ def _table(rows: Iterable[PairRow]) -> FittedTable:
         most = number(row.ceiling.bands[0] if row.ceiling else None, 2)
         cells.append((row.name, size, shift or "unknown", ratio, difference, most))
     headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores, at most")
-    return table("", ("pair",), headings, cells)
+    return table("", ("pair",), headings, cells, _ABOUT)
