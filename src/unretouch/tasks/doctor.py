@@ -288,7 +288,7 @@ def examine_disk(checkpoints_dir: Path) -> Iterator[Finding]:
         advice = str(problem.hint) or "Choose another folder by --checkpoints_dir"
         yield Finding("folder", str(folder), "trouble", advice, ExitCode.DISK)
     else:
-        yield Finding("folder", f"can be written: {folder}")
+        yield Finding("folder", f"runs can be written to {checkpoints_dir}")
     yield _room(folder)
 
 
