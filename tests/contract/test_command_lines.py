@@ -9,7 +9,10 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from skimage.data import astronaut
 
 from unretouch.base.errors import UsageError
 from unretouch.cli import dispatch, run
@@ -241,10 +244,10 @@ def test_nothing_is_said_of_what_was_not_given() -> None:
     ("words", "said"),
     [
         (["--epoch_count", "201"], "--epoch_count: 201 is beyond the last epoch, 200"),
-        (["--epoch_count", "0"], "--epoch_count: 0 is not one or more"),
-        (["--epoch", "x"], "--epoch: 'x' is not latest, best or the number"),
-        (["--epoch", "0"], "--epoch: '0' is not latest, best or the number"),
-        (["--load_iter", "-1"], "--load_iter: -1 is not zero or more"),
+        (["--epoch_count", "0"], "--epoch_count: must be 1 or more; you gave 0"),
+        (["--epoch", "x"], "--epoch: must be latest, best or the number of an epoch; you gave x"),
+        (["--epoch", "0"], "--epoch: must be latest, best or the number of an epoch; you gave 0"),
+        (["--load_iter", "-1"], "--load_iter: must be a number, 0 or more; you gave -1"),
         (["--suffix", "{nothing}"], "--suffix: '{nothing}' cannot be filled in"),
         (["--suffix", "{"], "--suffix: '{' cannot be filled in"),
         (["--suffix", "/../../x"], "--name: "),
@@ -265,9 +268,9 @@ def test_train_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -
         (["--how_many", "5"], "--how_many: is called --num_test since 2019"),
         (["--eval", "--noisy"], "--noisy: contradicts --eval"),
         (["--dataset_mode", "aligned"], "--model test reads --dataset_mode single"),
-        (["--num_test", "0"], "--num_test: 0 is not a finite number above zero"),
-        (["--aspect_ratio", "inf"], "--aspect_ratio: inf is not a finite number above zero"),
-        (["--max_dataset_size", "0.5"], "--max_dataset_size: 0.5 is not one or more"),
+        (["--num_test", "0"], "--num_test: must be a number more than 0; you gave 0"),
+        (["--aspect_ratio", "inf"], "--aspect_ratio: must be a number more than 0; you gave inf"),
+        (["--max_dataset_size", "0.5"], "--max_dataset_size: must be 1 or more; you gave 0.5"),
     ],
 )
 def test_test_refuses_what_cannot_be_in_one_line(words: list[str], said: str) -> None:
@@ -279,13 +282,30 @@ def test_a_classic_flag_of_the_modern_command_says_what_to_add() -> None:
         dispatch(["train", "--dataroot", "d", "--gpu_ids", "0"])
 
 
+def test_pairs_are_compared_with_their_answers_where_no_model_is_named(tmp_path: Path) -> None:
+    portrait = astronaut()[:200, 100:300]
+    (tmp_path / "pairs" / "train").mkdir(parents=True)
+    Image.fromarray(np.hstack([portrait] * 2)).save(tmp_path / "pairs" / "train" / "pair.png")
+    (tmp_path / "photos" / "test").mkdir(parents=True)
+    Image.fromarray(portrait).save(tmp_path / "photos" / "test" / "photo.png")
+
+    def model(folder: str, *words: str) -> str:
+        options, _ = classic_commands.read_test(["--dataroot", str(tmp_path / folder), *words])
+        return options.model
+
+    assert model("pairs") == model("pairs/train") == model("pairs", "--phase", "train") == "pix2pix"
+    assert model("pairs", "--model", "test") == model("photos") == model("nowhere") == "test"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["pair", "one"], "two folders are needed, 1 given"),
         (["pair", "a", "b", "--simulate", "c"], "--simulate: goes without other folders"),
-        (["demo", "--minutes", "0"], "--minutes: 0.0 is not a number of minutes above zero"),
-        (["demo", "--seed", "-1"], "--seed: -1 is not zero or more"),
+        (["demo", "--minutes", "0"], "--minutes: must be a number more than 0; you gave 0"),
+        (["pair", "a"], "unretouch: two folders are needed, 1 given. Write: unretouch pair"),
+        (["apply", "r"], "unretouch: no photograph was given. Write: unretouch apply"),
+        (["demo", "--seed", "-1"], "--seed: must be a number, 0 or more; you gave -1"),
     ],
 )
 def test_the_other_commands_refuse_in_one_line(

@@ -115,7 +115,7 @@ def test_V1_tables_tell_retouch_from_compression() -> None:
     source, target = sides(retouched=True)
     off = np.abs(source.astype(float) - target).mean(axis=2)
     retouch = off[square()].sum() / off.size
-    parts = f"{retouch:.2f} retouch and {off.mean() - retouch:.2f} compression"
+    parts = f"{retouch:.2f} retouch and {off.mean() - retouch:.2f} noise or compression"
     pair = Pair("face", source, target, ())
     error = told_apart(pair_error(pair, source.astype(np.float32)), pair)
     console = Console(record=True, width=250, file=io.StringIO())

@@ -12,11 +12,14 @@ from PIL import Image
 from rich.console import Console
 from short_runs import train, write_pairs
 
-from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.errors import CheckpointError, DataError, ManyDataErrors
 from unretouch.cli import dispatch
+from unretouch.runs.folder import RunDir
+from unretouch.runs.history import read_records, trained_s
 from unretouch.runs.status import Preview, PreviewPair
+from unretouch.serve.runs import Runs
 from unretouch.settings.train import load_settings
-from unretouch.tasks.compare.command import renderables, write_comparison
+from unretouch.tasks.compare.command import show, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
 from unretouch.tasks.compare.runs import setting_text
 from unretouch.tasks.progress import Stage
@@ -48,6 +51,12 @@ def root(trained: Path, tmp_path: Path) -> Path:
 def compared(root: Path, *names: str, told: list[str] | None = None) -> Comparison:
     lines = [] if told is None else told
     return compare(names, root / "checkpoints", root / "out", lines.append)
+
+
+def printed(comparison: Comparison) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    show(comparison, console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def reasons(comparison: Comparison) -> dict[str, str]:
@@ -150,8 +159,7 @@ def test_each_broken_run_gets_one_line_and_the_rest_goes_on(root: Path) -> None:
     (runs / "no_data" / "config.json").write_text(json.dumps(record))
 
     comparison = compared(
-        root, "no_config", "bad_config", "no_weights", "bad_weights", "no_data", "exp_l1_3000",
-        "exp_l1_500",
+        root, "no_config", "bad_config", "no_weights", "bad_weights", "no_data", "exp_l1_500"
     )  # fmt: skip
     assert [one.record.name for one in comparison.runs] == ["exp_l1_500"]
     why = reasons(comparison)
@@ -160,7 +168,6 @@ def test_each_broken_run_gets_one_line_and_the_rest_goes_on(root: Path) -> None:
     assert "has no weights yet" in why["no_weights"]
     assert "damaged" in why["bad_weights"]
     assert str(root / "gone") in why["no_data"]
-    assert "Did you mean 'exp_l1_300'?" in why["exp_l1_3000"]
     assert not [line for line in why.values() if "\n" in line]
 
 
@@ -211,10 +218,44 @@ def test_changed_pairs_and_better_earlier_weights_are_mentioned(root: Path) -> N
 def test_where_nothing_can_be_compared_every_reason_is_given(root: Path) -> None:
     with pytest.raises(DataError, match="no runs in this folder"):
         compare((), root / "empty", root / "out", print)
+    for name in ("one", "other"):
+        shutil.copytree(root / "checkpoints" / "exp_l1_300", root / "checkpoints" / name)
+        (root / "checkpoints" / name / "config.json").unlink()
     with pytest.raises(ManyDataErrors) as raised:
-        compared(root, "nobody", "backward")
-    assert str(raised.value).count("no such run") == 2
+        compared(root, "one", "other")
+    assert str(raised.value).count("has no config.json") == 2
     assert not (root / "out" / "index.html").exists()
+
+
+def test_a_run_that_does_not_exist_is_an_error_and_nothing_is_ranked(root: Path) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        compared(root, "exp_l1_3000", "exp_l1_500")
+    assert str(raised.value).endswith("exp_l1_3000: no such run. Did you mean 'exp_l1_300'?")
+    assert not (root / "out").exists()
+
+
+def test_one_run_alone_is_not_ranked(root: Path) -> None:
+    comparison = compared(root, "exp_l1_300")
+    said = printed(comparison)
+    assert "One run alone is not ranked. exp_l1_300 is off by" in said
+    assert "best run" not in said
+    assert "Take" not in said
+    page = write_comparison(comparison, root / "out").read_text("utf-8")
+    assert '<h2 id="ranking-heading" data-word>Figures</h2>' in page
+    assert 'class="place"' not in page
+
+
+def test_a_runs_time_is_one_wherever_it_is_told(root: Path) -> None:
+    run = RunDir(root / "checkpoints", "exp_l1_300")
+    told = read_records(run.events).records[-1]
+    assert told["event"] == "stop"
+    one = compared(root, "exp_l1_300").best
+    listed = Runs(root / "checkpoints").describe(run)["elapsed_s"]
+    assert one.record.elapsed_s == listed == told["elapsed_s"]
+    # Of before it was on record with the end: that of the last line of the log.
+    run.events.write_text(json.dumps({"event": "stop", "reason": "finished", "step": 2}) + "\n")
+    log = read_records(run.metrics).records[-1]["elapsed_s"]
+    assert trained_s(run) == log < told["elapsed_s"]
 
 
 def test_a_path_as_the_shell_completes_it_names_a_run(root: Path) -> None:
@@ -244,12 +285,7 @@ def test_json_and_page_are_complete_in_their_folder(root: Path) -> None:
 
 
 def test_the_terminal_shows_table_reason_settings_and_advice(root: Path) -> None:
-    comparison = compared(root)
-    console = Console(file=io.StringIO(), width=80)
-    for shown in renderables(comparison):
-        console.print(shown)
-    assert isinstance(console.file, io.StringIO)
-    text = " ".join(console.file.getvalue().split())
+    text = " ".join(printed(compared(root)).split())
     for words in ("exp_l1_300", "학습/작은", "not ranked by G_L1", "lambda_L1", "--continue_train",
                   "left out: half: It was trained at", "Doing nothing is off by"):  # fmt: skip
         assert words in text

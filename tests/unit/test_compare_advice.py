@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import harm
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, preset
+from unretouch.tasks.classic_commands import asked
 from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
 from unretouch.tasks.compare.comparison import Compared, Comparison, Places, rank
 from unretouch.tasks.compare.measuring import MOST_SIDE, PairScore, RunScore, Texture, crop_of
@@ -91,7 +93,7 @@ def test_no_run_is_to_be_taken_that_gains_nothing_worth_a_word() -> None:
     def take(error: float) -> str:
         places = Places(1, 1, 1, 1)
         one = Compared(record, score(error), places, None, [], [])
-        return Comparison([one], [], []).take().key
+        return Comparison([one, one], [], []).take().key
 
     assert [take(error) for error in (0.9, 0.995, 1.2)] == [
         "compare_take", "compare_take_none", "compare_take_none",
@@ -111,6 +113,35 @@ def test_without_an_adversary_lambda_l1_weighs_against_nothing(texture: Texture)
     (one,) = advice(texture, lambda_GAN=0.0, recipe="fast", minutes=5.0)
     assert one.flags == "--minutes 10 --continue_train"
     assert not any("lambda" in reason.english() for reason in one.because)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_epochs": 800, "n_epochs_decay": 800, "lr": 0.00005, "dataroot": "my pairs"},
+        {**preset("fast"), "minutes": 7.5, "size": "s", "name": "fast"},
+        {**preset("fast"), "minutes": None, "n_epochs": 100, "n_epochs_decay": 100, "name": "e"},
+    ],
+)
+def test_its_command_can_be_pasted_and_means_what_is_advised(changes: dict[str, Any]) -> None:
+    (one,) = advice(error=0.5, **changes)
+    program, command, *words = shlex.split(one.command)
+    assert (program, command, words[-1]) == ("unretouch", "train", "--continue_train")
+    before, now = settings(**changes), asked(words)
+    if before.minutes is None:
+        assert (now.n_epochs, now.n_epochs_decay) == (
+            2 * before.n_epochs,
+            2 * before.n_epochs_decay,
+        )
+    assert now.minutes == (before.minutes and 2 * before.minutes)
+    same = {"minutes": None, "n_epochs": 1, "n_epochs_decay": 0}
+    assert dataclasses.replace(now, **same) == dataclasses.replace(before, **same)
+
+
+def test_another_lambda_is_tried_under_another_name() -> None:
+    (one,) = advice(SMOOTH, lambda_L1=300.0, name="exp")
+    now = asked(shlex.split(one.command)[2:])
+    assert now == settings(lambda_L1=400.0, name="exp_l1_400")
 
 
 def test_an_error_that_still_falls_asks_for_more_epochs_with_its_figures() -> None:

@@ -16,13 +16,13 @@ from unretouch.settings.train import TrainSettings, load_settings, save_settings
 @pytest.mark.parametrize("value", [0, -1, math.inf, math.nan])
 def test_what_must_be_above_zero_must_be_finite_too(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
-    with pytest.raises(UsageError, match=rf"^--{name}: .* is not a finite number above zero"):
+    with pytest.raises(UsageError, match=rf"^--{name}: must be a number more than 0"):
         TrainSettings(dataroot="x", **values)
 
 
 @pytest.mark.parametrize("value", [0.5, 0, -1, math.nan])
 def test_at_least_one_pair_is_asked_for(value: float) -> None:
-    with pytest.raises(UsageError, match=r"--max_dataset_size: .* is not one or more"):
+    with pytest.raises(UsageError, match=r"--max_dataset_size: must be 1 or more"):
         TrainSettings(dataroot="x", max_dataset_size=value)
 
 

@@ -127,7 +127,7 @@ def test_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_trouble_has_an_advice_and_a_line() -> None:
     trouble = Finding("torch", "is not installed", "trouble", "Do so", ExitCode.USAGE)
-    assert doctor.line(trouble).splitlines()[1].strip() == "-> Do so"
+    assert doctor.lines(trouble)[1].strip() == "-> Do so"
 
 
 @pytest.mark.parametrize("columns", [60, 80])

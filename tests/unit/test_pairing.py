@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
+from skimage.data import astronaut
 
 from unretouch.base.errors import DataError, UsageError
+from unretouch.cli import dispatch
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch
+from unretouch.tasks.classic_commands import asked
 from unretouch.tasks.demo import LEAST_DIFFERENCE, SIDE, cut_demo_pairs
 from unretouch.tasks.pair import pair_folders, simulate_pairs
 
@@ -73,12 +77,43 @@ def test_what_of_a_pair_of_jpegs_is_compression_is_told(
         Image.fromarray(rgb).save(tmp_path / side / "one.jpg", quality=quality)
         images.write_png(tmp_path / side / "two.png", rgb)
     jpeg, png = pair_folders(tmp_path / "A", tmp_path / "B", tmp_path / "out").rows
-    assert jpeg.compression.startswith("JPEG against JPEG: ")
-    lost, whole = (float(word) for word in jpeg.compression.split() if word[0].isdigit())
+    assert jpeg.no_retouch.endswith(" levels are compression: JPEG against JPEG")
+    lost, whole = (float(word) for word in jpeg.no_retouch.split() if word[0].isdigit())
     assert whole == round(jpeg.difference, 2)
     assert lost == pytest.approx(jpeg.difference - png.difference, abs=0.5)
-    assert png.compression == ""
+    assert png.no_retouch == ""
     assert jpeg.warnings == png.warnings == ()
+
+
+def test_it_ends_with_the_command_that_trains_on_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for side, shade in (("A", 90), ("B", 100)):
+        (tmp_path / side).mkdir()
+        images.write_png(tmp_path / side / "x.png", np.full((64, 64, 3), shade, np.uint8))
+    assert dispatch(["pair", "A", "B", "--out", "my pairs"]) == 0
+    *_, told, command = capsys.readouterr().out.splitlines()
+    assert told == "1 pair written to my pairs/train. To train on them:"
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("unretouch", "train")
+    assert (asked(words).dataroot, asked(words).name) == ("my pairs", "my_pairs")
+
+
+def test_lossless_files_are_never_told_of_compression(tmp_path: Path) -> None:
+    """A plain blur may pass for noise, and no JPEG was near these files."""
+    before = Image.fromarray(astronaut()).resize((256, 256), Image.Resampling.LANCZOS)
+    noise = np.random.default_rng(0).normal(0, 2, (256, 256, 3))
+    noisy = Image.fromarray((np.asarray(before) + noise).clip(0, 255).astype(np.uint8))
+    for folder, picture in (("a", noisy), ("b", before)):
+        (tmp_path / folder).mkdir()
+        picture.save(tmp_path / folder / "noisy.png")
+        blurred = before.filter(ImageFilter.BoxBlur(1)) if folder == "a" else before
+        blurred.save(tmp_path / folder / "blurred.tif")
+    report = pair_folders(tmp_path / "a", tmp_path / "b", tmp_path / "out")
+    said = " ".join(row.no_retouch for row in report.rows)
+    assert "levels look like grain or noise, not like a retouch" in said
+    assert "compress" not in said
 
 
 def test_bad_files_are_listed_and_the_rest_goes_on(tmp_path: Path) -> None:

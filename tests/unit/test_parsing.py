@@ -69,7 +69,7 @@ class Renamed(Settings):
 class Inner:
     """Where the words begin, and more."""
 
-    lowest: Annotated[float, Limit("is below zero", lambda value: value >= 0)] = 0.5
+    lowest: Annotated[float, Limit("must be 0 or more", lambda value: value >= 0)] = 0.5
     """the least"""
 
 
@@ -92,7 +92,7 @@ class Command(Base):
     """a run"""
     photos: Annotated[tuple[Path, ...], Word("PHOTO...")] = ()
     """some photos"""
-    share: Annotated[float, Limit("is not from 0 to 1", lambda value: 0 <= value <= 1)] = 1.0
+    share: Annotated[float, Limit("must be from 0 to 1", lambda value: 0 <= value <= 1)] = 1.0
     """at most 100 % of it"""
     limits: Inner = Inner()
 
@@ -227,8 +227,8 @@ def test_one_declaration_is_a_flag_an_argument_a_check_and_a_line_of_the_help(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--share", "2"], "--share: 2.0 is not from 0 to 1"),
-        (["--limits_lowest=-1"], "--limits_lowest: -1.0 is below zero"),
+        (["--share", "2"], "--share: must be from 0 to 1; you gave 2"),
+        (["--limits_lowest=-1"], "--limits_lowest: must be 0 or more; you gave -1"),
         (["--photos", "a"], "--photos: unknown flag"),
     ],
 )

@@ -695,6 +695,8 @@ def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
     assert verdicts_of(run, None) is None
     assert told_verdicts(run, memorised="not yet", unseen="unknown") == ["longer", "turns"]
     assert told_verdicts(run, memorised="memorised", unseen="harmful") == ["", "others"]
+    # Never two that contradict each other.
+    assert told_verdicts(run, memorised="not yet", unseen="harmful") == ["", "others"]
 
 
 def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:

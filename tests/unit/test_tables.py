@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import shlex
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from unretouch.base.terminal import tell
+from unretouch.base.terminal import tell, typed, wrapped_command
 from unretouch.report.console import duration, error_table, number, say, shortened, table
 from unretouch.runs.status import PlainFigures, mean_of
 
@@ -97,9 +98,11 @@ def told(line: str, columns: int) -> list[str]:
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with open(inner, "w", encoding="utf-8") as stream:
         tell(line, stream)
-        printed = os.read(outer, 65536).decode()
+        printed = b""
+        while not printed.endswith(b"end\r\n"):  # it comes through in parts
+            printed += os.read(outer, 65536)
     os.close(outer)
-    return printed.splitlines()
+    return printed.decode().splitlines()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminal of this kind")
@@ -112,6 +115,16 @@ def test_what_is_said_without_rich_is_broken_between_words_too(tmp_path: Path) -
         tell(line, file)
         file.seek(0)
         assert file.read() == f"{line}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a command is one line there")
+def test_a_command_in_several_lines_is_still_one_that_can_be_pasted() -> None:
+    words = ["unretouch", "train", "--dataroot", "my pairs/" + "long " * 12, "--minutes", "20"]
+    lines = wrapped_command(typed(words), 60, "  ")
+    assert len(lines) == 3
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert lines[-1] == "    --minutes 20"
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == words  # as a shell reads it
 
 
 def said(line: str, terminal: bool) -> list[str]:

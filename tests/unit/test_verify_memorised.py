@@ -121,6 +121,24 @@ def test_every_pair_must_pass_and_the_worst_is_named() -> None:
     assert "two" in verdict.sentence
 
 
+def test_the_weakest_pair_is_that_of_which_least_is_recovered() -> None:
+    """Not that with the larger error, which had more to recover."""
+    pairs = [pair(2.0, identity=4.0, name="half"), pair(0.6, identity=1.0, name="less")]
+    verdict = memorised_verdict(pairs)
+    assert (verdict.word, verdict.held_back_by) == ("not yet", "less")
+    harmed = [pair(4.4, identity=4.0, name="tenth"), pair(1.2, identity=1.0, name="fifth")]
+    assert memorised_verdict(harmed).held_back_by == "fifth"
+
+
+def test_a_run_for_texture_is_not_asked_to_memorise() -> None:
+    """Texture as strong as it was costs error: more of it than doing nothing is no harm there."""
+    further_off = [pair(2.5, identity=2.0)]
+    assert Verification(further_off).verdicts["memorised"].word == "harmful"
+    told = Verification(further_off, aim="texture").verdicts["memorised"]
+    assert (told.word, told.tone) == ("unknown", "unknown")
+    assert told.sentence.startswith("This run is for texture")
+
+
 def test_harm_outranks_a_larger_error_elsewhere() -> None:
     pairs = [pair(5, identity=20, name="far"), pair(0.3, identity=0.2, name="harmed")]
     verdict = memorised_verdict(pairs)
@@ -141,6 +159,8 @@ def test_without_pairs_nothing_is_known() -> None:
     [
         ((0.4, 0.6), "holds"),
         ((0.4, 1.2), "holds in part"),
+        ((1.0, 1.9), "holds in part"),
+        ((1.8, 1.9), "hardly holds"),
         ((1.95, 2.0), "does not hold"),
         ((0.0, 2.1), "harmful"),
     ],

@@ -3,24 +3,56 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 USUAL_COLUMNS = 80
 
 
-def wrapped(line: str, columns: int) -> list[str]:
-    """Return the line in parts of so many columns; only a longer word makes one longer."""
+def wrapped(line: str, columns: int, hang: str = "") -> list[str]:
+    """Return the line in parts of so many columns, all but the first behind `hang`; only a longer
+    word makes one longer."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return _packed(line.lstrip(" ").split(" "), columns, indent, hang)
+
+
+def _packed(words: Sequence[str], columns: int, indent: str, hang: str = "") -> list[str]:
     from rich.cells import cell_len  # late: only for a terminal
 
-    words = line.lstrip(" ").split(" ")
-    indent = line[: len(line) - len(line.lstrip(" "))]
     parts = [indent + words[0]]
     for word in words[1:]:
-        if cell_len(f"{parts[-1]} {word}") > columns:
-            parts.append(indent + word)
-        else:
+        if cell_len(f"{parts[-1]} {word}") <= columns:
             parts[-1] += f" {word}"
+        elif cell_len(indent + hang + word) <= columns:
+            parts.append(indent + hang + word)
+        else:
+            parts.append(word)  # a long path finds more room at the margin
     return parts
+
+
+def wrapped_command(command: str, columns: int, indent: str = "") -> list[str]:
+    """Return a command of `typed` in lines of so many columns that can be pasted as one."""
+    import shlex  # late: most commands print none
+
+    if os.name == "nt":  # its shells do not agree on how a line goes on
+        return [indent + command]
+    flags: list[str] = []
+    for word in map(shlex.quote, shlex.split(command)):
+        if flags and flags[-1].startswith("--") and not word.startswith("--"):
+            flags[-1] += f" {word}"  # a flag and its value stay together
+        else:
+            flags.append(word)
+    *lines, last = _packed(flags, columns - len(" \\"), indent, "  ")
+    return [*(f"{line} \\" for line in lines), last]
+
+
+def typed(words: Iterable[str]) -> str:
+    """Return a command as a terminal takes it: a folder's name may hold any character."""
+    import shlex  # late: most commands print none
+    import subprocess
+
+    words = list(words)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def tell(line: str, stream: TextIO) -> None:

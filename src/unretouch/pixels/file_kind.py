@@ -20,6 +20,15 @@ _NO_RAW = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"P5", b"P6")
 _ONLY_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
+_LOSSLESS = (b"\x89PNG", b"II*\0", b"MM\0*", b"BM", b"P5", b"P6", b"8BPS")
+
+
+def is_lossless(path: Path) -> bool:
+    """Return whether files of this kind lose nothing of a picture. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(_LOSSLESS)
+
+
 def kind_of(path: Path) -> Kind:
     """Return the kind of the file. Raises OSError."""
     with path.open("rb") as file:

@@ -48,6 +48,7 @@ from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
 from unretouch.pixels.file_kind import HEIC, RAW, Kind, kind_of
 from unretouch.pixels.metadata import profile_of
+from unretouch.pixels.save_anew import AS_RGB, AS_TIFF_OR_PNG
 from unretouch.pixels.spaces import Bits, Rgb, Rgb8, depth, eight, shares_to_file
 from unretouch.pixels.spliced import Part, Spliced
 
@@ -102,7 +103,6 @@ _teach_pillow_deep_tiffs()
 
 NO_PICTURE = _("is not a picture")
 ANEW = _("Copy it anew from where it comes from")
-AS_RGB = _("Save it as RGB")
 
 
 class TooManyPixelsError(DataError):
@@ -353,7 +353,7 @@ def unread(path: Path) -> tuple[Message, Message]:
         return _("is a TIFF that is damaged or cut short"), ANEW
     for name, signs in _KNOWN.items():
         if any(head[at : at + len(sign)] == sign for at, sign in signs):
-            return _("is {name}, which is not read", name=name), psd.HINT
+            return _("is {name}, which is not read", name=name), AS_TIFF_OR_PNG
     return NO_PICTURE, _("Readable are {formats}", formats=", ".join((*FORMATS, "HEIC")))
 
 
@@ -427,7 +427,7 @@ def decoded(
         return _cmyk_to_srgb(image, profile, path), None, notes + said
     if image.mode not in ("RGB", "RGBA", "RGBX", "L", "LA", "La", "P", "PA", "1", "YCbCr"):
         what = _("is in the colour mode {mode}", mode=image.mode)
-        raise DataError(what, path, _("Save it as 8-bit RGB"))
+        raise DataError(what, path, AS_RGB)
     return image.convert("RGBA") if image.has_transparency_data else image, profile, notes
 
 

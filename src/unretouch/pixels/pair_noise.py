@@ -150,6 +150,12 @@ def measured(source: Rgb, target: Rgb, rows: slice) -> tuple[NDArray[np.float32]
     )
 
 
+def was_jpeg(source: Rgb, target: Rgb) -> bool:
+    """Return whether either side shows the blocks of a JPEG, whatever file it lies in now."""
+    height, width = (-(-length // BLOCK) for length in source.shape[:2])
+    return _compressed_apart(source, target, np.ones((height, width), np.bool_))[1]
+
+
 def _compressed_apart(source: Rgb, target: Rgb, changed: Mask) -> tuple[float, bool]:
     """Return how coarsely both sides were compressed (see _jpeg_traces), 0 if one was not, and
     whether either was.

@@ -350,6 +350,16 @@ def load_pairs(
     return loaded
 
 
+def holds_pairs(root: Path, phase: str) -> bool:
+    """Return whether `load_pairs` would find pairs there, by a look at the first."""
+    try:
+        first = find_pairs(root, phase).pairs[0]
+        a, b = sides(first, pictures_of(first))
+        return pair_check.doubts(a, b, "AtoB").correlation is None
+    except (DataError, IndexError):
+        return False
+
+
 def load_untouched(
     folder: Path, given: LoadedPairs = NO_PAIRS, further: LoadedPairs = NO_PAIRS
 ) -> LoadedPairs:

@@ -54,6 +54,7 @@ from unretouch.pixels.metadata import (
     understood,
 )
 from unretouch.pixels.png_chunks import Chunk
+from unretouch.pixels.save_anew import AS_TIFF_OR_PNG
 from unretouch.pixels.spaces import luma
 
 Pixels = NDArray[Any]
@@ -161,7 +162,7 @@ def read_photo(path: Path, scratch: Path | None = None) -> Photo:
                 return _read_pillow(image, told, path)
             if image.format == "PPM" and large:
                 too_large = _("is a portable map of more than 200 megapixels, which is not read")
-                raise DataError(too_large, path, _("Save it as TIFF or PNG"))
+                raise DataError(too_large, path, AS_TIFF_OR_PNG)
             what = _("its size") if bits <= 8 else images.of_bits(bits)
             folder = (scratch or Path(tempfile.gettempdir())) if large else None
             return _read_deep(image, told, bits, path, what, folder)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from unretouch.base.errors import DataError
 from unretouch.base.messages import _
+from unretouch.pixels.save_anew import AS_TIFF_OR_PNG
 
 _FULL = 65535
 _ROWS = 64
@@ -25,7 +26,7 @@ def read_channels(opened: Image.Image, path: Path) -> NDArray[np.uint16]:
     kind, _box, place, args = opened.tile[0]  # type: ignore[attr-defined]
     if kind == "ppm_plain":
         what = _("is a portable map of 16 bits in digits, which is not read")
-        raise DataError(what, path, _("Save it as TIFF or PNG"))
+        raise DataError(what, path, AS_TIFF_OR_PNG)
     largest = args[1] if isinstance(args, tuple) else _FULL
     shape = (opened.height, opened.width, 3 if opened.mode == "RGB" else 1)
     numbers = np.fromfile(path, ">u2", int(np.prod(shape)), offset=place)

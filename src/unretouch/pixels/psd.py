@@ -14,12 +14,12 @@ import numpy as np
 from unretouch.base.errors import DataError
 from unretouch.base.messages import _
 from unretouch.pixels.extras import needed_module
+from unretouch.pixels.save_anew import AS_TIFF_OR_PNG, WITH_16_OR_8_BITS
 from unretouch.pixels.spaces import Bits, Plane
 
 ENDING = ".psd"
 _SIGN = b"8BPS"
 _RGB, _GREY = 3, 1
-HINT = _("Save it as TIFF or PNG")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def read_flattened(path: Path, header: Header) -> Flattened:
     in RGB or grey, is damaged, or needs the extra."""
     if header.depth not in (8, 16):
         what = _("is a Photoshop file of {bits} bits a channel", bits=header.depth)
-        raise DataError(what, path, _("Save it with 16 or 8"))
+        raise DataError(what, path, WITH_16_OR_8_BITS)
     if header.mode not in (_RGB, _GREY):
-        raise DataError(_("is a Photoshop file that is neither RGB nor grey"), path, HINT)
+        raise DataError(_("is a Photoshop file that is neither RGB nor grey"), path, AS_TIFF_OR_PNG)
     psd_tools = needed_module("psd_tools", _("a Photoshop file"), path, extra="layers")
     from psd_tools.constants import Resource
 

@@ -20,6 +20,7 @@ from unretouch.base.errors import DataError, DiskError
 from unretouch.base.messages import Words, _
 from unretouch.pixels import heif
 from unretouch.pixels.extras import needed_module
+from unretouch.pixels.save_anew import AS_RGB, WITH_16_OR_8_BITS
 
 Pixels = NDArray[Any]
 """uint8 or uint16"""
@@ -35,16 +36,16 @@ def read_channels(
     missing. Raises DataError for that, for CMYK and for what is damaged; DiskError.
     """
     if bits > 16 or opened.mode in ("F", "I"):
-        raise DataError(_("has {bits} bits a channel", bits=bits), path, _("Save it with 16 or 8"))
+        raise DataError(_("has {bits} bits a channel", bits=bits), path, WITH_16_OR_8_BITS)
     pyvips = needed_module("pyvips", what, path)
     try:
         image = _image(pyvips, opened, path)
         if image.interpretation == "cmyk":
-            raise DataError(_("is CMYK of 16 bits"), path, _("Save it as RGB"))
+            raise DataError(_("is CMYK of 16 bits"), path, AS_RGB)
         deep = image.format == "ushort"
         if not deep and image.format != "uchar":
             numbers = _("holds numbers of the kind {kind}", kind=image.format)
-            raise DataError(numbers, path, _("Save it as 16 bit"))
+            raise DataError(numbers, path, WITH_16_OR_8_BITS)
         array = _room(image, deep, folder)
         _fill(array, image, pyvips)
     except pyvips.Error as error:

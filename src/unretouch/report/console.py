@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import wrap
 
 from rich import box
@@ -12,20 +14,30 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from unretouch.base.terminal import wrapped
+from unretouch.base.terminal import wrapped, wrapped_command
 from unretouch.runs.status import SAME, PlainFigures
 
 NO_VALUE = "-"
 """Stands for a figure that has no meaning, or is not known."""
 
 
-def say(console: Console, line: str) -> None:
+def say(console: Console, line: str, style: str = "") -> None:
     """Print one plain line, whatever brackets and numbers are in it.
 
     A terminal breaks it between words; in a file it stays one line.
     """
-    for part in wrapped(line, console.width) if console.is_terminal else [line]:
-        console.print(part, markup=False, highlight=False, soft_wrap=True)
+    _print(console, wrapped(line, console.width) if console.is_terminal else [line], style)
+
+
+def say_command(console: Console, command: str, indent: int = 2) -> None:
+    """Print a command of `typed` below the line that speaks of it, to be pasted as it stands."""
+    columns = console.width if console.is_terminal else sys.maxsize
+    _print(console, wrapped_command(command, columns, " " * indent))
+
+
+def _print(console: Console, parts: Iterable[str], style: str = "") -> None:
+    for part in parts:
+        console.print(part, markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,8 @@ class FittedTable:
             if part is not parts[-1]:
                 yield Text()
         if self.caption:
-            yield Text(self.caption, style="dim italic")
+            told = [wrapped(line, options.max_width) for line in self.caption.split("\n")]
+            yield Text("\n".join(chain(*told)), style="dim italic", no_wrap=True)
 
 
 SHORTEST = 16
@@ -177,9 +190,9 @@ def nearly(name: str, shares: tuple[float, float]) -> str:
 
 
 def parts_of(parts: tuple[float, float], digits: int = 3) -> str:
-    """Return what the error of doing nothing consists of, of two files compressed apart."""
+    """Return what the error of doing nothing consists of, where not all of it is retouch."""
     retouch, noise = (f"{part:.{digits}f}" for part in parts)
-    return f"{retouch} retouch and {noise} compression"
+    return f"{retouch} retouch and {noise} noise or compression"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from unretouch.base.messages import Message
+from unretouch.base.terminal import typed
 from unretouch.metrics import Levels
 from unretouch.networks.prediction import Window
 from unretouch.pixels.pair_noise import BLOCK
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap, pair_map
-from unretouch.report.console import shortened
+from unretouch.report.console import say, shortened
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import QUESTIONS, UNKNOWN, Tone, Verdict, Verification
 from unretouch.runs.folder import RunDir
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import AimName, TrainSettings
 from unretouch.training.large_pairs import strongest
 
 LAMBDA_L1 = 500.0
@@ -68,21 +68,28 @@ def lambda_of(run: RunDir | None, settings: TrainSettings) -> float:
     return settings.lambda_L1 if run is not None and run.config.exists() else LAMBDA_L1
 
 
-def short_verdicts(
-    pairs: Sequence[PairFigures], run: RunDir, trained_on: bool = True, in_parts: bool = False
-) -> list[Group | Text]:
-    """Return what is said of each verdict, and how to get the whole report; `pairs` may be empty,
-    or parts of large ones."""
-    lines: list[Group | Text] = []
+def say_short_verdicts(
+    console: Console,
+    pairs: Sequence[PairFigures],
+    run: RunDir,
+    aim: AimName,
+    trained_on: bool = True,
+    in_parts: bool = False,
+) -> None:
+    """Print what is said of each verdict on a run of this `aim`, and how to get the whole report;
+    `pairs` may be empty, or parts of large ones."""
     if pairs:
         questions = ("memorised", "texture") if trained_on else ("unseen", "unseen_texture")
-        judged = Verification(pairs) if trained_on else Verification((), pairs)
-        lines = [Text(), *(verdict_line(judged.verdicts[question]) for question in questions)]
+        seen, unseen = (pairs, ()) if trained_on else ((), pairs)
+        judged = Verification(seen, unseen, aim=aim)
+        console.print()
+        for question in questions:
+            say_verdict(console, judged.verdicts[question])
     if pairs and in_parts:
         side = max(max(pair.height, pair.width) for pair in pairs)
         told = f"Judged by the {side} px of each pair where it was retouched most"
-        lines = [*lines, Text(f"{told}: the pairs are large.")]
-    return [*lines, Text(f"All figures and pictures: {command(run)}")]
+        say(console, f"{told}: the pairs are large.")
+    say(console, f"All figures and pictures: {command(run)}")
 
 
 HOW_TO_KNOW = (
@@ -92,14 +99,14 @@ HOW_TO_KNOW = (
 """What in a terminal helps where no pair was held out."""
 
 
-def verdict_line(verdict: Verdict) -> Group:
-    """Return the question, the verdict's word beside it, and what is said of it below."""
+def say_verdict(console: Console, verdict: Verdict) -> None:
+    """Print the question, the verdict's word beside it, and what is said of it below."""
     word = (verdict.word.upper(), STYLES[verdict.tone])
-    asked = Text.assemble(f"{QUESTIONS[verdict.question]}  ", word)
+    console.print(Text.assemble(f"{QUESTIONS[verdict.question]}  ", word), soft_wrap=True)
     said = " ".join(str(_brief(message)) for message in verdict.said)
     if verdict.question == "unseen" and verdict.word == UNKNOWN and not verdict.pairs:
         said += f" {HOW_TO_KNOW}"
-    return Group(asked, Padding(Text(said), (0, 0, 0, 2)))
+    say(console, f"  {said}")
 
 
 def _brief(message: Message) -> Message:
@@ -117,11 +124,9 @@ def _brief(message: Message) -> Message:
 
 def command(run: RunDir) -> str:
     """Return the command that makes the whole report of a run."""
-    folder = run.root
-    for _ in run.name.split("/"):
-        folder = folder.parent
-    where = "" if folder == Path("checkpoints") else f" --checkpoints_dir {_quoted(str(folder))}"
-    return f"unretouch verify {run.name}{where}"
+    folder = run.checkpoints_dir
+    where = [] if folder == Path("checkpoints") else ["--checkpoints_dir", str(folder)]
+    return typed(["unretouch", "verify", run.name, *where])
 
 
 def trained_on(run: RunDir, manifest: Sequence[dict[str, Any]], phase: str) -> bool:
@@ -137,7 +142,3 @@ def trained_on(run: RunDir, manifest: Sequence[dict[str, Any]], phase: str) -> b
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return all(str(record["sha256"]) in known for record in manifest)
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text

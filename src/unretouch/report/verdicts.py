@@ -27,6 +27,7 @@ from unretouch.report.pair_figures import (
 )
 from unretouch.runs.status import SAME
 from unretouch.settings.fields import nearest_hint
+from unretouch.settings.train import AimName
 from unretouch.settings.verify import (
     MemorisedThresholds,
     ProbeThresholds,
@@ -78,6 +79,10 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
     "unseen": {
         N_("harmful"): ("bad", N_("Careful: it makes unseen portraits worse than they were.")),
         N_("does not hold"): ("bad", N_("It does next to nothing for unseen portraits.")),
+        N_("hardly holds"): (
+            "bad",
+            N_("It hardly holds: most of the retouch stays on unseen portraits."),
+        ),
         N_("holds in part"): ("middling", N_("It holds in part on unseen portraits.")),
         N_("holds"): ("good", N_("It holds on unseen portraits.")),
     },
@@ -112,8 +117,7 @@ _UNKNOWN_SAID: dict[Question, Message] = {
     "probe": _("Too little is recovered of the unchanged pictures to tell."),
 }
 _NO_RETOUCH = _(
-    "There is no retouch to judge: the two pictures differ only because they were compressed "
-    "separately."
+    "There is no retouch to judge: the two pictures differ only by noise or compression."
 )
 _NOT_BUT_A_GRADE = _(
     "There is no retouch to judge: the two pictures differ only by a colour grade."
@@ -186,7 +190,7 @@ def memorised_verdict(
     known = [pair for pair in pairs if words[pair.name] != UNKNOWN]
     if not known:
         return _unknown("memorised", pairs, bare=bool(pairs))
-    last = max(known, key=lambda p: (-_place("memorised", words[p.name]), _shortfall(p, limits)))
+    last = min(known, key=lambda pair: (_place("memorised", words[pair.name]), *_standing(pair)))
     word, stands = words[last.name], _stands(last)
     if word == "perfect":
         said = _said("memorised", word, pair=last.name)
@@ -210,6 +214,12 @@ def memorised_verdict(
     return Verdict("memorised", word, sentences, last.name, words)
 
 
+def _not_to_memorise(pairs: Sequence[PairFigures]) -> Verdict:
+    """Return that texture was learnt: as strong as it was, it may be further off than none."""
+    said = _("This run is for texture, not to memorise: judge it by its texture.")
+    return Verdict("memorised", UNKNOWN, (said,), None, {pair.name: UNKNOWN for pair in pairs})
+
+
 def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     if pair.nothing_to_judge:
         return UNKNOWN
@@ -230,11 +240,10 @@ def _memorised_word(pair: PairFigures, limits: MemorisedThresholds) -> str:
     return "not yet"
 
 
-def _shortfall(pair: PairFigures, limits: MemorisedThresholds) -> float:
-    """How many times over the limit the further of the two figures is."""
+def _standing(pair: PairFigures) -> tuple[float, float]:
+    """Return how good the figures are that `_stands` tells, in their order."""
     share = pair.judged_share
-    missing = 0.0 if share is None else (1 - share) / max(1 - limits.recovered_share, 1e-9)
-    return max(missing, pair.judged_G_L1 / max(limits.G_L1, 1e-9))
+    return 1.0 if share is None else share, -(pair.judged["level_error"] or 0.0)
 
 
 def _stands(pair: PairFigures) -> Message:
@@ -386,11 +395,17 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
 
 def finer_files(ceiling: TextureCeiling | None) -> tuple[Message, ...]:
     """Return what 16 bits would allow of the finest texture, where that is clearly more."""
+    most = of_16_bits(ceiling)
+    return () if most is None else (_("16-bit files would allow {most}.", most=f"{most:.2f}"),)
+
+
+def of_16_bits(ceiling: TextureCeiling | None) -> Figure:
+    """Return what 16 bits would allow of the finest texture; None where that is not clearly more
+    than the files allow."""
     now, then = (ceiling.bands[0], ceiling.with_16_bits[0]) if ceiling else (None, None)
     if now is None or then is None or then - now < CEILING_WITHIN:
-        return ()
-    # Not 1.00: that would promise that all comes back.
-    return (_("16-bit files would allow {most}.", most=f"{min(then, 0.99):.2f}"),)
+        return None
+    return min(then, 0.99)  # not 1.00: that would promise that all comes back
 
 
 def beaten(pair: PairFigures) -> dict[str, bool]:
@@ -585,16 +600,20 @@ def _unseen_word(pair: PairFigures, limits: UnseenThresholds) -> str:
         return UNKNOWN
     if pair.harm:
         return "harmful"
-    if share < limits.nothing_below:
-        return "does not hold"
+    if share < limits.in_part:
+        return _too_little(share, limits)
     return "holds" if share >= limits.recovered_share else "holds in part"
+
+
+def _too_little(share: float, limits: UnseenThresholds) -> str:
+    return "does not hold" if share < limits.nothing_below else "hardly holds"
 
 
 def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> str:
     if worst == "harmful":
         return worst
-    if mean < limits.nothing_below:
-        return "does not hold"
+    if mean < limits.in_part:
+        return _too_little(mean, limits)
     return worst if worst == "holds" and (gap is None or gap <= limits.gap) else "holds in part"
 
 
@@ -705,6 +724,8 @@ class Verification:
     """metrics beyond METRICS that were measured"""
     weighted: bool = True
     """whether lambda_L1 weighed anything when the model was trained: only then G_L1 is shown"""
+    aim: AimName = "fit"
+    """what the model was trained for"""
     guesses: Mapping[str, Guesses] = field(default_factory=dict)
     """of the pairs of `training` and of `heldout`, by a model that guesses"""
 
@@ -729,7 +750,9 @@ class Verification:
         """The answers by question; the last three only where they were asked."""
         limits = self.thresholds
         verdicts = {
-            "memorised": memorised_verdict(self.training, limits.memorised),
+            "memorised": _not_to_memorise(self.training)
+            if self.aim == "texture"
+            else memorised_verdict(self.training, limits.memorised),
             "texture": self._with_guesses(
                 texture_verdict(self.training, limits.texture), "training"
             ),

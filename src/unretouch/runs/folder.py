@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unretouch.base import durable, names
 from unretouch.base.errors import CheckpointError, UnretouchError
+from unretouch.settings.fields import nearest_hint
 
 _STATE = re.compile(r"(\d{9})\.ckpt")
 _NUMBERED = re.compile(r"(\d+)_net_G\.pth")
@@ -29,7 +30,8 @@ class RunDir:
 
     def __init__(self, checkpoints_dir: str | Path, name: str) -> None:
         self.name = names.run_name(name)
-        self.root = names.inside(Path(checkpoints_dir), *self.name.split("/"))
+        self.checkpoints_dir = Path(checkpoints_dir)
+        self.root = names.inside(self.checkpoints_dir, *self.name.split("/"))
         self.config = self.root / "config.json"
         self.data_manifest = self.root / "data.json"
         self.untouched_manifest = self.root / "untouched.json"
@@ -85,13 +87,13 @@ class RunDir:
             durable.make_folder(folder)
 
     def require(self) -> None:
-        """Raise CheckpointError, naming the runs there are, when there is no such run."""
+        """Raise CheckpointError, naming the nearest run or those there are, when there is none of
+        this name."""
         if self.root.is_dir():
             return
-        parent = self.root.parent
-        others = sorted(p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
-        hint = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
-        raise CheckpointError("no such run", self.root, hint)
+        others = [run.name for run in find_runs(self.checkpoints_dir)]
+        there = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
+        raise CheckpointError("no such run", self.root, nearest_hint(self.name, others) or there)
 
 
 def run_of(text: str, checkpoints_dir: str) -> RunDir:

@@ -194,6 +194,16 @@ def condition_of(run: RunDir) -> RunCondition:
     return RunCondition(state, reason, step, trains, opened, set_out)
 
 
+def trained_s(run: RunDir) -> float:
+    """Return the seconds that `run` was trained in all its sessions: previews and saves counted,
+    pauses not. While it trains, those up to its newest save."""
+    told = [record for record in _events(run) if "elapsed_s" in record]
+    # A run of before this was on record has a line of its log.
+    last = (told or read_records(run.metrics).records or [{}])[-1]
+    seconds = last.get("elapsed_s")
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
 def _opened(events: list[Record]) -> tuple[float | None, bool]:
     """Return when the lock was taken last, and whether a start or a resume followed."""
     at = max((n for n, e in enumerate(events) if e.get("event") == "open"), default=None)

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from unretouch.base.messages import Message, _
 from unretouch.runs.history import State
 
 PlaceKind = Literal["strongest", "worst"]
@@ -116,6 +117,21 @@ class Standing:
     def gain(self) -> Literal["worse", "nothing", "some"] | None:
         """In a word; None with nothing to recover."""
         return gain(self.level_error, self.identity_error) if self.identity_error else None
+
+    @property
+    def warning(self) -> Message | None:
+        """What is to be said before such a run is used; None where it did some good."""
+        if self.gain == "worse":
+            return _(
+                "At its last measurement this run made its own photos worse. Train it longer "
+                "before you use it."
+            )
+        if self.gain == "nothing":
+            return _(
+                "At its last measurement this run changed next to nothing. Train it longer before "
+                "you use it."
+            )
+        return None
 
 
 def standing(status: Mapping[str, Any]) -> Standing | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -17,6 +14,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
+from unretouch.base.terminal import typed
 from unretouch.pixels import images
 from unretouch.pixels.file_kind import HEIC, RAW
 from unretouch.report.pages import environment, words_script
@@ -100,7 +98,7 @@ def trial(request: Request) -> Response:
     guesses = settings is not None and "guess" in settings.head
     return _run_page(
         run, "trial", limits=state.limits, mask=mask, memorises=memorises, guesses=guesses,
-        pairs_known=settings is not None, gain=stands and stands.gain,
+        pairs_known=settings is not None, stands=stands,
     )  # fmt: skip
 
 
@@ -122,19 +120,16 @@ def outcome(request: Request) -> Response:
         minutes=MINUTES,
         size=weights.stat().st_size if weights.is_file() else None,
         commands=[
-            _typed("unretouch", "apply", run.name, "photo.jpg", *skin, *there),
-            _typed(
-                *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
-                *("--dataroot", settings.dataroot if settings else "PAIRS", *there),
+            typed(["unretouch", "apply", run.name, "photo.jpg", *skin, *there]),
+            typed(
+                (
+                    *("unretouch", "test", "--model", "pix2pix", "--name", run.name),
+                    *("--dataroot", settings.dataroot if settings else "PAIRS", *there),
+                )
             ),
-            _typed("unretouch", "verify", *verify_words(run, state.checkpoints, kept, None)),
+            typed(["unretouch", "verify", *verify_words(run, state.checkpoints, kept, None)]),
         ],
     )
-
-
-def _typed(*words: str) -> str:
-    """Return a command as a terminal takes it: a folder's name may hold any character."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def status(request: Request) -> Response:

@@ -24,20 +24,25 @@ from unretouch.jobs import child
 from unretouch.jobs.training import start_training
 from unretouch.report.run_display import read_status
 from unretouch.runs.folder import RunDir, find_runs
-from unretouch.runs.history import STOP_REASONS, RunCondition, State, condition_of, holder
+from unretouch.runs.history import (
+    STOP_REASONS,
+    RunCondition,
+    State,
+    condition_of,
+    holder,
+    trained_s,
+)
 from unretouch.runs.status import standing
 from unretouch.serve.queue import Queue, Waiting
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
-from unretouch.settings.fields import flags_of
 from unretouch.settings.train import (
     GUIDE,
     Direction,
-    TrainOptions,
     TrainSettings,
-    fast_flags,
     flag_words,
     load_settings,
     preset,
+    train_words,
 )
 
 MINUTES = (0.01, 1440.0)
@@ -164,7 +169,8 @@ class Runs:
             **dataclasses.asdict(condition),
             "has_weights": run.weights("latest").is_file(),
             "budget": budget,
-            **{name: status.get(name) for name in ("elapsed_s", "left_s", "step", "total_steps")},
+            **{name: status.get(name) for name in ("left_s", "step", "total_steps")},
+            "elapsed_s": status.get("elapsed_s") if condition.active else trained_s(run),
             "level_error": stands.level_error if stands else None,
             "recovered": stands.recovered if stands else None,
             "gain": stands.gain if stands else None,
@@ -407,15 +413,7 @@ def continue_words(
     settings = dataclasses.replace(
         settings, name=name, checkpoints_dir=str(checkpoints), minutes=minutes, n_epochs=n_epochs
     )
-    # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
-    own = settings.no_flip and settings.no_dropout
-    flags = fast_flags() if own else flags_of(TrainOptions)
-    changed = {k: v for k, v in vars(settings).items() if v != flags[k].default}
-    if own:
-        # Unless epochs are given, the own command takes its ten minutes.
-        changed |= {"n_epochs": n_epochs} if minutes is None else {"minutes": minutes}
-    classic = [] if own else ["--model", "pix2pix"]
-    return ["train", "--continue_train", *classic, *flag_words(changed)]
+    return [*train_words(settings), "--continue_train"]
 
 
 def _checked(minutes: float) -> float:

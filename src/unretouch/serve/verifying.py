@@ -77,7 +77,8 @@ def _shown(name: str, verdict: Mapping[str, Any]) -> Json:
 def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dict[str, str]:
     """Return by question what helps: `longer`, `others` (a run for other photos) or `turns`.
 
-    Each is advised once, at the first question that it helps.
+    One thing to train is advised, at the first question that it helps: where a run that memorises
+    was tested on others and does not hold, `others`, for `longer` would not help there.
     """
     memorises = settings is not None and settings.aim == "fit"
     given: dict[str, str] = {}
@@ -92,4 +93,6 @@ def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dic
             advice = "others" if memorises else "longer"
         if advice and advice not in given.values():
             given[name] = advice
+    if "others" in given.values():
+        return {name: advice for name, advice in given.items() if advice != "longer"}
     return given

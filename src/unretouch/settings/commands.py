@@ -11,9 +11,9 @@ from unretouch.settings.fields import (
     Count,
     EngineName,
     NotNegativeInt,
+    PositiveFloat,
     Settings,
     Word,
-    above_zero,
     between,
 )
 from unretouch.settings.train import DeviceName, PrecisionName, TrainOptions
@@ -110,14 +110,18 @@ class ApplySettings(WeightsSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.photos:
-            prog = "unretouch apply"
-            hint = f"Write: {prog} RUN PHOTO... -o FOLDER"
-            raise UsageError("no photograph was given", prog, hint)
+            hint = "Write: unretouch apply RUN PHOTO... -o FOLDER"
+            raise UsageError("no photograph was given", hint=hint)
         if (self.run is None) == (self.weights is None):
             raise UsageError("one of both is needed", "run, weights")
         if self.layers and self.format != "keep":
             hint = "Layers are written as PSD, those of 16 bits as TIFF: leave out --format"
             raise UsageError("cannot have layers", f"--format {self.format}", hint)
+
+    @property
+    def guessed(self) -> float:
+        """How much texture is added, whether it was asked for or not."""
+        return 1.0 if self.guess is None else self.guess
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +142,7 @@ class DemoSettings(Settings):
 
     photo: Path | None = None
     """a portrait of yours; unset, a photograph of NASA that comes with scikit-image"""
-    minutes: Annotated[float, above_zero("is not a number of minutes above zero")] | None = None
+    minutes: PositiveFloat | None = None
     """time to train; unset, under four minutes altogether on two cores"""
     out: Path = Path("unretouch_demo")
     """folder of everything the demo writes"""
@@ -175,9 +179,8 @@ class ExportSettings(WeightsSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.run is None) == (self.weights is None):
-            prog = "unretouch export"
-            hint = f"Write: {prog} RUN --to onnx"
-            raise UsageError("one run is needed, or --weights", prog, hint)
+            hint = "Write: unretouch export RUN --to onnx"
+            raise UsageError("one run is needed, or --weights", hint=hint)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,11 +227,9 @@ class PairSettings(Settings):
             raise UsageError("goes without --simulate", "--align")
         fits = (1, 2) if self.align else (2,)
         if not self.simulate and len(self.folders) not in fits:
-            prog = "unretouch pair"
             raise UsageError(
                 f"two folders are needed, {len(self.folders)} given",
-                prog,
-                f"Write: {prog} RETOUCHED BEFORE, or {prog} --simulate PHOTOS",
+                hint="Write: unretouch pair RETOUCHED BEFORE, or unretouch pair --simulate PHOTOS",
             )
         super().__post_init__()
 
@@ -253,7 +254,7 @@ class ServeSettings(Settings):
     """folder of all results"""
     queue: NotNegativeInt = 4
     """photographs that may wait while one is restored"""
-    deadline: Annotated[float, above_zero("is not a number of seconds")] = 600.0
+    deadline: PositiveFloat = 600.0
     """seconds after which the work on one photograph is given up"""
     no_open: bool = False
     """do not open the page in the browser"""

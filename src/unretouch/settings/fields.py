@@ -45,7 +45,7 @@ Words = dict[str, tuple[str, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What a value may be. `said` follows one that may not: `is not above zero`."""
+    """What a value may be. `said` tells whoever gave another: `must be 1 or more`."""
 
     said: str
     holds: Callable[[Any], bool]
@@ -73,30 +73,22 @@ class OldName:
 
 def between(low: float, high: float) -> Limit:
     """Return the limit of a number that is from `low` to `high`."""
-    return Limit(f"is not from {low} to {high}", lambda value: low <= value <= high)
+    return Limit(f"must be from {low} to {high}", lambda value: low <= value <= high)
 
 
-def above_zero(said: str = "is not a finite number above zero") -> Limit:
-    """Return the limit of a number that is above zero and finite."""
-    return Limit(said, lambda value: 0 < value < math.inf)
-
-
-def not_negative(said: str = "is not zero or more") -> Limit:
-    """Return the limit of a number that is zero, or above it and finite."""
-    return Limit(said, lambda value: 0 <= value < math.inf)
-
-
-AT_LEAST_ONE = Limit("is not one or more", lambda value: value >= 1)
+ABOVE_ZERO = Limit("must be a number more than 0", lambda value: 0 < value < math.inf)
+NOT_NEGATIVE = Limit("must be a number, 0 or more", lambda value: 0 <= value < math.inf)
+AT_LEAST_ONE = Limit("must be 1 or more", lambda value: value >= 1)
 EPOCH = Limit(
-    "is not latest, best or the number of an epoch",
+    "must be latest, best or the number of an epoch",
     lambda value: value in ("latest", "best") or (value.isdecimal() and int(value) > 0),
 )
 
-PositiveInt = Annotated[int, above_zero()]
-PositiveFloat = Annotated[float, above_zero()]
-NotNegativeInt = Annotated[int, not_negative()]
-NotNegativeFloat = Annotated[float, not_negative()]
-Count = Annotated[int, Limit("is not above zero", lambda value: value >= 1)]
+PositiveInt = Annotated[int, ABOVE_ZERO]
+PositiveFloat = Annotated[float, ABOVE_ZERO]
+NotNegativeInt = Annotated[int, NOT_NEGATIVE]
+NotNegativeFloat = Annotated[float, NOT_NEGATIVE]
+Count = Annotated[int, AT_LEAST_ONE]
 
 EngineName = Literal["local", "ray"]
 
@@ -226,6 +218,11 @@ def _docstrings(module: str) -> Mapping[tuple[str, str], str]:
     return found
 
 
+def typed_value(value: object) -> str:
+    """Return a value as a person types it: 1 where it is 1.0."""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 class Settings:
     """A base of settings classes, which are checked as soon as they are made.
 
@@ -246,7 +243,8 @@ class Settings:
                 said = f"{value!r} is not one of {', '.join(known)}"
                 raise UsageError(said, f"--{flag.name}", nearest_hint(str(value), known))
             if flag.limit is not None and not flag.limit.holds(value):
-                raise UsageError(f"{value!r} {flag.limit.said}", f"--{flag.name}")
+                given = typed_value(value)
+                raise UsageError(f"{flag.limit.said}; you gave {given}", f"--{flag.name}")
 
 
 def made(schema: type[Schema], values: Mapping[str, Any], holder: str = "") -> Schema:

@@ -28,6 +28,7 @@ from unretouch.settings.fields import (
     flags_of,
     made,
     nearest_hint,
+    typed_value,
 )
 
 GeneratorName = Literal["unet_256", "unet_128", "resnet_9blocks", "resnet_6blocks", "detail"]
@@ -48,7 +49,7 @@ PrecisionName = Literal["32-true", "bf16-mixed", "auto"]
 Channels = Literal[1, 3]
 PresetName = Literal["fast", "balanced", "strong", "extreme"]
 
-Momentum = Annotated[float, Limit("is not from 0 up to 1", lambda value: 0 <= value < 1)]
+Momentum = Annotated[float, Limit("must be from 0 to less than 1", lambda value: 0 <= value < 1)]
 PairCount = Annotated[float, AT_LEAST_ONE]
 """How many pairs at most; infinity: all."""
 
@@ -407,8 +408,26 @@ def flag_words(values: Mapping[str, Any]) -> list[str]:
         word
         for name, value in values.items()
         if value is not None and value is not False
-        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+        for word in ([f"--{name}"] if value is True else [f"--{name}", typed_value(value)])
     ]
+
+
+def train_words(settings: TrainSettings) -> list[str]:
+    """Return the words of `unretouch train`, with `train` first, that train with these settings."""
+    # The own command mirrors nothing and drops nothing out; what does was begun the classic way.
+    own = settings.no_flip and settings.no_dropout
+    flags = fast_flags() if own else flags_of(TrainOptions)
+    usual = {name: flag.default for name, flag in flags.items()} | dict(
+        preset("fast") if own else {}
+    )
+    changed = {name: value for name, value in vars(settings).items() if value != usual[name]}
+    if own and settings.minutes is None:
+        # Unless epochs are given, the own command takes its ten minutes.
+        changed["n_epochs"] = settings.n_epochs
+    elif own:
+        changed["minutes"] = settings.minutes
+    classic = [] if own else ["--model", "pix2pix"]
+    return ["train", *classic, *flag_words(changed)]
 
 
 def fast_flags() -> dict[str, Flag]:

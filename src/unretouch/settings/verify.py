@@ -8,13 +8,11 @@ from typing import Annotated
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.commands import WeightsSettings
-from unretouch.settings.fields import Count, EngineName, Word, above_zero, not_negative
+from unretouch.settings.fields import Count, EngineName, NotNegativeFloat, PositiveFloat, Word
 from unretouch.settings.test import NetworkSettings
 from unretouch.settings.train import DeviceName
 
 PROG = "unretouch verify"
-
-Threshold = Annotated[float, not_negative("is not a number from zero up")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +23,15 @@ class MemorisedThresholds:
     nothing may already pass the G_L1.
     """
 
-    G_L1: Threshold = 1.0
+    G_L1: NotNegativeFloat = 1.0
     """memorised: G_L1 at most, the guide's goal"""
-    recovered_share: Threshold = 0.7
+    recovered_share: NotNegativeFloat = 0.7
     """memorised: recovered at least"""
-    nearly_G_L1: Threshold = 2.0
+    nearly_G_L1: NotNegativeFloat = 2.0
     """nearly: G_L1 at most"""
-    nearly_recovered_share: Threshold = 0.5
+    nearly_recovered_share: NotNegativeFloat = 0.5
     """nearly: recovered at least"""
-    nothing_below: Threshold = 0.05
+    nothing_below: NotNegativeFloat = 0.05
     """did nothing: recovered below; harmful: worse than doing nothing, beyond noise"""
 
 
@@ -41,24 +39,24 @@ class MemorisedThresholds:
 class TextureThresholds:
     """Where the words of `texture` begin, in every size that counts."""
 
-    lowest_energy: Threshold = 0.8
+    lowest_energy: NotNegativeFloat = 0.8
     """smooth: strength of a size below"""
-    highest_energy: Threshold = 1.25
+    highest_energy: NotNegativeFloat = 1.25
     """noisy: strength of a size above"""
-    coherence: Threshold = 0.7
+    coherence: NotNegativeFloat = 0.7
     """back: coherence at least"""
     # Coherence alone does not see strength. Weak detail is `smooth`, wherever it is, until half of
     # the energy that lacked has been added.
-    recovered: Threshold = 0.4
+    recovered: NotNegativeFloat = 0.4
     """back: recovered detail at least"""
-    partly_coherence: Threshold = 0.5
+    partly_coherence: NotNegativeFloat = 0.5
     """partly back: coherence at least; grain below"""
-    partly_recovered: Threshold = 0.1
+    partly_recovered: NotNegativeFloat = 0.1
     """partly back: recovered detail at least; grain below"""
-    nothing_within: Threshold = 0.05
+    nothing_within: NotNegativeFloat = 0.05
     """nothing: recovered detail this near to 0 in all sizes"""
     # Through what was removed from it, or through what is too much or too little in it.
-    band_matters: Threshold = 0.1
+    band_matters: NotNegativeFloat = 0.1
     """a size counts from this part of the removed detail on"""
 
 
@@ -70,12 +68,14 @@ class UnseenThresholds:
     retouched area.
     """
 
-    recovered_share: Threshold = 0.5
+    recovered_share: NotNegativeFloat = 0.5
     """holds: recovered of every held-out pair at least"""
-    gap: Threshold = 0.3
+    gap: NotNegativeFloat = 0.3
     """holds: at most so much less than on the training pairs"""
-    nothing_below: Threshold = 0.05
+    nothing_below: NotNegativeFloat = 0.05
     """does not hold: recovered on average below; harmful where any pair is made worse"""
+    in_part: NotNegativeFloat = 0.25
+    """hardly holds: recovered on average below"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +86,11 @@ class ProbeThresholds:
     pictures.
     """
 
-    skill: Threshold = 0.8
+    skill: NotNegativeFloat = 0.8
     """skill: at least so much is left under the worst kind of change"""
-    memory: Threshold = 0.4
+    memory: NotNegativeFloat = 0.4
     """memory: less is left"""
-    something: Threshold = 0.1
+    something: NotNegativeFloat = 0.1
     """unknown: recovered of the unchanged pictures below"""
 
 
@@ -123,7 +123,7 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     """folder of pairs that it was not trained on: does it hold there?"""
     cross: bool = False
     """hold each training pair out in turn instead, training a small run without it"""
-    cross_minutes: Annotated[float, above_zero("is not above zero")] = 10.0
+    cross_minutes: PositiveFloat = 10.0
     """time that --cross trains, all its runs together"""
     self_test: tuple[Path, ...] = ()
     """untouched photos: simulate a retouch on them, restore it, compare"""
@@ -139,7 +139,7 @@ class VerifySettings(WeightsSettings, NetworkSettings):
     """folder of the report; unset, verify in the run's folder, or ./verify"""
     weights: Path | None = None
     """a weights file (.pth) instead of a run, also of the classic program"""
-    lambda_L1: Threshold | None = None
+    lambda_L1: NotNegativeFloat | None = None
     """weight that G_L1 contains; unset, as the run says, else 500"""
     images: Path | None = None
     """folder of finished pictures of any program, named as the pairs, instead of a run"""

@@ -12,6 +12,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unretouch.base import durable
@@ -222,7 +223,19 @@ def read_test(argv: list[str], prog: str = "test.py") -> tuple[TestSettings, lis
     words = read(flags, argv, first=flags.keys() - test_settings.OURS, elsewhere=gone)
     words, notes = stand_in(words, IdleTestFlags)
     options = build(TestSettings, values(flags, words), prog)
+    if words.keys().isdisjoint(("model", "dataset_mode")) and _are_pairs(options):
+        options = dataclasses.replace(options, model="pix2pix")
+        notes.append("these are pairs: compared with their answers; --model test takes them whole")
     return options, notes + _about_spaces(options.name)
+
+
+def _are_pairs(options: TestSettings) -> bool:
+    """Return whether the pictures to test on have their answers beside them."""
+    from unretouch.pixels.pair_files import phase_exists  # late: help and refusals answer at once
+    from unretouch.pixels.pairs import holds_pairs
+
+    usual = "test" if phase_exists(options.dataroot, "test") else "train"
+    return holds_pairs(Path(options.dataroot), options.phase or usual)
 
 
 def named(options: TestSettings) -> TestSettings:

@@ -24,6 +24,7 @@ from unretouch import __version__
 from unretouch.base import durable, memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import ExitCode, install_hint
+from unretouch.base.terminal import wrapped
 from unretouch.settings.commands import DoctorSettings
 from unretouch.settings.train import TrainSettings
 
@@ -66,6 +67,11 @@ _SIGNS = {"ok": "ok", "note": "note", "trouble": "TROUBLE"}
 _COLOURS = {"ok": "green", "note": "yellow", "trouble": "bold red"}
 
 
+_SIGN, _TOPIC = 9, 17
+"""Columns of a state and of a topic, the gap behind them counted."""
+_HANG = " " * (_SIGN + _TOPIC)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What was found of a topic. `trouble` keeps a run from starting; `note` does not."""
@@ -81,16 +87,13 @@ class Finding:
 
 def main(settings: DoctorSettings) -> int:
     """Examine. Returns 0 where a run can start, else the exit code it would end with."""
-    plain = not settings.json and not (sys.stdout.isatty() and importlib.util.find_spec("rich"))
     findings = []
     for finding in examine(settings.checkpoints_dir, not settings.no_speed):
         findings.append(finding)
-        if plain:
-            print(line(finding), flush=True)
+        if not settings.json:
+            _show(finding)
     if settings.json:
         print(json.dumps(record(findings), indent=1, ensure_ascii=False))
-    elif not plain:
-        _show_list(findings)
     return verdict(findings)
 
 
@@ -99,10 +102,10 @@ def verdict(findings: Sequence[Finding]) -> ExitCode:
     return next((f.exit_code for f in findings if f.state == "trouble"), ExitCode.OK)
 
 
-def line(finding: Finding) -> str:
+def lines(finding: Finding) -> list[str]:
     """Return a finding as plain text: one line, and one more for what to do."""
-    text = f"{_SIGNS[finding.state]:<8}{finding.topic + ':':<16}{finding.value}"
-    return f"{text}\n{'':<24}-> {finding.advice}" if finding.advice else text
+    text = f"{_SIGNS[finding.state]:<{_SIGN}}{finding.topic:<{_TOPIC}}{finding.value}"
+    return [text, f"{_HANG}-> {finding.advice}"] if finding.advice else [text]
 
 
 def record(findings: Sequence[Finding]) -> dict[str, object]:
@@ -111,23 +114,22 @@ def record(findings: Sequence[Finding]) -> dict[str, object]:
     return {"schema": SCHEMA, "exit_code": int(verdict(findings)), "findings": shown}
 
 
-def _show_list(findings: Sequence[Finding]) -> None:
+def _show(finding: Finding) -> None:
+    """Print a finding; a terminal breaks it between words and shows its state in colour."""
+    if not (sys.stdout.isatty() and importlib.util.find_spec("rich")):
+        print("\n".join(lines(finding)), flush=True)
+        return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    listed = Table.grid(padding=(0, 2))
-    for _ in ("state", "topic"):
-        listed.add_column(no_wrap=True)
-    listed.add_column()  # sentences, broken between words
-    for finding in findings:
-        found = Text(finding.value)
-        if finding.advice:
-            found.append(f"\n-> {finding.advice}", _COLOURS[finding.state])
-        listed.add_row(
-            Text(_SIGNS[finding.state], _COLOURS[finding.state]), Text(finding.topic), found
-        )
-    Console().print(listed)
+    console, colour = Console(), _COLOURS[finding.state]
+    found, *advice = lines(finding)
+    for part in wrapped(found, console.width, _HANG):
+        styled = Text.assemble((part[:_SIGN], colour), part[_SIGN:])
+        console.print(styled, soft_wrap=True)
+    for line in advice:
+        for part in wrapped(line, console.width):
+            console.print(Text(part, colour), soft_wrap=True)
 
 
 def examine(checkpoints_dir: Path, probe_speed: bool) -> Iterator[Finding]:
@@ -286,7 +288,7 @@ def examine_disk(checkpoints_dir: Path) -> Iterator[Finding]:
         advice = str(problem.hint) or "Choose another folder by --checkpoints_dir"
         yield Finding("folder", str(folder), "trouble", advice, ExitCode.DISK)
     else:
-        yield Finding("folder", f"{folder} takes files")
+        yield Finding("folder", f"runs can be written to {checkpoints_dir}")
     yield _room(folder)
 
 

@@ -17,24 +17,26 @@ from rich.console import Console
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.base.messages import Message, Words, _
+from unretouch.base.terminal import typed
 from unretouch.metrics.likeness import ruler_of
 from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
-from unretouch.pixels.file_kind import kind_of
+from unretouch.pixels.file_kind import is_lossless, kind_of
 from unretouch.pixels.pair_files import PairFiles, find_pairs, match_folders, phase_exists
+from unretouch.pixels.pair_noise import was_jpeg
 from unretouch.pixels.pairs import pictures_of, sides
 from unretouch.pixels.photos import ENDINGS, Photo, write_photo
 from unretouch.pixels.retouch import LITTLE_SKIN, retouch, skin_mask
 from unretouch.pixels.retouched_area import pair_map
 from unretouch.pixels.spaces import Bits, Rgb
-from unretouch.report.console import FittedTable, number, say, table
+from unretouch.report.console import FittedTable, number, say, say_command, table
 from unretouch.report.pair_figures import ceiling_of
-from unretouch.report.verdicts import finer_files
+from unretouch.report.verdicts import of_16_bits
 from unretouch.settings.commands import PairSettings
 
 PairFormat = Literal["png", "tiff"]
 LITTLE_LOST = 0.05
-"""Grey levels of compression that are not worth a line."""
+"""Grey levels of noise or compression that are not worth a line."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class PairRow:
     warnings: tuple[str, ...]
     ceiling: TextureCeiling | None = None
     """how much of the removed texture the two sides can still hold; None where that is unknown"""
-    compression: str = ""
-    """what of the difference is no retouch, for people; empty of lossless pairs"""
+    no_retouch: str = ""
+    """what of the difference is no retouch, for people; empty where all of it is"""
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,30 @@ def main(settings: PairSettings) -> int:
     for line in (*report.notes, *notes):
         say(console, f"note: {line}")
     for row in report.rows:
-        if row.compression:
-            say(console, f"{row.name}: {row.compression}")
-        if (most := row.ceiling) and (finer := finer_files(most)):
-            said = " ".join(str(message) for message in finer)
-            coherence = number(most.bands[0], 2)
-            told = f"finest pores in place: these files allow {coherence} of 1 at most"
-            say(console, f"{row.name}: {told}. {said}")
-    say(console, f"written: {len(report.rows)}; to train on them: --dataroot {settings.out}")
+        if row.no_retouch:
+            say(console, f"{row.name}: {row.no_retouch}")
+    if finer := [most for row in report.rows if (most := of_16_bits(row.ceiling)) is not None]:
+        low, high = number(min(finer), 2), number(max(finer), 2)
+        allowed = low if low == high else f"{low} to {high}"
+        say(console, f"pores: 16-bit files would allow {allowed}")
+    if report.rows:
+        some = "1 pair" if len(report.rows) == 1 else f"{len(report.rows)} pairs"
+        if settings.phase == "train":
+            say(console, f"{some} written to {out}. To train on them:")
+            say_command(console, _command(settings))
+        else:
+            say(console, f"{some} written to {out}")
     if report.problems:
         raise ManyDataErrors(report.problems)
     return ExitCode.OK
+
+
+def _command(settings: PairSettings) -> str:
+    """Return the command that trains on the pairs, in a run that is called as their folder."""
+    name = names.without_spaces(settings.out.resolve().name)
+    if names.name_problem(name):
+        name = "first"
+    return typed(["unretouch", "train", "--dataroot", str(settings.out), "--name", name])
 
 
 def pair_folders(
@@ -143,9 +158,9 @@ def pair_folders(
             notes.append(together.said)
         else:
             a, b = sides(files, pictures)
-        both = all(kind_of(path) == "jpeg" for path in files.files)
-        coded = "JPEG against JPEG" if both else "two files compressed apart"
-        return _write(out / f"{files.name}{ENDINGS[form]}", a, b, notes, remove_grade, coded)
+        return _write(
+            out / f"{files.name}{ENDINGS[form]}", a, b, notes, remove_grade, _cause(files, a, b)
+        )
 
     return replace(_all(found.pairs, make, found.problems), notes=found.notes)
 
@@ -256,12 +271,12 @@ def _write(
     b: Rgb,
     notes: Sequence[Words],
     remove_grade: bool = False,
-    coded: str = "",
+    cause: str = "",
 ) -> PairRow:
-    """Write a pair to `file`; `coded` names its two files, where it is asked what they lost to
-    compression."""
+    """Write a pair to `file`; `cause` says of what is no retouch what it is, where it is asked
+    how much."""
     found = pair_check.doubts(a, b, "AtoB")
-    lost = _lost(a, b, found) if coded else 0.0
+    lost = _lost(a, b, found) if cause else 0.0
     if remove_grade and found.grade is not None:
         told = (
             f"one side was graded: {pair_check.explained(found.grade)} levels were a colour curve"
@@ -280,9 +295,7 @@ def _write(
         difference=difference,
         warnings=(*map(str, notes), *pair_check.said_of(found, "AtoB")),
         ceiling=_ceiling(a, b, found),
-        compression=f"{coded}: {lost:.2f} of {difference:.2f} levels is compression"
-        if lost >= LITTLE_LOST
-        else "",
+        no_retouch=f"{lost:.2f} of {difference:.2f} levels {cause}" if lost >= LITTLE_LOST else "",
     )
 
 
@@ -293,8 +306,17 @@ def _ceiling(a: Rgb, b: Rgb, found: pair_check.Doubts) -> TextureCeiling | None:
     return ceiling_of(ruler_of(a, b), a, b)
 
 
+def _cause(files: PairFiles, a: Rgb, b: Rgb) -> str:
+    """Return what is to be said of what in the difference of two files is no retouch."""
+    if all(kind_of(path) == "jpeg" for path in files.files):
+        return "are compression: JPEG against JPEG"
+    if all(map(is_lossless, files.files)) and not was_jpeg(a, b):
+        return "look like grain or noise, not like a retouch"
+    return "are compression: the two files were compressed apart"
+
+
 def _lost(a: Rgb, b: Rgb, found: pair_check.Doubts) -> float:
-    """Return how many grey levels of the difference are the compression of the two files."""
+    """Return how many grey levels of the difference are no retouch."""
     elsewhere = (found.correlation, found.grade, found.liquified) != (None, None, None)
     if found.same or found.misplaced or elsewhere:
         return 0.0  # they differ by more than that
@@ -309,6 +331,12 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
             raise DataError(f"lies inside {folder}, which is read", out, "Choose a folder outside")
 
 
+_ABOUT = (
+    "A is the retouched side, B the side before. A/B detail: A has less, so it is below 1. Pores: "
+    "so much of the finest can come back in its place, 1 is all."
+)
+
+
 def _table(rows: Iterable[PairRow]) -> FittedTable:
     cells = []
     for row in rows:
@@ -319,4 +347,4 @@ def _table(rows: Iterable[PairRow]) -> FittedTable:
         most = number(row.ceiling.bands[0] if row.ceiling else None, 2)
         cells.append((row.name, size, shift or "unknown", ratio, difference, most))
     headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores, at most")
-    return table("", ("pair",), headings, cells)
+    return table("", ("pair",), headings, cells, _ABOUT)

@@ -33,7 +33,7 @@ from unretouch.report.short_verdicts import (
     judged_part,
     judged_whole,
     lambda_of,
-    short_verdicts,
+    say_short_verdicts,
     trained_on,
 )
 from unretouch.runs.folder import RunDir
@@ -112,8 +112,7 @@ def _test_on_pairs(
     title = f"{request.name}, {_epoch_name(request)}, on {phase}/"
     console.print(error_table(title, {phase: errors}))
     seen_before = trained_on(run, loaded.manifest, phase)
-    for line in short_verdicts(figures, run, seen_before, in_parts=not whole):
-        console.print(line, highlight=False)
+    say_short_verdicts(console, figures, run, settings.aim, seen_before, in_parts=not whole)
     say(console, f"page: {page}")
     return Tested(page, errors, model)
 
@@ -145,7 +144,8 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
         )
     facts = _facts(request, settings, phase)
     page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
-    say(console, f"{len(shown)} pictures treated; page: {page}")
+    treated = "1 picture" if len(shown) == 1 else f"{len(shown)} pictures"
+    say(console, f"{treated} treated; page: {page}")
     return Tested(page, [], model)
 
 

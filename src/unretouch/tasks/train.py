@@ -266,7 +266,7 @@ def _report(
         figures_of_part,
         judged_part,
         judged_whole,
-        short_verdicts,
+        say_short_verdicts,
     )
 
     errors: list[PlainFigures] = []
@@ -297,6 +297,5 @@ def _report(
             error = replace(error, identity_error=nothing, identity_parts=parts)
         errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
-    for line in short_verdicts(figures, run, in_parts=in_parts):
-        console.print(line, highlight=False)
+    say_short_verdicts(console, figures, run, settings.aim, in_parts=in_parts)
     return len(errors)

@@ -209,10 +209,12 @@ EXACT_ERROR = 0.05
 LEARNT, PASSES = 0.25, 33.0
 """Measured (docs/performance.md): after 33 passes over every pixel a quarter of the retouch is
 left."""
-TIGHT, ROOMY, ROOM = 0.356, 0.65, 3.0
-"""What is left falls with the passes to a power, measured too: to the first before that, and where
-the weights hold no more bits than the retouch; later to the second where they hold so many times as
-many."""
+EARLY, TIGHT, ROOMY, ROOM = 0.62, 0.356, 0.65, 3.0
+"""What is left falls with the passes to a power, measured too: to the first before that. Later to
+the second where the weights hold no more bits than the retouch, and to the third where they hold so
+many times as many."""
+NOTHING_YET = 0.9
+"""What is left from which on a training is too short to be worth it."""
 SAMPLED = 1_000_000
 """Values of all pairs that are compressed at most, since that takes a third of a second: strips of
 rows, spread evenly over each picture, stand for it."""
@@ -249,17 +251,28 @@ class Capacity:
         return float(min(self.identity_error, EXACT_ERROR * 2.0**halvings))
 
     @property
-    def expected(self) -> float:
-        """Grey levels to be expected from the time there is, and from the weights."""
-        power = TIGHT
+    def left(self) -> float:
+        """Share of the retouch that the time there is leaves."""
+        power = EARLY
         if self.passes > PASSES:
             room = max(1.0, self.parameter_bits / max(1.0, self.residual_bits))
-            power += (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
-        left = min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), power))
-        return max(self.limit, self.identity_error * left)
+            power = TIGHT + (ROOMY - TIGHT) * min(1.0, math.log(room, ROOM))
+        return min(1.0, LEARNT * math.pow(PASSES / max(self.passes, 1e-9), power))
+
+    @property
+    def expected(self) -> float:
+        """Grey levels to be expected from the time there is, and from the weights."""
+        return max(self.limit, self.identity_error * self.left)
 
     def sentence(self, size: str) -> str:
         """Return the line that is printed before training."""
+        if self.left > NOTHING_YET:
+            half = PASSES * (LEARNT / 0.5) ** (1 / EARLY)
+            return (
+                "too short: next to nothing is recovered in so few passes over the pictures "
+                f"({self.passes:.1f}); half of the retouch takes about "
+                f"{half / max(self.passes, 0.1):.0f} times as long"
+            )
         larger = {"s": "deep", "m": "deep"}.get(size)
         too_little = ""
         if larger and self.residual_bits > 1.5 * self.parameter_bits:

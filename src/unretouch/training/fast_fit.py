@@ -67,7 +67,7 @@ def _parts(name: str, known: PairMap) -> str:
     return (
         f"{name}: {known.blocks.mean():.0%} of the picture is retouched{moved}; doing nothing is "
         f"off by {known.identity_error:.2f} grey levels ({known.retouch_error:.2f} retouch, "
-        f"{rest:.2f} {'compression or noise' if not moved else 'what is not learnt'})"
+        f"{rest:.2f} {'noise or compression' if not moved else 'what is not learnt'})"
     )
 
 

@@ -252,7 +252,9 @@ class Trainer:
             self._write_event("pause", seconds=round(seconds, 1))
 
     def _write_event(self, event: str, **details: Any) -> None:
-        history.write_event(self._run, event, step=self._progress.step, **details)
+        progress = self._progress
+        about = {"step": progress.step, "elapsed_s": round(progress.elapsed, 3)}
+        history.write_event(self._run, event, **about, **details)
 
     # --- what is written ----------------------------------------------------------------------
 

@@ -92,13 +92,11 @@ def main(argv: list[str]) -> int:
 def _not_worth_it(batch: Batch) -> Iterator[str]:
     """Yield what is to be said of a run whose newest weights did nothing good for its own pairs."""
     stands = standing(read_status(batch.weights.parent / "web") or {})
-    if batch.request.epoch != "latest" or stands is None or stands.gain not in ("worse", "nothing"):
-        return
-    did = "made its own photos worse" if stands.gain == "worse" else "changed next to nothing"
-    yield (
-        f"at its last measurement this run {did} (off by {stands.level_error:.2f} grey levels, "
-        f"doing nothing by {stands.identity_error:.2f}). Train it longer before you use it"
-    )
+    if batch.request.epoch == "latest" and stands is not None and stands.warning is not None:
+        yield (
+            f"{stands.warning} It was off by {stands.level_error:.2f} grey levels, doing nothing "
+            f"by {stands.identity_error:.2f}."
+        )
 
 
 def _show(batch: Batch, console: Console) -> list[DataError]:
@@ -423,7 +421,7 @@ class Worker:
             full_scale=request.scale == "full",
             honour_profile=request.profile == "honour",
             sizes=(request.fine, request.medium, request.coarse),
-            guess=request.guess,
+            guess=request.guessed,
             seed=request.seed,
             kept=None if folder is None else KeptChanges(folder, request, work.weights, model.info),
         )

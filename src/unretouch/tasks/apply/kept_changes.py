@@ -42,7 +42,7 @@ class KeptChanges:
         self._folder = folder
         checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
         how = (request.runtime, request.device, request.precision, request.scale, request.profile,
-               1.0 if request.guess is None else request.guess, request.seed)  # fmt: skip
+               request.guessed, request.seed)  # fmt: skip
         self._model = json.dumps([checksum, *how, info.record()])
 
     def place(self, photo: Photo) -> Path:

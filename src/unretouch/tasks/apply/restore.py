@@ -78,15 +78,15 @@ class Restorer:
         sizes: Sequence[float] = (1.0,) * len(SIZES),
         kept: KeptChanges | None = None,
         tile: int | None = None,
-        guess: float | None = None,
+        guess: float = 1.0,
         seed: int = 0,
     ) -> None:
         """Without a `strength` it is 1, and less for a photograph that lies far from the pairs of a
         model that was trained for unseen ones. `sizes` are the strengths of fine, medium and coarse
         texture, beside that of all. `guess` is how much of the texture that nobody can know is
-        drawn, by `seed`; None: 1."""
+        drawn, by `seed`."""
         self._model = model
-        model.draw(1.0 if guess is None else guess, seed)
+        model.draw(guess, seed)
         self._strength = strength
         self._sizes = sizes
         self._kept = kept

@@ -6,6 +6,7 @@ Unnatural: lower it to 200. Not done: more epochs. Each advice carries the figur
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from unretouch.base.messages import Message, _
+from unretouch.base.terminal import typed
 from unretouch.report.console import percent, percent_recovered
 from unretouch.runs.status import gain
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, flag_words, train_words
 from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
 from unretouch.tasks.compare.measuring import RunScore
 from unretouch.tasks.compare.runs import Curve
@@ -108,7 +110,9 @@ class Advice:
 
     action: Action
     flags: str
-    """what to change in the command that trained the run; empty for `keep`"""
+    """what changes in the command that trained the run; empty for `keep`"""
+    command: str
+    """all of it, as a terminal takes it; empty for `keep`"""
     sentence: Sentence
     because: list[Sentence]
 
@@ -117,6 +121,7 @@ class Advice:
         return {
             "action": self.action,
             "flags": self.flags,
+            "command": self.command,
             "sentence": self.sentence.record(),
             "because": [reason.record() for reason in self.because],
         }
@@ -145,7 +150,7 @@ def advise(
         return advice
     if (score.mean.recovered_share or 0.0) >= _MEMORISED.recovered_share:
         keep = Sentence("compare_keep", _("Well done: keep it as it is."))
-        return [Advice("keep", "", keep, [_recovered(score)])]
+        return [Advice("keep", "", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
     return [_advice("more_training", settings, [_recovered(score)])]
 
@@ -230,7 +235,7 @@ def _possible(wanted: Action, settings: TrainSettings) -> Action:
 def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) -> Advice:
     now = f"{settings.lambda_L1:g}"
     if action == "raise_lambda":
-        to, *further = [str(value) for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
+        to, *further = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
         if further:
             either = _(
                 "Too little of the true texture: raise lambda_L1 from {now} to 400 or 500.", now=now
@@ -240,21 +245,31 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
             only = _(
                 "Too little of the true texture: raise lambda_L1 from {now} to {to}.",
                 now=now,
-                to=to,
+                to=str(to),
             )
             raised = Sentence("compare_raise_to", only)
-        return Advice(action, f"--lambda_L1 {to}", raised, because)
+        return _another(action, settings, to, raised, because)
     if action == "lower_lambda":
         lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", now=now, to=str(LOW_LAMBDA))
-        flags = f"--lambda_L1 {LOW_LAMBDA}"
-        return Advice(action, flags, Sentence("compare_lower", lower), because)
+        return _another(action, settings, LOW_LAMBDA, Sentence("compare_lower", lower), because)
     if settings.minutes is not None:
-        flags = f"--minutes {2 * settings.minutes:g}"
+        changes: dict[str, Any] = {"minutes": 2 * settings.minutes}
         more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))
     else:
-        flags = f"--n_epochs {2 * settings.n_epochs} --n_epochs_decay {2 * settings.n_epochs_decay}"
+        changes = {name: 2 * getattr(settings, name) for name in ("n_epochs", "n_epochs_decay")}
         more = Sentence("compare_more_epochs", _("Not done yet: train for more epochs."))
-    return Advice(action, f"{flags} --continue_train", more, because)
+    words = [*train_words(dataclasses.replace(settings, **changes)), "--continue_train"]
+    flags = typed([*flag_words(changes), "--continue_train"])
+    return Advice(action, flags, typed(["unretouch", *words]), more, because)
+
+
+def _another(
+    action: Action, settings: TrainSettings, to: int, said: Sentence, because: list[Sentence]
+) -> Advice:
+    """Return the advice to train another run beside this one, with another lambda_L1."""
+    name = f"{settings.name}_l1_{to}"
+    words = train_words(dataclasses.replace(settings, lambda_L1=float(to), name=name))
+    return Advice(action, f"--lambda_L1 {to}", typed(["unretouch", *words]), said, because)
 
 
 def _recovered(score: RunScore) -> Sentence:

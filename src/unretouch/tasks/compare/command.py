@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
+from rich.console import Console
 
 from unretouch import __version__
 from unretouch.base import durable
@@ -19,7 +17,16 @@ from unretouch.base.errors import ExitCode
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import NO_VALUE, FittedTable, duration, number, percent, say, table
+from unretouch.report.console import (
+    NO_VALUE,
+    FittedTable,
+    duration,
+    number,
+    percent,
+    say,
+    say_command,
+    table,
+)
 from unretouch.report.pages import write_page
 from unretouch.runs.status import of_whole_pictures, thin_curves
 from unretouch.settings.commands import CompareSettings
@@ -41,31 +48,39 @@ def main(
 
     comparison = compare(settings.runs, settings.checkpoints_dir, settings.out, said, tell)
     page = write_comparison(comparison, settings.out)
-    for shown in renderables(comparison):
-        shown_on.print(shown, highlight=False)
+    show(comparison, shown_on)
     say(shown_on, f"page: {page}")
     return ExitCode.OK
 
 
-def renderables(comparison: Comparison) -> Iterator[RenderableType]:
-    """Yield what to print on a rich console, in order."""
-    yield ranking_table(comparison)
-    yield Text(comparison.why_not_weighted().english() + "\n" if comparison.weighted else "")
+def show(comparison: Comparison, console: Console) -> None:
+    """Print the figures, what differs, and what to do next."""
+    console.print(ranking_table(comparison))
+    say(console, "")
+    if comparison.weighted:
+        say(console, comparison.why_not_weighted().english())
+        say(console, "")
     settings = differing_settings([one.record for one in comparison.runs])
     if settings:
-        yield settings_table(settings)
-        yield Text()
-    yield advice_text(comparison)
-    for one in comparison.left_out:
-        yield Text(f"left out: {one.name}: {one.reason.english()}")
-    yield Text(comparison.take().english(), style="bold")
+        console.print(settings_table(settings))
+        say(console, "")
+    for one in comparison.runs:
+        _say_advice(one, console)
+    say(console, "")
+    for left in comparison.left_out:
+        say(console, f"left out: {left.name}: {left.reason.english()}")
+    say(console, comparison.take().english(), style="bold")
+
+
+_BEST_FIRST = "The best run comes first: error, recovered and texture back count alike. "
 
 
 def ranking_table(comparison: Comparison) -> FittedTable:
-    """Return the runs, best first."""
+    """Return the figures of the runs, best first."""
+    ranked = len(comparison.runs) > 1
     rows = [
         (
-            str(one.places.overall),
+            *([str(one.places.overall)] if ranked else []),
             one.record.name,
             number(one.score.mean.level_error),
             _share(one.score.mean.told_share),
@@ -78,12 +93,12 @@ def ranking_table(comparison: Comparison) -> FittedTable:
     ]
     return table(
         f"Doing nothing is off by {comparison.identity_error:.3f} grey levels",
-        ("", "run"),
+        ("", "run") if ranked else ("run",),
         ("error", "recovered", "texture back", "strength", "in place", "time"),
         rows,
-        "The best run comes first: error, recovered and texture back count alike. Strength of the "
-        "texture: 1 is right, less is smooth, more is noise. In place: 1 is every pore where it "
-        "was, 0 is grain.",
+        (_BEST_FIRST if ranked else "")
+        + "Strength of the texture: 1 is right, less is smooth, more is noise. In place: 1 is "
+        "every pore where it was, 0 is grain.",
     )
 
 
@@ -97,22 +112,17 @@ def settings_table(settings: Mapping[str, Mapping[str, Any]]) -> FittedTable:
     return table("What differs in the settings", ("",), runs, rows)
 
 
-def advice_text(comparison: Comparison) -> Group:
-    """Return what to do next with each run, each advice with the figures behind it."""
-    lines: list[RenderableType] = []
-    for one in comparison.runs:
-        lines.append(Text(one.record.name, style="bold"))
-        for advice in one.advice:
-            lines.append(_indented(advice.sentence.english(), 2))
-            lines += [_indented(reason.english(), 4) for reason in advice.because]
-            if advice.flags:
-                lines.append(_indented(advice.flags, 4))
-        lines += [_indented(f"Note: {note.english()}", 2) for note in one.notes]
-    return Group(*lines, Text())
-
-
-def _indented(line: str, columns: int) -> Padding:
-    return Padding(Text(line), (0, 0, 0, columns))
+def _say_advice(one: Compared, console: Console) -> None:
+    """Print what to do next with a run, each advice with the figures behind it."""
+    say(console, one.record.name, style="bold")
+    for advice in one.advice:
+        say(console, f"  {advice.sentence.english()}")
+        for reason in advice.because:
+            say(console, f"    {reason.english()}")
+        if advice.command:
+            say_command(console, advice.command, indent=4)
+    for note in one.notes:
+        say(console, f"  Note: {note.english()}")
 
 
 def _share(value: Figure) -> str:
@@ -150,7 +160,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         pairs=shown,
         duration=duration,
         setting=lambda name, value: setting_text(name, value, "–"),
-        flags=_flags,
+        parts_of=_parts,
         colours=COLOURS,
     )
     _remove_old(comparison, shown, out)
@@ -263,9 +273,10 @@ def _marks(runs: Sequence[dict[str, Any]]) -> list[set[str]]:
     ]
 
 
-def _flags(text: str) -> list[str]:
-    """Return each flag with its value: a line may end between two of them only."""
-    return ["--" + flag for flag in text.removeprefix("--").split(" --")]
+def _parts(command: str) -> list[str]:
+    """Return a command and each flag with its value: a line may end between two of them only."""
+    first, *flags = command.split(" --")
+    return [first, *(f"--{flag}" for flag in flags)]
 
 
 def _remove_old(comparison: Comparison, shown: list[dict[str, Any]], out: Path) -> None:

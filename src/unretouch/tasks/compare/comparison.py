@@ -5,6 +5,7 @@ One run that cannot be compared gets one line that says why; the rest goes on.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from unretouch.base.errors import (
 from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
-from unretouch.runs.folder import find_runs
+from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.status import gain
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring
@@ -34,7 +35,7 @@ from unretouch.tasks.compare.advice import (
     trend,
 )
 from unretouch.tasks.compare.measuring import Measuring, RunScore
-from unretouch.tasks.compare.runs import RunRecord, name_of, read_run, require_known
+from unretouch.tasks.compare.runs import RunRecord, name_of, read_run
 from unretouch.tasks.progress import Tell, tell_nobody
 from unretouch.training.training_pairs import at_scale, sizing
 
@@ -109,14 +110,23 @@ class Comparison:
         return self.best.score.mean.identity_error
 
     def take(self) -> Sentence:
-        """Return which run to take, or that none should be taken yet."""
+        """Return which run to take, or that none should be taken yet; of one alone, where it
+        stands."""
         mean = self.best.score.mean
         values = {
             "run": self.best.record.name,
             "error": level(mean.level_error),
             "identity": level(mean.identity_error),
         }
-        if gain(mean.level_error, mean.identity_error) != "some":
+        useless = gain(mean.level_error, mean.identity_error) != "some"
+        if len(self.runs) == 1:
+            alone = _(
+                "One run alone is not ranked. {run} is off by {error} grey levels, doing nothing "
+                "by {identity}.",
+                **values,
+            )
+            return Sentence("compare_take_none" if useless else "compare_alone", alone)
+        if useless:
             none = _(
                 "Take none of them yet: even {run} is off by {error} grey levels, doing nothing "
                 "by {identity}.",
@@ -163,18 +173,20 @@ def compare(
     """Compare the runs named by `words`, or all below `checkpoints_dir`; keep figures in `out`.
 
     `say` gets a line for each run that is measured now, `tell` hears how far it is. Raises
-    DataError where no run can be compared, with the reason of each; DiskError.
+    DataError where no run can be compared, with the reason of each; CheckpointError for a name that
+    no run has; DiskError.
     """
     known = [run.name for run in find_runs(checkpoints_dir)]
     names = list(dict.fromkeys(name_of(word, checkpoints_dir) for word in words)) or known
     if not names:
         raise DataError("no runs in this folder", checkpoints_dir, "Train one first")
+    for name in names:
+        RunDir(checkpoints_dir, name).require()
     left_out: list[LeftOut] = []
     candidates: list[_Candidate] = []
     loaded: dict[object, _Data] = {}  # once: runs of one experiment share their pairs
     for name in names:
         try:
-            require_known(name, checkpoints_dir, known)
             record = read_run(checkpoints_dir, name)
             checksum = measuring.weights_checksum(record)
             candidates.append(_Candidate(record, checksum, _data(record.settings, loaded)))
@@ -305,7 +317,11 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
         )
         notes.append(Sentence("compare_changed_data", changed))
     notes += _better_before(record, score)
-    advice = advise(record.settings, record.epoch, score, tendency)
+    # Where it lies now: a folder may have been renamed since.
+    here, folder = record.run.checkpoints_dir, record.settings.checkpoints_dir
+    folder = folder if Path(folder) == here else str(here)
+    now = dataclasses.replace(record.settings, name=record.name, checkpoints_dir=folder)
+    advice = advise(now, record.epoch, score, tendency)
     return Compared(record, score, places, tendency, advice, notes)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unretouch.base.errors import CheckpointError, UsageError
+from unretouch.base.errors import CheckpointError
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import (
     Best,
@@ -19,9 +19,10 @@ from unretouch.runs.history import (
     is_count,
     read_best,
     read_records,
+    trained_s,
 )
 from unretouch.runs.status import Preview
-from unretouch.settings.fields import fields_of, nearest_hint
+from unretouch.settings.fields import fields_of
 from unretouch.settings.train import TrainSettings, load_settings
 
 Curve = Mapping[str, Sequence[float]]
@@ -42,7 +43,7 @@ class RunRecord:
     """updates behind the latest weights"""
     epoch: int
     elapsed_s: float
-    """seconds of training, previews and saves counted"""
+    """see history.trained_s"""
     curve: Curve
     manifest: dict[str, str]
     """SHA-256 of the files it was trained on, by name; empty where that is not on record"""
@@ -86,7 +87,7 @@ def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
         state="unfinished" if condition.state == "running" else condition.state,
         step=int(last.get("step", 0) if condition.step is None else condition.step),
         epoch=int(last.get("epoch", 0)),
-        elapsed_s=float(last.get("elapsed_s", 0.0)),
+        elapsed_s=trained_s(run),
         curve={
             name: [float(line.get(name, math.nan)) for line in lines]
             for name in ("step", "elapsed_s", "level_error", "identity_error")
@@ -103,14 +104,6 @@ def _previewed(run: RunDir) -> float | None:
         return Preview.of(records[-1]).mean.level_error
     except (IndexError, KeyError, TypeError, ValueError):  # none, or of another version
         return None
-
-
-def require_known(name: str, checkpoints_dir: Path, known: list[str]) -> None:
-    """Raise UsageError, with the nearest name, when there is no such run."""
-    if name not in known and not (checkpoints_dir / name).is_dir():
-        there = f"There are: {', '.join(known[:8])}" if known else ""
-        hint = nearest_hint(name, known) or there or "No run was trained there yet"
-        raise UsageError("no such run", checkpoints_dir / name, hint)
 
 
 def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, digest_of, load_pairs
 from unretouch.report.console import duration, say
 from unretouch.report.deep_distance import extra_metrics
-from unretouch.report.short_verdicts import LAMBDA_L1, trained_on
+from unretouch.report.short_verdicts import LAMBDA_L1, say_verdict, trained_on
 from unretouch.report.verdicts import CrossRuns, Verification, least_words, require
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
@@ -47,7 +47,6 @@ from unretouch.tasks.verify.progress import Verifying
 from unretouch.tasks.verify.report import (
     detail_tables,
     report,
-    verdict_lines,
     write_verify_page,
 )
 from unretouch.training.stopping import StoppedNow
@@ -163,6 +162,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
         cross=cross,
         extra=extra,
         weighted=settings.lambda_GAN > 0,
+        aim=settings.aim,
         guesses={
             group: found
             for group in ("training", "heldout")
@@ -286,6 +286,6 @@ def _tell(
         console.print(table, highlight=False)
     say(console, f"page: {page}")
     say(console, f"report: {path}")
-    for lines in verdict_lines(verification):
-        console.print(lines, highlight=False)
+    for verdict in verification.verdicts.values():
+        say_verdict(console, verdict)
     return Verified(verification, path, page)

@@ -34,7 +34,6 @@ from unretouch.report.pair_figures import (
     Part,
     retouch_shares,
 )
-from unretouch.report.short_verdicts import verdict_line
 from unretouch.report.verdicts import (
     QUESTIONS,
     CrossRuns,
@@ -207,12 +206,7 @@ def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     }
 
 
-# --- at a terminal: verdicts, and before them, where they are asked for, the tables
-
-
-def verdict_lines(verification: Verification) -> list[RenderableType]:
-    """Return each question with its verdict."""
-    return [verdict_line(verdict) for verdict in verification.verdicts.values()]
+# --- at a terminal, before the verdicts: the tables, where they are asked for
 
 
 def detail_tables(verification: Verification) -> list[RenderableType]:
@@ -295,8 +289,8 @@ def _told_apart(pair: PairFigures) -> str:
         return ""
     told = parts_of(pair.identity_parts, 2)
     return (
-        f"\n{pair.name} is two files compressed separately: doing nothing is {told}. It is judged "
-        "by its area."
+        f"\n{pair.name} differs by more than the retouch: doing nothing is {told}. It is judged by "
+        "its area."
     )
 
 
