@@ -108,6 +108,9 @@ def test_V1_what_is_added_outside_is_told() -> None:
     told = figures_of_pair("face", source, prediction, target, 500.0)
     assert told.added_outside == pytest.approx(0.25)
     assert figures(retouched=True).added_outside == 0
+    harmed = memorised_verdict([told])
+    assert harmed.word == "harmful"
+    assert "it changed the picture by 0.25 grey levels" in harmed.sentence
 
 
 @pytest.mark.usefixtures("ruler")

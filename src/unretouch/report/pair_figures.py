@@ -232,11 +232,13 @@ class PairFigures:
     @property
     def harm(self) -> float:
         """Grey levels by which the prediction is further off than doing nothing, in that part of
-        the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
+        the frame by which it is judged, or over the frame of what is asked for, where it changed
+        what was not retouched; 0 where the two are alike to within the pair's noise."""
         idle = self.identity.area if self.by_area else self.identity.frame
         found = beyond_noise(self, self.judged["level_error"], idle["level_error"])
         if self.grade is None:
-            return found
+            plain, noise = self.plain, HARM_OF_NOISE * self.noise * self.area_share
+            return max(found, harm(plain.level_error, plain.identity_error, noise))
         # In its own colours, too: what a wrong grade does is seen.
         frame = (one.frame["level_error"] for one in (self.prediction, self.identity))
         return max(found, beyond_noise(self, *frame))

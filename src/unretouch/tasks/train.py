@@ -206,7 +206,7 @@ def _record_start(
         durable.write_json(run.untouched_manifest, untouched.manifest)
     if options_text is not None:
         durable.write_text(run.train_options, options_text)
-    event, about = "resume" if opened.resumed else "start", session.surroundings(opened.fit)
+    event, about = "resume" if opened.saved else "start", session.surroundings(opened.fit)
     history.write_event(run, event, step=opened.progress.step, notes=opened.lines, **about)
 
 
