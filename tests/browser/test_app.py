@@ -467,7 +467,7 @@ MOVE = """const input = document.getElementById(arguments[0]);
 NOTED = "return document.querySelector('.photo-settings').textContent === arguments[0]"
 
 
-def restored_by(checkpoints: Path, change: float = 0.2, **changes: Any) -> str:
+def restored_by(checkpoints: Path, change: float = 0.2, name: str = "adds", **changes: Any) -> str:
     """Write a run whose model adds so many grey levels of fine texture; return its id. `changes`
     are settings."""
     import torch
@@ -476,8 +476,8 @@ def restored_by(checkpoints: Path, change: float = 0.2, **changes: Any) -> str:
     from unretouch.runs.folder import RunDir
     from unretouch.runs.weights import load_weights, save_weights
 
-    run = tiny_run(checkpoints, "adds", **changes)
-    path = RunDir(checkpoints, "adds").weights("latest")
+    run = tiny_run(checkpoints, name, **changes)
+    path = RunDir(checkpoints, name).weights("latest")
     weights = load_weights(path)
     last = "head.weight"
     generator = torch.Generator().manual_seed(0)

@@ -19,7 +19,7 @@
   let noteLater = 0;
   let dirty = false; // painted, and not sent yet
   let opening = null; // the photo to be opened once it is restored
-  let guessing = false; // it is being asked for with another share of the guess
+  let guessing = false; // the network is being asked for it again
   const cards = new Map();
 
   const photoOf = (id) => told?.photos.find((photo) => photo.id === id);
@@ -152,7 +152,7 @@
       if (photo.state === "done" && photo.id === opening) openPhoto(photo.id, false);
     }
     if (current && !photoOf(current)) closeEditor();
-    guessAgain();
+    networkAgain();
     showBatch();
     showCards();
     showModel();
@@ -430,11 +430,13 @@
     }));
   }
 
-  // Another share of the guess needs the network: the photo that is open is restored again, and
-  // opens again then. While it is being restored, the newest share waits for its turn.
-  async function guessAgain() {
+  // Another share of the guess needs the network, and so does a photo that was left as it is and is
+  // to be restored all the same: the photo that is open is restored again, and opens again then.
+  // While it is being restored, the newest share waits for its turn.
+  async function networkAgain() {
     const photo = photoOf(current);
-    const wanted = photo?.state === "done" && photo.made && photo.made.guess !== chosen.guess;
+    const left = photo?.look?.change === "" && strengthOf(photo, chosen) > 0;
+    const wanted = photo?.state === "done" && photo.made && (left || photo.made.guess !== chosen.guess);
     if (!wanted || guessing) return;
     guessing = true;
     await act(async () => {
@@ -456,13 +458,14 @@
       showAmount(input);
       change({ [name]: Number(input.value) / 100 });
     });
+    input.addEventListener("change", networkAgain);
   }
   for (const name of GUESSED) {
     const input = document.getElementById(name);
     input.addEventListener("input", () => showAmount(input));
     input.addEventListener("change", () => {
       change({ [name]: Number(input.value) / 100 });
-      guessAgain();
+      networkAgain();
     });
   }
   for (const radio of form.querySelectorAll("[name=mask]")) {
@@ -476,7 +479,7 @@
   document.getElementById("reset").addEventListener("click", () => {
     change({ ...AS_IT_COMES });
     fillForm();
-    guessAgain();
+    networkAgain();
   });
   document.getElementById("for-all").addEventListener("click", () => act(async () => {
     await noted();
