@@ -458,6 +458,7 @@ return [...document.querySelectorAll('[data-word]')]
 CARD = "return document.querySelectorAll('.photo .save').length === arguments[0]"
 OPENED = """return !document.getElementById('editor').hidden &&
     document.getElementById('loading').hidden"""
+SAID = "return document.querySelector(arguments[0]).innerText === arguments[1]"
 SUM = """const canvas = document.getElementById('canvas');
     const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return data.reduce((sum, value) => sum + value, 0)"""
@@ -674,7 +675,11 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     assert saved.read_bytes() == by_apply(
         app, photo, tmp_path / "out", "--epoch", "20", "--mask", "skin"
     )
+    browser.until(SAID, ".photo .saving", "Saved: IMG 7_restored_skin_epoch20.jpg")
     browser.find("#save-layers").click()
+    browser.until(SAID, "#saving", "Making the layered file…")
     until(lambda: list(folder.glob("IMG 7_layers_skin_epoch20.psd")), seconds=300)
+    for place in ("#saving", ".photo .saving"):
+        browser.until(SAID, place, "Saved: IMG 7_layers_skin_epoch20.psd Save again")
     browser.find("[data-kind=safetensors]").click()
     until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)

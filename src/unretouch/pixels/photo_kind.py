@@ -254,14 +254,13 @@ class Distance:
         elif weakened:
             said = _(
                 "This photo is far from the training pairs: {reasons}. So it was restored at "
-                "a strength of {percent}%. Set the strength to decide yourself.",
+                "a strength of {percent}%.",
                 reasons=self.why,
                 percent=round(100 * weakened),
             )
         else:
             said = _(
-                "This photo is far from the training pairs: {reasons}. So it was left as it is. "
-                "Set the strength to restore it all the same.",
+                "This photo is far from the training pairs: {reasons}. So it was left as it is.",
                 reasons=self.why,
             )
         reasons = {reason.name: round(reason.number, 2) for reason in self.reasons}

@@ -267,14 +267,14 @@ async def paint(request: Request) -> Response:
 
 async def export(request: Request) -> Response:
     """Make the model as a file for other programs, checked, as `unretouch export` does."""
-    _run, weights, path = await _model(request)
+    run, weights, path = await _model(request)
     await read_json(request)
     if not path.is_file() or path.stat().st_mtime_ns < weights.stat().st_mtime_ns:
         worker, kind = state_of(request).worker, path.suffix.lstrip(".")
         words = ["export", "--weights", str(weights), "--to", kind, "--out", str(path)]
         async with worker.place():
             await worker.run(request, words)
-    return JSONResponse({"name": path.name})
+    return JSONResponse({"name": _model_name(run, path)})
 
 
 async def model_file(request: Request) -> Response:
@@ -282,8 +282,12 @@ async def model_file(request: Request) -> Response:
     run, _weights, path = await _model(request)
     if not path.is_file():
         raise Refused(404, NOT_THERE)
-    name = f"{PurePosixPath(run.name).name}_{path.name}"
+    name = _model_name(run, path)
     return FileResponse(path, media_type="application/octet-stream", filename=name)
+
+
+def _model_name(run: RunDir, path: Path) -> str:
+    return f"{PurePosixPath(run.name).name}_{path.name}"
 
 
 async def _model(request: Request) -> tuple[RunDir, Path, Path]:
