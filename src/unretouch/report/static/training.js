@@ -120,7 +120,7 @@ const Reasons = {
       title: () => _("Whole, reduced"),
       note: () => (pair.fake_B
         ? _("{width} × {height} pixels, shown reduced.", { width, height })
-        : _("{width} × {height} pixels, shown reduced. fake_B of the whole is made at the start " +
+        : _("{width} × {height} pixels, shown reduced. The whole is generated at the start " +
           "and, if time allows, at the end.", { width, height })),
     };
     let strongest = 0;
@@ -145,7 +145,8 @@ const Reasons = {
     const preview = current();
     if (!preview) return;
     const latest = time.value === time.max ? ` (${_("latest")})` : "";
-    const text = _("step {step}, epoch {epoch}", {
+    const when = status.weighted === false ? N_("step {step}") : N_("step {step}, epoch {epoch}");
+    const text = _(when, {
       step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
     }) + latest;
     Page.setText("time-value", text);
@@ -210,6 +211,10 @@ const Reasons = {
     // Out of how many is a plan, which is void once the time is up.
     Page.setText("step", counted(status.step, status.state === "finished" ? null : status.total_steps));
     Page.setText("epoch", counted(status.epoch, status.total_epochs));
+    // Who trains with an adversary looks for these.
+    const engineering = document.getElementById("engineering");
+    if (!engineering.dataset.met) engineering.open = status.weighted !== false;
+    engineering.dataset.met = "yes";
     // Without an adversary lambda_L1 has nothing to weigh against, and neither figure says anything.
     for (const id of ["weighted", "lambda"]) {
       document.getElementById(id).parentElement.hidden = status.weighted === false;
@@ -265,8 +270,8 @@ const Reasons = {
       const training = new Map(steps.map((step, i) => [step, column("level_error")[i]]));
       return {
         x: all,
-        help: _("How far fake_B is from real_B on average. Below the dashed line it is better than " +
-          "doing nothing. While training, only the parts being learnt are measured. Previews " +
+        help: _("How far the generated picture is from the answer on average. Below the dashed " +
+          "line it is better than doing nothing. While training, only the parts being learnt are measured. Previews " +
           "measure whole pictures, of large ones mostly a sample."),
         series: [
           { label: _("while training"), values: all.map((s) => training.get(s)), colour: "--one" },

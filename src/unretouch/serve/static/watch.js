@@ -12,6 +12,7 @@ Object.assign(Reasons, {
   ),
   failed: N_("The training ended with an error."),
   disk_full: N_("The disk is full. Free some space, then “Go on”."),
+  non_finite: N_("The training went astray and was ended. The last save is sound: restore with it, or begin a new run."),
   silent: N_("No news for {time}. The computer may be busy."),
 });
 
