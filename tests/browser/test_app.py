@@ -118,6 +118,7 @@ def test_untouched_photos_go_into_a_run_for_other_photos(
     browser.driver.get(f"{app.address}new/")
     browser.until("return document.getElementById('name')?.value")
     assert not browser.run(SHOWN, "#drop-untouched")
+    browser.find("#guide summary").click()
     browser.find("input[name=preset][value=strong]").click()
     browser.find("input[name=aim][value=restore]").click()
     assert browser.run(SHOWN, "#drop-untouched")
@@ -248,6 +249,7 @@ def test_a_training_is_stopped_goes_on_and_needs_no_page(browser: Any, app: App)
     browser.find("#stop").click()
     browser.until(STATE, "stopped", seconds=180)
     browser.until("return !document.getElementById('go-on').hidden", seconds=180)
+    assert not browser.find("#restore").is_displayed()  # first it goes on
     assert "Go on" in browser.text("#notice")
     browser.until(PAINTED)
     stopped = app.ask("GET", f"api/runs/{run}").json["step"]

@@ -677,7 +677,7 @@ def test_a_name_is_refused_in_words_of_the_page(name: str, said: str) -> None:
     assert str(name_problem(name)) == said
 
 
-def told_verdicts(run: RunDir, **words: str) -> list[str]:
+def told_verdicts(run: RunDir, turns: bool = True, **words: str) -> list[str]:
     """Write a report with these words and return the advice for each question."""
     (run.root / "verify").mkdir(exist_ok=True)
     tones = {"not yet": "middling", "memorised": "good", "harmful": "bad"}
@@ -687,7 +687,7 @@ def told_verdicts(run: RunDir, **words: str) -> list[str]:
     }
     run.weights("latest").write_bytes(b"w")
     (run.root / "verify" / "report.json").write_text(json.dumps({"verdicts": verdicts}))
-    found = verdicts_of(run, TrainSettings(dataroot="/d"))
+    found = verdicts_of(run, TrainSettings(dataroot="/d"), turns)
     assert found is not None
     return [one["advice"] for one in found["verdicts"]]
 
@@ -695,7 +695,8 @@ def told_verdicts(run: RunDir, **words: str) -> list[str]:
 def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
-    assert verdicts_of(run, None) is None
+    assert verdicts_of(run, None, turns=True) is None
+    assert told_verdicts(run, turns=False, unseen="unknown") == [""]
     assert told_verdicts(run, memorised="not yet", unseen="unknown") == ["longer", "turns"]
     assert told_verdicts(run, memorised="memorised", unseen="harmful") == ["", "others"]
 

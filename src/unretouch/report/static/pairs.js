@@ -223,6 +223,9 @@ const Pairs = (() => {
       this.slider.querySelectorAll(".view img").forEach((image, side) => {
         image.alt = `${title}, ${caption(shot, this.sides[side])}`;
       });
+      this.node.querySelectorAll(".tag").forEach((tag, side) => {
+        tag.dataset.meaning = shot.notes ? "" : meaning(shot, this.sides[side]);
+      });
       this.node.querySelector(".figures").replaceChildren(...this.figures(shot));
     }
 

@@ -37,6 +37,8 @@ Object.assign(Reasons, {
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
     Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
+    goOn.classList.toggle("primary", !finished); // what one came for is next
+    document.getElementById("restore").hidden = !(finished && run.has_weights);
     amount.hidden = goOn.hidden || !finished;
     Page.setText("more-word", run.budget === "epochs" ? _("more epochs") : _("more minutes"));
     const said = document.getElementById("said");
