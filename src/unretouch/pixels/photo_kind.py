@@ -172,7 +172,7 @@ def _fine(windows: Iterable[Plane]) -> tuple[float, float]:
     variance = float(np.quantile(found, CALM)) / calmest**2 if found.size else 0.0
     # What is no stronger than rounding to 8 bits is no detail: else a picture that was enlarged so
     # far that it has none would pass for a sharp one.
-    no_detail = np.multiply(shares, max(variance, ROUNDED))
+    no_detail = np.multiply(shares, max(variance, float(ROUNDED)))
     finest, next_one = np.maximum(energies / count - no_detail, 0) + 1e-3
     noise = max(math.sqrt(variance), LEAST_NOISE)
     return math.log2(noise), 0.5 * math.log2(finest / next_one)

@@ -37,8 +37,11 @@ Object.assign(Reasons, {
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
     Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
-    goOn.classList.toggle("primary", !finished); // what one came for is next
-    document.getElementById("restore").hidden = !(finished && run.has_weights);
+    const restore = document.getElementById("restore");
+    restore.hidden = !(finished && run.has_weights);
+    const worth = !restore.hidden && run.gain === "some"; // then what one came for is next
+    goOn.classList.toggle("primary", !worth);
+    restore.classList.toggle("primary", worth);
     amount.hidden = goOn.hidden || !finished;
     Page.setText("more-word", run.budget === "epochs" ? _("more epochs") : _("more minutes"));
     const said = document.getElementById("said");
