@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from rich.console import Console
+from scipy import ndimage
 from skimage.data import astronaut
 
 from unretouch.settings.train import TrainSettings
@@ -31,6 +32,17 @@ def write_pairs(folder: Path, shift: int = 0) -> Path:
         after = (before.astype(int) + np.roll(before, 1, 0) + np.roll(before, 1, 1)) // 3
         combined = np.concatenate([after.astype(np.uint8), before], axis=1)
         Image.fromarray(combined).save(folder / "train" / f"face_{number}.png")
+    return folder
+
+
+def write_compressed_pairs(folder: Path) -> Path:
+    """Write a pair of two JPEGs, a square of one smoothed, into `folder`; return `folder`."""
+    before = astronaut()[:160, 140:300]
+    after = before.copy()
+    after[40:96, 40:104] = ndimage.gaussian_filter(before, (2, 2, 0))[40:96, 40:104]
+    for side, picture, quality in (("A", after, 92), ("B", before, 85)):
+        (folder / f"train{side}").mkdir(parents=True)
+        Image.fromarray(picture).save(folder / f"train{side}" / "face.jpg", quality=quality)
     return folder
 
 

@@ -118,6 +118,7 @@ def test_untouched_photos_go_into_a_run_for_other_photos(
     browser.driver.get(f"{app.address}new/")
     browser.until("return document.getElementById('name')?.value")
     assert not browser.run(SHOWN, "#drop-untouched")
+    browser.find("#guide summary").click()
     browser.find("input[name=preset][value=strong]").click()
     browser.find("input[name=aim][value=restore]").click()
     assert browser.run(SHOWN, "#drop-untouched")
@@ -248,6 +249,7 @@ def test_a_training_is_stopped_goes_on_and_needs_no_page(browser: Any, app: App)
     browser.find("#stop").click()
     browser.until(STATE, "stopped", seconds=180)
     browser.until("return !document.getElementById('go-on').hidden", seconds=180)
+    assert not browser.find("#restore").is_displayed()  # first it goes on
     assert "Go on" in browser.text("#notice")
     browser.until(PAINTED)
     stopped = app.ask("GET", f"api/runs/{run}").json["step"]
@@ -461,6 +463,7 @@ return [...document.querySelectorAll('[data-word]')]
 CARD = "return document.querySelectorAll('.photo .save').length === arguments[0]"
 OPENED = """return !document.getElementById('editor').hidden &&
     document.getElementById('loading').hidden"""
+SAID = "return document.querySelector(arguments[0]).innerText === arguments[1]"
 SUM = """const canvas = document.getElementById('canvas');
     const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return data.reduce((sum, value) => sum + value, 0)"""
@@ -470,7 +473,7 @@ MOVE = """const input = document.getElementById(arguments[0]);
 NOTED = "return document.querySelector('.photo-settings').textContent === arguments[0]"
 
 
-def restored_by(checkpoints: Path, change: float = 0.2, **changes: Any) -> str:
+def restored_by(checkpoints: Path, change: float = 0.2, name: str = "adds", **changes: Any) -> str:
     """Write a run whose model adds so many grey levels of fine texture; return its id. `changes`
     are settings."""
     import torch
@@ -479,8 +482,8 @@ def restored_by(checkpoints: Path, change: float = 0.2, **changes: Any) -> str:
     from unretouch.runs.folder import RunDir
     from unretouch.runs.weights import load_weights, save_weights
 
-    run = tiny_run(checkpoints, "adds", **changes)
-    path = RunDir(checkpoints, "adds").weights("latest")
+    run = tiny_run(checkpoints, name, **changes)
+    path = RunDir(checkpoints, name).weights("latest")
     weights = load_weights(path)
     last = "head.weight"
     generator = torch.Generator().manual_seed(0)
@@ -677,7 +680,11 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     assert saved.read_bytes() == by_apply(
         app, photo, tmp_path / "out", "--epoch", "20", "--mask", "skin"
     )
+    browser.until(SAID, ".photo .saving", "Saved: IMG 7_restored_skin_epoch20.jpg")
     browser.find("#save-layers").click()
+    browser.until(SAID, "#saving", "Making the layered file…")
     until(lambda: list(folder.glob("IMG 7_layers_skin_epoch20.psd")), seconds=300)
+    for place in ("#saving", ".photo .saving"):
+        browser.until(SAID, place, "Saved: IMG 7_layers_skin_epoch20.psd Save again")
     browser.find("[data-kind=safetensors]").click()
     until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,17 @@ def test_files_find_their_partners_and_a_reload_loses_none(
 def test_what_cannot_be_taken_is_said_on_drop_with_what_to_do(new_run: Any, drop: Any) -> None:
     deep = np.zeros((64, 64), np.float32)
     drop("whole", deep__tif=deep, raw__nef=b"II*\0" + bytes(100),
-         layers__psd=b"8BPS" + bytes(19) + b"\x20" + bytes(100), words__txt=b"words")  # fmt: skip
-    new_run.until(BAD, 4)
+         layers__psd=b"8BPS" + bytes(19) + b"\x20" + bytes(100), words__txt=b"words",
+         web__webp=b"RIFF    WEBPVP8X" + bytes(8) + b"\xff\xff\x00" * 2,
+         phone__heic=struct.pack(">I4s4s8x", 20, b"ftyp", b"heic")
+         + struct.pack(">I4s3I", 20, b"ispe", 0, 512, 512)
+         + struct.pack(">I4s3I", 20, b"ispe", 0, 16384, 8192))  # fmt: skip
+    new_run.until(BAD, 6)
     for name, what_to_do in (
         ("deep", "Save it with 16 or 8"),
         ("raw", "Save it as TIFF"), ("layers", "Save it with 16 or 8"), ("words", "Save it as PNG"),
+        ("web", "more than 128 megapixels. Export it smaller."),
+        ("phone", "more than 128 megapixels. Export it smaller."),
     ):  # fmt: skip
         assert what_to_do in entry(new_run, name).text
     assert "64 megapixels each; at most 40 pairs" in new_run.text("#drop-limits")

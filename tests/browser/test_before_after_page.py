@@ -63,6 +63,8 @@ def test_every_photograph_has_a_slider_and_one_line_moves_all(browser: Any, shee
     assert shown == [False, False, True], "small ones have only the whole"
     browser.find("#only-far input").click()
     assert browser.run("return document.querySelectorAll('.photo:not([hidden])').length") == 1
+    tall = browser.run("return document.querySelector('.photo:not([hidden]) .frame').clientHeight")
+    assert tall > 0.7 * browser.run("return innerHeight"), "a single one is as large as can be"
     assert all(url.startswith(("file:", "data:")) for url in browser.urls())
 
 

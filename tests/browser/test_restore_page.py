@@ -18,6 +18,7 @@ from skimage.data import astronaut
 from test_app import NOTED, OPENED, drop, open_restore, restored_by, saved_in
 
 from unretouch.pixels.images import read_rgb
+from unretouch.pixels.photo_kind import kind_of
 
 PIXELS = np.asarray(astronaut()[:240, 100:300])
 PICTURE = Image.fromarray(PIXELS)
@@ -221,3 +222,32 @@ def test_the_model_is_saved_as_onnx_for_other_programs(
     assert session.get_inputs()
     page.until("return document.querySelector('[data-kind=onnx]').innerText === 'Save as ONNX'")
     assert page.run("return document.getElementById('model-message').hidden")
+
+
+def test_a_photo_far_from_the_pairs_is_left_without_the_network_until_its_strength_is_set(
+    browser: Any, restored: tuple[App, str]
+) -> None:
+    app = restored[0]
+    run = restored_by(app.place / "checkpoints", name="far", aim="restore")
+    kinds = app.place / "checkpoints" / "far" / "photo_kinds.json"
+    kinds.write_text(json.dumps([kind_of(PIXELS).record()]))
+    buffer = io.BytesIO()
+    PICTURE.convert("L").save(buffer, "PNG")
+    app.ask("PUT", f"api/runs/{run}/photos?name=grey.png", buffer.getvalue())
+    until(lambda: photos(app, run)[0]["state"] == "done")
+    (photo,) = photos(app, run)
+    assert (photo["look"]["change"], photo["mean_change"]) == ("", 0)
+    open_restore(browser, app, run)
+    open_photo(browser, "grey.png")
+    assert "So it was left as it is." in browser.text("#editor-note")
+    part = app.ask("GET", f"api/runs/{run}/photos/{photo['id']}/part/0/0")
+    assert part.status == 200
+    browser.run(
+        """const strength = document.getElementById('strength');
+        strength.value = 100;
+        for (const kind of ['input', 'change']) strength.dispatchEvent(new Event(kind));"""
+    )
+    until(lambda: photos(app, run)[0]["look"]["change"])
+    browser.until(OPENED)
+    assert photos(app, run)[0]["mean_change"] > 0
+    browser.driver.get("about:blank")

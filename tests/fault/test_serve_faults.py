@@ -290,6 +290,11 @@ def test_S5_only_pictures_are_taken_and_no_place_is_given(app: App, apply: str) 
         answer = app.ask("PUT", apply, body, headers)
         assert answer.status == expected, (headers, answer)
         assert b"tmp" not in answer.body  # nothing of where it lay
+    # Before it is its turn; without the mark of its end alone it is whole.
+    cut = app.ask("PUT", apply, picture((320, 240), "JPEG")[:-600], JPEG)
+    assert (cut.status, b"Copy it anew" in cut.body) == (415, True)
+    assert app.ask("PUT", apply, picture(kind="JPEG")[:-2], JPEG).status == 201
+    assert app.ask("DELETE", apply).status == 204
     assert kept(app) == []
     broken = restored(app, apply, picture()[:-60], PNG)
     assert broken["state"] == "failed"
@@ -324,6 +329,7 @@ def test_S5_what_the_terminal_reads_is_taken_for_pairs_and_what_it_refuses_is_no
     for at, body in enumerate((heic, picture(kind="TIFF"), picture(kind="GIF"))):
         answer = app.ask("PUT", f"api/drafts/{draft}/{at}/a?name=..%2Fface.x", body)
         assert answer.status == 201, answer
+        assert answer.json["width"] > 40
     names = [one["names"] for one in app.ask("GET", f"api/drafts/{draft}").json.values()]
     assert names == [{"a": "face.x"}] * 3
     raw = app.ask("PUT", f"api/drafts/{draft}/5/a?name=x.nef", b"II*\0" + bytes(100))

@@ -22,14 +22,14 @@ STATUS = TrainingStatus(
 )  # fmt: skip
 
 
-def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
-    """Not beside doing nothing in whole pictures, of which a retouch leaves much alone."""
+def test_while_training_the_error_of_crops_is_told_as_one_of_whole_pictures() -> None:
+    """As on the page: of crops, where much was retouched, doing nothing costs more."""
     console = Console(file=io.StringIO(), width=200)
     RunDisplay(console, web=None).show(STATUS)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == (
-        "step 90: 1 min 30 s left, 25.0% recovered, off by 1.200 grey levels, doing nothing by "
-        "1.600, G_L1 5.000\n"
+        "step 90: 1 min 30 s left, 25.0% recovered, off by 0.345 grey levels, doing nothing by "
+        "0.460, G_L1 5.000\n"
     )
 
 

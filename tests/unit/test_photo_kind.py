@@ -129,6 +129,8 @@ def test_X1_another_scale_is_told(seed: int) -> None:
     assert names(resized(person(seed), 0.5)) == {"size"}
     assert "sharpness" in names(resized(person(seed), 2))
     assert "2." in str(found(resized(person(seed), 0.4)).why)
+    for enlarged in (resized(person(seed), 10), jpeg(resized(person(seed), 10), 90)):
+        assert "it is softer" in str(found(enlarged).why)
 
 
 @pytest.mark.parametrize("seed", [4, 5])

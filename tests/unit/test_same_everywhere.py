@@ -14,6 +14,7 @@ from PIL import Image
 from unretouch.cli import dispatch
 from unretouch.report.console import percent
 from unretouch.runs.folder import RunDir
+from unretouch.runs.status import FIGURES
 from unretouch.serve.runs import Runs
 
 
@@ -85,3 +86,25 @@ def test_a_run_that_did_nothing(folder: Path, capsys: pytest.CaptureFixture[str]
     assert told["compare"]["take"]["key"] == "compare_take_none"
     assert "-0.0" not in told["terminal"]
     assert "DID NOTHING" in told["terminal"]
+
+
+def test_a_run_on_two_files_compressed_apart(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Compression is no error of the network: no place counts it, and each says the same."""
+    short_runs.write_compressed_pairs(folder / "compressed")
+    told = figures_of(folder, "compressed", "apart", capsys, "--n_epochs", "8")
+    (run,) = told["compare"]["runs"]
+    verified = {pair["name"]: pair for pair in told["verify"]["training"]["pairs"]}
+    compared = {pair["name"]: pair for pair in run["pairs"]}
+    for pair in told["page"]:
+        known = {name: pytest.approx(pair[name], abs=2e-3) for name in FIGURES}
+        of_verify, of_compare = verified[pair["name"]]["plain"], compared[pair["name"]]
+        assert {name: of_verify[name] for name in FIGURES} == known
+        assert {name: of_compare[name] for name in FIGURES} == known
+        assert of_verify["left_out"] > pair["identity_error"] / 10
+        lines = told["terminal"].splitlines()
+        row = next(line for line in lines if line.startswith(f"{pair['name']} "))
+        assert f"{pair['level_error']:.3f}" in row
+        assert f"{pair['identity_error']:.3f}" in row
+    assert told["listed"]["recovered"] == pytest.approx(run["recovered_share"], abs=2e-3)

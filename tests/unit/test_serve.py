@@ -389,7 +389,7 @@ def test_the_app_shows_a_place_of_a_large_pair_and_says_that_its_error_is_an_est
     assert found["gain"] == "some"
 
 
-def test_where_the_last_preview_is_old_the_list_says_what_the_page_says(tmp_path: Path) -> None:
+def test_until_the_second_preview_the_list_says_what_the_page_says(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
     pair = {"fake_B": "", "level_error": 2.0, "identity_error": 2.0}
@@ -397,8 +397,11 @@ def test_where_the_last_preview_is_old_the_list_says_what_the_page_says(tmp_path
     told(run, step=100, previews=previews, training_error=0.5)
     found = Runs(tmp_path).describe(run)
     assert (found["level_error"], found["recovered"], found["gain"]) == (0.5, 0.75, "some")
-    told(run, step=0, previews=previews, training_error=0.5)
-    assert Runs(tmp_path).describe(run)["level_error"] == 2.0
+    told(run, step=0, previews=previews)
+    assert Runs(tmp_path).describe(run)["gain"] is None
+    previews.append({"step": 20, "epoch": 1, "pairs": [pair | {"level_error": 1.0}]})
+    told(run, step=100, previews=previews, training_error=0.5)
+    assert Runs(tmp_path).describe(run)["recovered"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -674,7 +677,7 @@ def test_a_name_is_refused_in_words_of_the_page(name: str, said: str) -> None:
     assert str(name_problem(name)) == said
 
 
-def told_verdicts(run: RunDir, **words: str) -> list[str]:
+def told_verdicts(run: RunDir, turns: bool = True, **words: str) -> list[str]:
     """Write a report with these words and return the advice for each question."""
     (run.root / "verify").mkdir(exist_ok=True)
     tones = {"not yet": "middling", "memorised": "good", "harmful": "bad"}
@@ -684,7 +687,7 @@ def told_verdicts(run: RunDir, **words: str) -> list[str]:
     }
     run.weights("latest").write_bytes(b"w")
     (run.root / "verify" / "report.json").write_text(json.dumps({"verdicts": verdicts}))
-    found = verdicts_of(run, TrainSettings(dataroot="/d"))
+    found = verdicts_of(run, TrainSettings(dataroot="/d"), turns)
     assert found is not None
     return [one["advice"] for one in found["verdicts"]]
 
@@ -692,7 +695,8 @@ def told_verdicts(run: RunDir, **words: str) -> list[str]:
 def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
-    assert verdicts_of(run, None) is None
+    assert verdicts_of(run, None, turns=True) is None
+    assert told_verdicts(run, turns=False, unseen="unknown") == [""]
     assert told_verdicts(run, memorised="not yet", unseen="unknown") == ["longer", "turns"]
     assert told_verdicts(run, memorised="memorised", unseen="harmful") == ["", "others"]
     # Never two that contradict each other.

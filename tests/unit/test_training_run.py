@@ -7,9 +7,11 @@ from typing import Any
 
 import fault_harness as harness
 import pytest
+import short_runs
 from rich.console import Console
 
 from unretouch.base.errors import ExitCode, UsageError
+from unretouch.cli import dispatch
 from unretouch.pixels import images
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
@@ -79,3 +81,23 @@ def test_a_network_of_one_channel_sees_or_makes_grey(
         for picture in tested.page.parent.glob(f"images/*_{label}.png"):
             rgb = images.read_rgb(picture)
             assert (rgb == rgb[..., :1]).all() == (channels == 1)
+
+
+def test_a_run_that_goes_on_says_its_last_save_and_guesses_no_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after “Train longer”, before anything was timed."""
+    short_runs.write_pairs(tmp_path / "pairs")
+    words = ["train", "--dataroot", str(tmp_path / "pairs"), "--name", "r", "--size", "s"]
+    words += ["--checkpoints_dir", str(tmp_path / "checkpoints"), "--minutes"]
+    monkeypatch.setenv(STEPS_THIS_TIME, "2")
+    assert dispatch([*words, "0.05"]) == 0
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "unretouch.report.run_display.write_status", lambda _web, status: told.append(vars(status))
+    )
+    monkeypatch.setenv(STEPS_THIS_TIME, "20")
+    assert dispatch([*words, "0.2", "--continue_train"]) == 0
+    first, last = told[0], told[-1]
+    assert (first["step"], first["total_steps"], first["last_save"].step) == (2, None, 2)
+    assert last["total_steps"] > last["step"] == last["last_save"].step == 22

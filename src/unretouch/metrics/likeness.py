@@ -375,21 +375,6 @@ def share_but_noise(idle: float, error: float, noise: float) -> float:
     return (idle - error) / max(idle - max(noise, 0.0), 1e-6)
 
 
-def identity_parts(source: Picture, target: Picture) -> tuple[float, float] | None:
-    """Return the mean absolute difference in the retouched area and that outside, both divided by
-    all pixels, so that they add up to the error of doing nothing; None for lossless pairs, and
-    where a part was moved.
-
-    Pictures are levels or file space, (H, W, 3). Raises ValueError when the shapes differ.
-    """
-    noise, area, moved = noise_and_area(source, target)
-    if noise <= NOISY or moved:
-        return None
-    share = float(np.mean(area))
-    retouch = level_error(source, target, area) * share if share else 0.0
-    return retouch, max(0.0, level_error(source, target) - retouch)
-
-
 def _rgb(picture: Picture) -> Rgb:
     if picture.dtype.kind == "u":
         return cast(Rgb, picture)

@@ -48,6 +48,8 @@ class Boxes:
     """whether a further picture makes it an HDR picture"""
     more: bool = False
     """whether there are others that belong to it, such as one of depth"""
+    size: tuple[int, int] | None = None
+    """width and height, as it lies in the file; None where they are not told"""
 
     @property
     def kind(self) -> Literal["avif", "heic", ""]:
@@ -98,16 +100,18 @@ def _told(brands: tuple[bytes, ...], meta: bytes) -> Boxes:
         properties = _of_main(found)
     except (struct.error, IndexError, KeyError):
         properties = []
-    points, bits = None, 8
+    points, bits, size = None, 8, None
     for kind, data in properties:
         if kind == b"colr" and data[:4] == b"nclx" and len(data) >= 11:
             primaries, transfer, matrix = struct.unpack_from(">3H", data, 4)
             points = CodePoints(primaries, transfer, matrix, full_range=bool(data[10] & 128))
         elif kind == b"pixi" and len(data) > 5:
             bits = max(data[5 : 5 + data[4]], default=8)
+        elif kind == b"ispe" and len(data) >= 12:
+            size = struct.unpack_from(">2I", data, 4)
     gain_map = any(sign in meta for sign in _GAIN_MAPS)
     others = (kind for kind in _AUXILIARY.findall(meta) if not _KNOWN_AUXILIARY.search(kind))
-    return Boxes(brands, points, bits, gain_map, any(others))
+    return Boxes(brands, points, bits, gain_map, any(others), size)
 
 
 def _of_main(meta: dict[bytes, bytes]) -> list[Box]:

@@ -443,6 +443,15 @@ def _loaded(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[Message,
     return image, ()
 
 
+def require_its_end(path: Path) -> None:
+    """Raise DataError for a JPEG of which the end is missing, and more than its mark. One that was
+    cut and closed again is told only once it is read."""
+    with path.open("rb") as file:
+        told = jpeg_parts.taken_apart(file)
+    if told is not None and not told.ended:
+        _without_its_end(path)
+
+
 NO_END = _("the mark of its end is missing, and nothing of the picture")
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from unretouch.base.messages import N_, Message, _, in_a_row
-from unretouch.pixels.spaces import Plane, Rgb, Rgb8, eight, luma
+from unretouch.pixels.spaces import ROUNDED, Plane, Rgb, Rgb8, eight, luma
 
 View = Callable[[slice, slice], Rgb8]
 """Rows and columns of a picture, perhaps only every n-th: uint8 (h, w, 3) sRGB."""
@@ -170,7 +170,10 @@ def _fine(windows: Iterable[Plane]) -> tuple[float, float]:
     found = np.concatenate(blocks)
     calmest, *shares = OF_NOISE
     variance = float(np.quantile(found, CALM)) / calmest**2 if found.size else 0.0
-    finest, next_one = np.maximum(energies / count - np.multiply(shares, variance), 0) + 1e-3
+    # What is no stronger than rounding to 8 bits is no detail: else a picture that was enlarged so
+    # far that it has none would pass for a sharp one.
+    no_detail = np.multiply(shares, max(variance, float(ROUNDED)))
+    finest, next_one = np.maximum(energies / count - no_detail, 0) + 1e-3
     noise = max(math.sqrt(variance), LEAST_NOISE)
     return math.log2(noise), 0.5 * math.log2(finest / next_one)
 
@@ -251,14 +254,13 @@ class Distance:
         elif weakened:
             said = _(
                 "This photo is far from the training pairs: {reasons}. So it was restored at "
-                "a strength of {percent}%. Set the strength to decide yourself.",
+                "a strength of {percent}%.",
                 reasons=self.why,
                 percent=round(100 * weakened),
             )
         else:
             said = _(
-                "This photo is far from the training pairs: {reasons}. So it was left as it is. "
-                "Set the strength to restore it all the same.",
+                "This photo is far from the training pairs: {reasons}. So it was left as it is.",
                 reasons=self.why,
             )
         reasons = {reason.name: round(reason.number, 2) for reason in self.reasons}

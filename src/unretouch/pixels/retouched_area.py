@@ -32,6 +32,7 @@ from unretouch.pixels.pair_noise import (
 )
 from unretouch.pixels.spaces import (
     LUMA,
+    ROUNDED,
     Mask,
     Plane,
     Rgb,
@@ -51,8 +52,6 @@ HALO = 40
 ROUNDING = 0.5
 """Grey levels that two 8-bit pictures of one scene may differ (RMS) through rounding alone: each
 rounding has an RMS of 0.29, both together of 0.41."""
-ROUNDED = np.float32(1 / 12)
-"""Mean square of what rounding to 8 bits does, grey levels squared."""
 LEFT_ALONE = 0.02
 """Share of the blocks that are the same on both sides, from which on none of them was rounded."""
 FINE_ROUNDING = 0.05

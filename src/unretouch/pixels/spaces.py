@@ -39,6 +39,8 @@ GREY_LEVELS = 127.5
 """In one unit of network space, which runs from -1 to 1."""
 STEPS = 257
 """Of 16 bits, in one grey level."""
+ROUNDED = np.float32(1 / 12)
+"""Mean square of what rounding to 8 bits does, grey levels squared."""
 _TYPES: dict[Bits, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 _ROWS = 64
 """Of a picture, whose depth is changed together."""

@@ -17,6 +17,9 @@ from rich.text import Text
 from unretouch.base.terminal import wrapped, wrapped_command
 from unretouch.runs.status import SAME, PlainFigures
 
+BESIDE_THE_RETOUCH = (
+    "Besides the retouch the files differ by noise or compression, which no model can undo"
+)
 NO_VALUE = "-"
 """Stands for a figure that has no meaning, or is not known."""
 
@@ -170,12 +173,11 @@ def error_table(title: str, groups: Mapping[str, Sequence[PlainFigures]]) -> Fit
                     percent(pair.exact_pixels),
                 )
             )
-            if pair.identity_parts:
-                told.append(f"{pair.name}: doing nothing is {parts_of(pair.identity_parts)}.")
             if pair.nearly_exact:
                 told.append(nearly(pair.name, pair.nearly_exact))
     numbers = ("recovered", "error", "doing nothing", "exact pixels")
-    caption = ["Errors in grey levels, 0 to 255.", *told]
+    every = [pair for pairs in groups.values() for pair in pairs]
+    caption = ["Errors in grey levels, 0 to 255.", *beside_the_retouch(every), *told]
     words = ("", "pair") if grouped else ("pair",)
     return table(title, words, numbers, rows, "\n".join(caption))
 
@@ -189,10 +191,10 @@ def nearly(name: str, shares: tuple[float, float]) -> str:
     )
 
 
-def parts_of(parts: tuple[float, float], digits: int = 3) -> str:
-    """Return what the error of doing nothing consists of, where not all of it is retouch."""
-    retouch, noise = (f"{part:.{digits}f}" for part in parts)
-    return f"{retouch} retouch and {noise} noise or compression"
+def beside_the_retouch(pairs: Iterable[PlainFigures]) -> list[str]:
+    """Return what the sides of pairs differ by beside the retouch; nothing of lossless ones."""
+    told = ", ".join(f"{pair.name} by {pair.left_out:.3f}" for pair in pairs if pair.left_out)
+    return [f"{BESIDE_THE_RETOUCH}: {told}."] if told else []
 
 
 def number(value: float | None, digits: int = 3) -> str:

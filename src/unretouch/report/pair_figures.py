@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from unretouch.base.memory import give_back
 from unretouch.metrics import Area, Figure, Metric, Picture, weighted_l1
 from unretouch.metrics.grain import Grain, White, grain_overlay, matched_grain
 from unretouch.metrics.likeness import (
-    NOISY,
     Ruler,
     error_sums,
     judged_by_area,
@@ -157,6 +156,8 @@ class PairFigures:
     added_outside: Figure = None
     """mean |prediction - source| outside the retouched area, where nothing should change, in grey
     levels; None where all was retouched"""
+    untouched_outside: Figure = None
+    """share of the pixels there that, once saved, are those of the source"""
     identity_retouch: float = 0.0
     """what of the error of doing nothing over the whole frame is the retouch: that in its area"""
     identity_noise: float = 0.0
@@ -176,37 +177,30 @@ class PairFigures:
 
     @property
     def plain(self) -> PlainFigures:
-        """The figures that every table and page shows, over the whole frame."""
-        frame, nothing = self.prediction.frame, self.identity.frame["level_error"]
-        error = frame["level_error"]
+        """The figures that every table and page shows first, as training tells them."""
+        frame, area, left_out = self.prediction.frame, self.prediction.area, self.left_out
+        error, exact = frame["level_error"], frame["exact_pixels"]
+        nothing, share = self.identity.frame["level_error"], frame["recovered_share"]
+        if left_out is not None:
+            error = self._added_up(area["level_error"], self.added_outside)
+            exact = self._added_up(area["exact_pixels"], self.untouched_outside)
+            nothing = self.identity_retouch
+            share = share_of(error, nothing)
         assert error is not None
         assert nothing is not None
         return PlainFigures(
             name=self.name,
             level_error=error,
             identity_error=nothing,
-            recovered_share=frame["recovered_share"],
-            exact_pixels=frame["exact_pixels"],
-            identity_parts=self.identity_parts,
+            recovered_share=share,
+            exact_pixels=exact,
+            left_out=left_out or 0.0,
             nearly_exact=self.nearly_exact,
         )
 
-    @property
-    def of_retouch(self) -> PlainFigures:
-        """The same against what can be asked for, as training tells them: where two files differ by
-        more than the retouch, the answer is the target where it was retouched, else the source."""
-        area, outside = self.prediction.area["level_error"], self.added_outside or 0.0
-        if not self.by_area or self.grade is not None or area is None:
-            return self.plain
-        error = self.area_share * area + (1 - self.area_share) * outside
-        identity = self.identity_retouch
-        return replace(
-            self.plain,
-            level_error=error,
-            identity_error=identity,
-            recovered_share=share_of(error, identity),
-            identity_parts=None,
-        )
+    def _added_up(self, area: Figure, outside: Figure) -> float:
+        """Return the mean over the frame of what has these means in its two parts."""
+        return self.area_share * (area or 0.0) + (1 - self.area_share) * (outside or 0.0)
 
     @property
     def by_area(self) -> bool:
@@ -214,11 +208,10 @@ class PairFigures:
         return judged_by_area(self.noise, self.moved, self.grade is not None)
 
     @property
-    def identity_parts(self) -> tuple[float, float] | None:
-        """What of the error of doing nothing is retouch and what noise; None of lossless pairs, and
-        where a grade, or what was moved, is a part, too."""
-        told = self.noise > NOISY and self.grade is None and not self.moved
-        return (self.identity_retouch, self.identity_noise) if told else None
+    def left_out(self) -> float | None:
+        """What the sides differ by beside the retouch, grey levels: two files compressed apart, or
+        what was moved; None of lossless pairs, and of graded ones, whose grade is learnt."""
+        return self.identity_noise if self.by_area and self.grade is None else None
 
     @property
     def nothing_to_judge(self) -> bool:
@@ -239,11 +232,13 @@ class PairFigures:
     @property
     def harm(self) -> float:
         """Grey levels by which the prediction is further off than doing nothing, in that part of
-        the frame by which it is judged; 0 where the two are alike to within the pair's noise."""
+        the frame by which it is judged, or over the frame of what is asked for, where it changed
+        what was not retouched; 0 where the two are alike to within the pair's noise."""
         idle = self.identity.area if self.by_area else self.identity.frame
         found = beyond_noise(self, self.judged["level_error"], idle["level_error"])
         if self.grade is None:
-            return found
+            plain, noise = self.plain, HARM_OF_NOISE * self.noise * self.area_share
+            return max(found, harm(plain.level_error, plain.identity_error, noise))
         # In its own colours, too: what a wrong grade does is seen.
         frame = (one.frame["level_error"] for one in (self.prediction, self.identity))
         return max(found, beyond_noise(self, *frame))
@@ -307,6 +302,9 @@ def figures_of_pair(
         skin=None if skin is None else _part(found, "skin", area.size),
         elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
         added_outside=_part(found, "outside", area.size).level_error,
+        untouched_outside=_figures(found, "prediction", "outside", ("exact_pixels",))[
+            "exact_pixels"
+        ],
         identity_retouch=retouched,
         identity_noise=max(0.0, nothing - retouched),
         coarse=coarse_bands(ours, target, before, area),
@@ -396,6 +394,9 @@ def _added(
             if where == "outside":  # where the answer is the source itself
                 view = View(ours, before, before, frame, inside)
                 sums["prediction", where, "recovered_share"] = error_sums(view)
+                exact = METRICS["exact_pixels"].measure
+                assert isinstance(exact, Tally)
+                sums["prediction", where, "exact_pixels"] = exact.sums(view)
                 continue
             for answer, patch in answers.items():
                 first = grain.detail if grain is not None else None

@@ -104,14 +104,16 @@ def _figures(status: TrainingStatus) -> list[str]:
         parts.append(f"{status.state} after {duration(status.elapsed_s)}")
     elif status.left_s is not None:
         parts.append(f"{duration(status.left_s)} left")
-    error, nothing, weighted = (
-        recent(status.curves, name) for name in ("level_error", "identity_error", "G_L1")
-    )
+    error, nothing = _training_error(status), status.identity_error
+    last = status.previews[-1] if status.previews else None
+    if status.state != "running" and last is not None and last.step:
+        error = last.mean.level_error  # as the table, the page and the list of runs say
     if nothing > 0 and not math.isnan(error):
         parts.append(f"{percent_recovered(1 - error / nothing)} recovered")
     if not math.isnan(error):
-        beside = "" if math.isnan(nothing) else f", doing nothing by {nothing:.3f}"
+        beside = f", doing nothing by {nothing:.3f}" if nothing else ""
         parts.append(f"off by {error:.3f} grey levels{beside}")
+    weighted = recent(status.curves, "G_L1")
     if status.weighted and not math.isnan(weighted):
         parts.append(f"G_L1 {weighted:.3f}")
     return parts

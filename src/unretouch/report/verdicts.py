@@ -25,7 +25,7 @@ from unretouch.report.pair_figures import (
     PairFigures,
     beyond_noise,
 )
-from unretouch.runs.status import SAME
+from unretouch.runs.status import LEAST_HARM, SAME
 from unretouch.settings.fields import nearest_hint
 from unretouch.settings.train import AimName
 from unretouch.settings.verify import (
@@ -210,7 +210,8 @@ def memorised_verdict(
         return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
     held_back = _("The weakest pair is {pair}: {stands}.", pair=last.name, stands=stands)
     asked = _asked_for(last, limits)
-    sentences = (_said("memorised", word), *_gained(last), held_back, asked, *_of_the_grade(last))
+    further = (*_changed_outside(last), *_of_the_grade(last))
+    sentences = (_said("memorised", word), *_gained(last), held_back, asked, *further)
     return Verdict("memorised", word, sentences, last.name, words)
 
 
@@ -293,6 +294,18 @@ def _told_share(pair: PairFigures) -> Figure:
     """Return the recovered share for a sentence: what is lost within noise is not lost."""
     share = pair.judged_share
     return share if share is None or pair.harm else max(0.0, share)
+
+
+def _changed_outside(pair: PairFigures) -> tuple[Message, ...]:
+    """Return what a harmful model changed outside of the area by which the pair is judged."""
+    added = pair.added_outside or 0.0
+    if pair.left_out is None or not pair.harm or added < LEAST_HARM:
+        return ()
+    said = _(
+        "Where nothing was retouched, it changed the picture by {value} grey levels.",
+        value=f"{added:.2g}",
+    )
+    return (said,)
 
 
 def _of_the_grade(pair: PairFigures) -> tuple[Message, ...]:
@@ -538,10 +551,10 @@ def unseen_verdict(
         Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
         for part, harm in harmed_parts(last).items()
     ]
-    graded = _of_the_grade(last)
+    outside, graded = _changed_outside(last), _of_the_grade(last)
     told = mean if any(pair.harm for pair in known) else max(0.0, mean)
     average = _recovered(told, gap, last)
-    said = (_said("unseen", word), *average, *_gained(last), *harm, *graded)
+    said = (_said("unseen", word), *average, *_gained(last), *harm, *outside, *graded)
     return Verdict("unseen", word, said, held_back_by, words)
 
 

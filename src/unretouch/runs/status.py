@@ -24,7 +24,7 @@ CURVE_POINTS = 1000
 RECENT_SHARE = 0.02
 """Share of the log lines, three at least, whose mean is where training stands now."""
 FRESH = 0.9
-"""Share of the steps made, from which on a preview tells where a run stands."""
+"""Share of the steps made, from which on a preview is as new as the training."""
 TELLING = 0.1
 """Share of what doing nothing costs in whole pictures, below which a crop tells nothing of them."""
 PREVIEWS_KEPT = 60
@@ -43,24 +43,28 @@ FIGURES = ("level_error", "identity_error", "recovered_share", "exact_pixels")
 
 @dataclass(frozen=True, kw_only=True)
 class PlainFigures:
-    """The plain figures of one pair; errors are mean absolute differences in grey levels, 0..255.
+    """The plain figures of one pair, the same wherever a pair is told of; errors are mean absolute
+    differences in grey levels, 0..255.
 
-    Of an estimate only parts of a large pair were measured; its `identity_error` is exact even so.
+    They are those of the retouch. Where two files differ by more than it, by compression say, the
+    answer is the target where the pair was retouched and the source elsewhere: nothing else can be
+    learnt. Of an estimate only parts of a large pair were measured; its `identity_error` is exact
+    even so.
     """
 
     name: str
     level_error: float
-    """between prediction and target"""
+    """between prediction and answer"""
     identity_error: float
-    """between source and target: what doing nothing costs"""
+    """between source and answer: what doing nothing costs"""
     recovered_share: float | None
     """up to 1, below 0 is harm; None where source and target are equal"""
     exact_pixels: float | None = None
-    """share of pixels that equal the target's in a file; None where it is not known exactly"""
+    """share of pixels that equal the answer's in a file; None where it is not known exactly"""
     estimated: bool = False
-    identity_parts: tuple[float, float] | None = None
-    """what of `identity_error` is retouch, and what two files compressed apart; None for lossless
-    pairs, and where it was not asked for"""
+    left_out: float = 0.0
+    """by how much the sides differ besides, that no model can undo; 0 for lossless pairs, and where
+    it was not asked for"""
     nearly_exact: tuple[float, float] | None = None
     """shares of the pixels within one level of 8 bits and within one step of 16 of a 16-bit
     target's; None of others, and where it was not asked for"""
@@ -135,7 +139,8 @@ class Standing:
 
 
 def standing(status: Mapping[str, Any]) -> Standing | None:
-    """Return where a run stands by what its page tells; None before its first preview."""
+    """Return where a run stands by what its page tells, which says the same above its pictures as
+    below them; None before anything was learnt."""
     previews = status.get("previews") or []
     pairs = previews[-1].get("pairs", []) if previews else []
     if not pairs:
@@ -143,12 +148,11 @@ def standing(status: Mapping[str, Any]) -> Standing | None:
     error, identity = (
         sum(pair[name] for pair in pairs) / len(pairs) for name in ("level_error", "identity_error")
     )
-    estimated = any(pair.get("estimated") for pair in pairs)
-    # As the page: where the last preview is old, what was measured while training is nearer.
+    if previews[-1]["step"]:
+        return Standing(error, identity, any(pair.get("estimated") for pair in pairs))
+    # The pictures are those from before the first update: they tell nothing of the run.
     training = status.get("training_error")
-    if previews[-1]["step"] < FRESH * status["step"] and training is not None:
-        error, estimated = float(training), False
-    return Standing(error, identity, estimated)
+    return None if training is None else Standing(float(training), identity, estimated=False)
 
 
 def mean_of(pairs: Sequence[PlainFigures]) -> PlainFigures:
@@ -246,7 +250,7 @@ class Preview:
         pairs = [asdict(pair) for pair in self.pairs]
         for pair in pairs:
             # Those of a preview are always the same.
-            del pair["identity_parts"], pair["nearly_exact"]
+            del pair["left_out"], pair["nearly_exact"]
         photo = {"photo": asdict(self.photo)} if self.photo else {}
         return {"step": self.step, "epoch": self.epoch, "pairs": pairs, **photo}
 

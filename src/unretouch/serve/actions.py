@@ -45,7 +45,7 @@ from unretouch.serve.uploads import (
     write_pairs,
     write_untouched,
 )
-from unretouch.serve.verifying import HELDOUT, heldout_of, verdicts_of, verify_words
+from unretouch.serve.verifying import HELDOUT, by_turns, heldout_of, verdicts_of, verify_words
 from unretouch.settings.train import TrainSettings
 
 LONGEST_JSON = 10_000
@@ -262,7 +262,7 @@ def results(request: Request) -> Response:
     """What there is to be seen of a run, what is being done, and how far that is."""
     state, run = state_of(request), run_of(request)
     settings, told = settings_of(run), state.runs.describe(run)
-    more = 10
+    more, turns = 10, by_turns(state.runs.status(run))
     if settings is not None and settings.minutes is None:
         more = max(1, settings.n_epochs // 10)
     return JSONResponse(
@@ -273,7 +273,8 @@ def results(request: Request) -> Response:
             "tested": (test_folder(state, run) / "index.html").is_file(),
             "verified": (run.root / "verify" / "index.html").is_file(),
             "tasks": state.background.of(run.name),
-            "report": verdicts_of(run, settings),
+            "turns": turns,
+            "report": verdicts_of(run, settings, turns),
         }
     )
 
@@ -308,8 +309,7 @@ async def verify(request: Request) -> Response:
 
 def _require_several(state: AppState, run: RunDir) -> None:
     """Raise Refused 409 where a test by turns can train nothing."""
-    previews = (state.runs.status(run) or {}).get("previews")
-    if previews and len(previews[-1]["pairs"]) < 2:
+    if not by_turns(state.runs.status(run)):
         raise Refused(409, _("By turns takes at least two pairs: one is left out each time."))
 
 

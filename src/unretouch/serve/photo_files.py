@@ -19,6 +19,8 @@ SHOWN = "shown.npy"
 """The photograph in 8 bits of sRGB, whose parts the page shows at full size."""
 LOOK = "look.json"
 """How the page shows it; see photo_looks."""
+LEFT_AS_IT_IS = ""
+"""In place of the name of the change, where the network was not asked for one."""
 WHOLE, THUMBNAIL = "whole.png", "thumbnail.png"
 OF_THE_PAGE = (CHANGES, SHOWN, LOOK)
 """What can be made again, and is large."""

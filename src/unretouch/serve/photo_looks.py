@@ -34,6 +34,10 @@ _FINEST = 0.25
 """Grey levels: the smallest unit. Larger changes take a larger one."""
 
 
+NO_CHANGE: Floats = np.zeros((1, 1, 3), np.float32)
+"""Of any photograph, as one that was seen reduced."""
+
+
 def keep_shown(photo: Photo, path: Path) -> Rgb:
     """Write the photograph in 8 bits of sRGB, as numpy does, so that parts can be read without the
     rest; return it, read so. Raises OSError."""

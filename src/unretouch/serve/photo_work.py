@@ -36,6 +36,7 @@ from unretouch.serve import photo_looks
 from unretouch.serve.photo_files import (
     CHANGES,
     LAYERED,
+    LEFT_AS_IT_IS,
     LOOK,
     MADE,
     SHOWN,
@@ -95,7 +96,8 @@ def _restore(folder: Path, run: Path, asked: Told, *, layered: bool) -> Told:
     if isinstance(done, DataError):
         raise done
     told = _told_of(done, Path(request.mask or "").name)
-    return {**told, "look": _looks(folder, photo_in(folder))}
+    left = bool(done.far_record and done.far_record.get("strength") == 0)
+    return {**told, "look": _looks(folder, photo_in(folder), left)}
 
 
 def _teller() -> Callable[[object, float], None]:
@@ -123,18 +125,19 @@ def _told_of(done: Done, painted: str) -> Told:
     return told
 
 
-def _looks(folder: Path, file: Path) -> Told | None:
-    """Make what the page shows, where it is not there; None where the change was not kept."""
-    change = change_in(folder)
-    if change is None:
+def _looks(folder: Path, file: Path, left: bool) -> Told | None:
+    """Make what the page shows, where it is not there; None where the change was not kept. Of a
+    photograph that was `left` as it is the network said nothing."""
+    change = None if left else change_in(folder)
+    if change is None and not left:
         return None
     for other in (folder / CHANGES).glob(f"*{ENDING}"):
         if other != change:
             durable.remove(other)  # of a model that has trained on since
-    record = folder / LOOK
+    record, name = folder / LOOK, change.name if change else LEFT_AS_IT_IS
     if record.is_file() and (folder / SHOWN).is_file():
         told: Told = json.loads(record.read_text("utf-8"))
-        if told["change"] == change.name:
+        if told["change"] == name:
             return told
     photo = read_photo(file)
     try:
@@ -143,12 +146,13 @@ def _looks(folder: Path, file: Path) -> Told | None:
         raise durable.disk_error(error, folder / SHOWN) from error
     _write_mask(folder, "skin", masks.of_skin(photo))
     del photo
-    data, units = photo_looks.of_whole(shown, np.load(change, mmap_mode="r"))
+    made = photo_looks.NO_CHANGE if change is None else np.load(change, mmap_mode="r")
+    data, units = photo_looks.of_whole(shown, made)
     durable.write_bytes(folder / WHOLE, data)
     width, height = photo_looks.size_of_whole(shown.shape[1], shown.shape[0])
     _write_thumbnail(folder, shown)
     told = {
-        "change": change.name, "units": units, "width": width, "height": height,
+        "change": name, "units": units, "width": width, "height": height,
         "full_width": shown.shape[1], "full_height": shown.shape[0],
     }  # fmt: skip
     durable.write_json(record, told)

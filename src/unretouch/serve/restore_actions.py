@@ -22,6 +22,7 @@ from unretouch.serve import photo_looks
 from unretouch.serve.actions import Json, read_json
 from unretouch.serve.photo_files import (
     LAYERED,
+    LEFT_AS_IT_IS,
     MADE,
     SHOWN,
     THUMBNAIL,
@@ -224,18 +225,25 @@ async def part(request: Request) -> Response:
     folder = state_of(request).restoring.folder(run, card)
     row, column = (request.path_params[name] * photo_looks.TILE for name in ("row", "column"))
     shown, change = folder / SHOWN, change_in(folder)
-    if change is None or not shown.is_file() or row >= card.height or column >= card.width:
+    left = card.look is not None and card.look["change"] == LEFT_AS_IT_IS
+    if (
+        (change is None and not left)
+        or not shown.is_file()
+        or row >= card.height
+        or column >= card.width
+    ):
         raise Refused(404, NOT_THERE)
     data, units = await asyncio.to_thread(_part, shown, change, row, column)
     return Response(data, headers={UNITS: json.dumps(units)}, media_type="image/png")
 
 
-def _part(shown: Path, change: Path, row: int, column: int) -> tuple[bytes, list[float]]:
+def _part(shown: Path, change: Path | None, row: int, column: int) -> tuple[bytes, list[float]]:
     shown.touch()  # looked at last, so removed last
     picture = np.load(shown, mmap_mode="r")
     rows = slice(row, min(picture.shape[0], row + photo_looks.TILE))
     columns = slice(column, min(picture.shape[1], column + photo_looks.TILE))
-    return photo_looks.of_part(picture, np.load(change, mmap_mode="r"), rows, columns)
+    made = photo_looks.NO_CHANGE if change is None else np.load(change, mmap_mode="r")
+    return photo_looks.of_part(picture, made, rows, columns)
 
 
 async def paint(request: Request) -> Response:
@@ -259,14 +267,14 @@ async def paint(request: Request) -> Response:
 
 async def export(request: Request) -> Response:
     """Make the model as a file for other programs, checked, as `unretouch export` does."""
-    _run, weights, path = await _model(request)
+    run, weights, path = await _model(request)
     await read_json(request)
     if not path.is_file() or path.stat().st_mtime_ns < weights.stat().st_mtime_ns:
         worker, kind = state_of(request).worker, path.suffix.lstrip(".")
         words = ["export", "--weights", str(weights), "--to", kind, "--out", str(path)]
         async with worker.place():
             await worker.run(request, words)
-    return JSONResponse({"name": path.name})
+    return JSONResponse({"name": _model_name(run, path)})
 
 
 async def model_file(request: Request) -> Response:
@@ -274,8 +282,12 @@ async def model_file(request: Request) -> Response:
     run, _weights, path = await _model(request)
     if not path.is_file():
         raise Refused(404, NOT_THERE)
-    name = f"{PurePosixPath(run.name).name}_{path.name}"
+    name = _model_name(run, path)
     return FileResponse(path, media_type="application/octet-stream", filename=name)
+
+
+def _model_name(run: RunDir, path: Path) -> str:
+    return f"{PurePosixPath(run.name).name}_{path.name}"
 
 
 async def _model(request: Request) -> tuple[RunDir, Path, Path]:

@@ -30,7 +30,7 @@ from typing import Any, Literal
 from unretouch.base import durable
 from unretouch.base.messages import _, untranslated
 from unretouch.runs.folder import RunDir
-from unretouch.serve.photo_files import CARD, OF_THE_PAGE, SHOWN, painted_file
+from unretouch.serve.photo_files import CARD, LAYERED, OF_THE_PAGE, SHOWN, painted_file
 from unretouch.serve.refusals import NO_MODEL, NOT_THERE, WRONG_VALUE, Refused
 from unretouch.serve.worker import Worker
 
@@ -291,6 +291,7 @@ class Restoring:
             "left_s": None if about is None else about * (1 - share),
             "kept": (self.folder(run, card) / SHOWN).is_file(),
             "file_name": card.file_name(card.file) if card.file else "",
+            "layers_name": card.file_name(card.layers, LAYERED) if card.layers else "",
         }
 
     # --- coming and going

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
-from unretouch.pixels import images, photos, psd
+from unretouch.pixels import heif, images, photos, psd
 from unretouch.pixels.file_kind import kind_of
 from unretouch.pixels.pair_files import match_names
 from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Refused
@@ -43,7 +43,7 @@ class Picture:
     path: Path
     width: int | None
     height: int | None
-    """None where only its decoder can tell: of RAW, HEIC and AVIF"""
+    """None where only its decoder can tell, as of RAW"""
 
 
 async def receive_picture(
@@ -122,15 +122,19 @@ async def _store(request: Request, path: Path, length: int, limits: Limits) -> N
 def _look(
     path: Path, limits: Limits, photo: bool, sides: int
 ) -> tuple[tuple[int | None, int | None], str]:
-    """Return the size and the ending of a picture by its header: no pixel is decoded here."""
+    """Return the size and the ending of a picture by its header: pixels are decoded only of a JPEG
+    without the mark of its end, to see whether more is missing."""
     kind = kind_of(path)
     if kind == "raw":
         if not photo:
             raise Refused(415, RAW_PAIR)
         return (None, None), path.suffix
     if kind in ("heic", "avif"):
-        # Its decoder, which would tell its size, runs in processes of its own.
-        return (None, None), f".{kind}"
+        # Not by its decoder, which runs in processes of its own.
+        told = heif.boxes_of(path).size
+        if told is not None and told[0] * told[1] > sides * limits.pixels:
+            raise Refused(413, _too_large(limits, sides))
+        return told or (None, None), f".{kind}"
     if layered := psd.header_of(path):
         if photo:
             raise Refused(415, PHOTOSHOP)
@@ -141,13 +145,15 @@ def _look(
         with images.opened(path, sides * limits.pixels) as image:
             # MPO: a camera's JPEG with a second view behind the picture.
             ending = {"JPEG": "jpg", "MPO": "jpg"}.get(str(image.format), str(image.format))
-            return image.size, f".{ending.lower()}"
+            size = image.size
+            images.require_its_end(path)
     except images.TooManyPixelsError:
         raise Refused(413, _too_large(limits, sides)) from None
     except DataError as error:
         if error.what == images.NO_PICTURE:
             raise Refused(415, NO_PICTURE) from None
         raise Refused(415, error.message) from None
+    return size, f".{ending.lower()}"
 
 
 def _too_large(limits: Limits, sides: int) -> Message:

@@ -37,12 +37,18 @@ def heldout_of(settings: TrainSettings | None) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
+def by_turns(status: Json | None) -> bool:
+    """Whether there is a pair to train on while another is left out, by what a run's page tells."""
+    previews = (status or {}).get("previews")
+    return not previews or len(previews[-1]["pairs"]) > 1
+
+
 # --- what came of it
 
 
-def verdicts_of(run: RunDir, settings: TrainSettings | None) -> Json | None:
-    """Return the verdicts of the run's report as the page shows them, with what helps; None where
-    there is no report that can be read.
+def verdicts_of(run: RunDir, settings: TrainSettings | None, turns: bool) -> Json | None:
+    """Return the verdicts of the run's report as the page shows them, with what helps, which may be
+    `turns`; None where there is no report that can be read.
 
     {"verdicts": [{question, word, tone, said, advice}], "older": whether the run was trained on}
     """
@@ -53,7 +59,7 @@ def verdicts_of(run: RunDir, settings: TrainSettings | None) -> Json | None:
         older = path.stat().st_mtime < run.weights("latest").stat().st_mtime
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    given = _advice({one["name"]: one for one in found}, settings)
+    given = _advice({one["name"]: one for one in found}, settings, turns)
     for one in found:
         one["advice"] = given.get(one.pop("name"), "")
     return {"verdicts": found, "older": older}
@@ -74,7 +80,9 @@ def _shown(name: str, verdict: Mapping[str, Any]) -> Json:
     }
 
 
-def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dict[str, str]:
+def _advice(
+    verdicts: Mapping[str, Json], settings: TrainSettings | None, turns: bool
+) -> dict[str, str]:
     """Return by question what helps: `longer`, `others` (a run for other photos) or `turns`.
 
     One thing to train is advised, at the first question that it helps: where a run that memorises
@@ -88,7 +96,7 @@ def _advice(verdicts: Mapping[str, Json], settings: TrainSettings | None) -> dic
             if memorises and one["tone"] in ("middling", "bad"):
                 advice = "longer"
         elif name == "unseen" and one["word"] == UNKNOWN:
-            advice = "turns"
+            advice = "turns" if turns else ""
         elif name in ("unseen", "unseen_texture") and one["tone"] != "good":
             advice = "others" if memorises else "longer"
         if advice and advice not in given.values():

@@ -25,6 +25,7 @@ from unretouch.pixels.pair_pictures import (
     write_pictures,
 )
 from unretouch.pixels.pairs import load_pairs
+from unretouch.pixels.retouched_area import pair_map
 from unretouch.pixels.spaces import Rgb, resized
 from unretouch.report.console import error_table, say
 from unretouch.report.pages import ShownPair, write_page
@@ -40,7 +41,13 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
-from unretouch.training.training_pairs import pair_error, sizing, told_apart, with_steps
+from unretouch.training.training_pairs import (
+    asked_of,
+    pair_error,
+    sizing,
+    told_apart,
+    with_steps,
+)
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 
@@ -98,13 +105,14 @@ def _test_on_pairs(
         scaled = model.at_scale(pair)
         source, target = scaled.source, scaled.target
         prediction = model.predict(source, request.mode)
-        error = with_steps(pair_error(scaled, prediction), scaled, prediction)
-        errors.append(told_apart(error, scaled))
+        known = pair_map(source, target)
+        error = pair_error(asked_of(scaled, known), prediction)
+        errors.append(with_steps(told_apart(error, scaled, known), scaled, prediction))
         files = picture_files(f"images/{pair.name}")
         pictures = pair_pictures(source, prediction, target, scaled.bits)
         write_pictures(folder, files, {kind: stretched(make) for kind, make in pictures.items()})
         shown.append(ShownPair(name=pair.name, files=files, figures=errors[-1]))
-        part = None if whole else judged_part(scaled, None, len(loaded.pairs))
+        part = None if whole else judged_part(scaled, known, len(loaded.pairs))
         seen = prediction if part is None else part.of(prediction)
         figures.append(figures_of_part(scaled, part, seen, weight))
     facts = _facts(request, settings, phase)

@@ -52,6 +52,7 @@ from unretouch.training.training_pairs import (
     kinds_among,
     padded_pairs,
     prepared_pairs,
+    told_apart,
     untouched_pictures,
 )
 
@@ -205,7 +206,7 @@ def _record_start(
         durable.write_json(run.untouched_manifest, untouched.manifest)
     if options_text is not None:
         durable.write_text(run.train_options, options_text)
-    event, about = "resume" if opened.resumed else "start", session.surroundings(opened.fit)
+    event, about = "resume" if opened.saved else "start", session.surroundings(opened.fit)
     history.write_event(run, event, step=opened.progress.step, notes=opened.lines, **about)
 
 
@@ -274,7 +275,7 @@ def _report(
     measured = {pair.name: pair for pair in last.pairs} if last else {}
     whole, in_parts = judged_whole(pairs), False
     for pair in pairs:
-        known = fit.known(pair.name)
+        known = fit.known(pair)
         error: PlainFigures | None = None
         if measured and shown_in_parts(pair, fit):
             error = measured.get(pair.name)
@@ -290,12 +291,7 @@ def _report(
             assert part is not None
             seen = PartPredictor(fit.generator, pair.source).at(part)
         figures.append(figures_of_part(pair, part, seen, settings.lambda_L1))
-        if known is not None and not known.exact:
-            # Beside the error of what is asked for, what doing nothing consists of.
-            nothing, retouch = known.identity_error, known.retouch_error
-            parts = (retouch, nothing - retouch)
-            error = replace(error, identity_error=nothing, identity_parts=parts)
-        errors.append(error)
+        errors.append(told_apart(error, pair, known))
     console.print(error_table("Training pairs", {"trained on": errors}))
     say_short_verdicts(console, figures, run, settings.aim, in_parts=in_parts)
     return len(errors)

@@ -66,8 +66,8 @@ def _parts(name: str, known: PairMap) -> str:
     moved = "" if known.moved is None else f", {known.moved.mean():.0%} was moved and is left out"
     return (
         f"{name}: {known.blocks.mean():.0%} of the picture is retouched{moved}; doing nothing is "
-        f"off by {known.identity_error:.2f} grey levels ({known.retouch_error:.2f} retouch, "
-        f"{rest:.2f} {'noise or compression' if not moved else 'what is not learnt'})"
+        f"off by {known.retouch_error:.2f} grey levels. Besides the retouch the files differ by "
+        f"{rest:.2f}, which no model can undo"
     )
 
 
@@ -253,8 +253,8 @@ class FastFit(Fit):
         self._stage.optimiser.zero_grad()
         return time.monotonic() - began
 
-    def known(self, name: str) -> PairMap | None:
-        return None if name in self._graded else self.maps[self._names.index(name)]
+    def known(self, pair: Pair) -> PairMap | None:
+        return None if pair.name in self._graded else self.maps[self._names.index(pair.name)]
 
     def expectations(self, total_steps: int) -> list[str]:
         lines = [

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from unretouch.networks.generator import Generator
+from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
 
 
@@ -66,10 +67,10 @@ class Fit(ABC):
         """Take note of the mean reconstruction loss (network space) of an epoch that was done."""
         return
 
-    def known(self, name: str) -> PairMap | None:
-        """Return what is known of the difference of the pair of this name; None where all of the
-        difference is asked for."""
-        return None
+    @abstractmethod
+    def known(self, pair: Pair) -> PairMap | None:
+        """Return what is known of the difference of a pair that it is fitted to, at the scale of
+        training; None where all of the difference is asked for."""
 
     def expectations(self, total_steps: int) -> list[str]:
         """Return what people are told before the first of so many updates, a line each: what is to

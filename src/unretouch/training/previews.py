@@ -177,7 +177,7 @@ class Previews:
                 yield self._shown_in_parts(progress, *looks[pair.name])
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
-        asked = asked_of(pair, fit.known(pair.name))
+        asked = asked_of(pair, fit.known(pair))
         prediction, error = evaluated(fit.generator, asked)
         pictures = pair_pictures(pair.source, prediction, asked.target)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
@@ -203,7 +203,7 @@ class Previews:
             large = [pair for pair in self._pairs if shown_in_parts(pair, fit)]
             chosen = large[:: -(-len(large) // MOST_LARGE) or 1]
             self._large = [
-                LargePair(pair, fit.known(pair.name), MOST_TILES // len(chosen), self._seed, number)
+                LargePair(pair, fit.known(pair), MOST_TILES // len(chosen), self._seed, number)
                 for number, pair in enumerate(chosen)
             ]
         if net.does_nothing():

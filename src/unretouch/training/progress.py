@@ -93,6 +93,8 @@ class Progress:
     batch_size: int
     budget_s: float | None = None
     pace: Pace | None = None
+    guessed: bool = False
+    """whether the steps of the pace are a guess: none was timed yet"""
     step: int = 0
     ending_s: float = 0.0
     """seconds of a time budget to be left for what comes after the last update"""
@@ -138,6 +140,11 @@ class Progress:
         if self.pace is not None:
             return self.pace.total_steps
         return self.epochs.last_step(self.total_epochs)
+
+    def guess(self, steps: int, share: float = 0.0) -> None:
+        """Take so many more steps for the rest of a time budget, `share` of which is used up, until
+        the first updates are timed."""
+        self.pace, self.guessed = Pace(self.step + steps, self.step, share), True
 
     @property
     def epoch(self) -> int:
@@ -209,7 +216,7 @@ class Progress:
             # What comes between steps takes its share of the time that is left, too.
             left *= 1 - rhythm.BETWEEN_STEPS_SHARE
             self.pace = pace.measured(self.step, usual(self._steps_s), left)
-            self._measured_from = (self.step, now)
+            self._measured_from, self.guessed = (self.step, now), False
             while len(self._steps_s) > FEWEST_TIMED - 1:
                 self._steps_s.popleft()
 
@@ -243,7 +250,7 @@ class Progress:
         self.step = state["step"]
         self.epochs = Epochs(**state["epochs"])
         if self.pace is not None and state["pace"] is not None:
-            self.pace = Pace(**state["pace"])
+            self.pace, self.guessed = Pace(**state["pace"]), False
         self.sums = {name: state["sums"][name] for name in no_sums()}
         self.epoch_l1 = state["epoch_l1"]
         self._before = self._step_began = elapsed

@@ -22,10 +22,11 @@ from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Loaded
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import run_lock
+from unretouch.runs.status import LastSave
 from unretouch.runs.weights import load_weights, save_weights
 from unretouch.settings.train import FREE, TrainSettings, settings_from
 from unretouch.training.fit import Fit
-from unretouch.training.progress import Epochs, Pace, Progress
+from unretouch.training.progress import Epochs, Progress
 from unretouch.training.team import ALONE, Team
 
 FIXED = (
@@ -63,7 +64,8 @@ class Session:
     fit: Fit
     progress: Progress
     lines: list[str]
-    resumed: bool = False
+    saved: LastSave | None = None
+    """the save that it goes on from"""
     records: list[history.Record] = field(default_factory=list)
     """what metrics.jsonl holds already"""
 
@@ -123,7 +125,7 @@ def start(
     )
     if settings.minutes is not None:
         progress.budget_s = settings.minutes * 60
-        progress.pace = Pace(_GUESSED_STEPS)
+        progress.guess(_GUESSED_STEPS)
     return Session(build_fit(settings, pairs, device, team, untouched), progress, [])
 
 
@@ -200,7 +202,7 @@ def _go_on(
     if minutes is not None and minutes != saved.state["settings"].get("minutes", minutes):
         # The budget is that of the whole run: the schedule goes on from the share that is used up.
         share = min(1.0, progress.elapsed / (minutes * 60))
-        progress.pace = Pace(progress.step + _GUESSED_STEPS, progress.step, share)
+        progress.guess(_GUESSED_STEPS, share)
     if not (progress.done or progress.time_up):
         at = f"epoch {progress.epochs.of_step(progress.step)}, step {progress.step + 1}"
         lines.append(f"going on at {at} from {where}")
@@ -212,7 +214,7 @@ def _go_on(
             f"the weights {how.load_epoch} were asked for, but the run has a whole state, which "
             "goes on; move its folder state/ away to begin from weights"
         )
-    opened.resumed = True
+    opened.saved = LastSave(step=progress.step, time=where.stat().st_mtime)
 
 
 @contextmanager

@@ -74,6 +74,7 @@ class Trainer:
         self._numbered = CostShare(shortest=0.0, growth=0.0, share=weights)
         self._page = CostShare(STATUS_EVERY_S, growth=0.0, share=rhythm.PAGE_SHARE)
         self._last_save: LastSave | None = None
+        """that of this process"""
         self._save_s = 0.0
         """seconds that the newest save took; 0 before the first"""
         self._given_up = False
@@ -193,7 +194,7 @@ class Trainer:
                 name=self._settings.name,
                 state=state,
                 step=progress.step,
-                total_steps=progress.total_steps,
+                total_steps=None if progress.guessed else progress.total_steps,
                 epoch=progress.epoch,
                 total_epochs=None if progress.pace else progress.total_epochs,
                 elapsed_s=progress.elapsed,
@@ -201,7 +202,7 @@ class Trainer:
                 lr=progress.lr,
                 lambda_L1=self._settings.lambda_L1,
                 identity_error=self._previews.identity_error(),
-                last_save=self._last_save,
+                last_save=self._last_save or self._opened.saved,
                 stop_reason=reason,
                 weighted=self._settings.lambda_GAN > 0,
                 curves=self._curves,

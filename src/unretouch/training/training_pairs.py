@@ -15,7 +15,7 @@ from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
 from unretouch.metrics import exact_pixels, level_error, recovered_share
-from unretouch.metrics.likeness import identity_parts, nearly_exact
+from unretouch.metrics.likeness import nearly_exact
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
@@ -200,9 +200,13 @@ def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
     )
 
 
-def told_apart(error: PlainFigures, pair: Pair) -> PlainFigures:
-    """Return `error` with what of doing nothing is retouch, and what compression."""
-    return dataclasses.replace(error, identity_parts=identity_parts(pair.source, pair.target))
+def told_apart(error: PlainFigures, pair: Pair, known: PairMap | None) -> PlainFigures:
+    """Return `error`, of a pair with the answer that is asked for, with what the sides of the pair
+    itself differ by besides."""
+    if known is None or known.lossless:
+        return error
+    whole = level_error(pair.source, pair.target)
+    return dataclasses.replace(error, left_out=max(0.0, whole - error.identity_error))
 
 
 def with_steps(error: PlainFigures, pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:

@@ -223,11 +223,16 @@ const Pairs = (() => {
       this.slider.querySelectorAll(".view img").forEach((image, side) => {
         image.alt = `${title}, ${caption(shot, this.sides[side])}`;
       });
+      this.node.querySelectorAll(".tag").forEach((tag, side) => {
+        tag.dataset.meaning = shot.notes ? "" : meaning(shot, this.sides[side]);
+      });
       this.node.querySelector(".figures").replaceChildren(...this.figures(shot));
     }
 
     figures(shot) {
-      if (shot.level_error === null || shot.level_error === undefined) return [];
+      if (missing(shot.identity_error)) return [];
+      const nothing = [_("Doing nothing"), Page.levels(shot.identity_error)];
+      if (missing(shot.level_error)) return described([nothing]);
       const rows = [
         [_("Error"), about(shot) + Page.levels(shot.level_error)],
         [_("Doing nothing"), Page.level(shot.identity_error)],
@@ -238,14 +243,10 @@ const Pairs = (() => {
           _("estimated from"), ngettext("{count} sampled tile", "{count} sampled tiles", shot.sampled_tiles),
         ]);
       }
-      if (shot.exact_pixels !== null && shot.exact_pixels !== undefined) {
+      if (!missing(shot.exact_pixels)) {
         rows.push([_("Exact pixels"), Page.percent(shot.exact_pixels)]);
       }
-      return rows.map(([name, value]) => {
-        const row = element("div");
-        row.append(element("dt", "", name), element("dd", "", value));
-        return row;
-      });
+      return described(rows);
     }
 
     // Put the wanted place of the picture into every view, at the wanted scale.
@@ -464,16 +465,28 @@ const Pairs = (() => {
         return Object.keys(first.notes).map((label) => (
           { title: Page.shortened(label, LONGEST), of: (shot) => shot.notes[label] }));
       }
-      if (first.level_error === null || first.level_error === undefined) return [];
+      if (missing(first.identity_error)) return [];
+      const made = (shot, text) => (missing(shot.level_error) ? "–" : about(shot) + text);
       return [
-        { title: _("Error"), of: (shot) => about(shot) + Page.level(shot.level_error) },
+        { title: _("Error"), of: (shot) => made(shot, Page.level(shot.level_error)) },
         { title: _("Doing nothing"), of: (shot) => Page.level(shot.identity_error) },
-        { title: _("Recovered"), of: (shot) => about(shot) + Page.percent(Page.share(shot)) },
+        { title: _("Recovered"), of: (shot) => made(shot, Page.percent(Page.share(shot))) },
       ];
     }
   }
 
   const about = (shot) => (shot.estimated ? "≈ " : "");
+  const missing = (value) => value === null || value === undefined;
+
+  // Names and values as a list of them has them.
+  function described(rows) {
+    return rows.map(([name, value]) => {
+      const row = element("div");
+      row.append(element("dt", "", name), element("dd", "", value));
+      return row;
+    });
+  }
+
   let picker = null;
 
   Page.onLanguage(() => {

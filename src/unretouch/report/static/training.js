@@ -78,8 +78,11 @@ const Reasons = {
   function showPairs() {
     const preview = current();
     if (!preview) return;
+    // Before the first update nothing was made of a picture that one could measure.
+    const unmeasured = preview.step ? {} : { level_error: null, exact_pixels: null };
     const shots = preview.pairs.map((pair) => ({
       ...pair,
+      ...unmeasured,
       ...(pair.size ? { looks: looksOf(pair), first: "strongest1" } : { pictures: picturesOf(pair) }),
       version: preview.step,
     }));
@@ -117,7 +120,7 @@ const Reasons = {
       title: () => _("Whole, reduced"),
       note: () => (pair.fake_B
         ? _("{width} × {height} pixels, shown reduced.", { width, height })
-        : _("{width} × {height} pixels, shown reduced. fake_B of the whole is made at the start " +
+        : _("{width} × {height} pixels, shown reduced. The whole is generated at the start " +
           "and, if time allows, at the end.", { width, height })),
     };
     let strongest = 0;
@@ -142,7 +145,8 @@ const Reasons = {
     const preview = current();
     if (!preview) return;
     const latest = time.value === time.max ? ` (${_("latest")})` : "";
-    const text = _("step {step}, epoch {epoch}", {
+    const when = status.weighted === false ? N_("step {step}") : N_("step {step}, epoch {epoch}");
+    const text = _(when, {
       step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
     }) + latest;
     Page.setText("time-value", text);
@@ -170,15 +174,15 @@ const Reasons = {
     if (badge.firstElementChild.textContent !== name) badge.firstElementChild.textContent = name;
 
     // The newest preview is measured as the test is: every pair, nothing random, whole or, where
-    // that would take long, by tiles. Where the next one is long in coming, what was measured while
-    // training is nearer to the truth.
+    // that would take long, by tiles. As standing() in runs/status.py: before the second one only
+    // what was measured while training is known.
     const shown = status.previews.at(-1);
-    const old = shown && shown.step < Page.fresh * status.step;
-    const training = old && Number.isFinite(status.training_error);
-    const error = training ? status.training_error
-      : shown ? mean(shown.pairs.map((pair) => pair.level_error)) : null;
+    const measured = shown && shown.step > 0;
+    const newer = Number.isFinite(status.training_error) ? status.training_error : null;
+    const training = !measured && newer !== null;
+    const error = measured ? mean(shown.pairs.map((pair) => pair.level_error)) : newer;
     const identity = shown ? mean(shown.pairs.map((pair) => pair.identity_error)) : null;
-    const estimated = !training && shown?.pairs.some((pair) => pair.estimated);
+    const estimated = measured && shown.pairs.some((pair) => pair.estimated);
     const about = estimated ? "≈ " : "";
     const value = Page.levels(identity);
     const aside = training ? _("while training; doing nothing costs {value}", { value })
@@ -186,11 +190,11 @@ const Reasons = {
         : _("doing nothing costs {value}", { value });
     Page.setText("error-now", about + Page.level(error));
     Page.setText("identity", identity === null ? "" : aside);
-    const gained = identity ? Page.gain(error, identity) : "some";
-    const part = identity ? 1 - error / identity : null;
-    Page.setText("recovered", identity ? about + Page.percent(Page.share({ recovered_share: part, level_error: error, identity_error: identity })) : "–");
-    Page.setWord(document.getElementById("gain"), GAINS[gained]);
-    showAge(training ? { shown, share: part, error } : null);
+    const known = identity && error !== null;
+    Page.setText("recovered", known ? about + Page.percent(shareOf(error, identity)) : "–");
+    Page.setWord(document.getElementById("gain"), GAINS[known ? Page.gain(error, identity) : "some"]);
+    const old = measured && shown.step < Page.fresh * status.step && newer !== null;
+    showAge(old ? { shown, error: newer, share: shareOf(newer, identity) } : null);
 
     Page.setWord(document.getElementById("left-label"), running ? N_("Time left") : N_("Took"));
     Page.setText("left", running
@@ -200,13 +204,17 @@ const Reasons = {
     Page.setText("elapsed", running ? _("{time} so far", { time: elapsed }) : "");
 
     const progress = document.getElementById("progress");
-    const measured = running && status.stop_reason; // the training itself is done
-    if (status.state === "starting" || measured) progress.removeAttribute("value"); // it moves
+    const ending = running && status.stop_reason; // the training itself is done
+    if (status.state === "starting" || ending) progress.removeAttribute("value"); // it moves
     else progress.value = share();
     document.title = `${Math.floor(100 * share())}% · ${status.name} · unretouch`;
     // Out of how many is a plan, which is void once the time is up.
     Page.setText("step", counted(status.step, status.state === "finished" ? null : status.total_steps));
     Page.setText("epoch", counted(status.epoch, status.total_epochs));
+    // Who trains with an adversary looks for these.
+    const engineering = document.getElementById("engineering");
+    if (!engineering.dataset.met) engineering.open = status.weighted !== false;
+    engineering.dataset.met = "yes";
     // Without an adversary lambda_L1 has nothing to weigh against, and neither figure says anything.
     for (const id of ["weighted", "lambda"]) {
       document.getElementById(id).parentElement.hidden = status.weighted === false;
@@ -220,13 +228,17 @@ const Reasons = {
     showNotice(running);
   }
 
-  // Where what is told above is newer than the pictures, they say of when they are.
+  const shareOf = (error, identity) => Page.share({
+    recovered_share: 1 - error / identity, level_error: error, identity_error: identity,
+  });
+
+  // Where the pictures, and all figures, are old, they say of when they are, and what came since.
   function showAge(newer) {
-    const told = document.getElementById("pictures-old");
-    told.hidden = !newer || time.value !== time.max;
+    const told = document.getElementById("figures-old");
+    told.hidden = !newer;
     if (told.hidden) return;
-    Page.setText("pictures-old", _("The pictures and figures below are still those of step {step}. " +
-      "While training since then: {share} recovered, error {error}.", {
+    Page.setText("figures-old", _("Figures and pictures are those of step {step}. While training " +
+      "since then: {share} recovered, error {error}.", {
       step: Page.number(newer.shown.step, 0), share: Page.percent(newer.share),
       error: Page.level(newer.error),
     }));
@@ -258,8 +270,8 @@ const Reasons = {
       const training = new Map(steps.map((step, i) => [step, column("level_error")[i]]));
       return {
         x: all,
-        help: _("How far fake_B is from real_B on average. Below the dashed line it is better than " +
-          "doing nothing. While training, only the parts being learnt are measured. Previews " +
+        help: _("How far the generated picture is from the answer on average. Below the dashed " +
+          "line it is better than doing nothing. While training, only the parts being learnt are measured. Previews " +
           "measure whole pictures, of large ones mostly a sample."),
         series: [
           { label: _("while training"), values: all.map((s) => training.get(s)), colour: "--one" },

@@ -14,20 +14,10 @@
     return made;
   }
 
-  // What of doing nothing is the retouch, in a pair of two files compressed apart.
-  function told(pair) {
-    const [retouch, compression] = pair.identity_parts.map((part) => Page.level(part));
-    return _("{retouch} retouch, {compression} compression", { retouch, compression });
-  }
-
   function showVerdicts() {
     document.querySelectorAll(".verdict .said").forEach((said, index) => {
       const sentences = data.verdicts[index].said;
       said.textContent = sentences.map(({ message, values }) => _(message, values)).join(" ");
-    });
-    const parted = data.pairs.filter((pair) => pair.identity_parts);
-    document.querySelectorAll("small.parts").forEach((small, index) => {
-      small.textContent = told(parted[index]);
     });
     if (!data.cross) return;
     byId("cross").hidden = false;
@@ -171,10 +161,10 @@
       said.push(_("In {share} of the picture something was moved (liquify). A network cannot undo " +
         "that, so the verdicts judge the area, without it.",
       { share: Page.percent(pair.moved, 0) }));
-    } else if (pair.identity_parts) {
-      said.push(_("Source and target are two separately compressed files: doing nothing costs " +
-        "{value}, made up of {parts}. Compression cannot be undone, so the verdicts judge the area.",
-      { value: Page.level(pair.identity_error), parts: told(pair) }));
+    } else if (pair.left_out) {
+      said.push(_("Besides the retouch, the two files differ by {value} grey levels of compression " +
+        "or noise. No model can undo that. It counts under Frame, and nowhere else on this page: " +
+        "the verdicts judge the area.", { value: Page.level(pair.left_out) }));
     }
     byId("likeness").querySelector(".help").textContent = said.join(" ");
   }

@@ -202,7 +202,7 @@ const App = (() => {
       row.querySelector(".doing").textContent = _(doing.message, doing.values);
       const times = [];
       if (elapsed_s !== null) times.push(_("{time} so far", { time: Page.duration(elapsed_s) }));
-      if (left_s !== null) times.push(_("about {time} left", { time: Page.duration(left_s) }));
+      if (left_s !== null) times.push(left_s < 1 ? _("almost done") : _("about {time} left", { time: Page.duration(left_s) }));
       row.querySelector(".help").textContent = times.join(" · ");
       const bar = row.querySelector("progress");
       bar.setAttribute("aria-label", _(doing.message, doing.values));

@@ -20,7 +20,33 @@ const Files = (() => {
     }
     if (["II*\0", "MM\0*"].includes(ascii(bytes, 0, 4))) return tiff(file, view, bytes[0] === 0x49);
     if (view.getUint16(0) === 0xffd8) return jpeg(view);
+    if (ascii(bytes, 0, 4) === "RIFF" && ascii(bytes, 8, 4) === "WEBP") return webp(bytes, view);
+    if (ascii(bytes, 4, 4) === "ftyp") return heif(bytes, view);
     return {};
+  }
+
+  // One of three kinds of chunk comes first: each tells the size in its own way.
+  function webp(bytes, view) {
+    const kind = ascii(bytes, 12, 4);
+    const of24 = (at) => view.getUint16(at, true) + (view.getUint8(at + 2) << 16) + 1;
+    if (view.byteLength < 30) return { kind: "WebP" };
+    if (kind === "VP8X") return { kind: "WebP", width: of24(24), height: of24(27) };
+    if (kind === "VP8L") {
+      const packed = view.getUint32(21, true);
+      return { kind: "WebP", width: (packed & 0x3fff) + 1, height: ((packed >>> 14) & 0x3fff) + 1 };
+    }
+    return { kind: "WebP", width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
+  }
+
+  // HEIC and AVIF: of the pictures in it (the whole, its tiles, a small one) the whole is the largest.
+  function heif(bytes, view) {
+    const found = { kind: "HEIF", width: 0, height: 0 };
+    for (let at = 0; at + 16 <= view.byteLength; at += 1) {
+      if (bytes[at] !== 0x69 || ascii(bytes, at, 4) !== "ispe") continue;
+      const [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
+      if (width * height > found.width * found.height) Object.assign(found, { width, height });
+    }
+    return found;
   }
 
   function jpeg(view) {

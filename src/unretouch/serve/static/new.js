@@ -410,6 +410,7 @@
     document.getElementById("also").hidden = !others;
     for (const choice of document.querySelectorAll(".memorises")) choice.hidden = others;
     if (others) document.querySelector("input[name=preset][value=fast]").checked = true;
+    if (preset() !== "fast") document.getElementById("guide").open = true;
   }
 
   function describeAll() {

@@ -94,6 +94,8 @@
     showTask("verify", found.verified);
     showTask("test", found.tested);
     byId("heldout").hidden = !found.heldout;
+    document.querySelector(".turns").hidden = !found.turns;
+    byId("alone").hidden = found.turns;
   }
 
   const place = `api/runs/${App.run}/results`;

@@ -19,8 +19,9 @@
   let noteLater = 0;
   let dirty = false; // painted, and not sent yet
   let opening = null; // the photo to be opened once it is restored
-  let guessing = false; // it is being asked for with another share of the guess
+  let guessing = false; // the network is being asked for it again
   const cards = new Map();
+  const savings = new Map(); // of a photo, by its id: how far its file is, as its card says
 
   const photoOf = (id) => told?.photos.find((photo) => photo.id === id);
   const isBusy = (photo) => photo.state === "waiting" || photo.state === "working";
@@ -152,7 +153,7 @@
       if (photo.state === "done" && photo.id === opening) openPhoto(photo.id, false);
     }
     if (current && !photoOf(current)) closeEditor();
-    guessAgain();
+    networkAgain();
     showBatch();
     showCards();
     showModel();
@@ -184,7 +185,9 @@
     opener.append(image);
     opener.addEventListener("click", () => openPhoto(photo.id));
     const text = App.element("div", "photo-text");
-    text.append(App.element("strong", "photo-name"), App.element("span", "help photo-settings"), App.element("span", "help photo-state"));
+    const saving = App.element("span", "help saving");
+    saving.setAttribute("role", "status");
+    text.append(App.element("strong", "photo-name"), App.element("span", "help photo-settings"), App.element("span", "help photo-state"), saving);
     const bar = App.element("progress");
     bar.max = 1;
     bar.hidden = true;
@@ -209,7 +212,10 @@
     save.href = new URL(`${base}/${photo.id}/saved/restored`, App.root).href;
     save.addEventListener("click", (event) => {
       const now = photoOf(photo.id);
-      if (isSame(now.made, now.chosen)) return;
+      if (isSame(now.made, now.chosen)) {
+        tellSaving(photo.id, N_("Saved: {name}"), { name: now.file_name });
+        return;
+      }
       event.preventDefault();
       savePhoto(photo.id, "restored");
     });
@@ -247,6 +253,7 @@
     setText(find(".photo-settings"), settingsLine(photo.chosen, photo));
     setText(find(".photo-state"), stateLine(photo));
     find(".photo-state").dataset.state = photo.state;
+    showSaving(find(".saving"), photo.id);
     find("progress").hidden = photo.state !== "working";
     App.setBar(find("progress"), photo.share);
     const there = Boolean(photo.file) && !isBusy(photo);
@@ -256,6 +263,26 @@
     find(".again").hidden = !["failed", "stopped"].includes(photo.state);
     setText(find(".remove"), isBusy(photo) ? _("Cancel") : _("Remove"));
     find(".remove").setAttribute("aria-label", isBusy(photo) ? _("Cancel {name}", { name: photo.name }) : _("Remove {name}", { name: photo.name }));
+  }
+
+  // Said in the card of the photo, and beside the buttons where it is open.
+  function tellSaving(id, message, values = {}, path = "") {
+    savings.set(id, { message, values, path });
+    showCards();
+    if (id === current) showEditor();
+  }
+
+  function showSaving(node, id) {
+    const { message, values, path } = savings.get(id) || { message: "" };
+    const said = message && _(message, values);
+    if (node.dataset.said === said) return; // it is read aloud once
+    node.dataset.said = said;
+    node.textContent = said;
+    if (!path) return;
+    const again = App.element("a", "", N_("Save again")); // where the browser held it back
+    again.href = new URL(path, App.root);
+    again.download = "";
+    node.append(" ", again);
   }
 
   function stateLine(photo) {
@@ -294,6 +321,7 @@
         await untilFree(() => App.ask("POST", `${base}/${photo.id}/saved/restored`, {}));
       }
       download(`${base}.zip`);
+      Page.setWord(document.getElementById("all-saved"), N_("All photos are saved as one ZIP."));
     } finally {
       button.disabled = false;
       Page.setWord(button, N_("Save all as ZIP"));
@@ -359,8 +387,12 @@
     const note = document.getElementById("editor-note");
     const far = photo.far?.said;
     note.hidden = !far && photo.kept;
-    if (far) Page.setText("editor-note", _(far.message, far.values));
-    else if (!photo.kept) Page.setText("editor-note", _("To save room, its full size is not kept any more. It is computed again when you save it."));
+    if (far) {
+      const decide = photo.far.strength === undefined ? "" : _("Set the strength to decide yourself.");
+      Page.setText("editor-note", `${_(far.message, far.values)} ${decide}`.trim());
+    }
+    if (!far && !photo.kept) Page.setText("editor-note", _("To save room, its full size is not kept any more. It is computed again when you save it."));
+    showSaving(document.getElementById("saving"), current);
     const layers = document.getElementById("save-layers");
     layers.disabled = !told.layers || layers.dataset.busy === "yes";
     Page.setText("save-help", [
@@ -430,11 +462,13 @@
     }));
   }
 
-  // Another share of the guess needs the network: the photo that is open is restored again, and
-  // opens again then. While it is being restored, the newest share waits for its turn.
-  async function guessAgain() {
+  // Another share of the guess needs the network, and so does a photo that was left as it is and is
+  // to be restored all the same: the photo that is open is restored again, and opens again then.
+  // While it is being restored, the newest share waits for its turn.
+  async function networkAgain() {
     const photo = photoOf(current);
-    const wanted = photo?.state === "done" && photo.made && photo.made.guess !== chosen.guess;
+    const left = photo?.look?.change === "" && strengthOf(photo, chosen) > 0;
+    const wanted = photo?.state === "done" && photo.made && (left || photo.made.guess !== chosen.guess);
     if (!wanted || guessing) return;
     guessing = true;
     await act(async () => {
@@ -456,13 +490,14 @@
       showAmount(input);
       change({ [name]: Number(input.value) / 100 });
     });
+    input.addEventListener("change", networkAgain);
   }
   for (const name of GUESSED) {
     const input = document.getElementById(name);
     input.addEventListener("input", () => showAmount(input));
     input.addEventListener("change", () => {
       change({ [name]: Number(input.value) / 100 });
-      guessAgain();
+      networkAgain();
     });
   }
   for (const radio of form.querySelectorAll("[name=mask]")) {
@@ -476,7 +511,7 @@
   document.getElementById("reset").addEventListener("click", () => {
     change({ ...AS_IT_COMES });
     fillForm();
-    guessAgain();
+    networkAgain();
   });
   document.getElementById("for-all").addEventListener("click", () => act(async () => {
     await noted();
@@ -492,23 +527,33 @@
   });
   document.getElementById("save-layers").addEventListener("click", () => savePhoto(current, "layers"));
 
-  const SAVES = { restored: ["save", N_("Save")], layers: ["save-layers", N_("Save as layers")] };
+  const SAVES = {
+    restored: ["save", N_("Save"), N_("Making the file…"), "file_name"],
+    layers: ["save-layers", N_("Save as layers"), N_("Making the layered file…"), "layers_name"],
+  };
 
   async function savePhoto(id, what) {
-    const [button, word] = [document.getElementById(SAVES[what][0]), SAVES[what][1]];
+    const [box, word, making, name] = SAVES[what];
+    const button = document.getElementById(box);
     await act(async () => {
       button.disabled = true;
       button.dataset.busy = "yes";
-      Page.setWord(button, N_("Making the file…"));
+      Page.setWord(button, making);
+      tellSaving(id, making);
       try {
         await noted();
         const photo = photoOf(id);
+        let made = photo;
         if (what === "layers" || !isSame(photo.made, photo.chosen)) {
-          const made = await (await untilFree(() => App.ask("POST", `${base}/${id}/saved/${what}`, {}))).json();
+          made = await (await untilFree(() => App.ask("POST", `${base}/${id}/saved/${what}`, {}))).json();
           if (id === current && made.look?.change !== photo.look?.change) openPhoto(id, false);
         }
-        download(`${base}/${id}/saved/${what}`);
-        speak(_("{name} is saved.", { name: photo.name }));
+        const path = `${base}/${id}/saved/${what}`;
+        download(path);
+        tellSaving(id, N_("Saved: {name}"), { name: made[name] }, path);
+      } catch (error) {
+        tellSaving(id, N_("It was not saved. {reason}"), { reason: error });
+        if (!error.status) throw error;
       } finally {
         button.disabled = false;
         button.dataset.busy = "";
@@ -548,8 +593,9 @@
       button.textContent = _("Making the file…");
       const path = `api/runs/${App.run}/model/${epoch}/${kind}`;
       try {
-        await untilFree(() => App.ask("POST", path, {}));
+        const made = await (await untilFree(() => App.ask("POST", path, {}))).json();
         download(path);
+        Page.setText("model-saved", _("Saved: {name}", { name: made.name }));
       } finally {
         button.dataset.busy = "";
       }

@@ -12,6 +12,7 @@ Object.assign(Reasons, {
   ),
   failed: N_("The training ended with an error."),
   disk_full: N_("The disk is full. Free some space, then “Go on”."),
+  non_finite: N_("The training went astray and was ended. The last save is sound: restore with it, or begin a new run."),
   silent: N_("No news for {time}. The computer may be busy."),
 });
 
@@ -36,6 +37,11 @@ Object.assign(Reasons, {
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
     Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
+    const restore = document.getElementById("restore");
+    restore.hidden = !(finished && run.has_weights);
+    const worth = !restore.hidden && run.gain === "some"; // then what one came for is next
+    goOn.classList.toggle("primary", !worth);
+    restore.classList.toggle("primary", worth);
     amount.hidden = goOn.hidden || !finished;
     Page.setText("more-word", run.budget === "epochs" ? _("more epochs") : _("more minutes"));
     const said = document.getElementById("said");

@@ -120,17 +120,22 @@ class Restorer:
             notes.append(self._about_scale(size, width, height))
             small = self._small(photo, space, size)
             far = self._distance(lambda rows, columns: small[rows, columns], *small.shape[:2])
+        else:
+            far = self._distance(source.window, height, width)
+        weakened = self._weakened(far)
+        if weakened is not None:
+            source = replace(source, strength=weakened)
+        if weakened == 0:  # nothing the network could say would be seen
+            parts = _by_rows(
+                height, width, lambda top, end: np.zeros((end - top, width, 3), np.float32)
+            )
+        elif size is not None:
             said = self._once(
                 place, size[1], size[0], lambda: iter([tiles.Strip(0, self._whole(small))])
             )
             whole = Enlarged(tiles.whole(said), height, width)
             parts = _by_rows(height, width, lambda top, bottom: whole.rows(top, bottom))
         else:
-            far = self._distance(source.window, height, width)
-        weakened = self._weakened(far)
-        if weakened is not None:
-            source = replace(source, strength=weakened)
-        if size is None:
             parts = self._once(
                 place, height, width, lambda: self._tiled(source, height, width, notes)
             )

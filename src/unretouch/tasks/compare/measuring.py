@@ -27,7 +27,7 @@ from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.tasks.compare.runs import RunRecord
 from unretouch.tasks.progress import FIGURES, Tell, Work
 
-KEPT = 3
+KEPT = 4
 """Raised by one when what is kept of a measurement changes."""
 MOST_PICTURES = 12
 """Pairs shown: the first ones, in the order of their names."""
@@ -76,7 +76,7 @@ class PairScore(PlainFigures):
     def record(self) -> dict[str, Any]:
         """Return the figures as comparison.json holds them."""
         values = dataclasses.asdict(self)
-        del values["estimated"], values["identity_parts"]  # always the same here
+        del values["estimated"], values["left_out"]  # always the same here
         if self.nearly_exact is None:
             del values["nearly_exact"]
         return values
@@ -225,7 +225,7 @@ def _pair_score(pair: Pair, prediction: Levels, lambda_L1: float) -> PairScore:
         pair.name, pair.source, prediction, pair.target, lambda_L1, with_ceiling=False
     )
     area = figures.prediction.area
-    plain = dataclasses.replace(figures.of_retouch, identity_parts=None)  # which is not kept
+    plain = dataclasses.replace(figures.plain, left_out=0.0)  # which is not kept
     return PairScore(
         **vars(plain),
         width=figures.width,

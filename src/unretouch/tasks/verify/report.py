@@ -18,9 +18,9 @@ from unretouch.metrics.table import METRICS
 from unretouch.report.console import (
     NO_VALUE,
     FittedTable,
+    beside_the_retouch,
     nearly,
     number,
-    parts_of,
     percent,
     table,
 )
@@ -43,7 +43,7 @@ from unretouch.report.verdicts import (
     beaten,
     harmed_parts,
 )
-from unretouch.runs.status import told_share
+from unretouch.runs.status import PlainFigures, told_share
 from unretouch.tasks.verify.measuring import GROUPS, Shown
 
 SCHEMA = 1
@@ -119,6 +119,7 @@ def _conclusions(pair: PairFigures) -> dict[str, Any]:
     return {
         "beaten": beaten(pair),
         "harmed": harmed_parts(pair),
+        "plain": {**pair.plain.record(), "left_out": pair.left_out},
         "judged_by": "area" if pair.by_area else "frame",
         "retouch_shares": retouch_shares(pair),
     }
@@ -200,7 +201,8 @@ def _shown_pair(one: Shown, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         "factor": one.factor,
         "places": one.places,
         "guess_maps": one.guess_maps,
-        "identity_parts": figures.identity_parts,
+        "left_out": figures.left_out,
+        "told_share": figures.plain.told_share,
         "by_area": figures.by_area,
         "retouch_shares": retouch_shares(figures),
     }
@@ -240,8 +242,10 @@ def _memorised_table(pairs: Sequence[PairFigures], weighted: bool) -> FittedTabl
             frame = (*frame, f"{pair.G_L1:.2f}")
             area = (*area, f"{pair.judged_G_L1:.2f}" if pair.by_area else "")
             outside.append("")
+        if pair.left_out is not None:
+            rows.append((pair.name, "retouch", *_told(pair.plain), *[""] * (len(frame) - 4)))
         rows += [
-            (pair.name, "frame", *frame),
+            (pair.name if pair.left_out is None else "", "frame", *frame),
             ("", f"area {pair.area_share:.0%}", *area),
             ("", "outside", *outside),
         ]
@@ -253,9 +257,22 @@ def _memorised_table(pairs: Sequence[PairFigures], weighted: bool) -> FittedTabl
         rows,
         "Errors in grey levels, 0 to 255. Area: what was retouched. Outside: what was changed "
         "where nothing should be. 95%: so much of the picture is off by less."
+        + _beside_the_retouch(pairs)
         + "".join(_told_apart(pair) for pair in pairs)
         + "".join(f"\n{nearly(p.name, p.nearly_exact)}" for p in pairs if p.nearly_exact),
     )
+
+
+def _told(plain: PlainFigures) -> tuple[str, str, str, str]:
+    """Return the figures of a pair that every table begins with."""
+    shares = percent(plain.told_share), percent(plain.exact_pixels)
+    return shares[0], number(plain.level_error), number(plain.identity_error), shares[1]
+
+
+def _beside_the_retouch(pairs: Sequence[PairFigures]) -> str:
+    """Return how the rows of pairs that differ by more than the retouch are to be read."""
+    told = beside_the_retouch(pair.plain for pair in pairs)
+    return "".join(f"\n{line} That is in the row frame, not in the row retouch." for line in told)
 
 
 def _likeness(pair: PairFigures, part: str) -> tuple[str, ...]:
@@ -285,13 +302,7 @@ def _told_apart(pair: PairFigures) -> str:
             f"\n{pair.name} was moved in places (liquify), {pair.moved:.0%} of it, which no "
             "model can undo; judged by its area, without that."
         )
-    if pair.identity_parts is None:
-        return ""
-    told = parts_of(pair.identity_parts, 2)
-    return (
-        f"\n{pair.name} differs by more than the retouch: doing nothing is {told}. It is judged by "
-        "its area."
-    )
+    return ""
 
 
 def _texture_table(title: str, pairs: Sequence[PairFigures]) -> FittedTable:
@@ -373,9 +384,12 @@ def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") ->
     """Return the held-out pairs' errors over frame, skin and the rest."""
     rows = []
     for pair in pairs:
-        plain = pair.plain
-        frame = Part(1.0, plain.level_error, plain.identity_error, plain.recovered_share)
         name = pair.name
+        if pair.left_out is not None:
+            rows.append((name, "retouch", *_told(pair.plain)[:3], ""))
+            name = ""
+        ours, nothing = pair.prediction.frame, pair.identity.frame["level_error"]
+        frame = Part(1.0, ours["level_error"], nothing, ours["recovered_share"])
         for where, part in (("frame", frame), ("skin", pair.skin), ("elsewhere", pair.elsewhere)):
             if part is not None:
                 errors = (number(part.level_error), number(part.identity_error))
@@ -387,7 +401,7 @@ def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") ->
         ("pair", "where"),
         ("recovered", "error", "doing nothing", "of the frame"),
         rows,
-        f"Errors in grey levels, 0 to 255.{origin}",
+        f"Errors in grey levels, 0 to 255.{origin}{_beside_the_retouch(pairs)}",
     )
 
 
