@@ -208,6 +208,11 @@ def test_texture_that_was_asked_for_may_cost_error(
     assert self_test_verdict([one], aim=aim).word == word
 
 
+def test_an_error_that_is_twice_as_large_is_told_in_times() -> None:
+    assert "33.0% worse than doing nothing" in unseen_verdict(None, [pair(2.66)]).sentence
+    assert "3.5 times the error of doing nothing" in unseen_verdict(None, [pair(7)]).sentence
+
+
 def test_a_large_gap_does_not_hold_however_good() -> None:
     limits = UnseenThresholds(gap=0.2)
     assert unseen_verdict(1.0, [pair(0.8)], limits).word == "holds in part"

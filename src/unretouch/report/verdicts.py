@@ -17,7 +17,7 @@ from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric, weighted_l1
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
 from unretouch.metrics.texture_ceiling import TextureCeiling
-from unretouch.report.console import percent, percent_recovered
+from unretouch.report.console import TIMES_FROM, percent, percent_recovered, times_or_percent
 from unretouch.report.pair_figures import (
     GRADE_MISFIT,
     NOISE_BANDS,
@@ -357,7 +357,7 @@ def texture_verdict(
         pair=last.name,
         low=str(low),
         high=str(high),
-        energy=percent(band.energy, 0),
+        energy=times_or_percent(band.energy),
     )
     coherence = f"{band.coherence:.2f}"
     back = _("None of what was removed is recovered (coherence {coherence}).", coherence=coherence)
@@ -584,6 +584,8 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
 
 
 def _gain(share: float) -> Message:
+    if 1 - share >= TIMES_FROM:
+        return _("{times} the error of doing nothing", times=times_or_percent(1 - share))
     if share < -SAME:
         return _("{share} worse than doing nothing", share=percent(-share))
     return _("{share} recovered", share=percent_recovered(share))

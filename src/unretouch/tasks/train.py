@@ -15,6 +15,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode, UsageError
+from unretouch.base.terminal import counted
 from unretouch.model.load import source_bits
 from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import settled
@@ -132,7 +133,7 @@ def _loaded(
         if reading.decoded > QUICKLY_READ:
             megapixels = reading.largest / 1e6
             each = f" of up to {megapixels:.0f} megapixels" if megapixels >= 1 else ""
-            some = "1 pair" if reading.pairs == 1 else f"{reading.pairs} pairs"
+            some = counted(reading.pairs, "pair")
             say(console, f"reading {some}{each}")
 
     loaded = load_pairs(
@@ -176,9 +177,10 @@ def _settled(
 
 def _finished_line(run: RunDir, settings: TrainSettings) -> str:
     if settings.minutes is not None:
-        return f"{run.name} is finished ({settings.minutes:g} minutes): raise --minutes to go on"
+        minutes = counted(settings.minutes, "minute")
+        return f"{run.name} is finished ({minutes}): raise --minutes to go on"
     epochs = settings.n_epochs + settings.n_epochs_decay
-    return f"{run.name} is finished ({epochs} epochs): raise --n_epochs to go on"
+    return f"{run.name} is finished ({counted(epochs, 'epoch')}): raise --n_epochs to go on"
 
 
 def _record_start(

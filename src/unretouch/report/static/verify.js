@@ -14,10 +14,10 @@
     return made;
   }
 
-  // What of doing nothing is the retouch, in a pair of two files compressed apart.
+  // What of doing nothing is the retouch, in a pair whose files differ by more than it.
   function told(pair) {
-    const [retouch, compression] = pair.identity_parts.map((part) => Page.level(part));
-    return _("{retouch} retouch, {compression} compression", { retouch, compression });
+    const [retouch, noise] = pair.identity_parts.map((part) => Page.level(part));
+    return _("{retouch} retouch and {noise} noise or compression", { retouch, noise });
   }
 
   function showVerdicts() {
@@ -172,8 +172,9 @@
         "that, so the verdicts judge the area, without it.",
       { share: Page.percent(pair.moved, 0) }));
     } else if (pair.identity_parts) {
-      said.push(_("Source and target are two separately compressed files: doing nothing costs " +
-        "{value}, made up of {parts}. Compression cannot be undone, so the verdicts judge the area.",
+      said.push(_("Beside the retouch the two files differ by noise or compression: doing nothing " +
+        "costs {value}, that is {parts}. Only the retouch can be undone, so the verdicts judge its " +
+        "area.",
       { value: Page.level(pair.identity_error), parts: told(pair) }));
     }
     byId("likeness").querySelector(".help").textContent = said.join(" ");
