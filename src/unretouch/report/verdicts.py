@@ -517,8 +517,8 @@ def mean_share(pairs: Sequence[PairFigures]) -> Figure:
 
 
 _PRICE = _(
-    "Their texture is much more like true skin. Some error is its price: where each pore was, "
-    "nobody can know."
+    "Their texture is much nearer in strength to true skin. Some error is its price: where each "
+    "pore was, nobody can know."
 )
 DEAREST_TEXTURE = math.sqrt(2)
 """The error beside that of doing nothing, at most, that texture of the true strength costs: where
