@@ -34,6 +34,14 @@ def test_the_error_stands_beside_doing_nothing_on_the_same_crops() -> None:
     )
 
 
+def test_an_error_of_many_times_doing_nothing_is_not_told_in_per_cent() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    far = {**STATUS.curves, "level_error": [60.0, 60.0, 60.0]}
+    RunDisplay(console, web=None).show(dataclasses.replace(STATUS, curves=far))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "left, nothing recovered yet, off by 60.000 grey levels, doing nothing by 1.6" in said
+
+
 def test_G_L1_is_not_said_where_lambda_weighs_nothing() -> None:
     console = Console(file=io.StringIO(), width=200)
     RunDisplay(console, web=None).show(dataclasses.replace(STATUS, weighted=False))
