@@ -45,7 +45,10 @@ UNKNOWN = N_("unknown")
 
 _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
     "memorised": {
-        N_("harmful"): ("bad", N_("The model makes it worse than it was.")),
+        N_("harmful"): (
+            "bad",
+            N_("The model makes it worse than it was. Early in a training that is usual."),
+        ),
         N_("did nothing"): ("bad", N_("The model does next to nothing.")),
         N_("not yet"): ("middling", N_("Not memorised yet.")),
         N_("nearly"): ("middling", N_("Nearly memorised.")),
@@ -380,7 +383,7 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     most = pair.ceiling.bands[0] if pair.ceiling else None
     if reached is None or most is None or most > NO_LIMIT:
         return ()
-    told = {"reached": f"{reached:.2f}", "most": f"{most:.2f}"}
+    told = {"reached": f"{max(0.0, reached):.2f}", "most": f"{most:.2f}"}
     if reached > most + CEILING_WITHIN:
         return (
             _(

@@ -139,8 +139,8 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
     if squashed:
         say(
             console,
-            f"note: {squashed} of {counted(len(shown), 'picture')} not square, squashed to "
-            f"{settings.load_size} x {settings.load_size}, as in training; "
+            f"note: squashed to {settings.load_size} x {settings.load_size} as in training, since "
+            f"not square: {squashed} of {counted(len(shown), 'picture')}; "
             "--preprocess none keeps their size",
         )
     facts = _facts(request, settings, phase)

@@ -99,8 +99,7 @@ def train_run(
         loaded = replace(loaded, pairs=prepared_pairs(settings, loaded.pairs))
         settings = _settled(settings, loaded, run, how.continue_train)
         if not how.continue_train and (aside := set_aside_earlier(run)):
-            kept = f"the run that was here is kept as {aside}"
-            say(console, f"starting afresh; {kept} (--continue_train goes on)")
+            say(console, f"no --continue_train: starting afresh; the run that was here: {aside}")
         run.prepare()
         with run_lock(run):
             padded = padded_pairs(settings, loaded.pairs)
