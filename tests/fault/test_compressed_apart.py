@@ -6,6 +6,7 @@ Row V1 of docs/reliability.md.
 from __future__ import annotations
 
 import io
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from unretouch.metrics import Area, Levels
 from unretouch.pixels.pairs import Pair
-from unretouch.report.console import error_table
+from unretouch.report.console import error_table, parts_of
 from unretouch.report.pair_figures import PairFigures, figures_of_pair
 from unretouch.report.verdicts import (
     Verification,
@@ -128,6 +129,14 @@ def test_V1_tables_tell_retouch_from_compression() -> None:
         console.print(shown)
     said = f"which no model can undo: face by {off.mean() - retouch:.3f}"
     assert " ".join(console.export_text().split()).count(said) == 2
+
+
+def test_V1_the_page_tells_them_apart_in_the_words_of_the_terminal() -> None:
+    said, report = "retouch and {} noise or compression", files("unretouch") / "report"
+    assert said.format("0.100") in parts_of((0.2, 0.1))
+    assert said.format("{noise}") in (report / "static" / "verify.js").read_text("utf-8")
+    template = (report / "templates" / "verify_page.html").read_text("utf-8")
+    assert said.format("{{ level(pair.identity_parts[1]) }}") in template
 
 
 def test_V1_lossless_pairs_are_judged_as_before() -> None:

@@ -298,6 +298,8 @@ def test_another_guess_is_another_result_and_is_made_anew(
         assert "1 restored" in capsys.readouterr().out
     assert len(set(made[:3])) == 3
     assert made[0] == made[3] == made[4]
+    assert dispatch([*words, "--guess_map", "--guess", "1"]) == 0
+    assert "1 restored" not in capsys.readouterr().out  # the same, and it is there
 
 
 @pytest.mark.parametrize("flags", [["--guess", "0.5"], ["--guess_map"]])

@@ -397,6 +397,8 @@ def test_the_time_left_goes_by_size_and_leaves_out_what_was_there(tmp_path: Path
     pace.reached(paths[1], 0.5)
     pace.reached(paths[1], 1.0)
     assert (pace.share, pace.left) == (0.25, "about 1 min 30 s left")
+    now[0] = 0.1
+    assert pace.left == ""  # and not: about 0 s
     pace.reached(paths[2], 1.0)
     pace.reached(paths[3], 1.0)
     assert (pace.share, pace.left) == (1.0, "")

@@ -159,7 +159,7 @@ def test_a_harmful_run_is_unnatural_only_after_enough_epochs() -> None:
     assert "1.400" in done.because[0].english()
     (young,) = advice(error=1.4, epoch=30)
     assert young.action == "more_training"
-    assert "30 epochs" in young.because[1].english()
+    assert "Epochs so far: 30." in young.because[1].english()
     (learning,) = advice(error=1.4, epoch=1600, tendency=FALLING)
     assert learning.action == "more_training"
 

@@ -8,7 +8,8 @@ import re
 
 from rich.console import Console
 
-from unretouch.report.console import percent
+from unretouch.base.terminal import counted
+from unretouch.report.console import percent, times_or_percent
 from unretouch.report.run_display import RunDisplay
 from unretouch.runs.status import TrainingStatus
 
@@ -33,6 +34,14 @@ def test_while_training_the_error_of_crops_is_told_as_one_of_whole_pictures() ->
     )
 
 
+def test_an_error_of_many_times_doing_nothing_is_not_told_in_per_cent() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    far = {**STATUS.curves, "level_error": [60.0, 60.0, 60.0]}
+    RunDisplay(console, web=None).show(dataclasses.replace(STATUS, curves=far))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "left, nothing recovered yet, off by 60.000 grey levels, doing nothing by 1.6" in said
+
+
 def test_G_L1_is_not_said_where_lambda_weighs_nothing() -> None:
     console = Console(file=io.StringIO(), width=200)
     RunDisplay(console, web=None).show(dataclasses.replace(STATUS, weighted=False))
@@ -52,6 +61,18 @@ def test_the_bar_keeps_twenty_columns_of_eighty() -> None:
         assert "1 min 30 s left" in plain
         # What is not done yet is drawn in colour only, here as blanks.
         assert len(plain.split("123456 ")[1].split("1 min")[0]) > 20
+
+
+def test_a_ratio_is_told_in_per_cent_and_from_twice_on_in_times() -> None:
+    told = {ratio: str(times_or_percent(ratio)) for ratio in (0.85, 1.99, 2.0, 82.47)}
+    assert told == {0.85: "85%", 1.99: "199%", 2.0: "2.0 times", 82.47: "82 times"}
+    assert times_or_percent(82.47).in_korean() == "82배"
+
+
+def test_one_is_one_and_no_plural() -> None:
+    assert counted(1, "pair") == "1 pair"
+    assert counted(0.5, "minute") == "0.5 minutes"
+    assert [counted(n, "pass", "passes") for n in (1, 2)] == ["1 pass", "2 passes"]
 
 
 def test_nothing_gained_is_not_said_with_a_minus() -> None:

@@ -14,8 +14,10 @@ from unretouch.report.verdicts import (
     harmed_parts,
     mean_share,
     memorised_verdict,
+    self_test_verdict,
     unseen_verdict,
 )
+from unretouch.settings.train import AimName
 from unretouch.settings.verify import MemorisedThresholds, UnseenThresholds
 
 SIZE = 32
@@ -176,6 +178,39 @@ def test_the_gap_is_what_is_lost_against_the_training_pairs() -> None:
     training, heldout = [pair(0.0), pair(0.4)], [pair(1.4)]
     assert Verification(training, heldout).generalisation_gap == pytest.approx(0.9 - 0.3, abs=1e-3)
     assert "60 points less" in unseen_verdict(mean_share(training), heldout).sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "left", "aim", "word"),
+    [
+        (0.9, 1.0, "texture", "holds"),
+        (1.9, 1.0, "texture", "holds in part"),  # the error alone: it does not hold
+        (2.5, 1.0, "texture", "holds in part"),  # the price of texture
+        (2.5, 4.0, "texture", "harmful"),  # more error and no texture for it
+        (3.0, 1.0, "texture", "harmful"),  # more than texture can cost
+        (2.5, 1.0, "restore", "harmful"),  # which nobody asked for
+    ],
+)
+def test_texture_that_was_asked_for_may_cost_error(
+    error: float, left: float, aim: AimName, word: str
+) -> None:
+    """`left` is how far the spectrum is from that of true skin, in decibels; it was 6."""
+    one = pair(error, skin=np.ones((SIZE, SIZE), dtype=np.float32))
+    one = dataclasses.replace(
+        one,
+        prediction=dataclasses.replace(one.prediction, area={"spectrum_distance": left}),
+        identity=dataclasses.replace(one.identity, area={"spectrum_distance": 6.0}),
+    )
+    verdict = unseen_verdict(None, [one], aim=aim)
+    assert verdict.word == word
+    assert ("Some error is its price" in verdict.sentence) == (word == "holds in part")
+    assert ("the skin is" in verdict.sentence) == (word == "harmful")
+    assert self_test_verdict([one], aim=aim).word == word
+
+
+def test_an_error_that_is_twice_as_large_is_told_in_times() -> None:
+    assert "33.0% worse than doing nothing" in unseen_verdict(None, [pair(2.66)]).sentence
+    assert "3.5 times the error of doing nothing" in unseen_verdict(None, [pair(7)]).sentence
 
 
 def test_a_large_gap_does_not_hold_however_good() -> None:

@@ -46,6 +46,11 @@ def wrapped_command(command: str, columns: int, indent: str = "") -> list[str]:
     return [*(f"{line} \\" for line in lines), last]
 
 
+def counted(number: float, thing: str, things: str = "") -> str:
+    """Return how many there are of a thing: 1 pair, 3 pairs."""
+    return f"{number:g} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def typed(words: Iterable[str]) -> str:
     """Return a command as a terminal takes it: a folder's name may hold any character."""
     import shlex  # late: most commands print none

@@ -14,12 +14,15 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from unretouch.base.messages import Message, _, untranslated
 from unretouch.base.terminal import wrapped, wrapped_command
 from unretouch.runs.status import SAME, PlainFigures
 
 BESIDE_THE_RETOUCH = (
     "Besides the retouch the files differ by noise or compression, which no model can undo"
 )
+TIMES_FROM = 2.0
+"""A ratio from which on it is told as so many times, and no longer in per cent."""
 NO_VALUE = "-"
 """Stands for a figure that has no meaning, or is not known."""
 
@@ -213,6 +216,13 @@ def percent_recovered(share: float | None, digits: int = 1) -> str:
     """Return a recovered share for a sentence: so near to 0 that nothing is gained or lost, it is
     0%. Tables show what was measured."""
     return percent(0.0 if share is not None and abs(share) <= SAME else share, digits)
+
+
+def times_or_percent(ratio: float) -> Message:
+    """Return a ratio for a sentence: 85%, and from twice on 82 times."""
+    if ratio < TIMES_FROM:
+        return untranslated(percent(ratio, 0))
+    return _("{number} times", number=f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}")
 
 
 def duration(seconds: float) -> str:

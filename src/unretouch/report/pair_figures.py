@@ -224,6 +224,11 @@ class PairFigures:
         return self.prediction.area if self.by_area else self.prediction.frame
 
     @property
+    def judged_identity(self) -> Figure:
+        """What doing nothing costs there, in grey levels."""
+        return (self.identity.area if self.by_area else self.identity.frame)["level_error"]
+
+    @property
     def judged_share(self) -> Figure:
         """The recovered share by which it is judged; None where there is nothing to recover."""
         of_all = None if self.grade is None else self.grade.recovered
@@ -234,8 +239,7 @@ class PairFigures:
         """Grey levels by which the prediction is further off than doing nothing, in that part of
         the frame by which it is judged, or over the frame of what is asked for, where it changed
         what was not retouched; 0 where the two are alike to within the pair's noise."""
-        idle = self.identity.area if self.by_area else self.identity.frame
-        found = beyond_noise(self, self.judged["level_error"], idle["level_error"])
+        found = beyond_noise(self, self.judged["level_error"], self.judged_identity)
         if self.grade is None:
             plain, noise = self.plain, HARM_OF_NOISE * self.noise * self.area_share
             return max(found, harm(plain.level_error, plain.identity_error, noise))

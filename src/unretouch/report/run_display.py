@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
-from unretouch.report.console import duration, percent_recovered, say
+from unretouch.report.console import TIMES_FROM, duration, percent_recovered, say
 from unretouch.report.pages import render, script_json, write_assets
 from unretouch.runs.status import (
     Preview,
@@ -109,7 +109,10 @@ def _figures(status: TrainingStatus) -> list[str]:
     if status.state != "running" and last is not None and last.step:
         error = last.mean.level_error  # as the table, the page and the list of runs say
     if nothing > 0 and not math.isnan(error):
-        parts.append(f"{percent_recovered(1 - error / nothing)} recovered")
+        # -2936.7% says nothing to anybody; the error behind it says how far off it is.
+        far_off = error >= TIMES_FROM * nothing
+        share = percent_recovered(1 - error / nothing)
+        parts.append("nothing recovered yet" if far_off else f"{share} recovered")
     if not math.isnan(error):
         beside = f", doing nothing by {nothing:.3f}" if nothing else ""
         parts.append(f"off by {error:.3f} grey levels{beside}")

@@ -7,6 +7,7 @@ A question's words are listed from worst to best, and its worst pair decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -16,7 +17,7 @@ from unretouch.base.messages import N_, Message, _
 from unretouch.metrics import Figure, Metric, weighted_l1
 from unretouch.metrics.octave_bands import BANDS, NOTHING, PARTS
 from unretouch.metrics.texture_ceiling import TextureCeiling
-from unretouch.report.console import percent, percent_recovered
+from unretouch.report.console import TIMES_FROM, percent, percent_recovered, times_or_percent
 from unretouch.report.pair_figures import (
     GRADE_MISFIT,
     NOISE_BANDS,
@@ -44,7 +45,10 @@ UNKNOWN = N_("unknown")
 
 _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
     "memorised": {
-        N_("harmful"): ("bad", N_("The model makes it worse than it was.")),
+        N_("harmful"): (
+            "bad",
+            N_("The model makes it worse than it was. Early in a training that is usual."),
+        ),
         N_("did nothing"): ("bad", N_("The model does next to nothing.")),
         N_("not yet"): ("middling", N_("Not memorised yet.")),
         N_("nearly"): ("middling", N_("Nearly memorised.")),
@@ -254,8 +258,7 @@ def _stands(pair: PairFigures) -> Message:
         return _("off by {error} grey levels, with nothing to recover", **values)
     values["share"] = percent_recovered(share)
     if share < -SAME:
-        nothing = (pair.identity.area if pair.by_area else pair.identity.frame)["level_error"]
-        values["identity"] = f"{nothing or 0.0:.3g}"
+        values["identity"] = f"{pair.judged_identity or 0.0:.3g}"
         if pair.by_area:
             return _(
                 "in the retouched area off by {error} grey levels, doing nothing by {identity}",
@@ -370,7 +373,7 @@ def texture_verdict(
         pair=last.name,
         low=str(low),
         high=str(high),
-        energy=percent(band.energy, 0),
+        energy=times_or_percent(band.energy),
     )
     coherence = f"{band.coherence:.2f}"
     back = _("None of what was removed is recovered (coherence {coherence}).", coherence=coherence)
@@ -393,7 +396,7 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     most = pair.ceiling.bands[0] if pair.ceiling else None
     if reached is None or most is None or most > NO_LIMIT:
         return ()
-    told = {"reached": f"{reached:.2f}", "most": f"{most:.2f}"}
+    told = {"reached": f"{max(0.0, reached):.2f}", "most": f"{most:.2f}"}
     if reached > most + CEILING_WITHIN:
         return (
             _(
@@ -529,32 +532,51 @@ def mean_share(pairs: Sequence[PairFigures]) -> Figure:
     return sum(shares) / len(shares) if shares else None
 
 
+_PRICE = _(
+    "Their texture is much nearer in strength to true skin. Some error is its price: where each "
+    "pore was, nobody can know."
+)
+DEAREST_TEXTURE = math.sqrt(2)
+"""The error beside that of doing nothing, at most, that texture of the true strength costs: where
+none of it is in its place, its energy and that of the true one add up."""
+TEXTURE_NEARER = 0.5
+"""Of the spectrum's distance to true skin, what may be left of that of doing nothing."""
+
+
 def unseen_verdict(
-    seen: Figure, heldout: Sequence[PairFigures], limits: UnseenThresholds = _LIMITS.unseen
+    seen: Figure,
+    heldout: Sequence[PairFigures],
+    limits: UnseenThresholds = _LIMITS.unseen,
+    aim: AimName = "fit",
 ) -> Verdict:
     """Judge the held-out pairs, and what is lost against `seen`, the mean recovered share on the
     pairs that the model was trained on.
 
-    Any pair made worse than it was is harm; the worst is named, with the parts of its frame, skin
-    or elsewhere, that suffer. UNKNOWN without held-out pairs.
+    Any pair made worse than it was is harm, but for texture that was the `aim` and is worth its
+    error; the worst is named, with the parts of its frame, skin or elsewhere, that suffer. UNKNOWN
+    without held-out pairs.
     """
     mean = mean_share(heldout)
     if mean is None:
         return _unknown("unseen", heldout, bare=any(pair.nothing_to_judge for pair in heldout))
     gap = None if seen is None else seen - mean
-    words = {pair.name: _unseen_word(pair, limits) for pair in heldout}
+    textured = [pair.name for pair in heldout if aim == "texture" and _brings_texture(pair)]
+    words = {pair.name: _unseen_word(pair, limits, pair.name in textured) for pair in heldout}
     known = [pair for pair in heldout if _share(pair) is not None]
-    last = min(known, key=lambda pair: (not pair.harm, _share(pair) or 0.0))
-    word = _in_all(words[last.name], mean, gap, limits)
+    last = min(known, key=lambda pair: (_place("unseen", words[pair.name]), _share(pair) or 0.0))
+    by_texture = all(pair.name in textured for pair in known)
+    word = _in_all(words[last.name], mean, gap, limits, by_texture)
+    price = (_PRICE,) if by_texture and mean < limits.in_part else ()
     held_back_by = None if word == "holds" else last.name
     harm = [
         Message(_HARM_SAID[part], {"harm": f"{harm:.2g}"})
         for part, harm in harmed_parts(last).items()
+        if not (price and part == "skin")
     ]
     outside, graded = _changed_outside(last), _of_the_grade(last)
     told = mean if any(pair.harm for pair in known) else max(0.0, mean)
     average = _recovered(told, gap, last)
-    said = (_said("unseen", word), *average, *_gained(last), *harm, *outside, *graded)
+    said = (_said("unseen", word), *price, *average, *_gained(last), *harm, *outside, *graded)
     return Verdict("unseen", word, said, held_back_by, words)
 
 
@@ -578,16 +600,20 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
 
 
 def _gain(share: float) -> Message:
+    if 1 - share >= TIMES_FROM:
+        return _("{times} the error of doing nothing", times=times_or_percent(1 - share))
     if share < -SAME:
         return _("{share} worse than doing nothing", share=percent(-share))
     return _("{share} recovered", share=percent_recovered(share))
 
 
 def self_test_verdict(
-    photos: Sequence[PairFigures], limits: UnseenThresholds = _LIMITS.unseen
+    photos: Sequence[PairFigures],
+    limits: UnseenThresholds = _LIMITS.unseen,
+    aim: AimName = "fit",
 ) -> Verdict:
     """Judge photos with a simulated retouch as unseen portraits, saying what they are."""
-    verdict = unseen_verdict(None, photos, limits)
+    verdict = unseen_verdict(None, photos, limits, aim)
     hint = _("A hint, no proof: the retouch of these photos is simulated.")
     return replace(verdict, question="self_test", said=(hint, *verdict.said[1:]))
 
@@ -607,10 +633,21 @@ def _share(pair: PairFigures) -> Figure:
     return None if pair.nothing_to_judge else pair.judged_share
 
 
-def _unseen_word(pair: PairFigures, limits: UnseenThresholds) -> str:
+def _brings_texture(pair: PairFigures) -> bool:
+    """Return whether the texture is nearer to the true one by far, at no more than its price."""
+    ours, before = (answer.area["spectrum_distance"] for answer in (pair.prediction, pair.identity))
+    error, idle = pair.judged["level_error"], pair.judged_identity
+    if ours is None or before is None or error is None or idle is None:
+        return False
+    return ours <= TEXTURE_NEARER * before and error <= DEAREST_TEXTURE * idle
+
+
+def _unseen_word(pair: PairFigures, limits: UnseenThresholds, brings_texture: bool) -> str:
     share = _share(pair)
     if share is None:
         return UNKNOWN
+    if brings_texture:
+        return "holds" if share >= limits.recovered_share else "holds in part"
     if pair.harm:
         return "harmful"
     if share < limits.in_part:
@@ -622,10 +659,12 @@ def _too_little(share: float, limits: UnseenThresholds) -> str:
     return "does not hold" if share < limits.nothing_below else "hardly holds"
 
 
-def _in_all(worst: str, mean: float, gap: Figure, limits: UnseenThresholds) -> str:
+def _in_all(
+    worst: str, mean: float, gap: Figure, limits: UnseenThresholds, by_texture: bool
+) -> str:
     if worst == "harmful":
         return worst
-    if mean < limits.in_part:
+    if mean < limits.in_part and not by_texture:
         return _too_little(mean, limits)
     return worst if worst == "holds" and (gap is None or gap <= limits.gap) else "holds in part"
 
@@ -769,14 +808,14 @@ class Verification:
             "texture": self._with_guesses(
                 texture_verdict(self.training, limits.texture), "training"
             ),
-            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen),
+            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen, self.aim),
         }
         if self.heldout:
             texture = texture_verdict(self.heldout, limits.texture)
             texture = self._with_guesses(texture, "heldout")
             verdicts["unseen_texture"] = replace(texture, question="unseen_texture")
         if self.self_test:
-            verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen)
+            verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen, self.aim)
         if self.probe:
             verdicts["probe"] = probe_verdict(self.probe, limits.probe)
         return verdicts

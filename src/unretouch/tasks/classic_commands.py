@@ -225,7 +225,10 @@ def read_test(argv: list[str], prog: str = "test.py") -> tuple[TestSettings, lis
     options = build(TestSettings, values(flags, words), prog)
     if words.keys().isdisjoint(("model", "dataset_mode")) and _are_pairs(options):
         options = dataclasses.replace(options, model="pix2pix")
-        notes.append("these are pairs: compared with their answers; --model test takes them whole")
+        notes.append(
+            "these are pairs, so each is compared with its answer; --model test restores each "
+            "file whole, without one"
+        )
     return options, notes + _about_spaces(options.name)
 
 

@@ -24,7 +24,7 @@ from unretouch import __version__
 from unretouch.base import durable, memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import ExitCode, install_hint
-from unretouch.base.terminal import wrapped
+from unretouch.base.terminal import counted, wrapped
 from unretouch.settings.commands import DoctorSettings
 from unretouch.settings.train import TrainSettings
 
@@ -257,7 +257,7 @@ def _cores() -> Finding:
     except ImportError:
         return Finding("cores", value)
     threads = torch.get_num_threads()
-    value += f", {threads} {'thread' if threads == 1 else 'threads'} of torch"
+    value += f", {counted(threads, 'thread')} of torch"
     if allowed and threads < allowed // 2:
         advice = "OMP_NUM_THREADS is set? Unset, torch takes every core"
         return Finding("cores", value, "note", advice)

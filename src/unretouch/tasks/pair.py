@@ -17,7 +17,7 @@ from rich.console import Console
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.base.messages import Message, Words, _
-from unretouch.base.terminal import typed
+from unretouch.base.terminal import counted, typed
 from unretouch.metrics.likeness import ruler_of
 from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
@@ -105,7 +105,7 @@ def main(settings: PairSettings) -> int:
         allowed = low if low == high else f"{low} to {high}"
         say(console, f"pores: 16-bit files would allow {allowed}")
     if report.rows:
-        some = "1 pair" if len(report.rows) == 1 else f"{len(report.rows)} pairs"
+        some = counted(len(report.rows), "pair")
         if settings.phase == "train":
             say(console, f"{some} written to {out}. To train on them:")
             say_command(console, _command(settings))

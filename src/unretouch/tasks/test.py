@@ -13,6 +13,7 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ManyDataErrors
+from unretouch.base.terminal import counted
 from unretouch.model.load import load_model, weights_of
 from unretouch.model.torch_model import TorchModel
 from unretouch.pixels import images, pair_check, spaces
@@ -146,13 +147,13 @@ def _test_on_pictures(request: TestSettings, model: TorchModel, console: Console
     if squashed:
         say(
             console,
-            f"note: {squashed} of {len(shown)} pictures are not square and were squashed to "
-            f"{settings.load_size} x {settings.load_size}, as in training; "
+            f"note: squashed to {settings.load_size} x {settings.load_size} as in training, since "
+            f"not square: {squashed} of {counted(len(shown), 'picture')}; "
             "--preprocess none keeps their size",
         )
     facts = _facts(request, settings, phase)
     page = write_results_page(folder, f"{request.name}: {phase}", shown, facts)
-    treated = "1 picture" if len(shown) == 1 else f"{len(shown)} pictures"
+    treated = counted(len(shown), "picture")
     say(console, f"{treated} treated; page: {page}")
     return Tested(page, [], model)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode, UsageError
+from unretouch.base.terminal import counted
 from unretouch.model.load import source_bits
 from unretouch.networks.prediction import PartPredictor
 from unretouch.networks.pyramid import settled
@@ -99,8 +100,7 @@ def train_run(
         loaded = replace(loaded, pairs=prepared_pairs(settings, loaded.pairs))
         settings = _settled(settings, loaded, run, how.continue_train)
         if not how.continue_train and (aside := set_aside_earlier(run)):
-            kept = f"the run that was here is kept as {aside}"
-            say(console, f"starting afresh; {kept} (--continue_train goes on)")
+            say(console, f"no --continue_train: starting afresh; the run that was here: {aside}")
         run.prepare()
         with run_lock(run):
             padded = padded_pairs(settings, loaded.pairs)
@@ -133,7 +133,7 @@ def _loaded(
         if reading.decoded > QUICKLY_READ:
             megapixels = reading.largest / 1e6
             each = f" of up to {megapixels:.0f} megapixels" if megapixels >= 1 else ""
-            some = "1 pair" if reading.pairs == 1 else f"{reading.pairs} pairs"
+            some = counted(reading.pairs, "pair")
             say(console, f"reading {some}{each}")
 
     loaded = load_pairs(
@@ -177,9 +177,10 @@ def _settled(
 
 def _finished_line(run: RunDir, settings: TrainSettings) -> str:
     if settings.minutes is not None:
-        return f"{run.name} is finished ({settings.minutes:g} minutes): raise --minutes to go on"
+        minutes = counted(settings.minutes, "minute")
+        return f"{run.name} is finished ({minutes}): raise --minutes to go on"
     epochs = settings.n_epochs + settings.n_epochs_decay
-    return f"{run.name} is finished ({epochs} epochs): raise --n_epochs to go on"
+    return f"{run.name} is finished ({counted(epochs, 'epoch')}): raise --n_epochs to go on"
 
 
 def _record_start(

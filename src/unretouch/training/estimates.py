@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from unretouch.base import memory
 from unretouch.base.durable import megabytes
 from unretouch.base.errors import DataError
+from unretouch.base.terminal import counted
 from unretouch.networks import GENERATORS, build_discriminator, build_generator
 from unretouch.pixels.pair_check import mean_difference
 from unretouch.pixels.pairs import Pair, Reading
@@ -147,7 +148,7 @@ class DiskPlan:
         )
         return (
             f"disk: at most {whole} ({checkpoint.KEPT_STATES} states of {state}, "
-            f"latest weights {latest}, {self.numbered} numbered weights of {numbered}, pages)"
+            f"latest weights {latest}, {counted(self.numbered, 'older one')} of {numbered}, pages)"
         )
 
 
@@ -281,9 +282,10 @@ class Capacity:
                 f"({self.parameters / 1e6:.1f} M parameters hold about "
                 f"{self.parameter_bits / 1e6:.1f} Mbit, the retouch {self.residual_bits / 1e6:.1f})"
             )
+        passes = counted(round(self.passes), "pass", "passes")
         return (
             f"to be expected: off by about {self.expected:.2g} grey levels, doing nothing by "
-            f"{self.identity_error:.2g} ({self.passes:.0f} passes over the pictures){too_little}"
+            f"{self.identity_error:.2g} ({passes} over the pictures){too_little}"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from unretouch.base.terminal import counted
 from unretouch.networks import Generator
 from unretouch.networks.prediction import PartPredictor, Window
 from unretouch.pixels.pairs import Pair
@@ -33,7 +34,7 @@ ENDED_EARLY: Final = (
 
 def note(pictures: int) -> str:
     """Return what is said before the retouch is learnt."""
-    some = "1 untouched picture" if pictures == 1 else f"{pictures} untouched pictures"
+    some = counted(pictures, "untouched picture")
     return f"first the retouch itself is learnt, to make pairs of {some}: errors are those of that"
 
 
@@ -41,7 +42,7 @@ def note_after(made: int, stage: str) -> str:
     """Return what is said before the way back is learnt; `stage` is what its first stage says."""
     if not made:
         return "no untouched picture is large enough to make a pair of it: going on without them"
-    some = "1 made pair" if made == 1 else f"{made} made pairs"
+    some = counted(made, "made pair")
     return f"now the way back, with {some}" + (f"; {stage}" if stage else "")
 
 

@@ -17,6 +17,7 @@ import torch.distributed as dist
 
 from unretouch.base import durable
 from unretouch.base.errors import CheckpointError, DataError, UsageError
+from unretouch.base.terminal import counted
 from unretouch.pixels.pairs import NO_PAIRS, LoadedPairs, Pair
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Loaded
@@ -194,7 +195,7 @@ def _go_on(
     progress.restore(saved.state["progress"], saved.about["elapsed_s"])
     if progress.epochs.steps_per_epoch != steps_per_epoch:
         progress.begin_epochs(steps_per_epoch, progress.epoch)
-        lines.append(f"an epoch has {steps_per_epoch} steps from here on")
+        lines.append(f"an epoch has {counted(steps_per_epoch, 'step')} from here on")
     if how.epoch_count is not None and how.epoch_count - 1 != progress.epoch:
         lines.append(f"--epoch_count {how.epoch_count}: counting goes on from there")
         progress.begin_epochs(steps_per_epoch, how.epoch_count - 1)
@@ -286,8 +287,8 @@ def _require_same_data(
     if not newly:
         return []
     return [
-        f"{len(newly)} files of the {what} are converted to sRGB now, which an earlier version did "
-        "not do: the run goes on, but not bit for bit as it would have"
+        f"{counted(len(newly), 'file')} of the {what} converted to sRGB, which an earlier version "
+        "did not do: the run goes on, but not bit for bit as it would have"
     ]
 
 

@@ -162,8 +162,8 @@
         "that, so the verdicts judge the area, without it.",
       { share: Page.percent(pair.moved, 0) }));
     } else if (pair.left_out) {
-      said.push(_("Besides the retouch, the two files differ by {value} grey levels of compression " +
-        "or noise. No model can undo that. It counts under Frame, and nowhere else on this page: " +
+      said.push(_("Besides the retouch, the two files differ by {value} grey levels of noise or " +
+        "compression. No model can undo that. It counts under Frame, and nowhere else on this page: " +
         "the verdicts judge the area.", { value: Page.level(pair.left_out) }));
     }
     byId("likeness").querySelector(".help").textContent = said.join(" ");

@@ -224,7 +224,8 @@ class Pace:
         """How long the rest will take, in words; empty where that is not known, or nothing."""
         if not 0 < self.share < 1:
             return ""
-        return f"about {duration(self._seconds() * (1 / self.share - 1))} left"
+        seconds = self._seconds() * (1 / self.share - 1)
+        return f"about {duration(seconds)} left" if round(seconds) else ""
 
 
 # --- many photographs: read ahead, write behind, go on past bad ones, do none twice

@@ -487,7 +487,8 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
         mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
     checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
     sizes = [request.fine, request.medium, request.coarse]
-    guess = [request.guessed, request.seed, request.guess_map]
+    guessed = 1 if request.guessed == 1 else request.guessed  # never 1.0, which JSON tells from it
+    guess = [guessed, request.seed, request.guess_map]
     # Folders hold records of earlier versions: another name here would have all done again. There
     # a strength that was not given is 1.
     return _digest({

@@ -219,8 +219,8 @@ class Restorer:
         if ours is not None and ours != theirs:
             share, most = (f"{COST_OF_DEPTH[each]:.0%}" for each in ((ours, theirs), (16, 16)))
             yield _(
-                "it has {theirs} bits a channel, the pairs had {ours}: so about {share} of the "
-                "retouch of an unseen portrait is undone, {most} where both have 16",
+                "it has {theirs} bits a channel, the pairs had {ours}: of the retouch of an unseen "
+                "portrait about {share} can come back, and {most} where both have 16",
                 theirs=theirs,
                 ours=ours,
                 share=share,

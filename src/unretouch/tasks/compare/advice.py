@@ -15,7 +15,7 @@ import numpy as np
 
 from unretouch.base.messages import Message, _
 from unretouch.base.terminal import typed
-from unretouch.report.console import percent, percent_recovered
+from unretouch.report.console import percent, percent_recovered, times_or_percent
 from unretouch.runs.status import gain
 from unretouch.settings.train import TrainSettings, flag_words, train_words
 from unretouch.settings.verify import MemorisedThresholds, TextureThresholds
@@ -174,7 +174,7 @@ def _from_figures(
             return "more_training", harmful
         if settings.minutes is None and epoch < ENOUGH_EPOCHS:
             young = _(
-                "It has had {epochs} epochs; the guide calls {enough} enough.",
+                "Epochs so far: {epochs}. The guide calls {enough} enough.",
                 epochs=str(epoch),
                 enough=str(ENOUGH_EPOCHS),
             )
@@ -197,7 +197,7 @@ def _from_figures(
     energy, coherence = worst.texture.energy or 0.0, worst.texture.coherence or 0.0
     values = {
         "pair": worst.name,
-        "energy": percent(energy, 0),
+        "energy": times_or_percent(energy),
         "coherence": f"{coherence:.2f}",
     }
     if energy > _TEXTURE.highest_energy:

@@ -19,6 +19,7 @@ from unretouch.base.errors import (
     UsageError,
 )
 from unretouch.base.messages import N_, Message, _
+from unretouch.base.terminal import counted
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.runs.folder import RunDir, find_runs
@@ -296,7 +297,7 @@ def _key(candidate: _Candidate) -> str:
 
 def _measured(candidate: _Candidate, out: Path, say: Say, work: Measuring) -> RunScore:
     record, pairs = candidate.record, candidate.data.pairs
-    count = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    count = counted(len(pairs), "pair")
     say(f"measuring {record.name} on its {count}")
     return measuring.measure(record, pairs, out, _key(candidate), candidate.weights_sha256, work)
 

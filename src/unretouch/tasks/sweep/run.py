@@ -18,6 +18,7 @@ from rich.text import Text
 
 from unretouch.base import durable, locks
 from unretouch.base.errors import CheckpointError, DataError, DiskError, ExitCode, UnretouchError
+from unretouch.base.terminal import counted
 from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training, learning_curve
 from unretouch.pixels.pairs import PictureCache, load_pairs, load_untouched
@@ -153,10 +154,10 @@ def describe(folder: SweepFolder, members: Sequence[Member], asked: SweepSetting
     minutes = [member.settings.minutes for member in found.todo]
     time = "time not known beforehand: it is given in epochs"
     if all(minute is not None for minute in minutes):
-        time = f"{sum(minute or 0.0 for minute in minutes):g} minutes one after the other"
+        time = counted(sum(minute or 0.0 for minute in minutes), "minute") + " one after the other"
     space = sum(member.space() for member in found.todo)
     yield (
-        f"{len(found.todo)} of {len(members)} runs to train; {time}; "
+        f"{len(found.todo)} of {counted(len(members), 'run')} to train; {time}; "
         f"disk: at most {durable.megabytes(space)} more"
     )
 
@@ -230,7 +231,7 @@ def _require_room(checkpoints: Path, todo: Sequence[Member]) -> None:
     space, free = sum(member.space() for member in todo), durable.free_bytes(checkpoints)
     if free < space:
         raise DiskError(
-            f"not enough space for {len(todo)} runs: {durable.megabytes(space)} needed, "
+            f"not enough space for {counted(len(todo), 'run')}: {durable.megabytes(space)} needed, "
             f"{durable.megabytes(free)} free",
             checkpoints,
             "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir",

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors, UsageError
+from unretouch.base.terminal import counted
 from unretouch.jobs import engine
 from unretouch.pixels.pair_files import PairFiles
 from unretouch.pixels.pairs import LoadedPairs, Pair, PictureCache, digest_of, load_pairs
@@ -256,7 +257,7 @@ def _measured(
 ) -> list[Shown]:
     """Return what was measured of each pair, in order; by one process, or shared among several."""
     request = measuring.request
-    told = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    told = counted(len(pairs), "pair")
     faster = "" if request.no_probe else " (faster with --no_probe)"
     with console.status(f"measuring {told}{faster}"):
         if request.engine == "local" and (request.jobs or 1) == 1:

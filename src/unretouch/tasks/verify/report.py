@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from unretouch import __version__
+from unretouch.base.terminal import counted
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
 from unretouch.metrics.table import METRICS
@@ -408,9 +409,10 @@ def _unseen_table(title: str, pairs: Sequence[PairFigures], origin: str = "") ->
 def _origin(cross: CrossRuns | None) -> str:
     if cross is None:
         return ""
+    minutes = counted(float(f"{cross.minutes_each:.2g}"), "minute")
     return (
-        f" Each pair was judged by a run that never saw it ({cross.runs} runs of "
-        f"{cross.minutes_each:.2g} minutes). Of their own pairs these runs recovered "
+        f" Each pair was judged by a run that never saw it ({cross.runs} runs of {minutes}). "
+        "Of their own pairs these runs recovered "
         f"{percent(cross.own_share)}."
     )
 
