@@ -71,6 +71,18 @@ CLEAR = 2.0
 """How many times the limit of a difference (squared) must be reached for fewer of them to count."""
 
 
+def nearest_answer(
+    prediction: NDArray[Any], asked: NDArray[Any], target: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return of all right answers that one which is nearest to a prediction, levels, (h, w, 3).
+
+    Where a pair was retouched, `asked` is its target, and that is right. Elsewhere the sides differ
+    by noise alone, so each value between `asked` and `target` is. File space or levels.
+    """
+    one, other = in_levels(asked), in_levels(target)
+    return np.clip(in_levels(prediction), np.minimum(one, other), np.maximum(one, other))
+
+
 @dataclass(frozen=True)
 class PairMap:
     """What is known of the difference of a pair, block by block. Small beside the pair."""

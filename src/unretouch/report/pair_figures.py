@@ -28,6 +28,7 @@ from unretouch.metrics.radial_spectrum import FREQUENCIES, decibels
 from unretouch.metrics.table import METRICS
 from unretouch.metrics.texture_ceiling import TextureCeiling, texture_ceiling
 from unretouch.pixels.grade import Grade, in_colours_of
+from unretouch.pixels.retouched_area import nearest_answer
 from unretouch.pixels.spaces import in_levels, steps_of
 from unretouch.runs.status import PlainFigures, harm, share_of, told_share
 
@@ -158,6 +159,10 @@ class PairFigures:
     levels; None where all was retouched"""
     untouched_outside: Figure = None
     """share of the pixels there that, once saved, are those of the source"""
+    wrong_outside: Figure = None
+    """what of `added_outside` lies beyond source and target, which differ by noise alone there"""
+    right_outside: Figure = None
+    """share of the pixels there that, once saved, lie between source and target"""
     identity_retouch: float = 0.0
     """what of the error of doing nothing over the whole frame is the retouch: that in its area"""
     identity_noise: float = 0.0
@@ -182,8 +187,8 @@ class PairFigures:
         error, exact = frame["level_error"], frame["exact_pixels"]
         nothing, share = self.identity.frame["level_error"], frame["recovered_share"]
         if left_out is not None:
-            error = self._added_up(area["level_error"], self.added_outside)
-            exact = self._added_up(area["exact_pixels"], self.untouched_outside)
+            error = self._added_up(area["level_error"], self.wrong_outside)
+            exact = self._added_up(area["exact_pixels"], self.right_outside)
             nothing = self.identity_retouch
             share = share_of(error, nothing)
         assert error is not None
@@ -306,9 +311,9 @@ def figures_of_pair(
         skin=None if skin is None else _part(found, "skin", area.size),
         elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
         added_outside=_part(found, "outside", area.size).level_error,
-        untouched_outside=_figures(found, "prediction", "outside", ("exact_pixels",))[
-            "exact_pixels"
-        ],
+        untouched_outside=_exact(found, "outside"),
+        wrong_outside=_part(found, "wrong", area.size).level_error,
+        right_outside=_exact(found, "wrong"),
         identity_retouch=retouched,
         identity_noise=max(0.0, nothing - retouched),
         coarse=coarse_bands(ours, target, before, area),
@@ -395,12 +400,15 @@ def _added(
             answers = as_they_are if where in _AS_THEY_ARE else alike
             before, ours = answers["identity"], answers["prediction"]
             shared: dict[Hashable, Any] = {}
-            if where == "outside":  # where the answer is the source itself
-                view = View(ours, before, before, frame, inside)
-                sums["prediction", where, "recovered_share"] = error_sums(view)
-                exact = METRICS["exact_pixels"].measure
-                assert isinstance(exact, Tally)
-                sums["prediction", where, "exact_pixels"] = exact.sums(view)
+            if where == "outside":  # where the answer is the source itself, or all but for noise
+                nearest = Patch(target, tile)
+                nearest.levels = nearest_answer(ours.levels, before.levels, true.levels)
+                for what, right in (("outside", before), ("wrong", nearest)):
+                    view = View(ours, right, before, frame, inside)
+                    sums["prediction", what, "recovered_share"] = error_sums(view)
+                    exact = METRICS["exact_pixels"].measure
+                    assert isinstance(exact, Tally)
+                    sums["prediction", what, "exact_pixels"] = exact.sums(view)
                 continue
             for answer, patch in answers.items():
                 first = grain.detail if grain is not None else None
@@ -497,6 +505,10 @@ def _figures(found: _Added, answer: str, where: str, names: Iterable[str]) -> Fi
         known = None if sums is None else metric.measure.figures(sums)
         figures |= dict.fromkeys(metric.keys) if known is None else metric.named(known)
     return figures
+
+
+def _exact(found: _Added, where: str) -> Figure:
+    return _figures(found, "prediction", where, ("exact_pixels",))["exact_pixels"]
 
 
 def _part(found: _Added, where: str, pixels: int) -> Part:

@@ -301,7 +301,7 @@ def _told_share(pair: PairFigures) -> Figure:
 
 def _changed_outside(pair: PairFigures) -> tuple[Message, ...]:
     """Return what a harmful model changed outside of the area by which the pair is judged."""
-    added = pair.added_outside or 0.0
+    added = pair.wrong_outside or 0.0
     if pair.left_out is None or not pair.harm or added < LEAST_HARM:
         return ()
     said = _(

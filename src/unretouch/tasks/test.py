@@ -43,10 +43,8 @@ from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.training.training_pairs import (
-    asked_of,
     pair_error,
     sizing,
-    told_apart,
     with_steps,
 )
 
@@ -107,8 +105,8 @@ def _test_on_pairs(
         source, target = scaled.source, scaled.target
         prediction = model.predict(source, request.mode)
         known = pair_map(source, target)
-        error = pair_error(asked_of(scaled, known), prediction)
-        errors.append(with_steps(told_apart(error, scaled, known), scaled, prediction))
+        error = pair_error(scaled, prediction, known)
+        errors.append(with_steps(error, scaled, prediction))
         files = picture_files(f"images/{pair.name}")
         pictures = pair_pictures(source, prediction, target, scaled.bits)
         write_pictures(folder, files, {kind: stretched(make) for kind, make in pictures.items()})

@@ -47,13 +47,11 @@ from unretouch.training.team import ALONE, Team
 from unretouch.training.test_photo import WatchedPhoto, watched_photo
 from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import (
-    asked_of,
     cache_bytes,
     evaluated,
     kinds_among,
     padded_pairs,
     prepared_pairs,
-    told_apart,
     untouched_pictures,
 )
 
@@ -286,13 +284,13 @@ def _report(
         if error is not None or not whole:
             part, in_parts = judged_part(pair, known, len(pairs)), True
         if error is None:
-            prediction, error = evaluated(fit.generator, asked_of(pair, known))
+            prediction, error = evaluated(fit.generator, pair, known)
             seen = prediction if part is None else part.of(prediction)
         else:
             assert part is not None
             seen = PartPredictor(fit.generator, pair.source).at(part)
         figures.append(figures_of_part(pair, part, seen, settings.lambda_L1))
-        errors.append(told_apart(error, pair, known))
+        errors.append(error)
     console.print(error_table("Training pairs", {"trained on": errors}))
     say_short_verdicts(console, figures, run, settings.aim, in_parts=in_parts)
     return len(errors)

@@ -34,6 +34,10 @@ AHEAD = 4
 _ORDER, _DROPOUT, _FLIP, _TOP, _LEFT, _AGAIN, _WHICH = range(7)
 
 
+MOST_KNOWN = 16
+"""Pairs by which it is known how much of their differences is the retouch."""
+
+
 class ClassicFit(Fit):
     """Fits by `train_step`: every pair once an epoch, in an order drawn from (seed, epoch).
 
@@ -120,6 +124,15 @@ class ClassicFit(Fit):
         if pair.name not in self._known:
             self._known[pair.name] = pair_map(pair.source, pair.target)
         return self._known[pair.name]
+
+    def of_the_retouch(self, error: float, identity: float) -> tuple[float, float]:
+        maps = [self.known(pair) for pair in self._pairs[:MOST_KNOWN]]
+        whole = sum(known.identity_error for known in maps)
+        asked = sum(known.asked_error for known in maps)
+        nothing = identity * (asked / whole if whole else 1.0)
+        if error < identity:
+            return error / identity * nothing, nothing
+        return nothing + error - identity, nothing
 
     def after_epoch(self, mean_l1: float) -> None:
         if self._settings.lr_policy == "plateau":

@@ -72,6 +72,11 @@ class Fit(ABC):
         """Return what is known of the difference of a pair that it is fitted to, at the scale of
         training; None where all of the difference is asked for."""
 
+    def of_the_retouch(self, error: float, identity: float) -> tuple[float, float]:
+        """Return what of an error of updates, and of doing nothing there, is of what is asked for;
+        any unit."""
+        return error, identity
+
     def expectations(self, total_steps: int) -> list[str]:
         """Return what people are told before the first of so many updates, a line each: what is to
         be learnt, and how much of it can be."""

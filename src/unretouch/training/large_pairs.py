@@ -27,7 +27,7 @@ from unretouch.networks.prediction import PartPredictor, Window, predict_picture
 from unretouch.pixels import spaces
 from unretouch.pixels.images import reduced
 from unretouch.pixels.pairs import Pair
-from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.retouched_area import PairMap, nearest_answer
 from unretouch.pixels.spaces import Rgb
 from unretouch.runs.status import PlaceKind, PlainFigures, share_of
 
@@ -324,7 +324,7 @@ class LargePair:
         for place in places:
             mask = parts.may_change(place.window)
             for sums, side in ((errors, place.prediction), (identities, place.source)):
-                distances = _distances(side, place.target)[mask]
+                distances = self._distances(side, place.window)[mask]
                 sums.append(float(distances.sum(dtype=np.float64)))
         pixels = self.pair.shape[0] * self.pair.shape[1]
         identity, known = self.seen.identity_error * pixels, 0.0
@@ -346,7 +346,8 @@ class LargePair:
         picture, cells = np.empty_like(self.seen.source), np.empty_like(self.seen.difference)
         whole = predict_picture(generator, self.pair.source)
         for window in self._windows():
-            prediction, answer = window.of(whole), self._answer(window)
+            prediction = window.of(whole)
+            answer = self._nearest(prediction, window)
             errors = _distances(prediction, answer)
             total += float(errors.sum(dtype=np.float64))
             equal += exact_pixels(prediction, answer) * window.pixels
@@ -378,6 +379,16 @@ class LargePair:
         source = np.ascontiguousarray(window.of(self.pair.source))
         return Place(kind, window, source, self._answer(window), prediction)
 
+    def _nearest(self, prediction: NDArray[Any], window: Window) -> NDArray[Any]:
+        """Return the answer in a window by which a prediction is judged."""
+        asked = self._answer(window)
+        if self._known is None or self._known.lossless:
+            return asked
+        return nearest_answer(prediction, asked, window.of(self.pair.target))
+
+    def _distances(self, prediction: NDArray[Any], window: Window) -> NDArray[np.float32]:
+        return _distances(prediction, self._nearest(prediction, window))
+
     def _answer(self, window: Window) -> Rgb:
         """Return what is asked for in a window."""
         if self._known is None:
@@ -385,7 +396,8 @@ class LargePair:
         return self._known.asked(self.pair.source, self.pair.target, *window.slices)
 
     def _error(self, level_error: float, exact: float | None) -> PlainFigures:
-        identity = self.seen.identity_error
+        identity, known = self.seen.identity_error, self._known
+        besides = known.identity_error - identity if known and not known.lossless else 0.0
         return PlainFigures(
             name=self.pair.name,
             level_error=level_error,
@@ -393,9 +405,10 @@ class LargePair:
             recovered_share=share_of(level_error, identity),
             exact_pixels=exact,
             estimated=exact is None,
+            left_out=max(0.0, besides),
         )
 
 
-def _distances(a: NDArray[Any], b: Rgb) -> NDArray[np.float32]:
+def _distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     """Return the mean absolute difference of every pixel, (H, W)."""
     return np.asarray(np.abs(spaces.in_levels(a) - spaces.in_levels(b)).mean(axis=2))

@@ -42,7 +42,7 @@ from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
 from unretouch.training.stopping import Abandoned
 from unretouch.training.test_photo import WatchedPhoto
-from unretouch.training.training_pairs import asked_of, evaluated
+from unretouch.training.training_pairs import answer_to, evaluated
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""
@@ -177,9 +177,10 @@ class Previews:
                 yield self._shown_in_parts(progress, *looks[pair.name])
 
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
-        asked = asked_of(pair, fit.known(pair))
-        prediction, error = evaluated(fit.generator, asked)
-        pictures = pair_pictures(pair.source, prediction, asked.target)
+        known = fit.known(pair)
+        prediction, error = evaluated(fit.generator, pair, known)
+        answer = answer_to(prediction, pair, known, slice(0, pair.shape[0]))
+        pictures = pair_pictures(pair.source, prediction, answer)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
         pictures["real_B"] = lambda: eight(pair.target)
         return PreviewPair(**vars(error), **self._write(progress, pair, pictures))

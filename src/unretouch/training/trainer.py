@@ -222,8 +222,9 @@ class Trainer:
     def _log(self, last: Update) -> None:
         """Append a line to loss_log.txt and metrics.jsonl: means since the line before."""
         progress, mean = self._progress, self._progress.means()
-        error = mean["mean_error"] * GREY_LEVELS
-        recovered = share_of(mean["mean_error"], mean["identity"]) or 0.0
+        whole = (mean[name] * GREY_LEVELS for name in ("mean_error", "identity"))
+        error, identity = self._fit.of_the_retouch(*whole)
+        recovered = share_of(error, identity) or 0.0
         losses = {name: mean[name] for name in ("G_GAN", "G_L1", "D_real", "D_fake")}
         size, place = progress.batch_size, progress.epochs.place_in_epoch(progress.step - 1) + 1
         epoch = progress.epochs.of_step(progress.step - 1)
@@ -233,7 +234,7 @@ class Trainer:
         )
         record = {
             "step": progress.step, "epoch": epoch, "images": progress.step * size, **losses,
-            "level_error": error, "identity_error": mean["identity"] * GREY_LEVELS,
+            "level_error": error, "identity_error": identity,
             "recovered_share": recovered, "lr": progress.lr,
             "elapsed_s": round(progress.elapsed, 3),
         }  # fmt: skip

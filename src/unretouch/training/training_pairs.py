@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
-from unretouch.metrics import exact_pixels, level_error, recovered_share
+from unretouch.metrics import exact_pixels, level_error
 from unretouch.metrics.likeness import nearly_exact
 from unretouch.networks.generator import Generator
 from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
+from unretouch.pixels.images import row_strips
 from unretouch.pixels.pairs import NO_PAIRS, LazyPair, LoadedPairs, Pair, changed, load_untouched
 from unretouch.pixels.photo_kind import PhotoKind, kind_of
-from unretouch.pixels.retouched_area import PairMap
+from unretouch.pixels.retouched_area import STRIP, PairMap, nearest_answer
 from unretouch.pixels.spaces import Rgb, Sizing, resized, target_size
-from unretouch.runs.status import PlainFigures
+from unretouch.runs.status import PlainFigures, share_of
 from unretouch.settings.train import TrainSettings
 
 SHARE_OF_MEMORY = 0.25
@@ -172,41 +174,47 @@ def _size_multiple(settings: TrainSettings) -> int:
 # --- how far off predictions are --------------------------------------------------------------
 
 
-def asked_of(pair: Pair, known: PairMap | None) -> Pair:
-    """Return the pair with the answer that is asked for in place of its target."""
+def answer_to(
+    prediction: NDArray[Any], pair: Pair, known: PairMap | None, rows: slice
+) -> NDArray[Any]:
+    """Return the answer in some rows by which a prediction (levels) is judged: the target; where
+    the pair is `known` to differ by noise alone, what is right and nearest to it."""
     if known is None or known.lossless:
-        return pair
-    rows, columns = (slice(0, length) for length in pair.shape)
-    source, target = pair.source, pair.target
-    return Pair(pair.name, source, known.asked(source, target, rows, columns), pair.files)
+        return pair.target[rows]
+    asked = known.asked(pair.source, pair.target, rows, slice(0, pair.shape[1]))
+    return nearest_answer(prediction[rows], asked, pair.target[rows])
 
 
-def evaluated(generator: Generator, pair: Pair) -> tuple[NDArray[np.float32], PlainFigures]:
+def evaluated(
+    generator: Generator, pair: Pair, known: PairMap | None = None
+) -> tuple[NDArray[np.float32], PlainFigures]:
     """Return the prediction for the whole of a pair (levels), and its figures."""
     prediction = predict_picture(generator, pair.source)
-    return prediction, pair_error(pair, prediction)
+    return prediction, pair_error(pair, prediction, known)
 
 
-def pair_error(pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
-    """Return the figures of `prediction` (levels) for `pair`."""
-    source, target = pair.source, pair.target
-    identity = level_error(source, target)
+def pair_error(
+    pair: Pair, prediction: NDArray[np.float32], known: PairMap | None = None
+) -> PlainFigures:
+    """Return the figures of `prediction` (levels) for `pair`, of what is `known` to be asked for;
+    and what its sides differ by besides."""
+    error = nothing = exact = 0.0
+    for rows in row_strips(pair.shape[0], STRIP):
+        answer, part = answer_to(prediction, pair, known, rows), prediction[rows]
+        error += len(part) * level_error(part, answer)
+        idle = answer_to(pair.source, pair, known, rows)
+        nothing += len(part) * level_error(pair.source[rows], idle)
+        exact += len(part) * exact_pixels(part, answer)
+    error, nothing, exact = (total / pair.shape[0] for total in (error, nothing, exact))
+    whole = level_error(pair.source, pair.target)
     return PlainFigures(
         name=pair.name,
-        level_error=level_error(prediction, target),
-        identity_error=identity,
-        recovered_share=recovered_share(prediction, target, source) if identity else None,
-        exact_pixels=exact_pixels(prediction, target),
+        level_error=error,
+        identity_error=nothing,
+        recovered_share=share_of(error, nothing),
+        exact_pixels=exact,
+        left_out=max(0.0, whole - nothing) if known and not known.lossless else 0.0,
     )
-
-
-def told_apart(error: PlainFigures, pair: Pair, known: PairMap | None) -> PlainFigures:
-    """Return `error`, of a pair with the answer that is asked for, with what the sides of the pair
-    itself differ by besides."""
-    if known is None or known.lossless:
-        return error
-    whole = level_error(pair.source, pair.target)
-    return dataclasses.replace(error, left_out=max(0.0, whole - error.identity_error))
 
 
 def with_steps(error: PlainFigures, pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
