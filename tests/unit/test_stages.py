@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 from typing import Any
 
@@ -46,8 +47,9 @@ def pairs() -> list[Pair]:
 
 def fit(aim: AimName = "fit") -> FastFit:
     settings = TrainSettings(
-        dataroot="-", netG="detail", size="pyramid", recipe="fast", lambda_GAN=0, aim=aim, seed=1
-    )
+        dataroot="-", netG="detail", size="pyramid", recipe="fast", lambda_GAN=0, aim=aim, seed=1,
+        head="strength" if aim == "texture" else "change",
+    )  # fmt: skip
     return FastFit(settings, pairs(), HERE)
 
 
@@ -88,7 +90,7 @@ def never_stopped(aim: AimName) -> dict[str, torch.Tensor]:
     return trained(fit(aim), range(STEPS)).generator.state_dict()
 
 
-@pytest.mark.parametrize("aim", ["fit", "restore"])
+@pytest.mark.parametrize("aim", ["fit", "restore", "texture"])
 @pytest.mark.parametrize("stop", [7, 17])
 def test_R1_a_pyramid_in_either_stage(
     aim: AimName, stop: int, monkeypatch: pytest.MonkeyPatch
@@ -107,10 +109,7 @@ def test_R1_a_pyramid_in_either_stage(
 
 
 @pytest.mark.parametrize("head", ["guess", "strength"])
-def test_the_texture_of_a_pyramid_is_as_strong_as_in_truth_where_its_gate_is_open(
-    head: HeadName,
-) -> None:
-    """Where the gate is shut nothing can be off, and nothing is drawn."""
+def test_the_strength_of_texture_is_measured_in_a_pyramid(head: HeadName) -> None:
     settings = TrainSettings(
         dataroot="-", netG="detail", size="pyramid", head=head, recipe="fast", lambda_GAN=0,
         aim="texture", seed=1,
@@ -122,12 +121,24 @@ def test_the_texture_of_a_pyramid_is_as_strong_as_in_truth_where_its_gate_is_ope
     net = fine.net
     assert isinstance(net, detail.Detail)
     left_out = fine._all_by(OWN, crops.left_out_places(fine.table, 4))
-    with torch.no_grad():
-        net.head.weight.mul_(0.8)
     fine._measure_strength(net, [left_out])
     strengths = net.strengths if net.strength is None else net.strength.weight
     assert bool(strengths.isfinite().all())
     assert not torch.equal(strengths, torch.ones_like(strengths))
+
+
+def test_of_a_pyramid_the_texture_of_the_fine_network_alone_is_made_stronger() -> None:
+    """What the coarse network changes is there before it."""
+    fine = trained(fit("texture"), range(STEPS))._stages[-1]
+    sample = fine._all_by(OWN, crops.left_out_places(fine.table, 1))
+    assert sample.guide is not None
+    sample = dataclasses.replace(sample, guide=torch.rand_like(sample.guide))
+    with torch.no_grad():
+        for parameter in fine.net.head.parameters():  # type: ignore[union-attr]
+            parameter.zero_()
+        seen = fine._seen(fine.net, sample)
+    assert torch.equal(seen.picture, seen.before)
+    assert not torch.equal(seen.before, sample.source)
 
 
 def test_what_is_reduced_teaches_the_change_and_where_it_is() -> None:
@@ -207,6 +218,22 @@ def added(choice: EarlyChoice) -> float:
 def test_the_best_of_all_is_kept(table: crops.CropTable) -> None:
     choice = choice_of(network(0), table)
     for levels in (1.0, 2.0, 3.0, 9.0):
+        choice.consider(network(levels))
+    assert added(choice) == pytest.approx(2, abs=0.01)
+
+
+def test_what_is_judged_and_kept_has_its_texture_measured(table: crops.CropTable) -> None:
+    def doubled(net: Any) -> None:
+        with torch.no_grad():
+            net.head.bias.mul_(2)
+
+    judged = crops.left_out_places(table, EarlyChoice.most(table.crop))
+    sample = crops_at(table, judged, [0] * len(judged))
+    far = [(sample, [1.0] * len(judged))]
+    choice = EarlyChoice(
+        network(0), [sample], far, lambda net, sample: net(sample.source), "restore", doubled
+    )
+    for levels in (0.4, 1.0, 2.0):  # twice as many are 0.8, 2.0, 4.0; 2 are right
         choice.consider(network(levels))
     assert added(choice) == pytest.approx(2, abs=0.01)
 

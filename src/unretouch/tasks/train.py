@@ -159,7 +159,8 @@ def _settled(
     settings: TrainSettings, loaded: LoadedPairs, run: RunDir, continues: bool
 ) -> TrainSettings:
     """Return the settings with the size and the head of the generator that `auto` means."""
-    if "guess" in settings.head and (settings.recipe, settings.aim) != ("fast", "texture"):
+    of_texture = {"guess", "strength"} & set(settings.head.split("+"))
+    if of_texture and (settings.recipe, settings.aim) != ("fast", "texture"):
         hint = "Leave it out, or add --aim texture"
         raise UsageError("is for --aim texture of the fast recipe", f"--head {settings.head}", hint)
     if "auto" not in (settings.size, settings.head):

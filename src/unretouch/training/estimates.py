@@ -269,11 +269,13 @@ class Capacity:
         """Return the line that is printed before training."""
         if self.left > NOTHING_YET:
             half = PASSES * (LEARNT / 0.5) ** (1 / EARLY)
-            return (
+            said = (
                 "too short: next to nothing is recovered in so few passes over the pictures "
-                f"({self.passes:.1f}); half of the retouch takes about "
-                f"{half / max(self.passes, 0.1):.0f} times as long"
+                f"({self.passes:.1f})"
             )
+            if self.passes < 0.1:
+                return said
+            return f"{said}; half of the retouch takes about {half / self.passes:.0f} times as long"
         larger = {"s": "deep", "m": "deep"}.get(size)
         too_little = ""
         if larger and self.residual_bits > 1.5 * self.parameter_bits:

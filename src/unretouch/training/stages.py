@@ -167,8 +167,10 @@ class Stage:
             return [self._all_by(OWN, crops.left_out_places(self.table, 2 * LEAST_PLACES))]
         if working.strength is None:
             return []
-        left_out = crops.left_out_places(self.table, 3 * LEAST_PLACES)
-        return [self._all_by(camera, left_out) for camera in (*NEAR, *FAR) if camera is not OWN]
+        others = [camera for camera in (*NEAR, *FAR) if camera is not OWN]
+        most = STRENGTH_PIXELS // self.side**2 // len(others)
+        left_out = crops.left_out_places(self.table, max(LEAST_PLACES, most))
+        return [self._all_by(camera, left_out) for camera in others]
 
     def _measure_strength(self, net: Generator, measured: Sequence[Crops]) -> None:
         """Make texture as strong as it is in truth, by crops of what was left out."""
@@ -345,6 +347,8 @@ MOST_PIXELS = 1 << 18
 must cost little beside the training between two."""
 LEAST_PLACES: Final = 4
 """Crops at least that are looked at through a camera: larger ones would be few."""
+STRENGTH_PIXELS: Final = 5 << 18
+"""Pixels by which the strength of texture is measured: with a few crops it would be off by 4 %."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 LEAST_GAIN: Final = 0.02
 """Of the error of doing nothing, through cameras far from that of the pairs."""
