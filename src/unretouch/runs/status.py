@@ -47,8 +47,8 @@ class PlainFigures:
     differences in grey levels, 0..255.
 
     They are those of the retouch. Where two files differ by more than it, by compression say, the
-    answer is the target where the pair was retouched and the source elsewhere: nothing else can be
-    learnt. Of an estimate only parts of a large pair were measured; its `identity_error` is exact
+    answer is the target where the pair was retouched; elsewhere each value between both sides is
+    right. Of an estimate only parts of a large pair were measured; its `identity_error` is exact
     even so.
     """
 
