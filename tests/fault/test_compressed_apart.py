@@ -110,7 +110,12 @@ def test_V1_what_is_added_outside_is_told() -> None:
     assert figures(retouched=True).added_outside == 0
     harmed = memorised_verdict([told])
     assert harmed.word == "harmful"
-    assert "it changed the picture by 0.25 grey levels" in harmed.sentence
+    stands, changed, means = harmed.said[1:4]
+    assert str(stands).startswith("The weakest pair is face")
+    assert str(changed) == (
+        "The model changed the picture by 0.25 grey levels where nothing was retouched."
+    )
+    assert str(means).startswith("Memorised means")
 
 
 @pytest.mark.usefixtures("ruler")
