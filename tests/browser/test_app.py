@@ -680,11 +680,24 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     assert saved.read_bytes() == by_apply(
         app, photo, tmp_path / "out", "--epoch", "20", "--mask", "skin"
     )
-    browser.until(SAID, ".photo .saving", "Saved: IMG 7_restored_skin_epoch20.jpg")
+    browser.until(SAID, ".photo .saving", "Sent to the browser: IMG 7_restored_skin_epoch20.jpg")
     browser.find("#save-layers").click()
     browser.until(SAID, "#saving", "Making the layered file…")
     until(lambda: list(folder.glob("IMG 7_layers_skin_epoch20.psd")), seconds=300)
     for place in ("#saving", ".photo .saving"):
-        browser.until(SAID, place, "Saved: IMG 7_layers_skin_epoch20.psd Save again")
+        browser.until(SAID, place, "Sent to the browser: IMG 7_layers_skin_epoch20.psd Save again")
+    browser.run(MOVE, "strength", 80)
+    for place in ("#saving", ".photo .saving"):
+        browser.until(SAID, place, "")  # it would be another file
     browser.find("[data-kind=safetensors]").click()
     until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)
+    browser.until(SAID, "#model-saved", "Sent to the browser: adds_20_net_G.safetensors")
+    browser.find("[data-language=ko]").click()
+    browser.until(SAID, "#model-saved", "브라우저로 보냈어요: adds_20_net_G.safetensors")
+    assert browser.run(SAID, "#saving", "")
+    browser.find("[data-language=en]").click()
+    browser.run("window.fetch = () => Promise.reject(new TypeError('no network'))")
+    browser.find("#save").click()
+    browser.until(SAID, "#saving", "It was not saved.")
+    browser.until("return !document.getElementById('unreachable').hidden")
+    assert browser.run("return document.getElementById('editor-message').hidden")
