@@ -657,6 +657,9 @@ def test_a_folder_is_restored_as_a_batch_and_saved_as_it_was(
             "day 2/late/1_restored_skin.jpg",
         ]  # fmt: skip
         assert {archive.read(name) for name in archive.namelist()} == {expected}
+    browser.until(SAID, "#all-saved", "All photos are sent to the browser as one ZIP.")
+    browser.run(MOVE, "strength", 80)
+    browser.until(SAID, "#all-saved", "")
 
 
 def test_an_earlier_state_of_the_model_layers_and_other_files(
