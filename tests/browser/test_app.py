@@ -657,6 +657,9 @@ def test_a_folder_is_restored_as_a_batch_and_saved_as_it_was(
             "day 2/late/1_restored_skin.jpg",
         ]  # fmt: skip
         assert {archive.read(name) for name in archive.namelist()} == {expected}
+    browser.until(SAID, "#all-saved", "All photos are sent to the browser as one ZIP.")
+    browser.run(MOVE, "strength", 80)
+    browser.until(SAID, "#all-saved", "")
 
 
 def test_an_earlier_state_of_the_model_layers_and_other_files(
@@ -680,11 +683,24 @@ def test_an_earlier_state_of_the_model_layers_and_other_files(
     assert saved.read_bytes() == by_apply(
         app, photo, tmp_path / "out", "--epoch", "20", "--mask", "skin"
     )
-    browser.until(SAID, ".photo .saving", "Saved: IMG 7_restored_skin_epoch20.jpg")
+    browser.until(SAID, ".photo .saving", "Sent to the browser: IMG 7_restored_skin_epoch20.jpg")
     browser.find("#save-layers").click()
     browser.until(SAID, "#saving", "Making the layered file…")
     until(lambda: list(folder.glob("IMG 7_layers_skin_epoch20.psd")), seconds=300)
     for place in ("#saving", ".photo .saving"):
-        browser.until(SAID, place, "Saved: IMG 7_layers_skin_epoch20.psd Save again")
+        browser.until(SAID, place, "Sent to the browser: IMG 7_layers_skin_epoch20.psd Save again")
+    browser.run(MOVE, "strength", 80)
+    for place in ("#saving", ".photo .saving"):
+        browser.until(SAID, place, "")  # it would be another file
     browser.find("[data-kind=safetensors]").click()
     until(lambda: list(folder.glob("adds_20_net_G.safetensors")), seconds=300)
+    browser.until(SAID, "#model-saved", "Sent to the browser: adds_20_net_G.safetensors")
+    browser.find("[data-language=ko]").click()
+    browser.until(SAID, "#model-saved", "브라우저로 보냈어요: adds_20_net_G.safetensors")
+    assert browser.run(SAID, "#saving", "")
+    browser.find("[data-language=en]").click()
+    browser.run("window.fetch = () => Promise.reject(new TypeError('no network'))")
+    browser.find("#save").click()
+    browser.until(SAID, "#saving", "It was not saved.")
+    browser.until("return !document.getElementById('unreachable').hidden")
+    assert browser.run("return document.getElementById('editor-message').hidden")

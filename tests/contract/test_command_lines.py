@@ -282,12 +282,21 @@ def test_a_classic_flag_of_the_modern_command_says_what_to_add() -> None:
         dispatch(["train", "--dataroot", "d", "--gpu_ids", "0"])
 
 
+PORTRAIT = astronaut()[:200, 100:300]
+PAIR = np.hstack([(PORTRAIT // 16) * 16, PORTRAIT])
+SKY = np.repeat(np.linspace(90, 220, 128).astype(np.uint8), 128 * 3).reshape(128, 128, 3)
+SPECKLED = SKY + np.random.default_rng(0).integers(0, 6, SKY.shape, dtype=np.uint8)
+
+
+def save(folder: Path, *pictures: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+
+
 def test_pairs_are_compared_with_their_answers_where_no_model_is_named(tmp_path: Path) -> None:
-    portrait = astronaut()[:200, 100:300]
-    (tmp_path / "pairs" / "train").mkdir(parents=True)
-    Image.fromarray(np.hstack([portrait] * 2)).save(tmp_path / "pairs" / "train" / "pair.png")
-    (tmp_path / "photos" / "test").mkdir(parents=True)
-    Image.fromarray(portrait).save(tmp_path / "photos" / "test" / "photo.png")
+    save(tmp_path / "pairs" / "train", PAIR)
+    save(tmp_path / "photos" / "test", PORTRAIT)
 
     def model(folder: str, *words: str) -> str:
         options, _ = classic_commands.read_test(["--dataroot", str(tmp_path / folder), *words])
@@ -295,6 +304,42 @@ def test_pairs_are_compared_with_their_answers_where_no_model_is_named(tmp_path:
 
     assert model("pairs") == model("pairs/train") == model("pairs", "--phase", "train") == "pix2pix"
     assert model("pairs", "--model", "test") == model("photos") == model("nowhere") == "test"
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        pytest.param(np.full((64, 128, 3), 90, np.uint8), id="one colour"),
+        pytest.param(SKY, id="sky"),
+        pytest.param(SPECKLED, id="sky with noise"),
+        pytest.param(np.uint8([[[9, 9, 9], [200, 200, 200]]]), id="two pixels"),
+        pytest.param(np.hstack([PORTRAIT] * 2), id="the same twice"),
+    ],
+)
+def test_a_photo_with_like_halves_is_not_taken_for_a_pair(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    save(tmp_path / "photos" / "test", photo)
+    options, _ = classic_commands.read_test(["--dataroot", str(tmp_path / "photos")])
+    assert options.model == "test"
+
+
+@pytest.mark.parametrize(
+    ("pictures", "model"),
+    [
+        ([PORTRAIT, PAIR, PAIR], "pix2pix"),
+        ([PAIR, PORTRAIT, PORTRAIT], "test"),
+        ([PAIR, PORTRAIT], "test"),
+        ([PORTRAIT[:, 1:], PAIR, PAIR, PORTRAIT, PORTRAIT], "pix2pix"),
+    ],
+)
+def test_one_odd_file_does_not_change_what_is_measured(
+    pictures: list[np.ndarray], model: str, tmp_path: Path
+) -> None:
+    save(tmp_path / "test", *pictures)
+    (tmp_path / "test" / "0_damaged.png").write_bytes(b"no picture")
+    options, _ = classic_commands.read_test(["--dataroot", str(tmp_path)])
+    assert options.model == model
 
 
 @pytest.mark.parametrize(

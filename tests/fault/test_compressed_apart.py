@@ -113,7 +113,13 @@ def test_V1_what_is_added_outside_is_told() -> None:
     assert figures(retouched=True).added_outside == 0
     harmed = memorised_verdict([told])
     assert harmed.word == "harmful"
-    assert f"it changed the picture by {told.wrong_outside:.2g} grey levels" in harmed.sentence
+    stands, changed, means = harmed.said[1:4]
+    assert str(stands).startswith("The weakest pair is face")
+    assert str(changed) == (
+        f"The model changed the picture by {told.wrong_outside:.2g} grey levels where nothing was "
+        "retouched."
+    )
+    assert str(means).startswith("Memorised means")
 
 
 @pytest.mark.usefixtures("ruler")

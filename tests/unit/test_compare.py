@@ -256,6 +256,22 @@ def test_a_runs_time_is_one_wherever_it_is_told(root: Path) -> None:
     run.events.write_text(json.dumps({"event": "stop", "reason": "finished", "step": 2}) + "\n")
     log = read_records(run.metrics).records[-1]["elapsed_s"]
     assert trained_s(run) == log < told["elapsed_s"]
+    with run.metrics.open("a") as file:
+        file.write('{"step": 3, "elaps')  # a crash tore it
+    assert trained_s(run) == log
+
+
+def test_a_run_with_odd_records_stands_in_the_list_all_the_same(root: Path) -> None:
+    run, runs = RunDir(root / "checkpoints", "exp_l1_300"), Runs(root / "checkpoints")
+    with run.events.open("a") as file:
+        file.write('{"event": "stop", "reason": "finished", "elapsed_s": NaN}\n')
+    told = runs.describe(run)
+    assert json.dumps(told, allow_nan=False)
+    assert told["elapsed_s"] > 0
+    for odd in (run.events, run.metrics):
+        odd.unlink()
+        odd.mkdir()
+    assert runs.describe(run)["elapsed_s"] == 0
 
 
 def test_a_path_as_the_shell_completes_it_names_a_run(root: Path) -> None:

@@ -170,6 +170,21 @@ def test_progress_depends_on_the_step_alone_between_two_measurements() -> None:
     assert [p for _, p in run.went][:30] == [p for _, p in again.went][:30]
 
 
+def test_steps_that_are_a_guess_stay_one_after_a_stop_before_the_first_was_timed() -> None:
+    run, again = Run(lambda _: 0.5), Run(lambda _: 0.5)
+    run.progress.guess(1000)
+    again.progress.restore(run.progress.state(), 2.0)
+    assert again.progress.guessed
+    again.train()
+    assert not again.progress.guessed
+    again.progress.restore(run.progress.state() | {"guessed": False}, 2.0)
+    assert not again.progress.guessed
+    old = run.progress.state()
+    del old["guessed"]
+    again.progress.restore(old, 2.0)
+    assert not again.progress.guessed
+
+
 def test_a_state_of_0_1_0_whose_schedule_was_over_has_one_again() -> None:
     run = Run(lambda _: 0.5)
     state = run.progress.state() | {"step": 40, "pace": {

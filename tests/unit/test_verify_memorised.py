@@ -218,6 +218,15 @@ def test_a_large_gap_does_not_hold_however_good() -> None:
     assert unseen_verdict(1.0, [pair(0.8)], limits).word == "holds in part"
 
 
+@pytest.mark.parametrize(
+    ("nothing_below", "word"),
+    [(0.05, "holds in part"), (0.25, "holds in part"), (0.35, "does not hold")],
+)
+def test_what_does_not_hold_is_asked_first(nothing_below: float, word: str) -> None:
+    limits = UnseenThresholds(nothing_below=nothing_below)
+    assert unseen_verdict(None, [pair(1.4)], limits).word == word
+
+
 def test_without_held_out_pairs_it_says_that_nothing_is_known() -> None:
     verdict = unseen_verdict(0.95, [])
     assert verdict.word == "unknown"

@@ -147,6 +147,12 @@ def no_pair(found: Doubts) -> bool:
     return unlike and found.way_round is None
 
 
+def surely_pair(a: Rgb, b: Rgb) -> bool:
+    """Whether two sides, file space (H, W, 3), are one picture and its retouch beyond doubt: not
+    where they are equal, or show too little to be told by, as a sky does."""
+    return shift(a, b) is not None and not np.array_equal(a, b)
+
+
 def said_of(found: Doubts, direction: str) -> list[str]:
     """Return what a terminal says of such doubts."""
     if found.same:

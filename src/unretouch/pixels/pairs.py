@@ -36,6 +36,8 @@ THREADS = 2
 """That decode ahead. Decoders release the interpreter, so they run beside the training."""
 SAMPLE = 100
 """Pairs of a set that does not fit memory whose alignment is measured; all are decoded once."""
+LOOKED_AT: Final = 3
+"""Files at most by which it is told whether a folder holds pairs."""
 AHEAD = 1
 """Pairs that are decoded while another one is looked at."""
 
@@ -351,12 +353,25 @@ def load_pairs(
 
 
 def holds_pairs(root: Path, phase: str) -> bool:
-    """Return whether `load_pairs` would find pairs there, by a look at the first."""
+    """Return whether most of the first LOOKED_AT files there that can be read are pairs."""
     try:
-        first = find_pairs(root, phase).pairs[0]
-        a, b = sides(first, pictures_of(first))
-        return pair_check.doubts(a, b, "AtoB").correlation is None
-    except (DataError, IndexError):
+        found = find_pairs(root, phase).pairs
+    except DataError:
+        return False
+    readable = (known for files in found if (known := _surely_pair(files)) is not None)
+    looked = list(islice(readable, LOOKED_AT))
+    return sum(looked) > len(looked) / 2
+
+
+def _surely_pair(files: PairFiles) -> bool | None:
+    """Return whether it is a pair beyond doubt; None where it cannot be read."""
+    try:
+        pictures = pictures_of(files)
+    except DataError:
+        return None
+    try:
+        return pair_check.surely_pair(*sides(files, pictures))
+    except DataError:
         return False
 
 

@@ -213,9 +213,9 @@ def memorised_verdict(
             )
         return Verdict("memorised", word, (said, *_of_the_grade(last)), None, words)
     held_back = _("The weakest pair is {pair}: {stands}.", pair=last.name, stands=stands)
-    asked = _asked_for(last, limits)
-    further = (*_changed_outside(last), *_of_the_grade(last))
-    sentences = (_said("memorised", word), *_gained(last), held_back, asked, *further)
+    stands_at = (held_back, *_changed_outside(last))
+    asked, graded = _asked_for(last, limits), _of_the_grade(last)
+    sentences = (_said("memorised", word), *_gained(last), *stands_at, asked, *graded)
     return Verdict("memorised", word, sentences, last.name, words)
 
 
@@ -305,7 +305,7 @@ def _changed_outside(pair: PairFigures) -> tuple[Message, ...]:
     if pair.left_out is None or not pair.harm or added < LEAST_HARM:
         return ()
     said = _(
-        "Where nothing was retouched, it changed the picture by {value} grey levels.",
+        "The model changed the picture by {value} grey levels where nothing was retouched.",
         value=f"{added:.2g}",
     )
     return (said,)
@@ -650,13 +650,15 @@ def _unseen_word(pair: PairFigures, limits: UnseenThresholds, brings_texture: bo
         return "holds" if share >= limits.recovered_share else "holds in part"
     if pair.harm:
         return "harmful"
-    if share < limits.in_part:
-        return _too_little(share, limits)
-    return "holds" if share >= limits.recovered_share else "holds in part"
+    return _too_little(share, limits) or (
+        "holds" if share >= limits.recovered_share else "holds in part"
+    )
 
 
-def _too_little(share: float, limits: UnseenThresholds) -> str:
-    return "does not hold" if share < limits.nothing_below else "hardly holds"
+def _too_little(share: float, limits: UnseenThresholds) -> str | None:
+    if share < limits.nothing_below:
+        return "does not hold"
+    return "hardly holds" if share < limits.in_part else None
 
 
 def _in_all(
@@ -664,8 +666,8 @@ def _in_all(
 ) -> str:
     if worst == "harmful":
         return worst
-    if mean < limits.in_part and not by_texture:
-        return _too_little(mean, limits)
+    if not by_texture and (too_little := _too_little(mean, limits)):
+        return too_little
     return worst if worst == "holds" and (gap is None or gap <= limits.gap) else "holds in part"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import calendar
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from unretouch.runs.folder import RunDir
 Record = dict[str, Any]
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 """Of events, UTC."""
+_END = 64 * 1024
+"""Bytes at the end of a .jsonl file in which its last record lies."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,33 @@ def read_records(path: Path) -> Records:
     for line in path.read_text("utf-8", errors="replace").split("\n"):
         if not line:
             continue
-        try:
-            record = json.loads(line)
-        except ValueError:
+        record = _record(line)
+        if record is None:
             torn = True
-            continue
-        if isinstance(record, dict):
-            records.append(record)
         else:
-            torn = True
+            records.append(record)
     return Records(records, torn)
+
+
+def _last_record(path: Path) -> Record:
+    """Return the last record of a .jsonl file by its end alone, however long it is; empty where
+    there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END))
+            lines = file.read().decode("utf-8", errors="replace").split("\n")
+    except OSError:
+        return {}
+    return next((r for line in reversed(lines) if (r := _record(line)) is not None), {})
+
+
+def _record(line: str) -> Record | None:
+    """Return what a line of a .jsonl file holds; None where a crash tore it."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def append_record(path: Path, record: Record) -> None:
@@ -197,11 +217,15 @@ def condition_of(run: RunDir) -> RunCondition:
 def trained_s(run: RunDir) -> float:
     """Return the seconds that `run` was trained in all its sessions: previews and saves counted,
     pauses not. While it trains, those up to its newest save."""
-    told = [record for record in _events(run) if "elapsed_s" in record]
+    told = [seconds for event in _events(run) if (seconds := _elapsed(event)) is not None]
     # A run of before this was on record has a line of its log.
-    last = (told or read_records(run.metrics).records or [{}])[-1]
-    seconds = last.get("elapsed_s")
-    return float(seconds) if isinstance(seconds, int | float) else 0.0
+    return told[-1] if told else _elapsed(_last_record(run.metrics)) or 0.0
+
+
+def _elapsed(record: Record) -> float | None:
+    """Return the seconds that a record tells; None where it tells none, or no number."""
+    seconds = record.get("elapsed_s")
+    return float(seconds) if isinstance(seconds, int | float) and math.isfinite(seconds) else None
 
 
 def _opened(events: list[Record]) -> tuple[float | None, bool]:
@@ -273,5 +297,5 @@ def _last_opening(run: RunDir) -> Record:
 def _events(run: RunDir) -> list[Record]:
     try:
         return read_records(run.events).records
-    except OSError:
+    except (OSError, DataError):
         return []

@@ -241,6 +241,7 @@ class Progress:
             "step": self.step,
             "epochs": asdict(self.epochs),
             "pace": asdict(self.pace) if self.pace else None,
+            "guessed": self.guessed,
             "sums": dict(self.sums),
             "epoch_l1": self.epoch_l1,
         }
@@ -250,7 +251,8 @@ class Progress:
         self.step = state["step"]
         self.epochs = Epochs(**state["epochs"])
         if self.pace is not None and state["pace"] is not None:
-            self.pace, self.guessed = Pace(**state["pace"]), False
+            # A state of before this was on record has steps that were timed.
+            self.pace, self.guessed = Pace(**state["pace"]), state.get("guessed", False)
         self.sums = {name: state["sums"][name] for name in no_sums()}
         self.epoch_l1 = state["epoch_l1"]
         self._before = self._step_began = elapsed

@@ -61,11 +61,14 @@ const Page = (() => {
     }
   }
 
-  // Let an element say another message from now on, in either language.
-  function setWord(element, message) {
-    if (element.dataset.word === message && element.textContent) return;
-    element.dataset.word = message;
-    element.textContent = say(message);
+  // Let an element say another message from now on, in either language; "" says nothing.
+  function setWord(element, message, values = {}) {
+    const { dataset } = element;
+    const told = JSON.stringify(values);
+    if (dataset.word === message && (dataset.values || "{}") === told && element.textContent) return;
+    dataset.word = message;
+    dataset.values = told;
+    element.textContent = say(message, values);
   }
 
   function setLanguage(wanted) {

@@ -155,7 +155,7 @@ const App = (() => {
   Page.onLanguage(() => { if (messageOf) showMessage(messageOf.refusal, messageOf.id); });
 
   return {
-    root, run: app.dataset.run, Refusal, ask, refuse, refuseBytes, endingOf, element, setBar, takeFiles, showMessage,
+    root, run: app.dataset.run, Refusal, isLost, ask, refuse, refuseBytes, endingOf, element, setBar, takeFiles, showMessage,
     // Ask again and again; a page in the background asks less.
     async poll(path, show, everyMs) {
       for (;;) {

@@ -105,9 +105,8 @@
     const name = App.element("span");
     name.textContent = names.length === 1 ? names[0]
       : _("{count} files: {names}", { count: names.length, names: names.slice(0, 5).join(", ") + (names.length > 5 ? " …" : "") });
-    const why = App.element("span", "help", refusal.message);
-    why.dataset.values = JSON.stringify(refusal.values || {});
-    why.textContent = refusal.text || String(refusal);
+    const why = App.element("span", "help");
+    Page.setWord(why, refusal.message, refusal.values);
     const away = App.element("button", "button small", N_("Remove"));
     away.type = "button";
     away.addEventListener("click", () => {
@@ -213,7 +212,7 @@
     save.addEventListener("click", (event) => {
       const now = photoOf(photo.id);
       if (isSame(now.made, now.chosen)) {
-        tellSaving(photo.id, N_("Saved: {name}"), { name: now.file_name });
+        tellSaving(photo.id, SENT, { name: now.file_name });
         return;
       }
       event.preventDefault();
@@ -263,6 +262,16 @@
     find(".again").hidden = !["failed", "stopped"].includes(photo.state);
     setText(find(".remove"), isBusy(photo) ? _("Cancel") : _("Remove"));
     find(".remove").setAttribute("aria-label", isBusy(photo) ? _("Cancel {name}", { name: photo.name }) : _("Remove {name}", { name: photo.name }));
+  }
+
+  // Whether the browser wrote a file, no page is told.
+  const SENT = N_("Sent to the browser: {name}");
+
+  // Other settings make another file: what was said of the one before is over.
+  function forgetSaving(id) {
+    savings.delete(id);
+    if (id === current) showSaving(document.getElementById("saving"), id);
+    Page.setWord(document.getElementById("all-saved"), "");
   }
 
   // Said in the card of the photo, and beside the buttons where it is open.
@@ -321,7 +330,7 @@
         await untilFree(() => App.ask("POST", `${base}/${photo.id}/saved/restored`, {}));
       }
       download(`${base}.zip`);
-      Page.setWord(document.getElementById("all-saved"), N_("All photos are saved as one ZIP."));
+      Page.setWord(document.getElementById("all-saved"), N_("All photos are sent to the browser as one ZIP."));
     } finally {
       button.disabled = false;
       Page.setWord(button, N_("Save all as ZIP"));
@@ -433,6 +442,7 @@
     if (chosen.mask !== "painted") chosen.painted = "";
     photoOf(current).chosen = { ...chosen };
     next = { ...chosen, ...(chosen.mask === "painted" ? { mask: usual, painted: "" } : {}) };
+    forgetSaving(current);
     visible(() => Viewer.set(shownAs()));
     noteSoon();
     showCards();
@@ -518,7 +528,10 @@
     for (const photo of told.photos) {
       if (photo.id === current) continue;
       const kept = chosen.mask === "painted" ? { mask: photo.chosen.mask, painted: photo.chosen.painted } : {};
-      await App.ask("POST", `${base}/${photo.id}/chosen`, { ...chosen, ...kept });
+      const given = { ...chosen, ...kept };
+      if (isSame(photo.chosen, given)) continue;
+      await App.ask("POST", `${base}/${photo.id}/chosen`, given);
+      forgetSaving(photo.id);
     }
   }, "editor-message"));
   form.addEventListener("submit", (event) => {
@@ -550,10 +563,12 @@
         }
         const path = `${base}/${id}/saved/${what}`;
         download(path);
-        tellSaving(id, N_("Saved: {name}"), { name: made[name] }, path);
+        tellSaving(id, SENT, { name: made[name] }, path);
       } catch (error) {
-        tellSaving(id, N_("It was not saved. {reason}"), { reason: error });
-        if (!error.status) throw error;
+        // That the app cannot be reached is said in a place of its own, a bug above the photos.
+        const saidHere = error.status !== undefined && !App.isLost(error);
+        tellSaving(id, saidHere ? N_("It was not saved. {reason}") : N_("It was not saved."), { reason: error });
+        if (!saidHere) throw error;
       } finally {
         button.disabled = false;
         button.dataset.busy = "";
@@ -595,7 +610,7 @@
       try {
         const made = await (await untilFree(() => App.ask("POST", path, {}))).json();
         download(path);
-        Page.setText("model-saved", _("Saved: {name}", { name: made.name }));
+        Page.setWord(document.getElementById("model-saved"), SENT, { name: made.name });
       } finally {
         button.dataset.busy = "";
       }
