@@ -54,7 +54,7 @@ class Sentence:
         """Return it as JSON holds it."""
         return {
             "key": self.key,
-            "values": dict(self.message.values),
+            "values": self.message.record()["values"],
             "text": self.english(),
             "template": self.message.template,
         }
