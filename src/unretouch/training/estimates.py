@@ -269,10 +269,7 @@ class Capacity:
         """Return the line that is printed before training."""
         if self.left > NOTHING_YET:
             half = PASSES * (LEARNT / 0.5) ** (1 / EARLY)
-            said = (
-                "too short: next to nothing is recovered in so few passes over the pictures "
-                f"({self.passes:.1f})"
-            )
+            said = "too short: next to nothing is recovered in so little training"
             if self.passes < 0.1:
                 return said
             return f"{said}; half of the retouch takes about {half / self.passes:.0f} times as long"

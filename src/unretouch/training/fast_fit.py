@@ -267,8 +267,9 @@ class FastFit(Fit):
         table, minutes = self._stage.table, self._settings.minutes
         if self._settings.aim == "fit" and not table.lazy:
             steps = total_steps if minutes is None else minutes * 60 / self.seconds_a_step()
-            weights = self.generator.remembering()
-            can = capacity(table.pairs, weights, steps * self.passes_a_step, self.maps)
+            # Nothing is learnt while the rates rise.
+            passes = steps * self.passes_a_step if steps > self._stage.recipe.warm_up else 0.0
+            can = capacity(table.pairs, self.generator.remembering(), passes, self.maps)
             lines.append(can.sentence(self._settings.size))
         return lines
 
