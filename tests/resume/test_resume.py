@@ -312,7 +312,7 @@ def test_R5_other_surroundings_are_told(
         (("--lr", "0.001"), "--lr is 0.001 from here on (was 0.0002)"),
         (("--beta1", "0.7"), "--beta1 is 0.7 from here on (was 0.5)"),
         (("--batch_size", "3"), "--batch_size is 3 from here on (was 1)"),
-        (("--batch_size", "3"), "an epoch has 1 steps from here on"),
+        (("--batch_size", "3"), "an epoch has 1 step from here on"),
         (("--lambda_L1", "50"), "--lambda_L1 is 50.0 from here on (was 100.0)"),
     ],
 )

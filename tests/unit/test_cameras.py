@@ -112,7 +112,7 @@ def test_what_does_harm_through_another_camera_is_not_kept() -> None:
     light = Crops(dark.source + 0.3, dark.target + 0.3, left_out)
 
     def choice(far: Crops) -> EarlyChoice:
-        return EarlyChoice(net, [own], [(far, [1.0])], predicted, "restore")
+        return EarlyChoice(net, [own], [(far, [1.0])], predicted, predicted, "restore")
 
     def predicted(net: torch.nn.Module, sample: Crops) -> torch.Tensor:
         if not net.head.bias.any():  # type: ignore[union-attr, operator]

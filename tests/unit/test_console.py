@@ -39,7 +39,7 @@ def test_an_error_of_many_times_doing_nothing_is_not_told_in_per_cent() -> None:
     far = {**STATUS.curves, "level_error": [60.0, 60.0, 60.0]}
     RunDisplay(console, web=None).show(dataclasses.replace(STATUS, curves=far))
     said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "left, nothing recovered yet, off by 60.000 grey levels, doing nothing by 1.6" in said
+    assert "left, nothing recovered yet, off by 17.250 grey levels, doing nothing by 0.460" in said
 
 
 def test_G_L1_is_not_said_where_lambda_weighs_nothing() -> None:

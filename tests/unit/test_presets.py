@@ -101,6 +101,6 @@ def test_like_and_preset_are_not_mixed(trained: Path) -> None:
         like(trained, "--preset", "strong")
 
 
-def test_a_run_that_is_not_there_names_those_that_are(trained: Path) -> None:
-    with pytest.raises(CheckpointError, match="There are: first"):
+def test_a_run_that_is_not_there_names_the_nearest(trained: Path) -> None:
+    with pytest.raises(CheckpointError, match="Did you mean 'first'"):
         like(trained, run="frist")

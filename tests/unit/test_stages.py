@@ -197,6 +197,7 @@ def choice_of(net: nn.Module, table: crops.CropTable) -> EarlyChoice:
         [sample],
         [(sample, [1.0] * len(judged))],
         lambda net, sample: net(sample.source),
+        lambda net, sample: net(sample.source),
         "restore",
     )
 
@@ -231,7 +232,7 @@ def test_what_is_judged_and_kept_has_its_texture_measured(table: crops.CropTable
     sample = crops_at(table, judged, [0] * len(judged))
     far = [(sample, [1.0] * len(judged))]
     choice = EarlyChoice(
-        network(0), [sample], far, lambda net, sample: net(sample.source), "restore", doubled
+        network(0), [sample], far, *2 * [lambda net, sample: net(sample.source)], "restore", doubled
     )
     for levels in (0.4, 1.0, 2.0):  # twice as many are 0.8, 2.0, 4.0; 2 are right
         choice.consider(network(levels))

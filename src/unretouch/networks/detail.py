@@ -96,6 +96,8 @@ class Detail(Generator):
     """of a source of which only a part is wanted; None: all of it"""
     _corner = (0, 0)
     """row and column where the source begins in the picture"""
+    strengthens = True
+    """whether its texture is made stronger, where it has learnt by how much"""
     strengths: Tensor
     """of one that guesses: what its deviations are multiplied by, one for each band"""
 
@@ -186,7 +188,7 @@ class Detail(Generator):
             gains = says(self.gain)
             for number, band in enumerate(left):
                 change = change + gains[:, number : number + 1] * band
-        if self.strength is not None:
+        if self.strength is not None and self.strengthens:
             change = self.strength(change)
         if self.guess is None:
             return change, None

@@ -103,6 +103,7 @@ class Stage:
                     if number < len(spread)
                 ],
                 lambda net, sample: self.predict(net, sample)[0],
+                self._plainly,
                 self._aim,
                 lambda net: self._measure_strength(net, measured),
             )
@@ -157,6 +158,16 @@ class Stage:
         target = torch.where(sample.left_out, picture.detach(), sample.target)
         spread = torch.where(sample.left_out, spread.detach(), spread)
         return picture, self.recipe.texture * fast_recipe.guess_loss(picture, spread, target)
+
+    def _plainly(self, net: Generator, sample: Crops) -> Tensor:
+        """Predict without making texture stronger than it is known."""
+        working = net.networks[-1]
+        assert isinstance(working, Detail)
+        working.strengthens = False
+        try:
+            return self.predict(net, sample)[0]
+        finally:
+            working.strengthens = True
 
     def _strength_crops(self) -> list[Crops]:
         """Return crops of what was left out by which the strength of texture is measured: as other
@@ -350,6 +361,7 @@ LEAST_PLACES: Final = 4
 STRENGTH_PIXELS: Final = 5 << 18
 """Pixels by which the strength of texture is measured: with a few crops it would be off by 4 %."""
 Distance = Callable[[Tensor, Tensor], Tensor]
+Predict = Callable[[Generator, Crops], Tensor]
 LEAST_GAIN: Final = 0.02
 """Of the error of doing nothing, through cameras far from that of the pairs."""
 
@@ -369,14 +381,18 @@ class EarlyChoice:
         net: Generator,
         near: Sequence[Crops],
         far: Sequence[tuple[Crops, Sequence[float]]],
-        predict: Callable[[Generator, Crops], Tensor],
+        predict: Predict,
+        plainly: Predict,
         aim: AimName,
         finish: Callable[[Generator], None] = lambda net: None,
     ):
         """`near` and `far` hold a batch of crops a camera, `far` also the weight of each; `predict`
-        returns what a network like `net` makes of a batch; `finish` is done to what is judged."""
+        returns what a network like `net` makes of a batch, `plainly` what it makes of those that
+        are far: stronger texture costs error there without doing harm; `finish` is done to what is
+        judged."""
         self.net, self._candidate = copy.deepcopy(net), copy.deepcopy(net)
-        self._near, self._far, self._predict, self._finish = near, far, predict, finish
+        self._near, self._far, self._finish = near, far, finish
+        self._predict, self._plainly = predict, plainly
         self._distance: Distance = local_band_energy if aim == "texture" else l1
         # What doing nothing costs does not change.
         self._near_idle = [max(each, 1e-9) for each in self._near_errors(None)]
@@ -427,26 +443,34 @@ class EarlyChoice:
     def _near_errors(self, net: Generator | None) -> list[float]:
         """Return the error on what was left out through each camera; with no network, of doing
         nothing."""
-        return [self._error(net, sample, sample.left_out, self._distance) for sample in self._near]
+        return [
+            self._error(net, self._predict, sample, sample.left_out, self._distance)
+            for sample in self._near
+        ]
 
     def _far_error(self, net: Generator | None) -> float:
         """Return the same all over the pictures through all that are far; in grey levels for every
         aim."""
         return sum(
-            weight * self._error(net, sample.one(number), None, l1)
+            weight * self._error(net, self._plainly, sample.one(number), None, l1)
             for sample, weights in self._far
             for number, weight in enumerate(weights)
         )
 
     def _error(
-        self, net: Generator | None, sample: Crops, where: Tensor | None, distance: Distance
+        self,
+        net: Generator | None,
+        predict: Predict,
+        sample: Crops,
+        where: Tensor | None,
+        distance: Distance,
     ) -> float:
         """Return the distance of what `net` makes of a sample, or of the source, from its target;
         with `where`, elsewhere the picture is taken for right."""
         picture = sample.source
         if net is not None:
             each = (sample.one(number) for number in range(len(sample.source)))
-            picture = torch.cat([self._predict(net, one) for one in each])
+            picture = torch.cat([predict(net, one) for one in each])
             if sample.skin is not None:
                 picture = torch.lerp(sample.source, picture.float(), sample.skin)
         if where is not None:

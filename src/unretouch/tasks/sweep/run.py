@@ -23,7 +23,7 @@ from unretouch.jobs.engine import trainings
 from unretouch.jobs.training import Ended, Training, learning_curve
 from unretouch.pixels.pairs import PictureCache, load_pairs, load_untouched
 from unretouch.report.console import say
-from unretouch.runs.folder import RunDir
+from unretouch.runs.folder import RunDir, find_runs
 from unretouch.runs.history import condition_of
 from unretouch.settings.commands import CompareSettings, SweepSettings
 from unretouch.settings.train import Direction, TrainSettings, load_settings
@@ -189,7 +189,10 @@ def sweep(
             say(console, "stopped; what was trained is saved, and the same command goes on")
             return stopped.exit_code
         code = failures[0].exit_code if failures else ExitCode.OK
-        names = tuple(member.settings.name for member in members)
+        there = {run.name for run in find_runs(folder.checkpoints)}
+        names = tuple(m.settings.name for m in members if m.settings.name in there)
+        if not names:
+            return code  # what failed was told
         try:
             compare(
                 CompareSettings(
