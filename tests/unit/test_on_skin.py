@@ -113,9 +113,11 @@ def test_weights_are_judged_by_what_they_do_on_skin(pair: Pair) -> None:
         assert sample.skin is not None
         off = (sample.skin < SOME_SKIN).expand_as(sample.source)
         wrong = torch.where(off, sample.source + 0.1, sample.source)
-        choice._predict = lambda net, one, wrong=wrong: wrong[:1].expand_as(one.source)  # type: ignore[misc]
-    bound_error = choice._error(bound.generator, sample.one(0), None, choice._distance)
-    idle = choice._error(None, sample.one(0), None, choice._distance)
+    one, distance = sample.one(0), choice._distance
+    bound_error = choice._error(
+        bound.generator, lambda net, crop: wrong[:1].expand_as(crop.source), one, None, distance
+    )
+    idle = choice._error(None, choice._predict, one, None, distance)
     assert bound_error < idle + 0.011  # a tenth of 0.1, where there is less than SOME_SKIN
 
 
