@@ -157,8 +157,6 @@ class PairFigures:
     added_outside: Figure = None
     """mean |prediction - source| outside the retouched area, where nothing should change, in grey
     levels; None where all was retouched"""
-    untouched_outside: Figure = None
-    """share of the pixels there that, once saved, are those of the source"""
     wrong_outside: Figure = None
     """what of `added_outside` lies beyond source and target, which differ by noise alone there"""
     right_outside: Figure = None
@@ -311,9 +309,8 @@ def figures_of_pair(
         skin=None if skin is None else _part(found, "skin", area.size),
         elsewhere=None if skin is None else _part(found, "elsewhere", area.size),
         added_outside=_part(found, "outside", area.size).level_error,
-        untouched_outside=_exact(found, "outside"),
         wrong_outside=_part(found, "wrong", area.size).level_error,
-        right_outside=_exact(found, "wrong"),
+        right_outside=_figures(found, "prediction", "wrong", ("exact_pixels",))["exact_pixels"],
         identity_retouch=retouched,
         identity_noise=max(0.0, nothing - retouched),
         coarse=coarse_bands(ours, target, before, area),
@@ -406,9 +403,9 @@ def _added(
                 for what, right in (("outside", before), ("wrong", nearest)):
                     view = View(ours, right, before, frame, inside)
                     sums["prediction", what, "recovered_share"] = error_sums(view)
-                    exact = METRICS["exact_pixels"].measure
-                    assert isinstance(exact, Tally)
-                    sums["prediction", what, "exact_pixels"] = exact.sums(view)
+                exact = METRICS["exact_pixels"].measure
+                assert isinstance(exact, Tally)
+                sums["prediction", "wrong", "exact_pixels"] = exact.sums(view)
                 continue
             for answer, patch in answers.items():
                 first = grain.detail if grain is not None else None
@@ -505,10 +502,6 @@ def _figures(found: _Added, answer: str, where: str, names: Iterable[str]) -> Fi
         known = None if sums is None else metric.measure.figures(sums)
         figures |= dict.fromkeys(metric.keys) if known is None else metric.named(known)
     return figures
-
-
-def _exact(found: _Added, where: str) -> Figure:
-    return _figures(found, "prediction", where, ("exact_pixels",))["exact_pixels"]
 
 
 def _part(found: _Added, where: str, pixels: int) -> Part:

@@ -30,6 +30,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap, nearest_answer
 from unretouch.pixels.spaces import Rgb
 from unretouch.runs.status import PlaceKind, PlainFigures, share_of
+from unretouch.training.training_pairs import asked_in
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""
@@ -377,23 +378,16 @@ class LargePair:
 
     def _place(self, kind: PlaceKind, window: Window, prediction: NDArray[np.float32]) -> Place:
         source = np.ascontiguousarray(window.of(self.pair.source))
-        return Place(kind, window, source, self._answer(window), prediction)
+        asked = np.ascontiguousarray(asked_in(self.pair, self._known, *window.slices))
+        return Place(kind, window, source, asked, prediction)
 
-    def _nearest(self, prediction: NDArray[Any], window: Window) -> NDArray[Any]:
+    def _nearest(self, prediction: NDArray[Any], window: Window) -> NDArray[np.float32]:
         """Return the answer in a window by which a prediction is judged."""
-        asked = self._answer(window)
-        if self._known is None or self._known.lossless:
-            return asked
+        asked = asked_in(self.pair, self._known, *window.slices)
         return nearest_answer(prediction, asked, window.of(self.pair.target))
 
     def _distances(self, prediction: NDArray[Any], window: Window) -> NDArray[np.float32]:
         return _distances(prediction, self._nearest(prediction, window))
-
-    def _answer(self, window: Window) -> Rgb:
-        """Return what is asked for in a window."""
-        if self._known is None:
-            return np.ascontiguousarray(window.of(self.pair.target))
-        return self._known.asked(self.pair.source, self.pair.target, *window.slices)
 
     def _error(self, level_error: float, exact: float | None) -> PlainFigures:
         identity, known = self.seen.identity_error, self._known

@@ -18,12 +18,15 @@ from unretouch.pixels.pair_pictures import (
     REAL,
     Kind,
     Make,
+    error_map,
+    in_strips,
     map_of_errors,
     pair_pictures,
     picture_files,
     write_pictures,
 )
 from unretouch.pixels.pairs import Pair
+from unretouch.pixels.retouched_area import nearest_answer
 from unretouch.pixels.spaces import eight
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
@@ -42,7 +45,7 @@ from unretouch.training.large_pairs import LargePair, Look, Place, is_large
 from unretouch.training.progress import Progress
 from unretouch.training.stopping import Abandoned
 from unretouch.training.test_photo import WatchedPhoto
-from unretouch.training.training_pairs import answer_to, evaluated
+from unretouch.training.training_pairs import asked_in, evaluated
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""
@@ -179,10 +182,11 @@ class Previews:
     def _shown_whole(self, progress: Progress, fit: Fit, pair: Pair) -> PreviewPair:
         known = fit.known(pair)
         prediction, error = evaluated(fit.generator, pair, known)
-        answer = answer_to(prediction, pair, known, slice(0, pair.shape[0]))
-        pictures = pair_pictures(pair.source, prediction, answer)
+        asked = asked_in(pair, known, *(slice(0, length) for length in pair.shape))
+        answer = nearest_answer(prediction, asked, pair.target)
+        pictures = pair_pictures(pair.source, prediction, pair.target)
         # Off is what differs from the answer that is asked for; shown is the one that was given.
-        pictures["real_B"] = lambda: eight(pair.target)
+        pictures["error"] = lambda: in_strips(error_map, prediction, answer)
         return PreviewPair(**vars(error), **self._write(progress, pair, pictures))
 
     def _shown_photo(self, progress: Progress, fit: Fit) -> PreviewPhoto | None:

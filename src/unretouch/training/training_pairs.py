@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -174,15 +173,12 @@ def _size_multiple(settings: TrainSettings) -> int:
 # --- how far off predictions are --------------------------------------------------------------
 
 
-def answer_to(
-    prediction: NDArray[Any], pair: Pair, known: PairMap | None, rows: slice
-) -> NDArray[Any]:
-    """Return the answer in some rows by which a prediction (levels) is judged: the target; where
-    the pair is `known` to differ by noise alone, what is right and nearest to it."""
-    if known is None or known.lossless:
-        return pair.target[rows]
-    asked = known.asked(pair.source, pair.target, rows, slice(0, pair.shape[1]))
-    return nearest_answer(prediction[rows], asked, pair.target[rows])
+def asked_in(pair: Pair, known: PairMap | None, rows: slice, columns: slice) -> Rgb:
+    """Return what is asked for in a window of a pair: the target; the source where the pair is
+    `known` to differ by noise alone."""
+    if known is None:
+        return pair.target[rows, columns]
+    return known.asked(pair.source, pair.target, rows, columns)
 
 
 def evaluated(
@@ -200,10 +196,10 @@ def pair_error(
     and what its sides differ by besides."""
     error = nothing = exact = 0.0
     for rows in row_strips(pair.shape[0], STRIP):
-        answer, part = answer_to(prediction, pair, known, rows), prediction[rows]
+        part, asked = prediction[rows], asked_in(pair, known, rows, slice(0, pair.shape[1]))
+        answer = nearest_answer(part, asked, pair.target[rows])
         error += len(part) * level_error(part, answer)
-        idle = answer_to(pair.source, pair, known, rows)
-        nothing += len(part) * level_error(pair.source[rows], idle)
+        nothing += len(part) * level_error(pair.source[rows], asked)
         exact += len(part) * exact_pixels(part, answer)
     error, nothing, exact = (total / pair.shape[0] for total in (error, nothing, exact))
     whole = level_error(pair.source, pair.target)
