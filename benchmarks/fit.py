@@ -157,7 +157,8 @@ def measure(
     from unretouch.training import device
     from unretouch.training.classic_fit import ClassicFit
     from unretouch.training.fast_fit import FastFit
-    from unretouch.training.training_pairs import evaluated, prepared_pairs
+    from unretouch.training.pair_error import evaluated
+    from unretouch.training.training_pairs import prepared_pairs
 
     aim, minutes, *more = part.split(":")
     bits = next((int(word) for word in more if word.isdigit()), None)

@@ -25,7 +25,7 @@ from unretouch.report.verdicts import (
     unseen_verdict,
 )
 from unretouch.tasks.verify.report import detail_tables
-from unretouch.training.training_pairs import pair_error
+from unretouch.training.pair_error import pair_error
 
 HEIGHT, WIDTH = 240, 320
 Rgb = np.ndarray

@@ -28,9 +28,9 @@ from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
 from unretouch.training import large_pairs, previews
 from unretouch.training.large_pairs import TILE, chosen_tiles, drawn_tiles, estimated_error, survey
+from unretouch.training.pair_error import evaluated
 from unretouch.training.previews import MOST_TILES, Previews
 from unretouch.training.stopping import Abandoned
-from unretouch.training.training_pairs import evaluated
 
 FAST = TrainSettings(dataroot="-", netG="detail", recipe="fast", lambda_GAN=0, display_freq=1)
 

@@ -16,7 +16,7 @@ from unretouch.pixels import images, pair_check
 from unretouch.pixels.pairs import load_pairs
 from unretouch.pixels.retouch import retouch
 from unretouch.tasks.classic_commands import asked
-from unretouch.tasks.demo import LEAST_DIFFERENCE, SIDE, cut_demo_pairs
+from unretouch.tasks.demo_pairs import LEAST_DIFFERENCE, SIDE, cut_demo_pairs
 from unretouch.tasks.pair import pair_folders, simulate_pairs
 
 

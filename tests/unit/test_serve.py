@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -435,6 +437,13 @@ def test_an_end_that_no_page_words_is_told_as_it_is(tmp_path: Path) -> None:
     found = Runs(tmp_path).describe(run)
     assert (found["state"], found["reason"]) == ("failed", "")
     assert found["said"] == "face.png: cannot be read"
+
+
+@pytest.mark.parametrize("module", ["server", "pair_check"])
+def test_the_app_opens_and_looks_at_pairs_without_what_trains(module: str) -> None:
+    code = f"import sys, unretouch.serve.{module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_pairs_keep_the_names_they_came_with(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from unretouch.metrics.metric import HALO, SIDE, Patch, Sums, View, added, in_order
 from unretouch.metrics.octave_bands import BANDS, band_energies, band_layers, mixed
@@ -74,9 +73,11 @@ def matched_grain(source: Picture, target: Picture, area: Area, seed: int = 0) -
     count, bands = sums[-1], len(BANDS)
     wanted = np.maximum(sums[:bands] - sums[bands : 2 * bands], 0) / count
     spill = sums[2 * bands : -2].reshape(bands, bands + 1)
+    from scipy.optimize import nnls  # late: the app shows figures and measures none
+
     # A layer made in one band spills into its neighbours, more so where the area is ragged: solve
     # for the strengths (squared, as independent noise adds in energy) that give what is wanted.
-    squared, _ = optimize.nnls(spill[:, :-1] / spill[:, -1:], wanted)
+    squared, _ = nnls(spill[:, :-1] / spill[:, -1:], wanted)
     return Grain(area, seed, tuple(float(one) for one in np.sqrt(squared)), sums[-2:])
 
 

@@ -8,13 +8,18 @@ times as long on a processor; tests hold it to the values of torchmetrics and of
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from unretouch.base.messages import N_
 from unretouch.metrics.metric import Metric, Patch, Sums, Tally, View, added_up, mean
 from unretouch.metrics.octave_bands import NOTHING, detail_of
 from unretouch.metrics.pictures import Layer
+
+if TYPE_CHECKING:
+    import torch
 
 WINDOW = 11
 """Pixels across the Gaussian window."""
@@ -70,6 +75,8 @@ def _similarity(ours: Moments, theirs: Moments, data_range: float) -> Layer:
 
 def _blurred(layer: Layer) -> Layer:
     """Return the mean in the window around each pixel, reflected at the border."""
+    import torch  # late: it takes longer to load than most pairs to be checked
+
     height, width = layer.shape
     down, across = (-(-length // _STRIP) * _STRIP for length in layer.shape)
     half = WINDOW // 2
@@ -81,22 +88,23 @@ def _blurred(layer: Layer) -> Layer:
     strips = torch.from_numpy(room).as_strided(
         (down // _STRIP, size, step), (_STRIP * step, step, 1)
     )
-    rows = torch.matmul(_BANDED, strips).reshape(down, step)
+    banded = _banded()
+    rows = torch.matmul(banded, strips).reshape(down, step)
     strips = rows.as_strided((across // _STRIP, down, size), (_STRIP, step, 1))
-    blurred = torch.matmul(strips, _BANDED.T).permute(1, 0, 2).reshape(down, across)
+    blurred = torch.matmul(strips, banded.T).permute(1, 0, 2).reshape(down, across)
     return np.asarray(blurred[:height, :width].numpy())
 
 
+@cache
 def _banded() -> torch.Tensor:
     """Return the matrix that takes the Gaussian means of _STRIP values from those around them."""
+    import torch
+
     weights = np.exp(-np.square(np.arange(WINDOW) - WINDOW // 2) / (2 * SIGMA**2))
     matrix = np.zeros((_STRIP, _STRIP + WINDOW - 1), np.float32)
     for place in range(_STRIP):
         matrix[place, place : place + WINDOW] = weights / weights.sum()
     return torch.from_numpy(matrix)
-
-
-_BANDED = _banded()
 
 
 SSIM = Metric(

@@ -17,7 +17,7 @@ from unretouch.serve.refusals import WRONG_VALUE, Refused
 from unretouch.serve.runs import LONGEST_NOTE, run_id
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.settings.train import flag_words
-from unretouch.tasks import demo as demo_task
+from unretouch.tasks.demo_pairs import MINUTES, NAME, cut_demo_pairs
 
 
 @takes_json
@@ -109,11 +109,11 @@ def demo(request: Request, _asked: Json) -> Response:
     """Begin the run of `unretouch demo`: three crops of a portrait that comes with the program."""
     state = state_of(request)
     with state.runs.starting():
-        run = _free_name(state, demo_task.NAME)
+        run = _free_name(state, NAME)
         pairs = names.inside(state.datasets, run.name)
-        demo_task.cut_demo_pairs(pairs)
+        cut_demo_pairs(pairs)
         settings: Json = {"dataroot": str(pairs), "name": run.name, "size": "s"}
-        settings |= {"checkpoints_dir": str(state.checkpoints), "minutes": demo_task.MINUTES}
+        settings |= {"checkpoints_dir": str(state.checkpoints), "minutes": MINUTES}
         state.runs.start(run, ["train", *flag_words(settings)])
     return JSONResponse({"id": run_id(run.name)}, 201)
 

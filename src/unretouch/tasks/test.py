@@ -42,10 +42,9 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
+from unretouch.training.pair_error import pair_error, with_steps
 from unretouch.training.training_pairs import (
-    pair_error,
     sizing,
-    with_steps,
 )
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")

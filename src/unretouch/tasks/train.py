@@ -39,6 +39,7 @@ from unretouch.settings.train import TrainSettings, load_settings, save_settings
 from unretouch.training import device, session
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.fit import Fit
+from unretouch.training.pair_error import evaluated
 from unretouch.training.previews import Previews, shown_in_parts, shown_pairs
 from unretouch.training.session import Continuation as Continuation
 from unretouch.training.session import Session, open_run, set_aside_earlier
@@ -48,7 +49,6 @@ from unretouch.training.test_photo import WatchedPhoto, watched_photo
 from unretouch.training.trainer import Trainer
 from unretouch.training.training_pairs import (
     cache_bytes,
-    evaluated,
     kinds_among,
     padded_pairs,
     prepared_pairs,

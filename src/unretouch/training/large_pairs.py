@@ -30,7 +30,7 @@ from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap, nearest_answer
 from unretouch.pixels.spaces import Rgb
 from unretouch.runs.status import PlaceKind, PlainFigures, share_of
-from unretouch.training.training_pairs import asked_in
+from unretouch.training.pair_error import asked_in
 
 LARGE_PIXELS = 1_500_000
 """Pairs of more pixels are shown reduced and measured by tiles; others whole."""

@@ -42,10 +42,10 @@ from unretouch.settings.train import TrainSettings
 from unretouch.training import rhythm
 from unretouch.training.fit import Fit
 from unretouch.training.large_pairs import LargePair, Look, Place, is_large
+from unretouch.training.pair_error import asked_in, evaluated
 from unretouch.training.progress import Progress
 from unretouch.training.stopping import Abandoned
 from unretouch.training.test_photo import WatchedPhoto
-from unretouch.training.training_pairs import asked_in, evaluated
 
 MOST_PAIRS = 100
 """Pairs shown on the page at most; `shown_pairs` chooses those that stand for more."""

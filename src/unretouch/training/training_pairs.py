@@ -1,5 +1,5 @@
 """Pairs as a training sees them: at the size they are trained at, checked against what the
-generator can take; and how far off the predictions of them are."""
+generator can take."""
 
 from __future__ import annotations
 
@@ -8,23 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.base.memory import memory_bytes
-from unretouch.metrics import exact_pixels, level_error
-from unretouch.metrics.likeness import nearly_exact
-from unretouch.networks.generator import Generator
-from unretouch.networks.prediction import predict_picture
 from unretouch.pixels import spaces
-from unretouch.pixels.images import row_strips
 from unretouch.pixels.pairs import NO_PAIRS, LazyPair, LoadedPairs, Pair, changed, load_untouched
 from unretouch.pixels.photo_kind import PhotoKind, kind_of
-from unretouch.pixels.retouched_area import STRIP, PairMap, nearest_answer
 from unretouch.pixels.spaces import Rgb, Sizing, resized, target_size
-from unretouch.runs.status import PlainFigures, share_of
 from unretouch.settings.train import TrainSettings
 
 SHARE_OF_MEMORY = 0.25
@@ -166,53 +156,9 @@ def _check_windows(settings: TrainSettings, pairs: Sequence[Pair]) -> None:
 
 
 def _size_multiple(settings: TrainSettings) -> int:
+    import torch  # late: the app asks for the scale of pairs, and never for this
+
+    from unretouch import networks
+
     with torch.device("meta"):  # no memory, no weights: only what the network says of itself
         return networks.build_generator(settings).size_multiple
-
-
-# --- how far off predictions are --------------------------------------------------------------
-
-
-def asked_in(pair: Pair, known: PairMap | None, rows: slice, columns: slice) -> Rgb:
-    """Return what is asked for in a window of a pair: the target; the source where the pair is
-    `known` to differ by noise alone."""
-    if known is None:
-        return pair.target[rows, columns]
-    return known.asked(pair.source, pair.target, rows, columns)
-
-
-def evaluated(
-    generator: Generator, pair: Pair, known: PairMap | None = None
-) -> tuple[NDArray[np.float32], PlainFigures]:
-    """Return the prediction for the whole of a pair (levels), and its figures."""
-    prediction = predict_picture(generator, pair.source)
-    return prediction, pair_error(pair, prediction, known)
-
-
-def pair_error(
-    pair: Pair, prediction: NDArray[np.float32], known: PairMap | None = None
-) -> PlainFigures:
-    """Return the figures of `prediction` (levels) for `pair`, of what is `known` to be asked for;
-    and what its sides differ by besides."""
-    error = nothing = exact = 0.0
-    for rows in row_strips(pair.shape[0], STRIP):
-        part, asked = prediction[rows], asked_in(pair, known, rows, slice(0, pair.shape[1]))
-        answer = nearest_answer(part, asked, pair.target[rows])
-        error += len(part) * level_error(part, answer)
-        nothing += len(part) * level_error(pair.source[rows], asked)
-        exact += len(part) * exact_pixels(part, answer)
-    error, nothing, exact = (total / pair.shape[0] for total in (error, nothing, exact))
-    whole = level_error(pair.source, pair.target)
-    return PlainFigures(
-        name=pair.name,
-        level_error=error,
-        identity_error=nothing,
-        recovered_share=share_of(error, nothing),
-        exact_pixels=exact,
-        left_out=max(0.0, whole - nothing) if known and not known.lossless else 0.0,
-    )
-
-
-def with_steps(error: PlainFigures, pair: Pair, prediction: NDArray[np.float32]) -> PlainFigures:
-    """Return `error` with how near to the answer `prediction` (levels) comes in 16 bits."""
-    return dataclasses.replace(error, nearly_exact=nearly_exact(prediction, pair.target))
