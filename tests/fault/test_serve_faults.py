@@ -293,10 +293,13 @@ def test_S5_only_pictures_are_taken_and_no_place_is_given(app: App, apply: str) 
     # Before it is its turn; without the mark of its end alone it is whole.
     cut = app.ask("PUT", apply, picture((320, 240), "JPEG")[:-600], JPEG)
     assert (cut.status, b"Copy it anew" in cut.body) == (415, True)
+    cut = app.ask("PUT", apply, picture()[:-60], PNG)
+    assert (cut.status, b"Copy it anew" in cut.body) == (415, True)
     assert app.ask("PUT", apply, picture(kind="JPEG")[:-2], JPEG).status == 201
     assert app.ask("DELETE", apply).status == 204
     assert kept(app) == []
-    broken = restored(app, apply, picture()[:-60], PNG)
+    good = picture()
+    broken = restored(app, apply, good[:900] + bytes(60) + good[960:], PNG)
     assert broken["state"] == "failed"
     assert str(app.place) not in json.dumps(broken)
     assert broken["said"]["values"]["text"]["values"]["where"] == "a photo"  # as people call it

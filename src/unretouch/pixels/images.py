@@ -330,6 +330,8 @@ def _opened(file: BinaryIO, kind: Kind, path: Path) -> Image.Image:
         needed_module("pi_heif", "HEIC", path).register_heif_opener()
         image = Image.open(file, formats=("HEIF",))
     elif (png := png_chunks.taken_apart(file)) is not None:
+        if png.cut_short:
+            raise _cut_short(path)
         image = Image.open(Spliced(file, png.parts), formats=("PNG",))  # type: ignore[arg-type]
         image.info["png"] = png
     else:

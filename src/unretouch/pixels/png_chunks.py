@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +45,8 @@ class PngFile:
     """what was said beside the pixels and is understood here"""
     damaged: tuple[str, ...]
     """kinds of chunks whose check sum is wrong, which are left out"""
+    cut_short: bool
+    """whether the file ends within the data of its pixels"""
 
     def first(self, kind: bytes) -> bytes | None:
         """Return the data of the first chunk of the kind."""
@@ -109,13 +111,16 @@ def _is_words(keyword: bytes) -> bool:
 
 def taken_apart(file: BinaryIO) -> PngFile | None:
     """Return what is in the file; None where it is no PNG. It is read from its beginning."""
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if file.read(8) != SIGNATURE:
         return None
     parts: list[Part] = [SIGNATURE]
     chunks: list[Chunk] = []
     damaged: list[str] = []
+    cut_short = False
     for kind, place, length in _places(file):
+        cut_short |= kind == b"IDAT" and place + 8 + length > size
         whole = (place, length + 12)
         critical = not kind[0] & 32
         if critical or kind in _FOR_PIXELS:
@@ -134,10 +139,10 @@ def taken_apart(file: BinaryIO) -> PngFile | None:
             chunks.append((kind, data[4:]))
         else:
             damaged.append(kind.decode())
-    found = PngFile((), tuple(chunks), tuple(dict.fromkeys(damaged)))
+    found = PngFile((), tuple(chunks), tuple(dict.fromkeys(damaged)), cut_short)
     if found.exif:  # the decoder turns the picture upright by it: before the pixels
         parts.insert(2, _written(b"eXIf", found.exif))
-    return PngFile(tuple(parts), found.chunks, found.damaged)
+    return replace(found, parts=tuple(parts))
 
 
 def _places(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
