@@ -79,3 +79,7 @@ def test_nothing_gained_is_not_said_with_a_minus() -> None:
     assert percent(-0.0004) == percent(0.0004) == "0.0%"
     assert percent(-0.004, 0) == "0%"
     assert percent(-0.0006) == "-0.1%"
+
+
+def test_how_many_times_the_retouch_is_lost_the_errors_tell_and_no_percentage() -> None:
+    assert [percent(share, before="~") for share in (-1.0, -650.7)] == ["~-100.0%", "< -100%"]

@@ -207,7 +207,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None, digits: int = 1, before: str = "") -> str:
-    """Return a share as percent, after the text `before`."""
+    """Return a share as percent, after the text `before`; where several times of it is lost, not
+    how much: the figures beside it tell that."""
+    if value is not None and value < -1:
+        return "< -100%"
     # As above: nothing gained is no -0.0 %.
     return NO_VALUE if value is None else f"{before}{round(value, digits + 2) + 0.0:.{digits}%}"
 

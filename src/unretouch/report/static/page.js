@@ -96,6 +96,7 @@ const Page = (() => {
   function percent(share, digits = 1) {
     if (share === null || share === undefined) return "–";
     if (Math.abs(share) < 0.5 * 10 ** (-digits - 2)) share = 0; // no "-0%"
+    if (share < -1) return `< ${percent(-1, 0)}`; // how bad it is the figures beside it tell
     return new Intl.NumberFormat(language, {
       style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits,
     }).format(share);

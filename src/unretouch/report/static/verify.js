@@ -396,7 +396,7 @@
         x: points.map((point) => point.amount), xLabel: byId(`chart-${change}`).querySelector("h3").textContent,
         xTicks: points.map((point) => point.amount),
         xText: (amount) => Page.number(amount, 0),
-        yText: (value, tick) => Page.percent(value, tick ? 0 : 1),
+        yText: (value, tick) => `${Page.number(100 * value, tick ? 0 : 1)}%`,
         yRange: [low < 0 ? low * 1.1 : 0, Math.max(1, ...known)],
         series: [
           { label: _("Recovered"), values: points.map((p) => p.recovered_share), colour: "--one", points: true },

@@ -14,7 +14,7 @@ from rich.console import Console
 from unretouch import __version__
 from unretouch.base import durable
 from unretouch.base.errors import ExitCode
-from unretouch.metrics import Figure, weighted_l1
+from unretouch.metrics import weighted_l1
 from unretouch.pixels.pair_pictures import REAL, Kind, Make, picture_files, write_pictures
 from unretouch.pixels.pairs import Pair
 from unretouch.report.console import (
@@ -83,8 +83,8 @@ def ranking_table(comparison: Comparison) -> FittedTable:
             *([str(one.places.overall)] if ranked else []),
             one.record.name,
             number(one.score.mean.level_error),
-            _share(one.score.mean.told_share),
-            _share(one.score.texture.recovered),
+            percent(one.score.mean.told_share),
+            percent(one.score.texture.recovered),
             number(one.score.texture.energy, 2),
             number(one.score.texture.coherence, 2),
             duration(one.record.elapsed_s),
@@ -123,10 +123,6 @@ def _say_advice(one: Compared, console: Console) -> None:
             say_command(console, advice.command, indent=4)
     for note in one.notes:
         say(console, f"  Note: {note.english()}")
-
-
-def _share(value: Figure) -> str:
-    return percent(value, 0 if value is not None and abs(value) >= 10 else 1)
 
 
 # --- the files: comparison.json, the pictures of its page, and what old ones left
