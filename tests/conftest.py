@@ -51,6 +51,14 @@ def portrait() -> NDArray[np.uint8]:
     return picture
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of size s, and both of a pyramid, with so few channels that they cost little."""
+    from unretouch.networks import detail
+
+    monkeypatch.setitem(detail.WIDTHS, "s", (16, 16, 16))  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="session")
 def stages() -> EarlyStages:
     """The network of the deep distance."""

@@ -30,7 +30,6 @@ torch.set_num_threads(1)
 
 # Few: the exporter takes a quarter of a minute for each.
 KINDS = {
-    "detail": {"netG": "detail", "size": "s", "preprocess": "none"},
     "gain": {"netG": "detail", "size": "s", "head": "gain", "preprocess": "none"},
     "pyramid": {
         "netG": "detail",
@@ -132,10 +131,10 @@ def test_a_plain_file_says_what_it_does_not_hold(
 
 
 def test_a_network_that_differs_is_refused(exported: Path) -> None:
-    net = load_network(exported / "detail" / "latest_net_G.pth")[0]
+    net = load_network(exported / "gain" / "latest_net_G.pth")[0]
     with torch.no_grad():
         net.head.bias.add_(0.1)  # type: ignore[operator, union-attr]
-    data = (exported / "detail" / "latest_net_G.onnx").read_bytes()
+    data = (exported / "gain" / "latest_net_G.onnx").read_bytes()
     with pytest.raises(VerificationError, match="nothing was written"):
         difference(Exported(net), data)
 
@@ -154,9 +153,9 @@ sys.exit(main())
 
 def test_apply_runs_where_torch_is_not_installed(exported: Path, tmp_path: Path) -> None:
     Image.fromarray((picture(70, 90) * 255).astype(np.uint8)).save(tmp_path / "a.png")
-    words = ["apply", str(exported / "detail"), str(tmp_path / "a.png")]
+    words = ["apply", str(exported / "gain"), str(tmp_path / "a.png")]
     for out, more in (("without", ["--runtime", "onnx"]), ("skin", ["--mask", "skin"])):
-        weights = ["--weights", str(exported / "detail" / "latest_net_G.onnx")]
+        weights = ["--weights", str(exported / "gain" / "latest_net_G.onnx")]
         call = words + more if out == "without" else ["apply", *weights, *words[2:], *more]
         done = subprocess.run(
             [sys.executable, "-c", WITHOUT_TORCH, *call, "-o", str(tmp_path / out)],
@@ -182,7 +181,7 @@ def test_damaged_files_are_one_line(content: bytes, ending: str, tmp_path: Path)
 
 
 def test_the_weights_themselves_are_not_written_over(exported: Path) -> None:
-    path = exported / "detail" / "latest_net_G.pth"
+    path = exported / "gain" / "latest_net_G.pth"
     before = path.read_bytes()
     assert run(dispatch, ["export", str(path.parent), "--to", "pth", "-o", str(path)]) == 2
     assert path.read_bytes() == before
@@ -191,7 +190,7 @@ def test_the_weights_themselves_are_not_written_over(exported: Path) -> None:
 def test_an_exported_file_is_verified_by_itself(exported: Path, tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "pairs")
     (tmp_path / "sent.safetensors").write_bytes(
-        (exported / "detail" / "latest_net_G.safetensors").read_bytes()
+        (exported / "gain" / "latest_net_G.safetensors").read_bytes()
     )
     words = ["verify", "--weights", str(tmp_path / "sent.safetensors"), "--no_probe"]
     assert run(dispatch, words) == 2, "nothing tells the pairs"

@@ -194,6 +194,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_training_is_the_same_bit_for_bit(dataroot: Path, kind: str) -> None:
     settings = TrainSettings(dataroot=str(dataroot), **SETTINGS[kind])  # type: ignore[arg-type]

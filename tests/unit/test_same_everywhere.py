@@ -18,6 +18,9 @@ from unretouch.runs.status import FIGURES
 from unretouch.serve.runs import Runs
 
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pairs of which a part was retouched, and pairs whose sides differ everywhere."""
@@ -60,7 +63,7 @@ def figures_of(
 def test_a_run_that_learnt_something(
     folder: Path, pairs: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = figures_of(folder, pairs, pairs.split()[-1], capsys, "--n_epochs", "60")
+    told = figures_of(folder, pairs, pairs.split()[-1], capsys, "--n_epochs", "40")
     of_page = {pair["name"]: pair["recovered_share"] for pair in told["page"]}
     (run,) = told["compare"]["runs"]
     of_compare = {pair["name"]: pair["recovered_share"] for pair in run["pairs"]}

@@ -431,6 +431,7 @@ AIMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("kind", AIMS)
 def test_training_of_lazy_pairs_and_a_resumed_run_are_the_same_bit_for_bit(
     tmp_path: Path, deep_pair: tuple[Deep, Deep], kind: str
