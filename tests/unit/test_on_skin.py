@@ -24,6 +24,8 @@ from unretouch.training.fast_fit import FastFit
 
 Rgb = NDArray[np.uint8]
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
 
 @pytest.fixture(scope="module")
 def face(portrait: Rgb) -> Rgb:

@@ -42,6 +42,8 @@ from unretouch.training.training_pairs import MOST_KINDS, kinds_among
 
 torch.set_num_threads(1)
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
 
 @cache
 def person(seed: int) -> Rgb:

@@ -19,6 +19,8 @@ from unretouch.tasks.test import run_test
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.trainer import STEPS_THIS_TIME
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
 
 @pytest.mark.parametrize(
     ("changed", "flag"),

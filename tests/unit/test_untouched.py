@@ -19,6 +19,8 @@ from unretouch.training.estimates import memory_need, run_bytes
 
 Rgb = np.ndarray
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
 
 def settings(**more: object) -> TrainSettings:
     given = {

@@ -23,6 +23,8 @@ from unretouch.tasks.verify.guesses import Places, guesses_of, places_of
 
 SIDE = 256
 
+pytestmark = pytest.mark.usefixtures("narrow")
+
 
 class Expects:
     """A model that is off by as much as it says, times `truly`: more in one half than the other."""
