@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
 from unretouch.runs.status import harm
-from unretouch.settings.train import TrainSettings, preset
+from unretouch.settings.train import AimName, TrainSettings, preset
 from unretouch.tasks.classic_commands import asked
 from unretouch.tasks.compare.advice import Advice, Trend, advise, trend
 from unretouch.tasks.compare.comparison import Compared, Comparison, Places, rank
@@ -98,6 +98,28 @@ def test_no_run_is_to_be_taken_that_gains_nothing_worth_a_word() -> None:
     assert [take(error) for error in (0.9, 0.995, 1.2)] == [
         "compare_take", "compare_take_none", "compare_take_none",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("aims", "said"),
+    [
+        (("fit", "fit"), ""),
+        (("fit", "restore"), "run_0 was made to memorise them. For other photos take run_1"),
+        (("texture", "fit"), "run_0 was made for other photos"),
+    ],
+)
+def test_an_order_by_training_pairs_chooses_no_run_for_other_photos(
+    aims: tuple[AimName, ...], said: str
+) -> None:
+    def compared(at: int, aim: AimName) -> Compared:
+        chosen = settings(aim=aim)
+        run = RunDir(Path("checkpoints"), f"run_{at}")
+        record = RunRecord(run, chosen, "finished", 0, 0, 0.0, {}, {}, None, None)
+        return Compared(record, score(0.5), Places(1, 1, 1, 1), None, [], [])
+
+    caution = Comparison([compared(at, aim) for at, aim in enumerate(aims)], [], []).caution()
+    assert said in (caution.english() if caution else "")
+    assert bool(said) == bool(caution)
 
 
 @pytest.mark.parametrize(

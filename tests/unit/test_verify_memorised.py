@@ -141,6 +141,12 @@ def test_a_run_for_texture_is_not_asked_to_memorise() -> None:
     assert told.sentence.startswith("This run is for texture")
 
 
+def test_what_a_model_was_trained_for_is_answered_first() -> None:
+    orders = {aim: [*Verification([], aim=aim).verdicts] for aim in ("fit", "restore", "texture")}
+    assert orders["fit"] == ["memorised", "texture", "unseen"]
+    assert orders["restore"] == orders["texture"] == ["unseen", "memorised", "texture"]
+
+
 def test_harm_outranks_a_larger_error_elsewhere() -> None:
     pairs = [pair(5, identity=20, name="far"), pair(0.3, identity=0.2, name="harmed")]
     verdict = memorised_verdict(pairs)

@@ -109,6 +109,9 @@ QUESTIONS: dict[Question, str] = {
 }
 """What is asked, as people read it."""
 
+_OF_OTHERS = ("unseen", "unseen_texture", "self_test")
+"""What is asked of portraits that were not trained on."""
+
 SCALES = {question: tuple(words) for question, words in _WORDS.items()}
 """The words of each question, from worst to best."""
 
@@ -375,13 +378,11 @@ def texture_verdict(
         high=str(high),
         energy=times_or_percent(band.energy),
     )
-    coherence = f"{band.coherence:.2f}"
-    back = _("None of what was removed is recovered (coherence {coherence}).", coherence=coherence)
+    back = _("None of the texture that was removed is back in its place.")
     if round(band.recovered, 2) > 0:
         back = _(
-            "{recovered} of what was removed is recovered (coherence {coherence}).",
+            "{recovered} of the texture that was removed is back in its place.",
             recovered=percent(band.recovered, 0),
-            coherence=coherence,
         )
     held_back_by = None if word == "back" else last.name
     told = (back,) if hardly_lacked else (strength, back)
@@ -801,7 +802,8 @@ class Verification:
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
-        """The answers by question; the last three only where they were asked."""
+        """The answers by question, the one that the model was trained for first; the last three
+        only where they were asked."""
         limits = self.thresholds
         verdicts = {
             "memorised": _not_to_memorise(self.training)
@@ -820,6 +822,9 @@ class Verification:
             verdicts["self_test"] = self_test_verdict(self.self_test, limits.unseen, self.aim)
         if self.probe:
             verdicts["probe"] = probe_verdict(self.probe, limits.probe)
+        if self.aim != "fit":
+            of_others = [name for name in _OF_OTHERS if name in verdicts]
+            return {name: verdicts[name] for name in dict.fromkeys([*of_others, *verdicts])}
         return verdicts
 
     def _with_guesses(self, verdict: Verdict, group: str) -> Verdict:

@@ -70,6 +70,8 @@ def show(comparison: Comparison, console: Console) -> None:
     for left in comparison.left_out:
         say(console, f"left out: {left.name}: {left.reason.english()}")
     say(console, comparison.take().english(), style="bold")
+    if caution := comparison.caution():
+        say(console, caution.english())
 
 
 _BEST_FIRST = "The best run comes first: error, recovered and texture back count alike. "
@@ -165,6 +167,7 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
 
 def report(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as JSON can hold it; docs/compare.md describes the schema."""
+    caution = comparison.caution()
     return {
         "schema": SCHEMA,
         "program": "unretouch",
@@ -172,6 +175,7 @@ def report(comparison: Comparison) -> dict[str, Any]:
         "ranked_by": ["level_error", "recovered_share", "texture_recovered"],
         "not_ranked_by_G_L1": comparison.why_not_weighted().record(),
         "take": comparison.take().record(),
+        "caution": caution.record() if caution else None,
         "identity_error": comparison.identity_error,
         "pairs": [pair.name for pair in comparison.pairs],
         "runs": [_run(one) for one in comparison.runs],

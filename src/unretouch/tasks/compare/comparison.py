@@ -139,6 +139,27 @@ class Comparison:
         )
         return Sentence("compare_take", best)
 
+    def caution(self) -> Sentence | None:
+        """Return that the order, by the pairs trained on, says nothing of other photos, where a run
+        was made for those."""
+        others = [one.record.name for one in self.runs if one.record.settings.aim != "fit"]
+        if not others:
+            return None
+        if self.best.record.name in others:
+            told = _(
+                "This order is by the pairs trained on alone. {run} was made for other photos: how "
+                "well it does there, only pairs that are kept for checking can tell.",
+                run=self.best.record.name,
+            )
+        else:
+            told = _(
+                "This order is by the pairs trained on alone, and {run} was made to memorise them. "
+                "For other photos take {other}, which was made for those.",
+                run=self.best.record.name,
+                other=others[0],
+            )
+        return Sentence("compare_other_photos", told)
+
     def why_not_weighted(self) -> Sentence:
         """Return why runs are not ranked by G_L1, in the figures of these runs."""
         lambdas = sorted({c.record.settings.lambda_L1 for c in self.runs} - {0.0}) or [100.0]
