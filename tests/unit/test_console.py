@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import signal
+import time
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from unretouch.base.terminal import counted
 from unretouch.report.console import percent, times_or_percent
-from unretouch.report.run_display import RunDisplay
+from unretouch.report.run_display import HEARD, RunDisplay, read_status
 from unretouch.runs.status import TrainingStatus
+from unretouch.training.stopping import StopRequest
 
 STATUS = TrainingStatus(
     name="run", state="running", step=90, total_steps=None, epoch=30, total_epochs=None,
@@ -46,6 +51,23 @@ def test_G_L1_is_not_said_where_lambda_weighs_nothing() -> None:
     console = Console(file=io.StringIO(), width=200)
     RunDisplay(console, web=None).show(dataclasses.replace(STATUS, weighted=False))
     assert "G_L1" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_who_asks_for_a_stop_is_heard_where_the_step_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asked twice, the page says that the run stopped, not that it trains on."""
+    monkeypatch.setattr("unretouch.report.run_display.HEARD_AFTER_S", 0.01)
+    console = Console(file=io.StringIO(), width=200)
+    with RunDisplay(console, tmp_path) as display, StopRequest(heard=display.stopping):
+        display.show(STATUS)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.2)
+    assert f"{HEARD}\n" in console.file.getvalue()  # type: ignore[attr-defined]
+    display.stopped_at_once()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status["state"], status["stop_reason"]) == ("stopped", "interrupted")
 
 
 def test_the_bar_keeps_twenty_columns_of_eighty() -> None:

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -42,6 +43,9 @@ SHORTEST_BAR = 20
 """Columns of the bar at least."""
 PLAIN_LINE_S = 30.0
 """Seconds between two lines where the output is no terminal."""
+HEARD = "stopping: this step is finished and saved first; Ctrl+C again stops at once"
+HEARD_AFTER_S = 1.0
+"""Seconds after which somebody who asked for a stop is told that it was heard."""
 _OF_A_PHOTO = ("real_A", "fake_B")
 
 
@@ -59,6 +63,8 @@ class RunDisplay:
         )
         self._task: TaskID | None = None
         self._plain_at = float("-inf")
+        self._last: TrainingStatus | None = None
+        self._heard: threading.Timer | None = None
         if web is not None:
             write_training_page(web)
 
@@ -68,7 +74,24 @@ class RunDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._heard is not None:
+            self._heard.cancel()
         self._bar.stop()
+
+    def stopping(self) -> None:
+        """Say soon that a stop is under way, unless it has come by then: a step may take long.
+
+        To be called from the handler of a signal, so another thread does it.
+        """
+        self._heard = threading.Timer(HEARD_AFTER_S, self.tell, [HEARD])
+        self._heard.daemon = True
+        self._heard.start()
+
+    def stopped_at_once(self) -> None:
+        """Let the page say that the run stopped, where it was shown last. Raises DiskError."""
+        if self._web is not None and self._last is not None:
+            status = dataclasses.replace(self._last, state="stopped", stop_reason="interrupted")
+            write_status(self._web, status)
 
     def tell(self, line: str) -> None:
         """Print one line, above the progress display."""
@@ -76,6 +99,7 @@ class RunDisplay:
 
     def show(self, status: TrainingStatus) -> None:
         """Bring the display and the page up to date."""
+        self._last = status
         if self._web is not None:
             write_status(self._web, status)
         place, figures = _place(status), _figures(status)

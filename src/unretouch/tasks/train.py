@@ -225,15 +225,17 @@ def _trained(
     fit, progress = opened.fit, opened.progress
     shown = shown_pairs(loaded.pairs, settings.seed, loaded.lazy)
     web = None if settings.no_html else run.web
+    display = RunDisplay(console, web)
     try:
         team.begin(settings, opened.fit, opened.progress, [*loaded.pairs, *untouched.pairs])
         if web is not None:
             say(console, f"page: {web / 'index.html'}")
         previews = Previews(run, settings, shown, photo)
-        with progress.clock, RunDisplay(console, web) as display, StopRequest() as stop:
+        with progress.clock, display, StopRequest(heard=display.stopping) as stop:
             code = Trainer(run, settings, opened, previews, display, stop, team).train()
         team.dismiss(code)
     except StoppedNow as stopped:
+        display.stopped_at_once()
         say(console, f"stopped at once; the last save in {run.root} is whole")
         return stopped.exit_code
     at = f"step {progress.step}, epoch {progress.epoch}"

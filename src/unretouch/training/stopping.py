@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Literal
@@ -70,12 +70,13 @@ class StopRequest:
     to stop by itself; inside `abandonable()` it raises Abandoned, too. A second signal raises
     StoppedNow, but never inside `held()`: a save under way is finished first. A `patient` one takes
     no note of it: another process decides. That the terminal was closed is told by shell and kernel
-    alike, so it never counts as the second.
+    alike, so it never counts as the second. `heard` is called at the first signal, within whatever
+    the main thread is doing.
     """
 
-    def __init__(self, patient: bool = False) -> None:
+    def __init__(self, patient: bool = False, heard: Callable[[], None] = lambda: None) -> None:
         self.asked: ExitCode | None = None
-        self._patient = patient
+        self._patient, self._heard = patient, heard
         self._holding = False
         self._abandonable = False
         self._urgent = False
@@ -99,6 +100,7 @@ class StopRequest:
             leave_terminal()
         if self.asked is None:
             self.asked = exit_code_of(number)
+            self._heard()
             if self._abandonable:
                 raise Abandoned
         elif self._patient or is_hangup(number):
