@@ -144,7 +144,10 @@ def test_the_verdict_says_how_far_it_could_come_and_what_would_raise_that() -> N
         ),
     )
     sentence = texture_verdict([near]).sentence
-    assert f"Finest pores in place: 0.50 of 1. These files allow {most:.2f} at most." in sentence
+    assert (
+        f"Finest pores in place: 0.50 of 1. On unseen skin these files allow {most:.2f} at most."
+        in sentence
+    )
     assert "16-bit files would allow 0.99." in sentence
     sentence = texture_verdict([by_heart]).sentence
     assert f"1.00 of 1. On unseen skin these files allow {most:.2f} at most." in sentence

@@ -61,7 +61,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         # The right amount in the wrong place.
         N_("grain"): (
             "bad",
-            N_("This is grain and not the person's skin: strong enough, but in the wrong place."),
+            N_("This is grain and not the person's skin: it is in the wrong place."),
         ),
         N_("nothing"): ("bad", N_("No texture was brought back.")),
         # Less like the true one than a baseline.
@@ -72,7 +72,7 @@ _WORDS: dict[str, dict[str, tuple[Tone, str]]] = {
         # More in its place than a grain overlay could put there, and too little to pass.
         N_("partly back"): (
             "middling",
-            N_("The texture is strong enough, but only partly in the right place."),
+            N_("Only a part of the texture is in the right place."),
         ),
         N_("smooth"): ("middling", N_("It is still too smooth.")),
         N_("back"): (
@@ -398,16 +398,11 @@ def _ceiling_said(pair: PairFigures) -> tuple[Message, ...]:
     if reached is None or most is None or most > NO_LIMIT:
         return ()
     told = {"reached": f"{max(0.0, reached):.2f}", "most": f"{most:.2f}"}
-    if reached > most + CEILING_WITHIN:
-        return (
-            _(
-                "Finest pores in place: {reached} of 1. On unseen skin these files allow {most} "
-                "at most.",
-                **told,
-            ),
-        )
-    limit = _("Finest pores in place: {reached} of 1. These files allow {most} at most.", **told)
-    return limit, *finer_files(pair.ceiling)
+    limit = _(
+        "Finest pores in place: {reached} of 1. On unseen skin these files allow {most} at most.",
+        **told,
+    )
+    return (limit,) if reached > most + CEILING_WITHIN else (limit, *finer_files(pair.ceiling))
 
 
 def finer_files(ceiling: TextureCeiling | None) -> tuple[Message, ...]:
@@ -549,9 +544,10 @@ def unseen_verdict(
     heldout: Sequence[PairFigures],
     limits: UnseenThresholds = _LIMITS.unseen,
     aim: AimName = "fit",
+    cross: CrossRuns | None = None,
 ) -> Verdict:
     """Judge the held-out pairs, and what is lost against `seen`, the mean recovered share on the
-    pairs that the model was trained on.
+    pairs that the model was trained on; with `cross`, the models that each judged one of them.
 
     Any pair made worse than it was is harm, but for texture that was the `aim` and is worth its
     error; the worst is named, with the parts of its frame, skin or elsewhere, that suffer. UNKNOWN
@@ -576,8 +572,18 @@ def unseen_verdict(
     ]
     outside, graded = _changed_outside(last), _of_the_grade(last)
     told = mean if any(pair.harm for pair in known) else max(0.0, mean)
-    average = _recovered(told, gap, last)
-    said = (_said("unseen", word), *price, *average, *_gained(last), *harm, *outside, *graded)
+    average = _recovered(told, None if cross else gap, last)
+    turns = (_by_turns(cross),) if cross else ()
+    said = (
+        _said("unseen", word),
+        *turns,
+        *price,
+        *average,
+        *_gained(last),
+        *harm,
+        *outside,
+        *graded,
+    )
     return Verdict("unseen", word, said, held_back_by, words)
 
 
@@ -598,6 +604,15 @@ def _recovered(mean: float, gap: Figure, worst: PairFigures) -> tuple[Message, .
         average = _("On average {mean}, {gap} points more than on the training pairs.", **told)
     share = _told_share(worst) or 0.0
     return average, _("The weakest pair is {pair}: {share}.", pair=worst.name, share=_gain(share))
+
+
+def _by_turns(cross: CrossRuns) -> Message:
+    return _(
+        "Each pair was judged by a run that never saw it, trained for {minutes} min. Of their own "
+        "pairs these runs recovered {share}.",
+        minutes=f"{cross.minutes_each:.2g}",
+        share=percent_recovered(cross.own_share),
+    )
 
 
 def _gain(share: float) -> Message:
@@ -812,7 +827,7 @@ class Verification:
             "texture": self._with_guesses(
                 texture_verdict(self.training, limits.texture), "training"
             ),
-            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen, self.aim),
+            "unseen": unseen_verdict(self.seen, self.heldout, limits.unseen, self.aim, self.cross),
         }
         if self.heldout:
             texture = texture_verdict(self.heldout, limits.texture)

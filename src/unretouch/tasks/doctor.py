@@ -301,7 +301,9 @@ def _room(folder: Path) -> Finding:
         return Finding("disk", value)
     fast = run_bytes(TrainSettings(dataroot=".", netG="detail", size="deep", lambda_GAN=0))
     guide = run_bytes(TrainSettings(dataroot="."))
-    value += f"; a run takes {megabytes(fast)}, one of the guide's presets {megabytes(guide)}"
+    # With the state that is written before an older one goes.
+    value += f"; while it saves, a run needs {megabytes(fast)}, one of the guide's presets "
+    value += megabytes(guide)
     advice = "Free some space, lower --keep_gb, or choose another disk by --checkpoints_dir"
     if free < fast:
         return Finding("disk", value, "trouble", advice, ExitCode.DISK)

@@ -333,7 +333,7 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
 
 _ABOUT = (
     "A is the retouched side, B the side before. A/B detail: A has less, so it is below 1. Pores: "
-    "so much of the finest can come back in its place, 1 is all."
+    "so much of the finest can come back in its place on unseen skin, 1 is all."
 )
 
 

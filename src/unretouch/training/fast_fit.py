@@ -18,13 +18,15 @@ from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
 from unretouch.networks.generator import Draw
 from unretouch.pixels.on_skin import lies_on_skin, skin_blocks
-from unretouch.pixels.pairs import Pair, swapped
+from unretouch.pixels.pairs import LazyPair, Pair, swapped
 from unretouch.pixels.retouched_area import PairMap, exact_map
+from unretouch.pixels.spaces import in_levels
 from unretouch.settings.train import TrainSettings
 from unretouch.training import cameras, crops, fast_recipe, retoucher
 from unretouch.training.crops import Crops
 from unretouch.training.estimates import capacity, network_bytes
 from unretouch.training.fit import Fit, Update
+from unretouch.training.pair_error import pair_error
 from unretouch.training.recipe_mark import mark
 from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
@@ -60,13 +62,17 @@ def require_settings(settings: TrainSettings) -> None:
             )
 
 
-def _parts(name: str, known: PairMap) -> str:
-    """Return what doing nothing consists of, and what of the picture is asked for."""
-    rest = known.identity_error - known.retouch_error
+def _parts(pair: Pair, known: PairMap) -> str:
+    """Return what doing nothing consists of, and what of the picture is asked for; of a pair that
+    would have to be decoded for it by its blocks alone."""
+    nothing, rest = known.retouch_error, known.identity_error - known.retouch_error
+    if not isinstance(pair, LazyPair):
+        figures = pair_error(pair, in_levels(pair.source), known)
+        nothing, rest = figures.identity_error, figures.left_out
     moved = "" if known.moved is None else f", {known.moved.mean():.0%} was moved and is left out"
     return (
-        f"{name}: {known.blocks.mean():.0%} of the picture is retouched{moved}; doing nothing is "
-        f"off by {known.retouch_error:.2f} grey levels. Besides the retouch the files differ by "
+        f"{pair.name}: {known.blocks.mean():.0%} of the picture is retouched{moved}; doing nothing "
+        f"is off by {nothing:.2f} grey levels. Besides the retouch the files differ by "
         f"{rest:.2f}, which no model can undo"
     )
 
@@ -257,11 +263,12 @@ class FastFit(Fit):
         return None if pair.name in self._graded else self.maps[self._names.index(pair.name)]
 
     def expectations(self, total_steps: int) -> list[str]:
-        lines = [
-            _parts(name, known)
-            for name, known in zip(self._names, self.maps, strict=True)
+        told = [
+            (pair, known)
+            for pair, known in zip(self._given, self.maps, strict=True)
             if not known.lossless  # else all of the difference is the retouch
-        ][:MOST_LINES]
+        ]
+        lines = [_parts(pair, known) for pair, known in told[:MOST_LINES]]
         if self._skin:
             lines.append(ONLY_SKIN)
         table, minutes = self._stage.table, self._settings.minutes
