@@ -15,11 +15,15 @@ from starlette.responses import JSONResponse, Response
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import _
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.serve.refusals import NO_CONFIG, Refused
+from unretouch.serve.actions import read_json
+from unretouch.serve.refusals import NO_CONFIG, WRONG_VALUE, Refused
 from unretouch.serve.runs import settings_of
 from unretouch.serve.state import run_of, state_of
 from unretouch.serve.verifying import heldout_of
 from unretouch.settings.train import TrainSettings
+
+KINDS = ("whole", "two", "photo")
+"""What a picture may be that is dropped for a pair."""
 
 
 def gathered(request: Request) -> Response:
@@ -35,9 +39,16 @@ async def forget(request: Request) -> Response:
 
 
 async def bring_together(request: Request) -> Response:
-    """Make pairs of the single sides whose names belong together."""
+    """Make pairs of the single pictures whose names belong together; `kind` first says what such
+    pictures are. Answers what there is then."""
     draft = state_of(request).drafts.get(request.path_params["draft"])
-    return JSONResponse([{"a": a, "b": b} for a, b in draft.bring_together()])
+    kind = (await read_json(request)).get("kind")
+    if kind is not None:
+        if kind not in KINDS:
+            raise Refused(400, WRONG_VALUE)
+        draft.recast(kind)
+    draft.bring_together()
+    return JSONResponse(draft.record())
 
 
 async def take_pairs_of(request: Request) -> Response:
