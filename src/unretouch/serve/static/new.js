@@ -295,14 +295,18 @@
   // Single pictures find their partners; `asked` may say what such pictures are.
   async function bringTogether(asked = {}) {
     try {
+      // Small pictures on their way go where two become one.
+      const images = [...document.querySelectorAll("#gathered img")];
+      await Promise.all(images.map((image) => image.decode().catch(() => {})));
       const there = await (await App.ask("POST", `api/drafts/${draft}/partners`, asked)).json();
+      const before = pairs().length;
       for (const entry of pairs().filter((one) => one.arrived)) {
         const now = there[entry.number];
         if (!now) entry.drop();
         else if (JSON.stringify(now.names) !== JSON.stringify(entry.names)) await entry.become(now);
       }
-      const isTwo = pairs().some((entry) => entry.kind === "two" && !entry.missing);
-      if (kind() === "whole" && isTwo && !pairs().some(isWholePair)) choose("two");
+      const met = pairs().length < before;
+      if (met && !asked.kind && kind() === "whole" && !pairs().some(isWholePair)) choose("two");
     } catch (error) {
       App.showMessage(error);
     }
