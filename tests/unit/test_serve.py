@@ -595,6 +595,8 @@ def test_a_training_waits_for_its_turn_and_begins_once(runs: Runs, tmp_path: Pat
                 runs.start(run, ["train", "--name", run.name])
         assert [runs.condition(run).state for run in (second, third)] == ["waiting"] * 2
         assert runs.describe(third)["before"] == 2
+        assert runs.describe(third)["now_trained"]["name"] == busy.name
+        assert runs.describe(busy)["now_trained"] is None
         runs.start_next()
         assert began == []
         runs.stop(second)  # taken out of the line, it can go on later
