@@ -242,7 +242,9 @@ def test_a_name_that_grows_long_counts_its_bytes(new_run: Any) -> None:
 
 
 def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None:
-    run = tiny_run(app.place / "checkpoints", "earlier")
+    Image.fromarray(face(0)).save(app.place / "mine.png")
+    asked = {"test_photo": str(app.place / "mine.png"), "aim": "restore"}
+    run = tiny_run(app.place / "checkpoints", "earlier", **asked)
     pairs = write_pairs(app.place / "pairs") / "train"
     (app.place / "pairs" / "heldout").mkdir()
     (pairs / "face_1.png").rename(app.place / "pairs" / "heldout" / "face_1.png")
@@ -250,10 +252,13 @@ def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None
     browser.until("return document.querySelector('.menu summary')")
     browser.find(".menu summary").click()
     press(browser.find(".menu"), "New run with these pairs")
-    browser.until(READY, 2)
+    browser.until(READY, 3)
+    assert "mine.png" in browser.text("#gathered-watched")
+    chosen = "return [document.getElementById('minutes').value, document.forms.form.aim.value]"
+    assert browser.run(chosen) == ["1", "restore"]
     browser.driver.refresh()
-    browser.until(READY, 2)  # they are not taken twice
-    kept = "return [...document.querySelectorAll('.keep input')].map(box => box.checked)"
+    browser.until(READY, 3)  # they are not taken twice
+    kept = "return [...document.querySelectorAll('#gathered .keep input')].map(box => box.checked)"
     assert browser.run(kept) == [False, True]  # and what was kept for checking, still is
     (app.place / "pairs").rename(app.place / "gone")
     browser.find(f"#earlier-run option[value='{run}']").click()

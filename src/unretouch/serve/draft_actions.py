@@ -14,11 +14,13 @@ from starlette.responses import JSONResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import _
+from unretouch.pixels import images
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.serve.actions import read_json
+from unretouch.serve.actions import Json, read_json
 from unretouch.serve.refusals import NO_CONFIG, WRONG_VALUE, Refused
 from unretouch.serve.runs import settings_of
 from unretouch.serve.state import run_of, state_of
+from unretouch.serve.uploads import UNTOUCHED
 from unretouch.serve.verifying import heldout_of
 from unretouch.settings.train import TrainSettings
 
@@ -53,7 +55,9 @@ async def bring_together(request: Request) -> Response:
 
 async def take_pairs_of(request: Request) -> Response:
     """Add the pairs of a run to a draft, as they lie in its folder; none is looked at. The answer
-    names those that were kept for checking."""
+    names those that were kept for checking. With `all`, the photos beside the pairs come as well,
+    and the answer says which is the test photo, and what was chosen for the run."""
+    asked = await read_json(request)
     state, draft_id = state_of(request), request.path_params["draft"]
     run = await asyncio.to_thread(run_of, request)
     settings = settings_of(run)
@@ -70,7 +74,26 @@ async def take_pairs_of(request: Request) -> Response:
             place.names[side] = path.name
         place.swapped = settings.direction == "BtoA"
     last = first + len(pairs) + len(checking)
-    return JSONResponse({"kept": list(range(first + len(pairs), last))})
+    marks: Json = {"kept": list(range(first + len(pairs), last))}
+    if asked.get("all") is True:
+        watched, untouched = await asyncio.to_thread(_photos_of, settings)
+        for number, path in enumerate((*watched, *untouched), last):
+            place = state.drafts.place(draft_id, number, UNTOUCHED)
+            copy = place.folder / f"{UNTOUCHED}{path.suffix.lower()}"
+            await asyncio.to_thread(shutil.copyfile, path, copy)
+            place.names[UNTOUCHED] = path.name
+        marks |= {"watched": last if watched else None}
+        marks |= {"aim": settings.aim, "minutes": settings.minutes}
+    return JSONResponse(marks)
+
+
+def _photos_of(settings: TrainSettings) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Return the test photo of a run, and the untouched ones, as far as they are still there."""
+    watched, untouched = Path(settings.test_photo), Path(settings.also)
+    return (
+        [watched] if settings.test_photo and watched.is_file() else [],
+        images.list_images(untouched) if settings.also and untouched.is_dir() else [],
+    )
 
 
 def _pairs_of(settings: TrainSettings) -> tuple[Sequence[PairFiles], Sequence[PairFiles]]:

@@ -278,7 +278,9 @@ class Runs:
         """Return the run that others wait for, and its time left in seconds, None where that is
         not known; None where none is trained: a test by turns may be."""
         run = self._training()
-        return run and {"name": run.name, "left_s": (self.status(run) or {}).get("left_s")}
+        if run is None:
+            return None
+        return {"name": run.name, "left_s": (self.status(run) or {}).get("left_s")}
 
     def stop(self, run: RunDir) -> None:
         """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Raises

@@ -393,16 +393,21 @@
     }
   }
 
-  async function takePairsOf(run) {
+  // The pairs of an earlier run; with `all`, what else it was made of, and what was chosen for it.
+  async function takePairsOf(run, asked = {}) {
     App.showMessage(null);
     let marks = {};
     try {
       await needDraft();
-      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json();
+      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, asked)).json();
     } catch (error) {
       App.showMessage(error); // some may have been taken before there were too many
     }
     if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
+    const aimOf = document.querySelector(`input[name=aim][value=${marks.aim}]`);
+    if (aimOf) aimOf.checked = true;
+    if (marks.minutes) document.getElementById("minutes").value = marks.minutes;
+    showAim();
     rememberForm();
   }
 
@@ -553,6 +558,6 @@
     await proposeName();
     const from = new URLSearchParams(location.search).get("pairs-of");
     history.replaceState(null, "", location.pathname);
-    if (from) await takePairsOf(from);
+    if (from) await takePairsOf(from, { all: true });
   })().catch(App.showMessage);
 })();
