@@ -140,22 +140,29 @@ def test_sides_are_swapped_aligned_and_two_photographs_are_no_pair(new_run: Any,
     both = [before, retouched(before)]
     other = np.asarray(astronaut()[300:500, 0:200])
     drop("whole", swapped__png=np.concatenate(both, 1), same__png=np.concatenate([before] * 2, 1),
-         other__png=np.concatenate([before, other], 1))  # fmt: skip
-    browser.until(READY, 1)
+         other__png=np.concatenate([before, other], 1),
+         **{"single-Edit__png": retouched(face(0)), "single__png": face(0)})  # fmt: skip
+    browser.until("return document.body.innerText.includes('single-Edit.png + single.png')")
+    browser.until(READY, 2)  # the single ones have found each other
     browser.until(BAD, 2)
-    assert "nothing to learn" in entry(browser, "same").text
-    assert "two different pictures" in entry(browser, "other").text
+    assert "single-Edit.png + single.png" in entry(browser, "single").text
+    assert "nothing to learn" in entry(browser, "same.png").text
+    assert "Its left and right half are not the same picture" in entry(browser, "other").text
     assert "sides swapped?" in entry(browser, "swapped").text
     press(entry(browser, "swapped"), "Swap sides")
     browser.until("return document.querySelector('#gathered').innerText.includes('ready')")
     assert "sides swapped?" not in entry(browser, "swapped").text
 
+    press(entry(browser, "single"), "Swap sides")
+    browser.until("return document.body.innerText.includes('single.png + single-Edit.png')")
     browser.find("input[value=two]").click()
+    browser.until(WAITING, 1)  # what was no pair by itself may be a side of one
+    assert "B, before retouching, is missing" in entry(browser, "other").text
     drop("a", cropped__png=retouched(before)[:, 6:])
     drop("b", cropped__png=before)
-    browser.until(BAD, 3)
+    browser.until(BAD, 2)
     press(entry(browser, "cropped"), "Align")
-    browser.until(READY, 2)
+    browser.until(READY, 3)
     assert "A was moved onto B" in entry(browser, "cropped").text
 
 
@@ -235,7 +242,9 @@ def test_a_name_that_grows_long_counts_its_bytes(new_run: Any) -> None:
 
 
 def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None:
-    run = tiny_run(app.place / "checkpoints", "earlier")
+    Image.fromarray(face(0)).save(app.place / "mine.png")
+    asked = {"test_photo": str(app.place / "mine.png"), "aim": "restore"}
+    run = tiny_run(app.place / "checkpoints", "earlier", **asked)
     pairs = write_pairs(app.place / "pairs") / "train"
     (app.place / "pairs" / "heldout").mkdir()
     (pairs / "face_1.png").rename(app.place / "pairs" / "heldout" / "face_1.png")
@@ -243,10 +252,13 @@ def test_a_new_run_takes_the_pairs_of_an_old_one(browser: Any, app: App) -> None
     browser.until("return document.querySelector('.menu summary')")
     browser.find(".menu summary").click()
     press(browser.find(".menu"), "New run with these pairs")
-    browser.until(READY, 2)
+    browser.until(READY, 3)
+    assert "mine.png" in browser.text("#gathered-watched")
+    chosen = "return [document.getElementById('minutes').value, document.forms.form.aim.value]"
+    assert browser.run(chosen) == ["1", "restore"]
     browser.driver.refresh()
-    browser.until(READY, 2)  # they are not taken twice
-    kept = "return [...document.querySelectorAll('.keep input')].map(box => box.checked)"
+    browser.until(READY, 3)  # they are not taken twice
+    kept = "return [...document.querySelectorAll('#gathered .keep input')].map(box => box.checked)"
     assert browser.run(kept) == [False, True]  # and what was kept for checking, still is
     (app.place / "pairs").rename(app.place / "gone")
     browser.find(f"#earlier-run option[value='{run}']").click()

@@ -84,6 +84,9 @@ def test_a_run_waits_for_its_turn_and_outlives_the_app(browser: Any, app: App) -
             assert answer.status == 409
     browser.driver.get(f"{app.address}runs/{second}/")
     browser.until(STATE, "waiting")
+    browser.until(
+        "return document.getElementById('notice').innerText.includes('is being trained, about ')"
+    )
     assert "begins by itself" in browser.text("#notice")
     browser.find("#stop").click()
     browser.until(STATE, "stopped")

@@ -360,6 +360,14 @@ def test_hostile_profiles_never_raise(tail: bytes) -> None:
     colour.parse(tail)
 
 
+def test_a_damaged_raw_says_so_without_words_of_a_decoder(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    (tmp_path / "a.nef").write_bytes(b"II*\0" + bytes(2000))
+    with pytest.raises(DataError, match=r"no RAW that is known\. Save it as TIFF or PNG") as error:
+        read_photo(tmp_path / "a.nef")
+    assert "b'" not in str(error.value.message)
+
+
 def test_a_raw_photograph_becomes_16_bit_srgb(tmp_path: Path) -> None:
     pytest.importorskip("rawpy")
     import tifffile

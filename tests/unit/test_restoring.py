@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from unretouch.pixels.photos import Photo
+from unretouch.runs.folder import RunDir
 from unretouch.serve import photo_looks, restoring
 from unretouch.serve.photo_files import CARD, LOOK, SHOWN
 from unretouch.serve.refusals import Refused
@@ -130,6 +131,35 @@ def test_what_the_network_said_of_photos_looked_at_longest_ago_goes(
     restoring._make_room(tmp_path, folders[3].name)
     assert [(folder / SHOWN).exists() for folder in folders] == [True, False, False, True]
     assert all((folder / CARD).exists() for folder in folders)
+
+
+def test_the_time_left_follows_what_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a photo takes longer than was said, that is told, until a share corrects the figure."""
+    now = [0.0]
+    monkeypatch.setattr(restoring.time, "monotonic", lambda: now[0])
+    photos: Any = restoring.Restoring(None)  # type: ignore[arg-type]
+    run = RunDir(tmp_path, "run")
+    known, card = photos._of(run), Card("0" * 16, "a.jpg", "latest", Chosen(), 4000, 3000)
+    known.speed, card.state = restoring.Speed(6, 1), "working"
+
+    def told(at: float, share: float | None = None) -> tuple[float | None, bool]:
+        now[0] = at
+        if share is not None:
+            photos.hear(known, card, share)
+        found = photos.describe_card(run, card)
+        return found["left_s"], found["late"]
+
+    assert told(0) == (18, False)  # it waits
+    clock = photos._clocks[card.id] = restoring._Clock()
+    now[0] = 6
+    clock.ready()
+    assert told(10) == (8, False)
+    assert told(30) == (0, True)
+    assert told(66, share=0.25) == (180, False)
+    assert told(96) == (150, False)
+    assert told(246, share=1.0) == (0, False)
 
 
 def test_cards_of_a_stranger_are_passed_over(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from unretouch.base.errors import DataError, UsageError
 from unretouch.base.messages import _, korean
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.pair_check import Doubts
-from unretouch.pixels.pair_files import match_names
+from unretouch.pixels.pair_files import match_heap, match_names
 from unretouch.pixels.retouch import retouch
 from unretouch.pixels.spaces import Rgb
 from unretouch.runs import history
@@ -163,6 +163,15 @@ def test_a_side_that_lies_the_other_way_round_is_not_ready(
     images.write_png(tmp_path / "b.png", np.ascontiguousarray(turned(before)))
     found = json.loads(report(tmp_path))
     assert "Export both the same way round." in found["problem"]["message"]
+
+
+def test_a_face_cut_in_half_is_not_called_mirrored(tmp_path: Path) -> None:
+    half = np.ascontiguousarray(data.astronaut()[:256, :256])
+    face = np.concatenate([half, np.fliplr(half)], axis=1)
+    for name, pixels in (("even", face), ("odd", face[:, 1:])):
+        found: Any = put(tmp_path / name, whole=pixels)
+        assert "Are both sides files of their own?" in found["problem"]["message"]
+        assert found["unlike"]
 
 
 @pytest.mark.parametrize(
@@ -492,6 +501,52 @@ def test_one_picture_on_each_side_is_a_pair_whatever_its_names(tmp_path: Path) -
     assert draft.bring_together() == []  # beside others they might be of two pairs
 
 
+def lone_ones(tmp_path: Path, *names: str) -> Any:
+    """A draft of files that were dropped as whole pairs, and are none."""
+    draft = Drafts(tmp_path, Limits()).new()
+    for at, name in enumerate(names, 1):
+        found = {"problem": {}, "unlike": True}
+        place = draft.pairs[at] = PairPlace(draft.folder / f"{at}", names={"whole": name})
+        place.found = found
+        place.folder.mkdir()
+        (place.folder / "whole.png").write_bytes(name.encode())
+    return draft
+
+
+def test_files_dropped_as_whole_pairs_find_their_partners_and_sides(tmp_path: Path) -> None:
+    draft = lone_ones(
+        tmp_path, "DSC_0412-Edit.jpg", "DSC_0412.jpg", "김하늘_원본.jpg", "김하늘_보정.jpg",
+        "x_before.png", "x.png", "lonely.png",
+    )  # fmt: skip
+    draft.pairs[8] = PairPlace(tmp_path, names={"whole": "lonely-Edit.png"}, found={"width": 1})
+    assert draft.bring_together() == [(1, 2), (4, 3), (6, 5)]
+    names = [draft.pairs[at].names for at in (1, 4, 6)]
+    assert names[1] == {"a": "김하늘_보정.jpg", "b": "김하늘_원본.jpg"}
+    assert (draft.folder / "4" / "b.png").read_bytes().decode() == "김하늘_원본.jpg"
+    assert draft.pairs[7].names == {"whole": "lonely.png"}
+    assert draft.pairs[8].usable  # whose halves are a pair
+
+
+def test_single_pictures_are_what_is_chosen_and_none_is_lost(tmp_path: Path) -> None:
+    draft = lone_ones(tmp_path, "one-Edit.png", "two_orig.png", "three.png")
+    draft.pairs[4] = PairPlace(tmp_path, names={"whole": "pair.png"}, found={"width": 1})
+    for kind, sides in (("two", "a b a"), ("photo", "photo " * 3), ("whole", "whole " * 3)):
+        draft.recast(kind)
+        assert [side for at in (1, 2, 3) for side in draft.pairs[at].names] == sides.split()
+        assert all(draft.pairs[at].file(side) for at, side in enumerate(sides.split(), 1))
+        if kind == "photo":
+            draft.pairs[1].found = {"width": 1}  # its retouch was simulated
+        draft.bring_together()
+        if kind == "whole":
+            assert not any(draft.pairs[at].lone for at in (1, 2, 3))  # until they are looked at
+    assert draft.pairs[4].names == {"whole": "pair.png"}
+
+
+def test_what_is_swapped_is_called_by_what_is_a_then() -> None:
+    place = PairPlace(Path(), names={"a": "before.png", "b": "after.png"}, swapped=True)
+    assert place.name == "after.png"
+
+
 def test_of_a_long_name_its_number_stays(tmp_path: Path) -> None:
     names = [f"{'겨울_야외_인물_사진_' * 6}{number:02d}-Edit.png" for number in (1, 2)]
     places = [PairPlace(tmp_path / f"{at}", names={"whole": name}) for at, name in enumerate(names)]
@@ -540,6 +595,8 @@ def test_a_training_waits_for_its_turn_and_begins_once(runs: Runs, tmp_path: Pat
                 runs.start(run, ["train", "--name", run.name])
         assert [runs.condition(run).state for run in (second, third)] == ["waiting"] * 2
         assert runs.describe(third)["before"] == 2
+        assert runs.describe(third)["now_trained"]["name"] == busy.name
+        assert runs.describe(busy)["now_trained"] is None
         runs.start_next()
         assert began == []
         runs.stop(second)  # taken out of the line, it can go on later
@@ -645,6 +702,9 @@ def test_names_of_files_meet_as_in_the_terminal() -> None:
         ("얼굴.png", "얼굴.png"),
     ]
     assert match_names(["a-Edit.png", "a-final.png"], ["a.png"]) == []  # it could be either
+    assert match_heap(["a-Edit.png", "a.png", "photo_1.png", "photo_2.png"]) == [
+        ("a-Edit.png", "a.png")
+    ]
 
 
 def test_no_name_of_a_file_leads_out_of_the_folder_of_pairs(tmp_path: Path) -> None:

@@ -27,18 +27,22 @@ from unretouch.base import names
 from unretouch.base.errors import DataError
 from unretouch.pixels import images
 
-WORDS = (
-    "edit", "edited", "enhanced", "retouch", "retouched", "final", "after", "before", "copy",
-    "orig", "original", "untouched", "unedited", "unretouched", "보정", "보정본", "보정전",
-    "보정후", "편집", "편집본", "편집됨", "수정", "수정본", "리터치", "최종", "최종본", "전", "후",
-    "원본", "복사본", "사본", "bearbeitet", "retuschiert", "retusche", "unbearbeitet", "vorher",
-    "nachher", "kopie", "retouche", "retouché", "retouchée", "avant", "après", "copie", "editado",
-    "retocado", "antes", "después", "copia", "ritoccato", "prima", "dopo", "修图", "精修", "原图",
-    "修正", "レタッチ", "編集済み",
+RETOUCHED = (
+    "edit", "edited", "enhanced", "retouch", "retouched", "final", "after", "copy", "보정",
+    "보정본", "보정후", "편집", "편집본", "편집됨", "수정", "수정본", "리터치", "최종", "최종본",
+    "후", "복사본", "사본", "bearbeitet", "retuschiert", "retusche", "nachher", "kopie",
+    "retouche", "retouché", "retouchée", "après", "copie", "editado", "retocado", "después",
+    "copia", "ritoccato", "dopo", "修图", "精修", "修正", "レタッチ", "編集済み",
 )  # fmt: skip
-"""Added to a name, in small or capital letters, with a space, `-` or `_` before: IMG_1234-Edit."""
+BEFORE = (
+    "before", "orig", "original", "untouched", "unedited", "unretouched", "보정전", "전", "원본",
+    "unbearbeitet", "vorher", "avant", "antes", "prima", "原图",
+)  # fmt: skip
+"""Added to the names of A and of B, in small or capital letters, with a space, `-` or `_` before:
+IMG_1234-Edit."""
 ADDED = re.compile(
-    rf"(?:(?P<word>(?:\s*[-_]\s*|\s+)(?:{'|'.join(WORDS)}))|[-_]\d{{1,2}}|\s*\(\d{{1,2}}\))$",
+    rf"(?:(?P<word>(?:\s*[-_]\s*|\s+)(?:{'|'.join(RETOUCHED + BEFORE)}))"
+    r"|[-_]\d{1,2}|\s*\(\d{1,2}\))$",
     re.IGNORECASE,
 )
 """The same, and numbers of copies: IMG_1234-2, IMG_1234 (1)."""
@@ -145,6 +149,28 @@ def match_names(left: Iterable[str], right: Iterable[str]) -> list[tuple[str, st
             known.setdefault(unicodedata.normalize("NFC", word), Path(word))
         sides.append(known)
     return [(str(a), str(b)) for a, b in _met(*sides).both]
+
+
+def match_heap(heap: Iterable[str]) -> list[tuple[str, str]]:
+    """Return which names of files that lie in one heap are A and B of a pair, by the rule of
+    `match_names`; what was added to them tells the sides."""
+    told: dict[str, list[str]] = {"a": [], "b": [], "": []}
+    for name in heap:
+        told[side_told(name)].append(name)
+    met = match_names(told["a"], [*told["b"], *told[""]])
+    known = {name for pair in met for name in pair}
+    rest = {side: [name for name in found if name not in known] for side, found in told.items()}
+    return met + match_names(rest[""], rest["b"])
+
+
+def side_told(name: str) -> str:
+    """Return the side of a pair, a or b, that a file's name tells; empty where it tells none."""
+    stem = Path(unicodedata.normalize("NFC", name)).stem
+    while end := ADDED.search(stem):
+        if end["word"]:
+            return "b" if end["word"].strip(" -_").casefold() in BEFORE else "a"
+        stem = stem[: end.start()]
+    return ""
 
 
 @dataclass(frozen=True)

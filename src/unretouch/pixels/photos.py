@@ -312,8 +312,8 @@ def _read_raw(path: Path) -> Photo:
                 gamma=(2.2, 0),
             )
     except (rawpy.LibRawError, MemoryError) as error:
-        what = _("is damaged or no RAW that is known: {reason}", reason=str(error))
-        raise DataError(what, path) from error
+        what = _("is damaged or no RAW that is known")
+        raise DataError(what, path, AS_TIFF_OR_PNG) from error
     notes = [RAW_NOTE]
     exif, packet = told_by_raw(path)
     exif, packet = understood(exif, packet and xmp.without_settings(packet), notes)

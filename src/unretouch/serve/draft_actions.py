@@ -14,12 +14,18 @@ from starlette.responses import JSONResponse, Response
 
 from unretouch.base.errors import UnretouchError
 from unretouch.base.messages import _
+from unretouch.pixels import images
 from unretouch.pixels.pair_files import PairFiles, find_pairs
-from unretouch.serve.refusals import NO_CONFIG, Refused
+from unretouch.serve.actions import Json, read_json
+from unretouch.serve.refusals import NO_CONFIG, WRONG_VALUE, Refused
 from unretouch.serve.runs import settings_of
 from unretouch.serve.state import run_of, state_of
+from unretouch.serve.uploads import UNTOUCHED
 from unretouch.serve.verifying import heldout_of
 from unretouch.settings.train import TrainSettings
+
+KINDS = ("whole", "two", "photo")
+"""What a picture may be that is dropped for a pair."""
 
 
 def gathered(request: Request) -> Response:
@@ -35,14 +41,23 @@ async def forget(request: Request) -> Response:
 
 
 async def bring_together(request: Request) -> Response:
-    """Make pairs of the single sides whose names belong together."""
+    """Make pairs of the single pictures whose names belong together; `kind` first says what such
+    pictures are. Answers what there is then."""
     draft = state_of(request).drafts.get(request.path_params["draft"])
-    return JSONResponse([{"a": a, "b": b} for a, b in draft.bring_together()])
+    kind = (await read_json(request)).get("kind")
+    if kind is not None:
+        if kind not in KINDS:
+            raise Refused(400, WRONG_VALUE)
+        draft.recast(kind)
+    draft.bring_together()
+    return JSONResponse(draft.record())
 
 
 async def take_pairs_of(request: Request) -> Response:
     """Add the pairs of a run to a draft, as they lie in its folder; none is looked at. The answer
-    names those that were kept for checking."""
+    names those that were kept for checking. With `all`, the photos beside the pairs come as well,
+    and the answer says which is the test photo, and what was chosen for the run."""
+    asked = await read_json(request)
     state, draft_id = state_of(request), request.path_params["draft"]
     run = await asyncio.to_thread(run_of, request)
     settings = settings_of(run)
@@ -59,7 +74,26 @@ async def take_pairs_of(request: Request) -> Response:
             place.names[side] = path.name
         place.swapped = settings.direction == "BtoA"
     last = first + len(pairs) + len(checking)
-    return JSONResponse({"kept": list(range(first + len(pairs), last))})
+    marks: Json = {"kept": list(range(first + len(pairs), last))}
+    if asked.get("all") is True:
+        watched, untouched = await asyncio.to_thread(_photos_of, settings)
+        for number, path in enumerate((*watched, *untouched), last):
+            place = state.drafts.place(draft_id, number, UNTOUCHED)
+            copy = place.folder / f"{UNTOUCHED}{path.suffix.lower()}"
+            await asyncio.to_thread(shutil.copyfile, path, copy)
+            place.names[UNTOUCHED] = path.name
+        marks |= {"watched": last if watched else None}
+        marks |= {"aim": settings.aim, "minutes": settings.minutes}
+    return JSONResponse(marks)
+
+
+def _photos_of(settings: TrainSettings) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Return the test photo of a run, and the untouched ones, as far as they are still there."""
+    watched, untouched = Path(settings.test_photo), Path(settings.also)
+    return (
+        [watched] if settings.test_photo and watched.is_file() else [],
+        images.list_images(untouched) if settings.also and untouched.is_dir() else [],
+    )
 
 
 def _pairs_of(settings: TrainSettings) -> tuple[Sequence[PairFiles], Sequence[PairFiles]]:

@@ -37,7 +37,8 @@ def report(place: Path, swapped: bool = False, align: bool = False) -> str:
     """Return JSON: {"problem": ...} or the figures of the pair with a list of `doubts`.
 
     A doubt or problem is a message as the page takes it. `alignable` tells that `align` would bring
-    the sides together, `pictures` is a digest of both, `pictured` that there are small pictures.
+    the sides together, `pictures` is a digest of both, `pictured` that there are small pictures,
+    `unlike` that it is one picture whose halves are no pair.
     """
     try:
         told = _looked_at(place, swapped, align)
@@ -51,6 +52,7 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
     if untouched := _file(place, "untouched"):
         return _photo_looked_at(place, untouched)
     notes: list[Message] = []
+    halves = _file(place, "whole") is not None
     if photo := _file(place, "photo"):
         a, b, told = simulated(photo, "photo")
     else:
@@ -59,7 +61,7 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
         pictures = pictures_of(files)
         told = pair_check.conversions(pictures)
         if problem := _unhalved(pictures):
-            return _problem(problem)
+            return {**_problem(problem), "unlike": True}
         a, b = sides(files, pictures, of_one_size=False)
         if swapped:
             a, b = b, a
@@ -72,8 +74,8 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
             return _unequal(a, b)
     doubts = pair_check.doubts(a, b, "AtoB")
     _write_small(place, a=a, b=b)
-    if problem := _no_pair(doubts):
-        return _problem(problem)
+    if problem := _no_pair(doubts, halves):
+        return {**_problem(problem), "unlike": problem is UNLIKE_HALVES}
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
     said = [*notes, *told, *_said(doubts)]
     return {
@@ -210,10 +212,20 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     return said
 
 
-def _no_pair(doubts: pair_check.Doubts) -> Message | None:
-    """Return why nothing can be learnt from two sides, whoever brought them together."""
+UNLIKE_HALVES = _(
+    "Its left and right half are not the same picture. Are both sides files of their own? Then "
+    "choose “Pairs in two pictures”."
+)
+
+
+def _no_pair(doubts: pair_check.Doubts, halves: bool) -> Message | None:
+    """Return why nothing can be learnt from two sides, whoever brought them together; `halves` are
+    those of one picture."""
     if doubts.same:
         return _("A and B are the same picture: there is nothing to learn from it.")
+    if halves and doubts.correlation is not None:
+        # Not how one lies against the other: a face that is cut in half mirrors itself.
+        return UNLIKE_HALVES
     if doubts.way_round is not None:
         return WAYS_ROUND[doubts.way_round]
     if doubts.correlation is not None and pair_check.no_pair(doubts):
@@ -228,7 +240,11 @@ def _unhalved(pictures: list[images.Picture]) -> Message | None:
     """Return why a picture does not halve: `sides` says so for a terminal only."""
     width = pictures[0].rgb.shape[1]
     if len(pictures) == 1 and width % 2:
-        return _("It is {width} pixels wide, which does not halve into A and B.", width=width)
+        return _(
+            "It is {width} pixels wide, which does not halve into A and B. Are both sides files of "
+            "their own? Then choose “Pairs in two pictures”.",
+            width=width,
+        )
     return None
 
 

@@ -230,7 +230,8 @@ class Restoring:
         self._worker = worker
         self._runs: dict[Path, _Run] = {}
         self._queue: deque[tuple[RunDir, Card]] = deque()
-        self._shares: dict[str, float] = {}
+        self._clocks: dict[str, _Clock] = {}
+        """of what is being restored, by the photograph's id"""
         self._task: asyncio.Task[None] | None = None
         self._now: tuple[Card, asyncio.Task[None]] | None = None
         self._measuring: set[asyncio.Task[None]] = set()
@@ -281,14 +282,17 @@ class Restoring:
 
     def describe_card(self, run: RunDir, card: Card) -> Json:
         """Return what the page shows of one photograph."""
-        speed, share = self._of(run).speed, self._shares.get(card.id, 0.0)
+        speed, clock = self._of(run).speed, self._clocks.get(card.id)
         busy = card.state in ("waiting", "working")
         about = speed.about_s(card.megapixels) if speed and busy else None
+        left = about if about is None or clock is None else about - clock.elapsed_s
         return {
             **asdict(card),
-            "share": share,
+            "share": clock.share if clock else 0.0,
             "about_s": about,
-            "left_s": None if about is None else about * (1 - share),
+            "left_s": None if left is None else max(0.0, left),
+            # The figure has run out before the next share has corrected it.
+            "late": left is not None and left < 0,
             "kept": (self.folder(run, card) / SHOWN).is_file(),
             "file_name": card.file_name(card.file) if card.file else "",
             "layers_name": card.file_name(card.layers, LAYERED) if card.layers else "",
@@ -367,19 +371,18 @@ class Restoring:
                 task.cancel()
                 raise
             self._now = None
-            self._shares.pop(card.id, None)
+            self._clocks.pop(card.id, None)
 
     async def _restore(self, run: RunDir, card: Card) -> None:
-        known, clock = self._of(run), _Clock()
+        known = self._of(run)
+        clock = self._clocks[card.id] = _Clock()
 
         def tell(line: str) -> None:
             told = json.loads(line)
             if "ready" in told:
                 clock.ready()
             elif "share" in told:
-                self._shares[card.id] = told["share"]
-                if known.speed is None:
-                    known.speed = clock.speed(card.megapixels * told["share"])
+                self.hear(known, card, told["share"])
             else:
                 card.take(chosen, told)
 
@@ -396,6 +399,12 @@ class Restoring:
         with suppress(OSError):
             self.keep(run, card)
             await asyncio.to_thread(_make_room, known.folder, card.id)
+
+    def hear(self, known: _Run, card: Card, share: float) -> None:
+        """Take in how much of a photograph is done: the machine may have other work than before."""
+        clock = self._clocks[card.id]
+        clock.share = share
+        known.speed = clock.speed(card.megapixels * clock.share) or known.speed
 
     def called(self, run: RunDir, card: Card) -> dict[Path, str]:
         """Return what a photograph is called by people, by where the app keeps it."""
@@ -441,14 +450,19 @@ _GONE = _("This state of the model is not there any more.")
 
 
 class _Clock:
-    """How long a program takes to begin, and then to work."""
+    """How long a program takes to begin, and then to work, and how much of that is done."""
 
     def __init__(self) -> None:
+        self.share = 0.0
         self._begun = time.monotonic()
         self._ready: float | None = None
 
     def ready(self) -> None:
         self._ready = self._ready or time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._begun
 
     @property
     def start_s(self) -> float:

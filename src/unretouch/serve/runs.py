@@ -177,6 +177,7 @@ class Runs:
             "estimated": bool(stands and stands.estimated),
             "picture": _picture(pairs[0]) if pairs else None,
             "before": self._before(run),
+            "now_trained": self._now_trained() if condition.state == "waiting" else None,
             "note": _note(run),
             "epochs": run.numbered_epochs(),
         }
@@ -272,6 +273,14 @@ class Runs:
         """Return how many runs are trained before this one; None where it does not wait."""
         names = [waiting.name for waiting in self.queue.line()]
         return names.index(run.name) + 1 if run.name in names else None
+
+    def _now_trained(self) -> dict[str, Any] | None:
+        """Return the run that others wait for, and its time left in seconds, None where that is
+        not known; None where none is trained: a test by turns may be."""
+        run = self._training()
+        if run is None:
+            return None
+        return {"name": run.name, "left_s": (self.status(run) or {}).get("left_s")}
 
     def stop(self, run: RunDir) -> None:
         """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Raises

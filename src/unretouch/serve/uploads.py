@@ -24,7 +24,7 @@ from unretouch.base.errors import DataError
 from unretouch.base.messages import Message, _
 from unretouch.pixels import heif, images, photos, psd
 from unretouch.pixels.file_kind import kind_of
-from unretouch.pixels.pair_files import match_names
+from unretouch.pixels.pair_files import match_heap, match_names, side_told
 from unretouch.serve.refusals import NO_LENGTH, NOT_THERE, TOO_SLOW, Limits, Refused
 
 LONGEST_NAME = 255
@@ -181,6 +181,8 @@ class PairPlace:
     """whether A and B change places"""
     align: bool = False
     """whether A is moved onto B"""
+    moved: bool = False
+    """whether it is what it is by `Draft.recast`, and was dropped as something else"""
     found: dict[str, Any] | None = None
 
     @property
@@ -194,9 +196,25 @@ class PairPlace:
         return {"a": "b", "b": "a"}[sides.pop()] if len(sides) == 1 else ""
 
     @property
+    def lone(self) -> bool:
+        """Whether it is a single picture that may be a side of a pair: one waits for the other, or
+        its halves are no pair."""
+        halves_are_none = self.found is not None and self.found.get("unlike", False)
+        return bool(self.waits_for) or halves_are_none or (self.moved and "photo" in self.names)
+
+    @property
     def name(self) -> str:
         """What to call it: as its only file, or as A."""
-        return next(iter(sorted(self.names.items())), ("", ""))[1]
+        named = sorted(self.names.items(), reverse=self.swapped)
+        return next(iter(named), ("", ""))[1]
+
+    def become(self, side: str) -> None:
+        """Let its only file be that `side` from now on, or a whole pair, or an untouched photo."""
+        (before,) = self.names
+        if file := self.file(before):
+            file.replace(file.with_name(f"{side}{file.suffix}"))
+        self.names = {side: self.names[before]}
+        self.found, self.swapped, self.align = None, False, False
 
     def file(self, side: str) -> Path | None:
         """Return the file of a side, if there is one."""
@@ -227,32 +245,49 @@ class Draft:
         """Return what of it has arrived, by number, as the page takes it."""
         return {number: place.record() for number, place in self.pairs.items() if place.names}
 
+    def recast(self, kind: str) -> None:
+        """Take single pictures that are no pair by themselves as what `kind` says: whole pairs,
+        sides of `two` pictures or untouched photos. Nothing else changes."""
+        for place in self.pairs.values():
+            side = side_told(place.name) or "a" if kind == "two" else kind
+            if place.lone and not (kind == "two" and place.waits_for) and side not in place.names:
+                place.become(side)
+                place.moved = True
+
     def bring_together(self) -> list[tuple[int, int]]:
-        """Make pairs of single sides whose names belong together, by the rule of the terminal; one
-        A and one B, where there is nothing else in two pictures, are a pair by any names.
+        """Make pairs of single pictures whose names belong together, by the rule of the terminal:
+        those of A with those of B first, then all of them. One A and one B, where there is nothing
+        else in two pictures, are a pair by any names.
 
         Returns the numbers of A and of B; B has moved to the place of A.
         """
         waiting: dict[str, dict[str, int]] = {"a": {}, "b": {}}
+        lone: dict[str, int] = {}
         for number, place in sorted(self.pairs.items()):
-            if place.waits_for and place.name:
+            if place.lone and place.name:
                 (side,) = place.names
-                waiting[side].setdefault(place.name, number)
+                lone.setdefault(place.name, number)
+                waiting.get(side, {}).setdefault(place.name, number)
         matching = match_names(waiting["a"], waiting["b"])
         alone = not any({"a", "b"} <= {*place.names} for place in self.pairs.values())
         if alone and len(waiting["a"]) == len(waiting["b"]) == 1:
             matching = list(zip(waiting["a"], waiting["b"], strict=True))
-        met = []
-        for a, b in matching:
-            numbers = waiting["a"][a], waiting["b"][b]
-            one, other_place = (self.pairs[number] for number in numbers)
-            if file := other_place.file("b"):
-                file.replace(one.folder / file.name)
-            one.names["b"] = b
-            del self.pairs[numbers[1]]
-            shutil.rmtree(other_place.folder, ignore_errors=True)
-            met.append(numbers)
+        met = [(waiting["a"][a], waiting["b"][b]) for a, b in matching]
+        known = {number for pair in met for number in pair}
+        heap = {name: number for name, number in lone.items() if number not in known}
+        met += [(heap[a], heap[b]) for a, b in match_heap(heap)]
+        for a, b in met:
+            self._join(a, b)
         return met
+
+    def _join(self, a: int, b: int) -> None:
+        one, other = self.pairs[a], self.pairs.pop(b)
+        one.become("a")
+        other.become("b")
+        if file := other.file("b"):
+            file.replace(one.folder / file.name)
+        one.names |= other.names
+        shutil.rmtree(other.folder, ignore_errors=True)
 
 
 def _stems(places: Sequence[PairPlace], otherwise: str) -> list[str]:

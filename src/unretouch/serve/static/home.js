@@ -9,7 +9,8 @@
   let measured = "";
   let compared = null;
 
-  const megabytes = (bytes) => (bytes >= 1e9 ? `${Page.number(bytes / 1e9, 1)} GB` : `${Page.number(bytes / 1e6, bytes < 1e7 ? 1 : 0)} MB`);
+  // A number and its unit stand on one line.
+  const megabytes = (bytes) => (bytes >= 1e9 ? `${Page.number(bytes / 1e9, 1)}\u00a0GB` : `${Page.number(bytes / 1e6, bytes < 1e7 ? 1 : 0)}\u00a0MB`);
   const sizeOf = (id) => (sizes?.runs[id] === undefined ? "" : megabytes(sizes.runs[id]));
 
   function card(run) {

@@ -21,19 +21,20 @@
   class Entry {
     // `names` are what its files are called, by side. Numbers are times, so that two windows do not
     // meet in one.
-    constructor(kindOf, names, number = Math.max(last + 1, Date.now())) {
+    constructor(kind, names, number = Math.max(last + 1, Date.now())) {
       this.number = last = number;
-      this.kind = kindOf;
+      this.kind = kind;
       this.names = names;
       this.state = "sending";
       this.build();
-      const list = PHOTOS.includes(kindOf) ? `gathered-${kindOf}` : "gathered";
+      const list = PHOTOS.includes(kind) ? `gathered-${kind}` : "gathered";
       document.getElementById(list).append(this.node);
       entries.push(this);
     }
 
     get name() {
       const names = Object.keys(this.names).sort().map((side) => this.names[side]);
+      if (this.options?.swapped) names.reverse();
       return [...new Set(names)].join(" + ");
     }
 
@@ -169,6 +170,7 @@
         const name = new URLSearchParams({ name: file.name });
         const part = side === "watched" ? "untouched" : side;
         await App.ask("PUT", `${this.place}/${part}?${name}`, file);
+        this.arrived = true;
         if (this.missing) this.setState("waiting");
         else await this.check();
       } catch (error) {
@@ -191,6 +193,18 @@
       } catch (error) {
         this.fail(error);
       }
+    }
+
+    // It is something else by now: a side has found the other, or has become a whole pair.
+    async become({ names, swapped, align }) {
+      this.names = names;
+      this.kind = kindOf(names);
+      this.options = { swapped, align };
+      this.found = null;
+      if (!this.missing) return this.check();
+      this.looked = false;
+      this.pictures.hidden = true;
+      this.setState("waiting");
     }
 
     take(found) {
@@ -230,6 +244,12 @@
     }
   }
 
+  // What a pair or a photo is by the sides there are of it.
+  function kindOf(names) {
+    const [side] = Object.keys(names);
+    return ["a", "b"].includes(side) ? "two" : side;
+  }
+
   function queue(act) {
     chain = chain.then(act);
   }
@@ -247,8 +267,9 @@
       for (const entry of entries.filter((e) => e.kind === "watched")) entry.remove();
       files.splice(1);
     }
-    const single = side === "a" || side === "b";
-    if (single) matching += 1;
+    const isSide = side === "a" || side === "b";
+    const mayBeSide = isSide || side === "whole";
+    if (mayBeSide) matching += 1;
     const limit = Number(app.dataset.pairs);
     const alike = entries.filter((e) => PHOTOS.includes(side) === PHOTOS.includes(e.kind) &&
       e.state !== "bad" && (side in e.names || side.length > 1));
@@ -259,7 +280,7 @@
         { limit, count: ordered.length - room }));
     }
     const taken = ordered.slice(0, room).map((file) => (
-      { file, entry: new Entry(single ? "two" : side, { [side]: file.name }) }));
+      { file, entry: new Entry(isSide ? "two" : side, { [side]: file.name }) }));
     for (const { entry } of taken) entry.describe();
     try { await needDraft(); } catch (error) { App.showMessage(error); }
     for (const { file, entry } of taken) {
@@ -267,24 +288,42 @@
       if (refusal) entry.fail(refusal);
       else queue(() => entry.send(side, file));
     }
-    if (single) queue(bringTogether);
+    if (mayBeSide) queue(() => bringTogether());
     rememberForm();
   }
 
-  async function bringTogether() {
+  // Single pictures find their partners; `asked` may say what such pictures are.
+  async function bringTogether(asked = {}) {
     try {
-      for (const { a, b } of await (await App.ask("POST", `api/drafts/${draft}/partners`, {})).json()) {
-        const [one, other] = [a, b].map((number) => entries.find((entry) => entry.number === number));
-        if (!one || !other) continue;
-        one.names.b = other.names.b;
-        other.drop();
-        await one.check();
+      // Small pictures on their way go where two become one.
+      const images = [...document.querySelectorAll("#gathered img")];
+      await Promise.all(images.map((image) => image.decode().catch(() => {})));
+      const there = await (await App.ask("POST", `api/drafts/${draft}/partners`, asked)).json();
+      const before = pairs().length;
+      for (const entry of pairs().filter((one) => one.arrived)) {
+        const now = there[entry.number];
+        if (!now) entry.drop();
+        else if (JSON.stringify(now.names) !== JSON.stringify(entry.names)) await entry.become(now);
       }
+      const met = pairs().length < before;
+      if (met && !asked.kind && kind() === "whole" && !pairs().some(isWholePair)) choose("two");
     } catch (error) {
       App.showMessage(error);
     }
     matching -= 1;
     for (const entry of entries) entry.describe();
+    rememberForm();
+  }
+
+  const isWholePair = (entry) => entry.kind === "whole" && entry.state === "ready";
+
+  // Pictures that are no pair by themselves are looked at as what is chosen.
+  function choose(chosen) {
+    document.querySelector(`input[name=kind][value=${chosen}]`).checked = true;
+    showKind();
+    if (!draft) return;
+    matching += 1;
+    queue(() => bringTogether({ kind: chosen }));
   }
 
   // Entries of what lies on the server: after a reload, or of an earlier run.
@@ -292,10 +331,10 @@
     for (const number of Object.keys(arrived).map(Number).sort((one, two) => one - two)) {
       if (entries.some((entry) => entry.number === number)) continue;
       const { names, swapped, align, found } = arrived[number];
-      const [side] = Object.keys(names);
-      const kindOf = number === marks.watched ? "watched" : ["a", "b"].includes(side) ? "two" : side;
-      if (kindOf === "watched") document.getElementById("watched").open = true;
-      const entry = new Entry(kindOf, names, number);
+      const isWatched = number === marks.watched;
+      if (isWatched) document.getElementById("watched").open = true;
+      const entry = new Entry(isWatched ? "watched" : kindOf(names), names, number);
+      entry.arrived = true;
       entry.options = { swapped, align };
       entry.keep.checked = Boolean(marks.kept?.includes(number));
       if (entry.missing) entry.setState("waiting");
@@ -317,7 +356,10 @@
     draft = known;
     restoreForm();
     showArrived(arrived, JSON.parse(Page.remember.get("marks") || "{}"));
-    if (entries.some((entry) => entry.missing)) queue(bringTogether);
+    if (entries.some((entry) => entry.missing)) {
+      matching += 1;
+      queue(() => bringTogether());
+    }
     const shown = pairs()[0];
     if (shown) document.querySelector(`input[name=kind][value=${shown.kind}]`).checked = true;
   }
@@ -351,16 +393,21 @@
     }
   }
 
-  async function takePairsOf(run) {
+  // The pairs of an earlier run; with `all`, what else it was made of, and what was chosen for it.
+  async function takePairsOf(run, asked = {}) {
     App.showMessage(null);
     let marks = {};
     try {
       await needDraft();
-      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, {})).json();
+      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, asked)).json();
     } catch (error) {
       App.showMessage(error); // some may have been taken before there were too many
     }
     if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
+    const aimOf = document.querySelector(`input[name=aim][value=${marks.aim}]`);
+    if (aimOf) aimOf.checked = true;
+    if (marks.minutes) document.getElementById("minutes").value = marks.minutes;
+    showAim();
     rememberForm();
   }
 
@@ -482,7 +529,7 @@
   }
 
   for (const side of ["whole", "a", "b", "photo", "untouched", "watched"]) App.takeFiles(side, (files) => take(side, files));
-  document.getElementById("kinds").addEventListener("change", showKind);
+  document.getElementById("kinds").addEventListener("change", () => choose(kind()));
   document.getElementById("aims").addEventListener("change", showAim);
   document.getElementById("minutes").addEventListener("focus", () => {
     document.querySelector("input[name=preset][value=fast]").checked = true;
@@ -511,6 +558,6 @@
     await proposeName();
     const from = new URLSearchParams(location.search).get("pairs-of");
     history.replaceState(null, "", location.pathname);
-    if (from) await takePairsOf(from);
+    if (from) await takePairsOf(from, { all: true });
   })().catch(App.showMessage);
 })();

@@ -91,7 +91,7 @@ const RunMenu = (() => {
   function remove(run, size, changed) {
     ask({
       title: _("Delete {name}?", { name: run.name }),
-      text: _("Its model and all its saves go ({size}). Its pairs stay. You can undo it until the app is started again.", { size }),
+      text: _("Its model and all its saves go, and the photos on its page “Restore a photo” with what you painted on them ({size}). Its pairs stay, and so do the files that you saved. You can undo it until the app is started again.", { size }),
       word: N_("Delete"), danger: true,
       act: async () => {
         await App.ask("POST", `api/runs/${run.id}/delete`, {});

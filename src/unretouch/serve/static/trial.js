@@ -11,7 +11,7 @@
   const epoch = /^(best|\d{1,9}|iter_\d{1,9})$/.exec(new URLSearchParams(location.search).get("epoch"))?.[0] || "latest";
 
   let told = null; // what the server said last
-  let next = { ...AS_IT_COMES }; // of photos to come
+  let next = { ...AS_IT_COMES }; // of photos to come: what was asked for all
   let current = null; // the photo that is open: its id
   let chosen = null; // how it is to be restored
   let unsent = 0; // files on their way
@@ -127,7 +127,9 @@
     const total = known + unsent;
     const done = told?.finished || 0;
     const about = busy.length && told.speed ? told.left_s * (open / busy.length) : null;
-    const left = about === null ? "" : _("{time} left", { time: Page.duration(about) });
+    const late = open === 1 && busy[0]?.late;
+    const left = late ? _("it takes longer than expected")
+      : about === null ? "" : _("{time} left", { time: Page.duration(about) });
     const first = busy.find((photo) => photo.state === "working") || busy[0];
     const text = total > 1 ? _("{done} of {total}", { done, total })
       : first ? _("Restoring {name}", { name: first.name }) : _("Sending…");
@@ -297,7 +299,10 @@
   function stateLine(photo) {
     const time = (seconds) => ({ time: Page.duration(Math.max(1, seconds)) });
     if (photo.state === "waiting") return photo.about_s === null ? _("waiting") : _("waiting; about {time}", time(photo.about_s));
-    if (photo.state === "working") return photo.left_s === null ? _("being restored") : _("about {time} left", time(photo.left_s));
+    if (photo.state === "working") {
+      if (photo.late) return _("being restored; it takes longer than expected");
+      return photo.left_s === null ? _("being restored") : _("about {time} left", time(photo.left_s));
+    }
     if (photo.state === "failed") return photo.said ? _(photo.said.message, photo.said.values) : _("Failed");
     if (photo.state === "stopped") return _("The app was ended before it was done.");
     const parts = [sizeLine(photo)];
@@ -397,8 +402,10 @@
     const far = photo.far?.said;
     note.hidden = !far && photo.kept;
     if (far) {
-      const decide = photo.far.strength === undefined ? "" : _("Set the strength to decide yourself.");
-      Page.setText("editor-note", `${_(far.message, far.values)} ${decide}`.trim());
+      // How strongly it was restored for that holds until somebody sets the strength.
+      const { message } = chosen.strength === null ? far : { message: N_("This photo is far from the training pairs: {reasons}.") };
+      const decide = photo.far.strength !== undefined && chosen.strength === null;
+      Page.setText("editor-note", [_(message, far.values), decide ? _("Set the strength to decide yourself.") : ""].join(" ").trim());
     }
     if (!far && !photo.kept) Page.setText("editor-note", _("To save room, its full size is not kept any more. It is computed again when you save it."));
     showSaving(document.getElementById("saving"), current);
@@ -415,7 +422,6 @@
       line.textContent = said.charAt(0).toUpperCase() + said.slice(1);
       return line;
     }));
-    document.getElementById("for-all").hidden = told.photos.length < 2;
   }
 
   function fillForm() {
@@ -441,12 +447,11 @@
     Object.assign(chosen, changed);
     if (chosen.mask !== "painted") chosen.painted = "";
     photoOf(current).chosen = { ...chosen };
-    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: usual, painted: "" } : {}) };
     forgetSaving(current);
     visible(() => Viewer.set(shownAs()));
     noteSoon();
     showCards();
-    showNext();
+    showEditor();
   }
 
   function noteSoon() {
@@ -525,6 +530,8 @@
   });
   document.getElementById("for-all").addEventListener("click", () => act(async () => {
     await noted();
+    next = { ...chosen, ...(chosen.mask === "painted" ? { mask: usual, painted: "" } : {}) };
+    showNext();
     for (const photo of told.photos) {
       if (photo.id === current) continue;
       const kept = chosen.mask === "painted" ? { mask: photo.chosen.mask, painted: photo.chosen.painted } : {};

@@ -36,10 +36,12 @@ Object.assign(Reasons, {
     Page.setWord(stop, waiting ? N_("Take out of the line") : asked && active ? N_("Saving…") : N_("Stop and save"));
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
-    Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
+    if (finished) Page.setWord(goOn, N_("Train longer"));
+    else if (run.left_s) Page.setWord(goOn, N_("Go on for {time}"), { time: Page.duration(run.left_s) });
+    else Page.setWord(goOn, N_("Go on"));
     const restore = document.getElementById("restore");
-    restore.hidden = !(finished && run.has_weights);
-    const worth = !restore.hidden && run.gain === "some"; // then what one came for is next
+    restore.hidden = active || !run.has_weights;
+    const worth = finished && !restore.hidden && run.gain === "some"; // then what one came for is next
     goOn.classList.toggle("primary", !worth);
     restore.classList.toggle("primary", worth);
     amount.hidden = goOn.hidden || !finished;
@@ -48,6 +50,7 @@ Object.assign(Reasons, {
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
+    if (run.now_trained) Reasons.waiting = waitsFor(run.now_trained);
     showStarting();
     if (run.step === null) showWithoutPage();
   }
@@ -76,6 +79,12 @@ Object.assign(Reasons, {
     notice.dataset.state = run.state;
     if (!notice.hidden) Page.setText("notice", _(Reasons[run.reason]));
   }
+
+  const waitsFor = ({ name, left_s }) => [
+    left_s === null ? _("{name} is being trained.", { name })
+      : _("{name} is being trained, about {time} left.", { name, time: Page.duration(left_s) }),
+    _("This one begins by itself when its turn comes, as long as the app runs."),
+  ].join(" ");
 
   async function act(path, body) {
     App.showMessage(null);
