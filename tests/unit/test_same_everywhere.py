@@ -17,7 +17,6 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.status import FIGURES
 from unretouch.serve.runs import Runs
 
-
 pytestmark = pytest.mark.usefixtures("narrow")
 
 

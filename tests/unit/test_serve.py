@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -304,8 +306,6 @@ def test_runs_of_anybody_are_found_by_ids_that_are_no_paths(tmp_path: Path) -> N
 
 
 def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
-    import os
-
     run = RunDir(tmp_path, "r")
     run.prepare()
     assert holder(run) is None
@@ -695,7 +695,9 @@ def told_verdicts(run: RunDir, turns: bool = True, **words: str) -> list[str]:
         for name, word in words.items()
     }
     run.weights("latest").write_bytes(b"w")
-    (run.root / "verify" / "report.json").write_text(json.dumps({"verdicts": verdicts}))
+    (run.root / "verify" / "report.json").write_text(
+        json.dumps({"subject": {}, "verdicts": verdicts})
+    )
     found = verdicts_of(run, TrainSettings(dataroot="/d"), turns)
     assert found is not None
     return [one["advice"] for one in found["verdicts"]]
@@ -712,9 +714,30 @@ def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
     assert told_verdicts(run, memorised="not yet", unseen="harmful") == ["", "others"]
 
 
-def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:
-    import os
+def test_a_report_is_older_where_the_weights_are_others(tmp_path: Path) -> None:
+    """Not where training on has left them as they were."""
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    told_verdicts(run, turns=False, memorised="memorised")
+    path, weights = run.root / "verify" / "report.json", run.weights("latest")
+    report = json.loads(path.read_text())
+    report["subject"]["weights_sha256"] = hashlib.sha256(b"w").hexdigest()
+    path.write_text(json.dumps(report))
 
+    def older() -> bool:
+        found = verdicts_of(run, None, turns=False)
+        assert found is not None
+        return bool(found["older"])
+
+    for held, seconds, expected in ((b"w", 2e9, False), (b"other", 2.1e9, True)):
+        weights.write_bytes(held)
+        os.utime(weights, (seconds, seconds))
+        assert older() == expected
+    path.write_text(json.dumps({**report, "subject": {}}))  # of an earlier version
+    assert older()
+
+
+def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
     told(run, state="stopped")

@@ -267,7 +267,7 @@ def results(request: Request) -> Response:
         more = max(1, settings.n_epochs // 10)
     return JSONResponse(
         {
-            **{name: told[name] for name in ("state", "budget", "has_weights")},
+            **{name: told[name] for name in ("state", "budget", "has_weights", "left_s")},
             "more": more,
             "heldout": heldout_of(settings) is not None,
             "tested": (test_folder(state, run) / "index.html").is_file(),

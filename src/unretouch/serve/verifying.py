@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +52,35 @@ def verdicts_of(run: RunDir, settings: TrainSettings | None, turns: bool) -> Jso
     """Return the verdicts of the run's report as the page shows them, with what helps, which may be
     `turns`; None where there is no report that can be read.
 
-    {"verdicts": [{question, word, tone, said, advice}], "older": whether the run was trained on}
+    {"verdicts": [{question, word, tone, said, advice}], "older": whether the model is another now}
     """
     path = run.root / "verify" / "report.json"
     try:
         report = json.loads(path.read_text("utf-8"))
         found = [_shown(name, verdict) for name, verdict in report["verdicts"].items()]
-        older = path.stat().st_mtime < run.weights("latest").stat().st_mtime
+        older = _of_other_weights(report, path, run.weights("latest"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     given = _advice({one["name"]: one for one in found}, settings, turns)
     for one in found:
         one["advice"] = given.get(one.pop("name"), "")
     return {"verdicts": found, "older": older}
+
+
+def _of_other_weights(report: Mapping[str, Any], path: Path, weights: Path) -> bool:
+    """Return whether a report at `path` is of other weights than the run has now. Training on may
+    leave them as they were; a report of before they were on record is believed by its time."""
+    now = weights.stat()
+    digest = report["subject"].get("weights_sha256")
+    if digest is None:
+        return path.stat().st_mtime < now.st_mtime
+    return bool(digest != _digest(weights, now.st_mtime_ns, now.st_size))
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    # By when it was written and how long it is: the page asks every two seconds.
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _shown(name: str, verdict: Mapping[str, Any]) -> Json:

@@ -250,6 +250,8 @@ const Reasons = {
     let text = "";
     if (status.state === "running" && !reason && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
     else if (reason) text = Object.hasOwn(Reasons, reason) ? _(Reasons[reason]) : reason;
+    const { outcome } = status; // of the weights that were kept
+    if (outcome) text += ` ${_(outcome.message, outcome.values)}`;
     const notice = document.getElementById("notice");
     notice.hidden = !text;
     notice.dataset.state = status.state;

@@ -11,7 +11,9 @@
   let drawn = "";
 
   function longerWord() {
-    if (found.state === "stopped" || found.state === "failed") return [N_("Go on training")];
+    if (found.state === "stopped" || found.state === "failed") {
+      return found.left_s ? [N_("Go on training, {time}"), { time: Page.duration(found.left_s) }] : [N_("Go on training")];
+    }
     if (found.budget === "epochs") return [N_("Train {count} epochs more"), { count: found.more }];
     return [N_("Train {count} minutes more"), { count: found.more }];
   }
@@ -56,7 +58,7 @@
   }
 
   function showVerdicts() {
-    const now = JSON.stringify([document.documentElement.lang, found.state, found.report]);
+    const now = JSON.stringify([document.documentElement.lang, found.state, found.left_s, found.report]);
     if (now === drawn) return; // nothing flashes, and the focus stays
     drawn = now;
     byId("verdicts").replaceChildren(...(found.report?.verdicts || []).map(card));

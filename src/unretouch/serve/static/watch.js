@@ -36,7 +36,9 @@ Object.assign(Reasons, {
     Page.setWord(stop, waiting ? N_("Take out of the line") : asked && active ? N_("Saving…") : N_("Stop and save"));
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
-    Page.setWord(goOn, finished ? N_("Train longer") : N_("Go on"));
+    if (finished) Page.setWord(goOn, N_("Train longer"));
+    else if (run.left_s) Page.setWord(goOn, N_("Go on, {time}"), { time: Page.duration(run.left_s) });
+    else Page.setWord(goOn, N_("Go on"));
     const restore = document.getElementById("restore");
     restore.hidden = !(finished && run.has_weights);
     const worth = !restore.hidden && run.gain === "some"; // then what one came for is next

@@ -183,6 +183,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     told = {
         "run": subject.run.name if subject.run else None,
         "weights": str(subject.weights),
+        "weights_sha256": subject.weights_sha256,
         "dataroot": settings.dataroot,
         "heldout": str(request.heldout) if request.heldout else None,
         "netG": settings.netG,
