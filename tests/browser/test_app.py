@@ -181,6 +181,7 @@ def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
     }  # fmt: skip
     browser.until("return document.querySelectorAll('.pair').length === 2")  # one has no answer
     assert "Test photo" in browser.text("#pairs")
+    assert "얼굴_1" in browser.text("#kept") or "둘" in browser.text("#kept")
 
     browser.find(".tabs a:nth-child(3)").click()
     browser.until("return document.querySelector('[data-task=verify]')?.textContent")

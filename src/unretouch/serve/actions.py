@@ -45,7 +45,14 @@ from unretouch.serve.uploads import (
     write_pairs,
     write_untouched,
 )
-from unretouch.serve.verifying import HELDOUT, by_turns, heldout_of, verdicts_of, verify_words
+from unretouch.serve.verifying import (
+    HELDOUT,
+    by_turns,
+    heldout_of,
+    kept_pairs,
+    verdicts_of,
+    verify_words,
+)
 from unretouch.settings.train import TrainSettings
 
 LONGEST_JSON = 10_000
@@ -110,8 +117,10 @@ def list_runs(request: Request) -> Response:
 
 
 def one_run(request: Request) -> Response:
-    """One run."""
-    return JSONResponse(state_of(request).runs.describe(run_of(request)))
+    """One run, and which pairs were kept for checking."""
+    run = run_of(request)
+    told = state_of(request).runs.describe(run)
+    return JSONResponse({**told, "kept": kept_pairs(run, settings_of(run))})
 
 
 @takes_json

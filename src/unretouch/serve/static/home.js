@@ -4,6 +4,10 @@
   const list = document.getElementById("runs");
   const cards = new Map();
   const chosen = new Set();
+  const PURPOSES = {
+    fit: N_("for these photos"), restore: N_("for other photos"),
+    texture: N_("for other photos, texture at full strength"),
+  };
   let runs = null;
   let sizes = null;
   let measured = "";
@@ -29,7 +33,9 @@
     const text = App.element("span", "run-text");
     const name = App.element("span", "run-name");
     name.textContent = run.name;
-    text.append(name, App.element("span", "run-facts"), App.element("span", "run-note"));
+    const purpose = App.element("span", "run-purpose");
+    purpose.append(App.element("span"), App.element("strong"));
+    text.append(name, purpose, App.element("span", "run-facts"), App.element("span", "run-note"));
     link.append(picture, text, App.element("span", "state"));
     const current = () => runs.find((one) => one.id === run.id);
     item.append(tick, link, RunMenu.menu(current, () => sizeOf(run.id), refresh));
@@ -41,6 +47,10 @@
     const url = run.picture ? `runs/${run.id}/${Page.pictureUrl(run.picture)}?step=${run.step}` : "";
     image.hidden = !url;
     if (url && image.getAttribute("src") !== url) image.src = url;
+    const [aim, verdict] = item.querySelector(".run-purpose").children;
+    setText(aim, run.aim ? _(PURPOSES[run.aim]) : "");
+    setText(verdict, run.verdict ? _(run.verdict.word) : "");
+    verdict.dataset.tone = run.verdict?.tone || "";
     const facts = [];
     const about = run.estimated ? "≈ " : "";
     if (run.level_error !== null) {
@@ -71,6 +81,7 @@
     RunMenu.describe(item.querySelector(".menu"), run);
     const state = item.querySelector(".state");
     state.dataset.state = run.state;
+    state.dataset.tone = run.verdict?.tone || "";
     setText(state, Page.stateName(run.state));
   }
 

@@ -50,8 +50,19 @@ Object.assign(Reasons, {
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
+    showKept();
     showStarting();
     if (run.step === null) showWithoutPage();
+  }
+
+  // Pairs that are not among those below: they are not trained on.
+  function showKept() {
+    const line = document.getElementById("kept");
+    line.hidden = !run.kept.length;
+    const judged = run.kept.some(({ word }) => word);
+    const pairs = run.kept.map(({ name, word }) => (word ? `${Page.beside(name)} (${_(word)})` : Page.beside(name))).join(", ");
+    line.firstElementChild.textContent = judged ? _("Kept for checking, not trained on: {pairs}.", { pairs })
+      : _("Kept for checking, not trained on: {pairs}. The results tell how well it does there.", { pairs });
   }
 
   // Until the first figures: what is being done.
