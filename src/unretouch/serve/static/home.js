@@ -128,7 +128,7 @@
     describeCompare();
     if (!waited || isCompared() || !compared.groups.length) return;
     const [{ page }] = compared.groups;
-    if (page && compared.groups.length === 1 && !compared.alone.length) location.href = page;
+    if (page && compared.groups.length === 1 && !compared.alone.length) location.href = Page.inLanguage(page);
     else document.getElementById("compared").focus();
   }
 
@@ -156,7 +156,7 @@
       items.append(item);
     }
     const [link, why, row] = item.children;
-    if (page) link.href = page; else link.removeAttribute("href");
+    if (page) link.href = Page.inLanguage(page); else link.removeAttribute("href");
     setText(link, names.join(" · "));
     why.hidden = !task?.failed;
     setText(why, task?.failed ? _(task.failed.message, task.failed.values) : "");
