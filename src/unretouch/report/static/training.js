@@ -144,12 +144,14 @@ const Reasons = {
   function showTimeValue() {
     const preview = current();
     if (!preview) return;
-    const latest = time.value === time.max ? ` (${_("latest")})` : "";
     const when = status.weighted === false ? N_("step {step}") : N_("step {step}, epoch {epoch}");
-    const text = _(when, {
-      step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
-    }) + latest;
+    const said = ({ step, epoch }) => _(when, { step: Page.number(step, 0), epoch: Page.number(epoch, 0) });
+    const latest = ` (${_("latest")})`;
+    const text = said(preview) + (time.value === time.max ? latest : "");
     Page.setText("time-value", text);
+    // The newest has the longest words: so the slider does not move under the pointer.
+    const longest = Page.columns(said(status.previews.at(-1)) + latest);
+    document.getElementById("time-value").style.setProperty("--longest", String(longest));
     time.setAttribute("aria-valuetext", text);
   }
 
