@@ -772,6 +772,10 @@ def test_a_report_is_older_where_the_weights_are_others(tmp_path: Path) -> None:
         assert older() == expected
     path.write_text(json.dumps({**report, "subject": {}}))  # of an earlier version
     assert older()
+    # One that is just being written is not shown before its end; the one before it is.
+    written = path.stat().st_mtime
+    assert verdicts_of(run, None, False, since=written - 1) is None
+    assert verdicts_of(run, None, False, since=written + 1) is not None
 
 
 def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:

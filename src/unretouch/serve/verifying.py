@@ -53,14 +53,19 @@ def by_turns(status: Json | None) -> bool:
 # --- what came of it
 
 
-def verdicts_of(run: RunDir, settings: TrainSettings | None, turns: bool) -> Json | None:
+def verdicts_of(
+    run: RunDir, settings: TrainSettings | None, turns: bool, since: float | None = None
+) -> Json | None:
     """Return the verdicts of the run's report as the page shows them, with what helps, which may be
-    `turns`; None where there is no report that can be read.
+    `turns`; None where there is no report that can be read. Of one that is made `since` then (Unix
+    seconds) nothing is shown before its end: it is just being written.
 
     {"verdicts": [{question, word, tone, said, advice}], "older": whether the model is another now}
     """
     report = _report(run)
     try:
+        if since is not None and _report_file(run).stat().st_mtime >= since:
+            return None
         found = [_shown(name, verdict) for name, verdict in report["verdicts"].items()]
         older = _of_other_weights(report, run)
     except UNREADABLE:

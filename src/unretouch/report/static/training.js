@@ -23,8 +23,9 @@ const Reasons = {
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
+  const EARLY = 0.5; // share of a training, in which harm says little of its end
   const GAINS = {
-    worse: N_("worse than doing nothing"), nothing: N_("nothing gained, nothing lost"),
+    worse: N_("worse than doing nothing"), early: N_("not better yet, as is usual early in a training"), nothing: N_("nothing gained, nothing lost"),
     some: N_("0%: nothing done, 100%: perfect"),
   };
   const time = document.getElementById("time");
@@ -193,8 +194,10 @@ const Reasons = {
     Page.setText("error-now", about + Page.level(error));
     Page.setText("identity", identity === null ? "" : aside);
     const known = identity && error !== null;
-    Page.setText("recovered", known ? about + Page.percent(shareOf(error, identity)) : "–");
-    Page.setWord(document.getElementById("gain"), GAINS[known ? Page.gain(error, identity) : "some"]);
+    const gain = known ? Page.gain(error, identity) : "some";
+    const early = gain === "worse" && running && share() < EARLY;
+    Page.setText("recovered", known && !early ? about + Page.percent(shareOf(error, identity)) : "–");
+    Page.setWord(document.getElementById("gain"), GAINS[early ? "early" : gain]);
     const old = measured && shown.step < Page.fresh * status.step && newer !== null;
     showAge(old ? { shown, error: newer, share: shareOf(newer, identity) } : null);
 

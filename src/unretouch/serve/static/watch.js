@@ -50,6 +50,7 @@ Object.assign(Reasons, {
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
+    document.getElementById("first-taste").hidden = !(run.demo && finished);
     showKept();
     showStarting();
     if (run.step === null) showWithoutPage();
