@@ -181,6 +181,7 @@ def test_a_pair_is_kept_for_checking_and_the_results_tell_of_it(
     }  # fmt: skip
     browser.until("return document.querySelectorAll('.pair').length === 2")  # one has no answer
     assert "Test photo" in browser.text("#pairs")
+    assert "얼굴_1" in browser.text("#kept") or "둘" in browser.text("#kept")
 
     browser.find(".tabs a:nth-child(3)").click()
     browser.until("return document.querySelector('[data-task=verify]')?.textContent")
@@ -298,6 +299,7 @@ def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any,
     for task, there in (("test", ".pair"), ("verify", "table")):
         browser.driver.get(f"{app.address}outcome/{run}/")
         browser.until("return document.querySelector('[data-task=test]').textContent")
+        browser.find("[data-language=ko]").click()
         browser.find(f"[data-task={task}]").click()
         opened = "return !document.getElementById(arguments[0]).hidden"
         browser.until(opened, f"{task}-open", seconds=300)
@@ -305,8 +307,15 @@ def test_runs_of_the_command_line_are_compared_tested_and_verified(browser: Any,
         browser.until("return document.querySelector(arguments[0])", there)
         browser.until(PAINTED)
         assert "--" not in browser.text("main")
+        # A report speaks the language that was chosen in the app, and the app that of the report.
+        assert browser.run("return document.documentElement.lang") == "ko"
+        browser.find("[data-language=en]").click()
+        browser.driver.refresh()
+        browser.until("return document.documentElement.lang === 'en'")
+        browser.until(PAINTED)
         browser.find(".trail a:last-child").click()
         browser.until("return location.pathname.includes('/outcome/')")
+        browser.until("return document.documentElement.lang === 'en'")
 
 
 def test_a_report_is_cancelled_and_what_it_advises_is_a_button(browser: Any, app: App) -> None:

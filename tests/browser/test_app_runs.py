@@ -208,6 +208,7 @@ def test_the_demo_begins_from_the_empty_first_page(browser: Any, app: App) -> No
     browser.until(STATE, "running", seconds=180)
     run = app.ask("GET", "api/runs").json[0]
     assert run["name"] == "demo"
+    assert app.ask("GET", f"api/runs/{run['id']}").json["demo"]  # at its end it says so
     assert len(list((app.place / "datasets" / "demo" / "train").iterdir())) == 3
     app.ask("POST", f"api/runs/{run['id']}/stop", {})
     until(lambda: state_of(app, run["id"]) == "stopped")

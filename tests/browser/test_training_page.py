@@ -81,12 +81,14 @@ def test_what_an_error_means_is_said_as_in_the_list_of_runs(browser: Any, new_ru
     assert (browser.text("#error-now"), browser.text("#recovered")) == ("–", "–")
     assert browser.text(".pair .figures").startswith("Doing nothing\n")
     assert "Exact pixels" not in browser.text("#pairs")
-    for above, said, shown in (
-        (0.04, "nothing gained, nothing lost", "0.0%"), (5.0, "worse than doing nothing", "-"),
-    ):  # fmt: skip
+    for above, state, said, shown in (
+        (0.04, "running", "nothing gained, nothing lost", "0.0%"),
+        (5.0, "running", "not better yet, as is usual early in a training", "–"),
+        (5.0, "stopped", "worse than doing nothing", "-"),
+    ):
         worse = [replace(pair, level_error=pair.identity_error + above) for pair in pairs]
         made.previews[:] = [replace(made.previews[0], step=1, pairs=worse)]
-        made.tell()
+        made.tell(state=state)
         browser.open(made.page)
         browser.until(READY)
         assert browser.text("#gain") == said

@@ -142,6 +142,11 @@ def test_korean_on_a_phone(browser: Any, page: Path, dark: bool) -> None:
     assert "가장 덜 된 쌍은" in browser.text(".verdict .said")
     assert "보정을 되돌린 비율" in browser.text("#likeness table")
     assert browser.run("return document.documentElement.scrollWidth") == 360
+    # The verdicts of all pairs are seen without scrolling aside.
+    scrolled = "const box = document.getElementById('all').parentElement; return box.scrollWidth"
+    assert browser.run(scrolled) <= 360
+    assert "매끈함" in browser.text("#all")
+    assert browser.text(".facts") == "학습한 쌍\n3\n처음 보는 쌍\n1"
 
 
 def test_without_javascript_verdicts_and_pictures_remain(browser: Any, page: Path) -> None:

@@ -145,7 +145,24 @@ def noise() -> Pair:
 def test_X1_people_are_told_where_nothing_is_kept() -> None:
     fit = trained("restore", noise(), steps=20)
     assert fit.generator.does_nothing()
-    assert "leaves every picture as it is" in fit.outcome()
+    assert "leaves every picture as it is" in str(fit.outcome())
+
+
+def test_the_weights_after_the_last_step_are_judged_and_it_is_said_where_older_ones_stay() -> None:
+    fit = trained("restore", gentle("given", skin(0, (170, 130, 110))), steps=12)
+    choice = fit._stage.choice
+    assert choice is not None
+    assert choice.judged == 10
+    choice.net.head.bias.data.fill_(1.0)  # type: ignore[operator, union-attr]
+    choice.step, choice.score = 10, 0.0
+    assert fit.outcome() is None
+    assert not fit.look_at_the_last(12)
+    assert choice.judged == 12
+    assert "The model is that of step 10: " in str(fit.outcome())
+    choice.score, choice.judged = 2.0, 10
+    assert fit.look_at_the_last(12)
+    fit.generator.head.bias.data.fill_(1.0)  # type: ignore[operator, union-attr]
+    assert fit.outcome() is None
 
 
 def test_X1_weights_that_do_harm_are_not_kept_by_a_run_that_goes_on() -> None:
@@ -163,7 +180,7 @@ def test_X1_weights_that_do_harm_are_not_kept_by_a_run_that_goes_on() -> None:
     again.restore(state, "state")
     for one in (fit, again):
         assert one.generator.does_nothing()
-        assert "leaves every picture as it is" in one.outcome()
+        assert "leaves every picture as it is" in str(one.outcome())
 
 
 @pytest.mark.parametrize("aim", ["fit", "restore"])

@@ -124,7 +124,7 @@ def test_what_does_harm_through_another_camera_is_not_kept() -> None:
     with torch.no_grad():
         better.head.bias.fill_(1.0)
     blind, seeing = choice(own), choice(light)
-    blind.consider(better)
-    seeing.consider(better)
+    blind.consider(better, 1)
+    seeing.consider(better, 1)
     assert not blind.net.does_nothing()
     assert seeing.net.does_nothing()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -43,8 +45,9 @@ from unretouch.serve.runs import (
     within,
 )
 from unretouch.serve.server import has_a_screen, hosts
+from unretouch.serve.state import AppState
 from unretouch.serve.uploads import Drafts, PairPlace, untouched_files, write_pairs, write_untouched
-from unretouch.serve.verifying import verdicts_of
+from unretouch.serve.verifying import kept_pairs, verdict_that_counts, verdicts_of
 from unretouch.settings.commands import ServeSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.classic_commands import asked
@@ -313,8 +316,6 @@ def test_runs_of_anybody_are_found_by_ids_that_are_no_paths(tmp_path: Path) -> N
 
 
 def test_the_lock_tells_who_trains(tmp_path: Path) -> None:
-    import os
-
     run = RunDir(tmp_path, "r")
     run.prepare()
     assert holder(run) is None
@@ -755,7 +756,9 @@ def told_verdicts(run: RunDir, turns: bool = True, **words: str) -> list[str]:
         for name, word in words.items()
     }
     run.weights("latest").write_bytes(b"w")
-    (run.root / "verify" / "report.json").write_text(json.dumps({"verdicts": verdicts}))
+    (run.root / "verify" / "report.json").write_text(
+        json.dumps({"subject": {}, "verdicts": verdicts})
+    )
     found = verdicts_of(run, TrainSettings(dataroot="/d"), turns)
     assert found is not None
     return [one["advice"] for one in found["verdicts"]]
@@ -772,9 +775,70 @@ def test_a_verdict_says_what_helps(tmp_path: Path) -> None:
     assert told_verdicts(run, memorised="not yet", unseen="harmful") == ["", "others"]
 
 
-def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:
-    import os
+def test_the_list_tells_the_verdict_on_what_a_run_is_for_and_its_page_the_kept_pairs(
+    tmp_path: Path,
+) -> None:
+    run = RunDir(tmp_path / "runs", "r")
+    run.prepare()
+    (tmp_path / "pairs" / "heldout").mkdir(parents=True)
+    Image.new("RGB", (64, 32)).save(tmp_path / "pairs" / "heldout" / "face.png")
+    told_verdicts(run, turns=False, memorised="not yet", unseen="harmful")
+    path = run.root / "verify" / "report.json"
+    for aim, word, tone in (("fit", "not yet", "middling"), ("restore", "harmful", "bad")):
+        settings = TrainSettings(dataroot=str(tmp_path / "pairs"), aim=aim)  # type: ignore[arg-type]
+        assert verdict_that_counts(run, settings) == {"word": word, "tone": tone}
+        assert kept_pairs(run, settings) == [{"name": "face", "word": ""}]
+    report = json.loads(path.read_text())
+    report["verdicts"]["unseen"]["pairs"] = {"face": "harmful"}
+    path.write_text(json.dumps(report))
+    assert kept_pairs(run, settings) == [{"name": "face", "word": "harmful"}]
+    os.utime(run.weights("latest"), (2e9, 2e9))  # trained on: nothing is known of it now
+    assert verdict_that_counts(run, settings) is None
+    assert verdict_that_counts(RunDir(tmp_path / "runs", "other"), settings) is None
 
+
+def test_what_was_compared_is_found_again_by_the_next_app(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("checkpoints_dir", "datasets_dir", "results_dir")}
+    for group in ("good", "torn"):
+        (tmp_path / "results_dir" / "comparison" / group).mkdir(parents=True)
+        record = {"runs": [{"name": "one"}, {"name": "two"}]}
+        text = json.dumps(record) if group == "good" else "{"
+        (tmp_path / "results_dir" / "comparison" / group / "comparison.json").write_text(text)
+    state = AppState(ServeSettings(port=0, no_open=True, **folders))  # type: ignore[arg-type]
+    try:
+        assert state.compared == {"good": ["one", "two"]}
+    finally:
+        state.close()
+
+
+def test_a_report_is_older_where_the_weights_are_others(tmp_path: Path) -> None:
+    """Not where training on has left them as they were."""
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    told_verdicts(run, turns=False, memorised="memorised")
+    path, weights = run.root / "verify" / "report.json", run.weights("latest")
+    report = json.loads(path.read_text())
+    report["subject"]["weights_sha256"] = hashlib.sha256(b"w").hexdigest()
+    path.write_text(json.dumps(report))
+
+    def older() -> bool:
+        found = verdicts_of(run, None, turns=False)
+        assert found is not None
+        return bool(found["older"])
+
+    for held, seconds, expected in ((b"w", 2e9, False), (b"other", 2.1e9, True)):
+        weights.write_bytes(held)
+        os.utime(weights, (seconds, seconds))
+        assert older() == expected
+    path.write_text(json.dumps({**report, "subject": {}}))  # of an earlier version
+    assert older()
+    # One that is just being written is not shown before its end; the one before it is.
+    written = path.stat().st_mtime
+    assert verdicts_of(run, None, False, since=written - 1) is None
+    assert verdicts_of(run, None, False, since=written + 1) is not None
+
+
+def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
     told(run, state="stopped")

@@ -219,9 +219,10 @@ def added(choice: EarlyChoice) -> float:
 
 def test_the_best_of_all_is_kept(table: crops.CropTable) -> None:
     choice = choice_of(network(0), table)
-    for levels in (1.0, 2.0, 3.0, 9.0):
-        choice.consider(network(levels))
+    for step, levels in enumerate((1.0, 2.0, 3.0, 9.0), 1):
+        choice.consider(network(levels), step)
     assert added(choice) == pytest.approx(2, abs=0.01)
+    assert (choice.step, choice.judged) == (2, 4)
 
 
 def test_what_is_judged_and_kept_has_its_texture_measured(table: crops.CropTable) -> None:
@@ -236,13 +237,13 @@ def test_what_is_judged_and_kept_has_its_texture_measured(table: crops.CropTable
         network(0), [sample], far, *2 * [lambda net, sample: net(sample.source)], "restore", doubled
     )
     for levels in (0.4, 1.0, 2.0):  # twice as many are 0.8, 2.0, 4.0; 2 are right
-        choice.consider(network(levels))
+        choice.consider(network(levels), round(10 * levels))
     assert added(choice) == pytest.approx(2, abs=0.01)
 
 
 def test_what_is_worse_than_doing_nothing_is_never_kept(table: crops.CropTable) -> None:
     choice = choice_of(network(0), table)
-    choice.consider(network(5))
+    choice.consider(network(5), 5)
     assert added(choice) == 0
 
 
@@ -250,14 +251,15 @@ def test_weights_of_another_run_are_judged_before_any_other(table: crops.CropTab
     choice = choice_of(network(0), table)
     choice.net.load_state_dict(network(9).state_dict())
     choice.begin()
-    choice.consider(network(5))
+    choice.consider(network(5), 5)
     assert added(choice) == pytest.approx(5, abs=0.01)
 
 
 def test_it_goes_on_from_its_state(table: crops.CropTable) -> None:
     choice = choice_of(network(0), table)
-    choice.consider(network(1.5))
+    choice.consider(network(1.5), 10)
     other = choice_of(network(0), table)
     other.restore(copy.deepcopy(choice.state()), "state")
-    other.consider(network(1))
+    other.consider(network(1), 20)
     assert added(other) == pytest.approx(1.5, abs=0.01)
+    assert (other.step, other.judged) == (10, 20)

@@ -13,6 +13,8 @@ from rich.console import Console
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.cli import dispatch
 from unretouch.pixels import images
+from unretouch.runs import checkpoint
+from unretouch.runs.folder import RunDir
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.test import run_test
@@ -83,6 +85,17 @@ def test_a_network_of_one_channel_sees_or_makes_grey(
         for picture in tested.page.parent.glob(f"images/*_{label}.png"):
             rgb = images.read_rgb(picture)
             assert (rgb == rgb[..., :1]).all() == (channels == 1)
+
+
+def test_at_its_end_a_run_judges_its_last_weights(tmp_path: Path) -> None:
+    """They are looked at every so many steps, and a short run is mostly what comes after."""
+    short_runs.write_pairs(tmp_path / "pairs")
+    fast = {"netG": "detail", "size": "s", "recipe": "fast", "aim": "restore", "lambda_GAN": 0}
+    short_runs.train(tmp_path, "r", **{**fast, "n_epochs": 6, "n_epochs_decay": 0})
+    newest = checkpoint.load_newest(RunDir(tmp_path / "checkpoints", "r"))
+    assert newest is not None
+    assert newest.checkpoint.step == 12
+    assert newest.checkpoint.state["fit"]["stages"][-1]["choice"]["judged"] == 12
 
 
 def test_a_run_that_goes_on_says_its_last_save_and_guesses_no_steps(

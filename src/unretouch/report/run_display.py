@@ -231,9 +231,10 @@ def _record(status: TrainingStatus) -> dict[str, Any]:
     record = {
         field.name: getattr(status, field.name)
         for field in dataclasses.fields(status)
-        if field.name not in ("curves", "previews", "last_save")
+        if field.name not in ("curves", "previews", "last_save", "outcome")
     }
     record["last_save"] = dataclasses.asdict(status.last_save) if status.last_save else None
+    record["outcome"] = status.outcome.record() if status.outcome else None
     record["curves"] = _curves(status)
     record["training_error"] = _training_error(status)
     record["previews"] = _affordable([_preview(preview) for preview in status.previews])

@@ -300,7 +300,8 @@ class TrainingStatus:
     """A run at one moment.
 
     `elapsed_s` and `left_s` are seconds; totals and time left are None where unknown.
-    `stop_reason` is one of STOP_REASONS or any sentence; empty while the run goes on.
+    `stop_reason` is one of STOP_REASONS or any sentence; empty while the run goes on. `outcome`
+    tells of the weights that were kept, where there is something to tell at the end.
     `identity_error` is the mean over the pairs of what doing nothing costs, in grey levels.
     `curves` holds columns of one length: `step`, and any of `G_L1`, `G_GAN`, `D_real`, `D_fake`,
     `level_error` and `identity_error`, of what was trained on, whole pictures or crops; NaN where a
@@ -321,6 +322,7 @@ class TrainingStatus:
     identity_error: float
     last_save: LastSave | None = None
     stop_reason: str = ""
+    outcome: Message | None = None
     weighted: bool = True
     """whether lambda_L1 weighs anything: without an adversary there is nothing to weigh against"""
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)

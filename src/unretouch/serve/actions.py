@@ -45,8 +45,16 @@ from unretouch.serve.uploads import (
     write_pairs,
     write_untouched,
 )
-from unretouch.serve.verifying import HELDOUT, by_turns, heldout_of, verdicts_of, verify_words
+from unretouch.serve.verifying import (
+    HELDOUT,
+    by_turns,
+    heldout_of,
+    kept_pairs,
+    verdicts_of,
+    verify_words,
+)
 from unretouch.settings.train import TrainSettings
+from unretouch.tasks.demo_pairs import is_demo
 
 LONGEST_JSON = 10_000
 LARGEST = 1e9
@@ -110,8 +118,11 @@ def list_runs(request: Request) -> Response:
 
 
 def one_run(request: Request) -> Response:
-    """One run."""
-    return JSONResponse(state_of(request).runs.describe(run_of(request)))
+    """One run, and which pairs were kept for checking."""
+    run = run_of(request)
+    told, settings = state_of(request).runs.describe(run), settings_of(run)
+    demo = is_demo(settings.dataroot) if settings else False
+    return JSONResponse({**told, "kept": kept_pairs(run, settings), "demo": demo})
 
 
 @takes_json
@@ -267,14 +278,15 @@ def results(request: Request) -> Response:
         more = max(1, settings.n_epochs // 10)
     return JSONResponse(
         {
-            **{name: told[name] for name in ("state", "budget", "has_weights")},
+            **{name: told[name] for name in ("state", "budget", "has_weights", "left_s")},
             "more": more,
             "heldout": heldout_of(settings) is not None,
+            "demo": is_demo(settings.dataroot) if settings else False,
             "tested": (test_folder(state, run) / "index.html").is_file(),
             "verified": (run.root / "verify" / "index.html").is_file(),
             "tasks": state.background.of(run.name),
             "turns": turns,
-            "report": verdicts_of(run, settings, turns),
+            "report": verdicts_of(run, settings, turns, state.background.since(run.name, "verify")),
         }
     )
 

@@ -93,10 +93,14 @@ class Background:
         since = [task.since for task in list(self._tasks.values()) if task.before and not task.over]
         return min(since, default=None)
 
+    def since(self, subject: str, kind: Kind) -> float | None:
+        """Return since when, Unix seconds, this is under way, or waits; None where it is not."""
+        task = self._tasks.get((subject, kind))
+        return task.since if task is not None and not task.over else None
+
     def under_way(self, subject: str, kind: Kind) -> bool:
         """Whether this is under way, or waits."""
-        task = self._tasks.get((subject, kind))
-        return task is not None and not task.over
+        return self.since(subject, kind) is not None
 
     def start(
         self,

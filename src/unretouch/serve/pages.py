@@ -27,6 +27,7 @@ from unretouch.serve.security import POLICY, REPORT_POLICY
 from unretouch.serve.state import AppState, run_of, state_of
 from unretouch.serve.verifying import heldout_of, verify_words
 from unretouch.settings.train import GUIDE, TrainSettings, load_bounds, preset
+from unretouch.tasks.demo_pairs import FIRST_TASTE
 
 TYPES = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png",
@@ -76,6 +77,7 @@ def _run_page(run: RunDir, here: str, **values: Any) -> Response:
         name=run.name,
         run=run_id(run.name),
         previews=(),
+        first_taste=FIRST_TASTE,
         **values,
     )
 

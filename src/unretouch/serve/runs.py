@@ -35,6 +35,7 @@ from unretouch.runs.history import (
 from unretouch.runs.status import standing
 from unretouch.serve.queue import Queue, Waiting
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
+from unretouch.serve.verifying import verdict_that_counts
 from unretouch.settings.train import (
     GUIDE,
     Direction,
@@ -175,6 +176,8 @@ class Runs:
             "recovered": stands.recovered if stands else None,
             "gain": stands.gain if stands else None,
             "estimated": bool(stands and stands.estimated),
+            "aim": settings.aim if settings else None,
+            "verdict": None if condition.active else verdict_that_counts(run, settings),
             "picture": _picture(pairs[0]) if pairs else None,
             "before": self._before(run),
             "now_trained": self._now_trained() if condition.state == "waiting" else None,

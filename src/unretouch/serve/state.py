@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class AppState:
         self.drafts = Drafts(self.folder, self.limits)
         self.worker = Worker(self.folder, self.limits)
         self.restoring = Restoring(self.worker)
-        self.compared: dict[str, list[str]] = {}
+        self.compared = _compared_before(self.comparison)
         """what was compared last: names of runs, by what stands for the pairs they share"""
 
     @contextlib.contextmanager
@@ -72,6 +73,16 @@ class AppState:
         self.deleted.close()
         self._lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _compared_before(folder: Path) -> dict[str, list[str]]:
+    """Return what earlier apps compared, whose pages lie below `folder`; the newest first."""
+    found = {}
+    for path in sorted(folder.glob("*/comparison.json"), key=lambda file: -file.stat().st_mtime):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            runs = json.loads(path.read_text("utf-8"))["runs"]
+            found[path.parent.name] = [str(run["name"]) for run in runs]
+    return found
 
 
 def state_of(request: Request) -> AppState:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from unretouch.base.errors import DataError
 from unretouch.base.messages import _
+from unretouch.pixels.pair_files import find_pairs
 from unretouch.report.verdicts import QUESTIONS, UNKNOWN
 from unretouch.runs.folder import RunDir
 from unretouch.settings.train import TrainSettings
@@ -16,6 +20,9 @@ HELDOUT = "heldout"
 """Folder of a run's pairs, beside those that are trained on, that are kept for checking."""
 
 NOT_CHECKED = _("No pair was kept for checking, so nothing is known of other photos yet.")
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What a report raises that this version did not write."""
 
 Json = dict[str, Any]
 
@@ -46,23 +53,97 @@ def by_turns(status: Json | None) -> bool:
 # --- what came of it
 
 
-def verdicts_of(run: RunDir, settings: TrainSettings | None, turns: bool) -> Json | None:
+def verdicts_of(
+    run: RunDir, settings: TrainSettings | None, turns: bool, since: float | None = None
+) -> Json | None:
     """Return the verdicts of the run's report as the page shows them, with what helps, which may be
-    `turns`; None where there is no report that can be read.
+    `turns`; None where there is no report that can be read. Of one that is made `since` then (Unix
+    seconds) nothing is shown before its end: it is just being written.
 
-    {"verdicts": [{question, word, tone, said, advice}], "older": whether the run was trained on}
+    {"verdicts": [{question, word, tone, said, advice}], "older": whether the model is another now}
     """
-    path = run.root / "verify" / "report.json"
+    report = _report(run)
     try:
-        report = json.loads(path.read_text("utf-8"))
+        if since is not None and _report_file(run).stat().st_mtime >= since:
+            return None
         found = [_shown(name, verdict) for name, verdict in report["verdicts"].items()]
-        older = path.stat().st_mtime < run.weights("latest").stat().st_mtime
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        older = _of_other_weights(report, run)
+    except UNREADABLE:
         return None
     given = _advice({one["name"]: one for one in found}, settings, turns)
     for one in found:
         one["advice"] = given.get(one.pop("name"), "")
     return {"verdicts": found, "older": older}
+
+
+def verdict_that_counts(run: RunDir, settings: TrainSettings | None) -> Json | None:
+    """Return the verdict on what the run is for, {word, tone}: whether it memorised, or holds on
+    unseen portraits; None where there is none of the weights that it has now."""
+    if settings is None:
+        return None
+    report = _report(run)
+    try:
+        verdict = report["verdicts"]["memorised" if settings.aim == "fit" else "unseen"]
+        word, tone = str(verdict["word"]), str(verdict["tone"])
+        if word == UNKNOWN or _of_other_weights(report, run):
+            return None
+    except UNREADABLE:
+        return None
+    return {"word": word, "tone": tone}
+
+
+def kept_pairs(run: RunDir, settings: TrainSettings | None) -> list[Json]:
+    """Return the pairs that were kept for checking, [{name, word}]: the word is what the newest
+    report says of a pair, empty before there is one."""
+    folder = heldout_of(settings)
+    if folder is None:
+        return []
+    try:
+        names = [pair.name for pair in find_pairs(folder, "").pairs]
+    except DataError:
+        return []
+    try:
+        words = dict(_report(run)["verdicts"]["unseen"]["pairs"])
+    except UNREADABLE:
+        words = {}
+    return [{"name": name, "word": str(words.get(name, ""))} for name in names]
+
+
+def _report(run: RunDir) -> Json:
+    """Return the report of a run; empty where there is none that can be read."""
+    path = _report_file(run)
+    try:
+        stat = path.stat()
+        found = _read(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _report_file(run: RunDir) -> Path:
+    return run.root / "verify" / "report.json"
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, mtime_ns: int, size: int) -> Any:
+    # By when it was written and how long it is: pages ask every two seconds.
+    return json.loads(path.read_text("utf-8"))
+
+
+def _of_other_weights(report: Mapping[str, Any], run: RunDir) -> bool:
+    """Return whether a report is of other weights than the run has now. Training on may leave them
+    as they were; a report of before they were on record is believed by its time."""
+    weights = run.weights("latest")
+    now = weights.stat()
+    digest = report["subject"].get("weights_sha256")
+    if digest is None:
+        return _report_file(run).stat().st_mtime < now.st_mtime
+    return bool(digest != _digest(weights, now.st_mtime_ns, now.st_size))
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _shown(name: str, verdict: Mapping[str, Any]) -> Json:

@@ -12,7 +12,7 @@ from unretouch.runs.status import mean_of
 from unretouch.settings.commands import DemoSettings
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings, preset
-from unretouch.tasks.demo_pairs import MINUTES, NAME, TRAINING, cut_demo_pairs
+from unretouch.tasks.demo_pairs import FIRST_TASTE, MINUTES, NAME, TRAINING, cut_demo_pairs
 from unretouch.tasks.test import run_test
 from unretouch.tasks.train import Continuation, train_run
 from unretouch.training.pair_error import pair_error
@@ -64,5 +64,6 @@ def run_demo(asked: DemoSettings) -> ExitCode:
         say(console, f"a slow or a busy computer needs more time: {longer}")
     run = RunDir(settings.checkpoints_dir, settings.name)
     say(console, f"open {run.web / 'index.html'} (the run) and {tested.page} (the result)")
+    say(console, str(FIRST_TASTE))
     kept = share >= PROMISED_SHARE or asked.minutes is not None
     return ExitCode.OK if kept else ExitCode.VERIFICATION

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from unretouch.base import durable
 from unretouch.base.errors import DataError
+from unretouch.base.messages import _
 from unretouch.pixels import images, pair_check
 from unretouch.pixels.retouch import retouch, skin_mask
 from unretouch.pixels.spaces import Rgb
 from unretouch.tasks.pair import write_new
 
 NAME = "demo"
+ABOUT = "about_the_demo.txt"
+"""Tells beside the pairs what they are; by it a run of them is known, whatever its name."""
+FIRST_TASTE = _(
+    "This demo is a first taste, on three small crops. Train it longer and more comes back, or "
+    "make a new run with your own pairs."
+)
 MINUTES = 2.0
 """Training time unless said otherwise; all of the demo stays below four minutes on two cores."""
 
@@ -60,7 +68,14 @@ def cut_demo_pairs(out: Path, photo: Path | None = None, seed: int = 0) -> bool:
             raise DataError("holds other pictures than those of the demo", folder, "Choose another")
     for file, crop in zip(files, crops, strict=True):
         write_new(file, np.concatenate(crop, axis=1))
+    about = f"Crops of {path.name}: left as a simulated retouch left them, right as they were.\n"
+    durable.write_text(out / ABOUT, about)
     return all_surfaces
+
+
+def is_demo(dataroot: Path | str) -> bool:
+    """Whether a folder of pairs is that of a demo."""
+    return bool(dataroot) and (Path(dataroot) / ABOUT).is_file()
 
 
 def shipped_portrait() -> Path:

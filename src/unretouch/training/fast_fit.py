@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from unretouch import networks
 from unretouch.base import seeding
 from unretouch.base.errors import CheckpointError, NonFiniteError, UsageError
+from unretouch.base.messages import Message, _
 from unretouch.losses import grid
 from unretouch.networks import GENERATORS, Generator
 from unretouch.networks.generator import Draw
@@ -32,9 +33,9 @@ from unretouch.training.stages import Stage, stages_of
 from unretouch.training.team import ALONE, Team
 
 ONLY_SKIN: Final = "the pairs were retouched on skin alone, so all else will be left as it is"
-NOTHING_KEPT: Final = (
-    "what was learnt is no better than doing nothing on what was left out of training, so the "
-    "model leaves every picture as it is. Give it more pairs, or more time"
+NOTHING_KEPT: Final = _(
+    "What was learnt is no better than doing nothing on what was left out of training, so the "
+    "model leaves every picture as it is. Give it more pairs, or more time."
 )
 MOST_LINES = 20
 """On what of the pairs' differences is the retouch."""
@@ -212,6 +213,7 @@ class FastFit(Fit):
         began = time.monotonic()
         if progress >= self._stage.ends_at and (self._now + 1 < len(self._stages) or not self._own):
             # The coarse network is left as it is kept: the fine one is trained beside that.
+            self.look_at_the_last(step)
             self._stage.end()
             self._now, self._began = self._now + 1, (step, progress)
             if self._now == len(self._first):
@@ -234,7 +236,7 @@ class FastFit(Fit):
         fast_recipe.update_average(stage.average, stage.net, own_step, factor, recipe)
         identity = self._mean_distance(sample.source, sample.target)
         if stage.choice is not None and fast_recipe.judge_due(own_step + 1, recipe):
-            stage.choice.consider(stage.average)
+            stage.choice.consider(stage.average, step + 1)
         return Update(
             G_GAN=0.0,
             G_L1=error * self._settings.lambda_L1,
@@ -253,7 +255,7 @@ class FastFit(Fit):
         The second of two is timed: the first fetches memory.
         """
         began = 0.0
-        for _ in range(2):
+        for _again in range(2):
             began = time.monotonic()
             self._backward(self._drawn(0), progress=0.0)
         self._stage.optimiser.zero_grad()
@@ -280,11 +282,33 @@ class FastFit(Fit):
             lines.append(can.sentence(self._settings.size))
         return lines
 
-    def outcome(self) -> str:
+    @property
+    def last_look_s(self) -> float:
+        choice = self._stage.choice
+        return choice.cost_s if choice is not None else 0.0
+
+    def look_at_the_last(self, step: int) -> bool:
+        choice = self._stage.choice
+        if choice is None or step == self._began[0]:
+            return False
+        choice.consider(self._stage.average, step)
+        return choice.step == step
+
+    def outcome(self) -> Message | None:
         if not self._own:
             return retoucher.ENDED_EARLY
-        judged = any(stage.choice is not None for stage in self._own)
-        return NOTHING_KEPT if judged and self.generator.does_nothing() else ""
+        choice = self._stage.choice
+        if choice is None:
+            return None
+        if self.generator.does_nothing():
+            return NOTHING_KEPT
+        if choice.step is None or choice.step == choice.judged:
+            return None
+        return _(
+            "The model is that of step {step}: what came after it held no better on what was left "
+            "out of training.",
+            step=choice.step,
+        )
 
     def learning_rate(self) -> float:
         return float(self._stage.optimiser.param_groups[0]["lr"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from unretouch.base.messages import Message
 from unretouch.networks.generator import Generator
 from unretouch.pixels.pairs import Pair
 from unretouch.pixels.retouched_area import PairMap
@@ -82,10 +83,19 @@ class Fit(ABC):
         be learnt, and how much of it can be."""
         return []
 
-    def outcome(self) -> str:
-        """Return what people are told when training ends, of the weights that are kept; may be
-        empty."""
-        return ""
+    @property
+    def last_look_s(self) -> float:
+        """Seconds that `look_at_the_last` takes, about."""
+        return 0.0
+
+    def look_at_the_last(self, step: int) -> bool:
+        """Judge the weights after all `step` updates of the run, where weights are chosen; return
+        whether other ones are kept now."""
+        return False
+
+    def outcome(self) -> Message | None:
+        """Return what people are told when training ends, of the weights that are kept."""
+        return None
 
     @abstractmethod
     def learning_rate(self) -> float:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from unretouch.base.messages import _
 from unretouch.base.terminal import counted
 from unretouch.networks import Generator
 from unretouch.networks.prediction import PartPredictor, Window
@@ -26,9 +27,9 @@ MOST_PIXELS: Final = 6_000_000
 """Of all windows together: retouching them takes seconds on two cores."""
 SHARE: Final = 0.25
 """Of the run, in which the retouch is learnt."""
-ENDED_EARLY: Final = (
-    "the run ended while it still learnt the retouch itself, so the model leaves every picture as "
-    "it is. --continue_train goes on"
+ENDED_EARLY: Final = _(
+    "The run ended while it still learnt the retouch itself, so the model leaves every picture as "
+    "it is. Train it to its end."
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -395,6 +396,12 @@ class EarlyChoice:
         self._predict, self._plainly = predict, plainly
         self._distance: Distance = local_band_energy if aim == "texture" else l1
         # What doing nothing costs does not change.
+        self.step: int | None = None
+        """updates that the best weights have; None where that is not known"""
+        self.judged: int | None = None
+        """updates of the weights that were judged last"""
+        self.cost_s = 0.0
+        """seconds that a judgement takes"""
         self._near_idle = [max(each, 1e-9) for each in self._near_errors(None)]
         self._far_idle = max(self._far_error(None), 1e-9)
         self.begin()
@@ -408,23 +415,31 @@ class EarlyChoice:
         """Take the weights as they stand for the best so far. A fresh network does nothing: then
         none that does worse is ever kept. Those that a run goes on from may, with a score above 1.
         """
+        began = time.monotonic()
         self.score = self._judged(self.net)
+        self.cost_s = time.monotonic() - began
 
-    def consider(self, net: Generator) -> None:
-        """Keep the weights of `net` where they do better than all before."""
+    def consider(self, net: Generator, step: int) -> None:
+        """Keep the weights of `net` after `step` updates where they do better than all before."""
+        if step == self.judged:
+            return
+        self.judged, began = step, time.monotonic()
         self._candidate.load_state_dict(net.state_dict())
         self._finish(self._candidate)
         score = self._judged(self._candidate)
         if score < self.score:
-            self.score = score
+            self.score, self.step = score, step
             self.net, self._candidate = self._candidate, self.net
+        self.cost_s = time.monotonic() - began
 
     def state(self) -> dict[str, Any]:
-        return {"weights": self.net.state_dict()}
+        return {"weights": self.net.state_dict(), "step": self.step, "judged": self.judged}
 
     def restore(self, state: dict[str, Any], where: object) -> None:
         """Go back to a `state`. Raises CheckpointError when it does not fit."""
         load_weights(self.net, state["weights"], where)
+        # States of before this was on record say nothing of it.
+        self.step, self.judged = state.get("step"), state.get("judged")
         self.begin()
 
     @torch.no_grad()

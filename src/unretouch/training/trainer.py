@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unretouch.base import durable
 from unretouch.base.errors import DataError, DiskError, ExitCode, NonFiniteError, ProcessLostError
+from unretouch.base.messages import Message
 from unretouch.pixels.spaces import GREY_LEVELS
 from unretouch.runs import checkpoint, history
 from unretouch.runs.checkpoint import Checkpoint
@@ -133,6 +134,7 @@ class Trainer:
 
     def _finish(self, reason: str) -> None:
         """Save, and take the last preview where it fits."""
+        self._look_at_the_last()
         fits = self._progress.fits_a_last(self._previews.last_cost_s)
         self._save()
         self._tell_pauses()
@@ -145,11 +147,23 @@ class Trainer:
             self._watcher.tell(
                 f"no last preview: it would take about {took}, more than is left of the time"
             )
-        if outcome := self._fit.outcome():
-            self._watcher.tell(outcome)
+        outcome = self._fit.outcome()
+        if outcome is not None:
+            self._watcher.tell(str(outcome))
         reason = self._asked() or reason
-        self._show("stopped" if self._stop.asked else "finished", reason)
+        self._show("stopped" if self._stop.asked else "finished", reason, outcome)
         self._write_event("stop", reason=reason)
+
+    def _look_at_the_last(self) -> None:
+        """Judge the last weights of a run that is at its end: those that learnt most."""
+        progress, fit = self._progress, self._fit
+        over = self._stop.asked is None and (progress.done or progress.time_up)
+        if not over or not progress.fits_a_last(fit.last_look_s):
+            return
+        if fit.look_at_the_last(progress.step):
+            # What was saved and shown of this step is of other weights.
+            self._last_save = None
+            self._previews.forget(progress.step)
 
     # --- when it ends -------------------------------------------------------------------------
 
@@ -186,7 +200,7 @@ class Trainer:
 
     # --- what is told -------------------------------------------------------------------------
 
-    def _show(self, state: State, reason: str = "") -> None:
+    def _show(self, state: State, reason: str = "", outcome: Message | None = None) -> None:
         """Show where the run stands."""
         progress = self._progress
         self._watcher.show(
@@ -204,6 +218,7 @@ class Trainer:
                 identity_error=self._previews.identity_error(),
                 last_save=self._last_save or self._opened.saved,
                 stop_reason=reason,
+                outcome=outcome,
                 weighted=self._settings.lambda_GAN > 0,
                 curves=self._curves,
                 previews=self._previews.taken,
@@ -333,11 +348,12 @@ class Trainer:
             self._numbered.spent(progress.elapsed, progress.elapsed - began)
 
     def _leave_room(self) -> None:
-        """Keep what the last preview and the last save will take of a time budget."""
+        """Keep what the last preview, the last save and the last look at what was left out will
+        take of a time budget."""
         if (budget_s := self._progress.budget_s) is not None:
             self._progress.ending_s = sum(
                 rhythm.kept_for_the_last(cost, budget_s)
-                for cost in (self._previews.last_cost_s, self._save_s)
+                for cost in (self._previews.last_cost_s, self._save_s, self._fit.last_look_s)
             )
 
 

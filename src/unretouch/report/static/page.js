@@ -22,9 +22,20 @@ const Page = (() => {
     },
   };
 
-  let language = remember.get("language") ||
+  // Reports in the app are strangers to it, whose storage they cannot reach: there the language
+  // stands in the address, and goes with the links from the app and back.
+  const speaks = (wanted) => wanted === "en" || wanted in catalogues;
+  const stored = (() => { try { return Boolean(localStorage); } catch { return false; } })();
+  const asked = new URLSearchParams(location.search).get("language");
+  if (asked && speaks(asked)) remember.set("language", asked);
+  let language = [asked, remember.get("language")].find((one) => one && speaks(one)) ||
     ((navigator.language || "en").toLowerCase().startsWith("ko") ? "ko" : "en");
-  if (language !== "en" && !(language in catalogues)) language = "en";
+
+  function inLanguage(address) {
+    const url = new URL(address, location.href);
+    url.searchParams.set("language", language);
+    return url.href;
+  }
 
   // A message is its own English; `{name}` in it stands for a value, which may be a message that
   // Python made: {message, values}. Catalogues have a context before the message, as gettext does.
@@ -75,6 +86,9 @@ const Page = (() => {
     language = wanted;
     document.documentElement.lang = wanted;
     translate(document);
+    for (const link of document.querySelectorAll(stored ? "a[href*='reports/']" : ".trail a")) {
+      link.href = inLanguage(link.href);
+    }
     for (const button of document.querySelectorAll("[data-language]")) {
       button.setAttribute("aria-pressed", String(button.dataset.language === wanted));
     }
@@ -178,12 +192,13 @@ const Page = (() => {
     button.addEventListener("click", () => {
       remember.set("language", button.dataset.language);
       setLanguage(button.dataset.language);
+      if (asked || !stored) history.replaceState(null, "", inLanguage(location.href));
     });
   }
 
   return {
     errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, share, fresh, rate, duration,
-    ago, stateName, columns, shortened, beside, pictureUrl, remember,
+    ago, inLanguage, stateName, columns, shortened, beside, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);
       if (element.textContent !== text) element.textContent = text;

@@ -103,6 +103,7 @@ const Pairs = (() => {
         const button = box.children[index];
         button.type = "button";
         button.look = look;
+        button.disabled = looks.length === 1; // it only names what is shown
         button.onclick = () => this.lookAt(look.key);
       });
       const key = [this.wanted, first, keys[0]].find((one) => keys.includes(one));

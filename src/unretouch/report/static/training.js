@@ -23,8 +23,9 @@ const Reasons = {
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
+  const EARLY = 0.5; // share of a training, in which harm says little of its end
   const GAINS = {
-    worse: N_("worse than doing nothing"), nothing: N_("nothing gained, nothing lost"),
+    worse: N_("worse than doing nothing"), early: N_("not better yet, as is usual early in a training"), nothing: N_("nothing gained, nothing lost"),
     some: N_("0%: nothing done, 100%: perfect"),
   };
   const time = document.getElementById("time");
@@ -144,12 +145,14 @@ const Reasons = {
   function showTimeValue() {
     const preview = current();
     if (!preview) return;
-    const latest = time.value === time.max ? ` (${_("latest")})` : "";
     const when = status.weighted === false ? N_("step {step}") : N_("step {step}, epoch {epoch}");
-    const text = _(when, {
-      step: Page.number(preview.step, 0), epoch: Page.number(preview.epoch, 0),
-    }) + latest;
+    const said = ({ step, epoch }) => _(when, { step: Page.number(step, 0), epoch: Page.number(epoch, 0) });
+    const latest = ` (${_("latest")})`;
+    const text = said(preview) + (time.value === time.max ? latest : "");
     Page.setText("time-value", text);
+    // The newest has the longest words: so the slider does not move under the pointer.
+    const longest = Page.columns(said(status.previews.at(-1)) + latest);
+    document.getElementById("time-value").style.setProperty("--longest", String(longest));
     time.setAttribute("aria-valuetext", text);
   }
 
@@ -191,8 +194,10 @@ const Reasons = {
     Page.setText("error-now", about + Page.level(error));
     Page.setText("identity", identity === null ? "" : aside);
     const known = identity && error !== null;
-    Page.setText("recovered", known ? about + Page.percent(shareOf(error, identity)) : "–");
-    Page.setWord(document.getElementById("gain"), GAINS[known ? Page.gain(error, identity) : "some"]);
+    const gain = known ? Page.gain(error, identity) : "some";
+    const early = gain === "worse" && running && share() < EARLY;
+    Page.setText("recovered", known && !early ? about + Page.percent(shareOf(error, identity)) : "–");
+    Page.setWord(document.getElementById("gain"), GAINS[early ? "early" : gain]);
     const old = measured && shown.step < Page.fresh * status.step && newer !== null;
     showAge(old ? { shown, error: newer, share: shareOf(newer, identity) } : null);
 
@@ -250,6 +255,8 @@ const Reasons = {
     let text = "";
     if (status.state === "running" && !reason && silence > SILENT_S) text = _(Reasons.silent, { time: Page.duration(silence) });
     else if (reason) text = Object.hasOwn(Reasons, reason) ? _(Reasons[reason]) : reason;
+    const { outcome } = status; // of the weights that were kept
+    if (outcome) text += ` ${_(outcome.message, outcome.values)}`;
     const notice = document.getElementById("notice");
     notice.hidden = !text;
     notice.dataset.state = status.state;

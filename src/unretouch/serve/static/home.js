@@ -4,6 +4,10 @@
   const list = document.getElementById("runs");
   const cards = new Map();
   const chosen = new Set();
+  const PURPOSES = {
+    fit: N_("for these photos"), restore: N_("for other photos"),
+    texture: N_("for other photos, texture at full strength"),
+  };
   let runs = null;
   let sizes = null;
   let measured = "";
@@ -30,7 +34,9 @@
     const text = App.element("span", "run-text");
     const name = App.element("span", "run-name");
     name.textContent = run.name;
-    text.append(name, App.element("span", "run-facts"), App.element("span", "run-note"));
+    const purpose = App.element("span", "run-purpose");
+    purpose.append(App.element("span"), App.element("strong"));
+    text.append(name, purpose, App.element("span", "run-facts"), App.element("span", "run-note"));
     link.append(picture, text, App.element("span", "state"));
     const current = () => runs.find((one) => one.id === run.id);
     item.append(tick, link, RunMenu.menu(current, () => sizeOf(run.id), refresh));
@@ -42,6 +48,10 @@
     const url = run.picture ? `runs/${run.id}/${Page.pictureUrl(run.picture)}?step=${run.step}` : "";
     image.hidden = !url;
     if (url && image.getAttribute("src") !== url) image.src = url;
+    const [aim, verdict] = item.querySelector(".run-purpose").children;
+    setText(aim, run.aim ? _(PURPOSES[run.aim]) : "");
+    setText(verdict, run.verdict ? _(run.verdict.word) : "");
+    verdict.dataset.tone = run.verdict?.tone || "";
     const facts = [];
     const about = run.estimated ? "≈ " : "";
     if (run.level_error !== null) {
@@ -72,6 +82,7 @@
     RunMenu.describe(item.querySelector(".menu"), run);
     const state = item.querySelector(".state");
     state.dataset.state = run.state;
+    state.dataset.tone = run.verdict?.tone || "";
     setText(state, Page.stateName(run.state));
   }
 
@@ -118,7 +129,7 @@
     describeCompare();
     if (!waited || isCompared() || !compared.groups.length) return;
     const [{ page }] = compared.groups;
-    if (page && compared.groups.length === 1 && !compared.alone.length) location.href = page;
+    if (page && compared.groups.length === 1 && !compared.alone.length) location.href = Page.inLanguage(page);
     else document.getElementById("compared").focus();
   }
 
@@ -146,7 +157,7 @@
       items.append(item);
     }
     const [link, why, row] = item.children;
-    if (page) link.href = page; else link.removeAttribute("href");
+    if (page) link.href = Page.inLanguage(page); else link.removeAttribute("href");
     setText(link, names.join(" · "));
     why.hidden = !task?.failed;
     setText(why, task?.failed ? _(task.failed.message, task.failed.values) : "");

@@ -11,7 +11,9 @@
   let drawn = "";
 
   function longerWord() {
-    if (found.state === "stopped" || found.state === "failed") return [N_("Go on training")];
+    if (found.state === "stopped" || found.state === "failed") {
+      return found.left_s ? [N_("Go on training, {time}"), { time: Page.duration(found.left_s) }] : [N_("Go on training")];
+    }
     if (found.budget === "epochs") return [N_("Train {count} epochs more"), { count: found.more }];
     return [N_("Train {count} minutes more"), { count: found.more }];
   }
@@ -55,17 +57,22 @@
     return made;
   }
 
+  const isUnderWay = (kind) => Boolean(found.tasks[kind] && !found.tasks[kind].failed);
+
   function showVerdicts() {
-    const now = JSON.stringify([document.documentElement.lang, found.state, found.report]);
-    if (now === drawn) return; // nothing flashes, and the focus stays
+    const now = JSON.stringify([document.documentElement.lang, found.state, found.left_s, found.report, isUnderWay("verify")]);
+    // Nothing flashes, and the focus stays; what is just being written is shown at its end.
+    if (now === drawn || (!found.report && isUnderWay("verify"))) return;
     drawn = now;
     byId("verdicts").replaceChildren(...(found.report?.verdicts || []).map(card));
-    byId("older").hidden = !found.report?.older;
+    const again = Boolean(found.report && isUnderWay("verify"));
+    byId("before").hidden = !again;
+    byId("older").hidden = again || !found.report?.older;
   }
 
   function showTask(kind, made) {
     const task = found.tasks[kind];
-    const under = Boolean(task && !task.failed);
+    const under = isUnderWay(kind);
     const row = byId(`${kind}-progress`);
     if (!row.hidden && !under) speak(kind, task);
     row.hidden = !under;
@@ -90,6 +97,7 @@
   function show(told) {
     found = told;
     if (!byId("verdicts")) return;
+    byId("first-taste").hidden = !(found.demo && found.state === "finished");
     showVerdicts();
     showTask("verify", found.verified);
     showTask("test", found.tested);

@@ -51,8 +51,20 @@ Object.assign(Reasons, {
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
     if (run.now_trained) Reasons.waiting = waitsFor(run.now_trained);
+    document.getElementById("first-taste").hidden = !(run.demo && finished);
+    showKept();
     showStarting();
     if (run.step === null) showWithoutPage();
+  }
+
+  // Pairs that are not among those below: they are not trained on.
+  function showKept() {
+    const line = document.getElementById("kept");
+    line.hidden = !run.kept.length;
+    const judged = run.kept.some(({ word }) => word);
+    const pairs = run.kept.map(({ name, word }) => (word ? `${Page.beside(name)} (${_(word)})` : Page.beside(name))).join(", ");
+    line.firstElementChild.textContent = judged ? _("Kept for checking, not trained on: {pairs}.", { pairs })
+      : _("Kept for checking, not trained on: {pairs}. The results tell how well it does there.", { pairs });
   }
 
   // Until the first figures: what is being done.

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors, UsageError
+from unretouch.base.messages import _
 from unretouch.base.terminal import counted
 from unretouch.jobs import engine
 from unretouch.pixels.pair_files import PairFiles
@@ -170,6 +171,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
             if (found := guesses_of([s.guesses for s in shown if s.group == group and s.guesses]))
         },
     )
+    work.begin(_("Writing the report"))
     facts = {
         "epoch": request.epoch,
         "netG": settings.netG,
@@ -183,6 +185,7 @@ def _verify_model(request: VerifySettings, console: Console, tell: Tell) -> Veri
     told = {
         "run": subject.run.name if subject.run else None,
         "weights": str(subject.weights),
+        "weights_sha256": subject.weights_sha256,
         "dataroot": settings.dataroot,
         "heldout": str(request.heldout) if request.heldout else None,
         "netG": settings.netG,

@@ -6,6 +6,7 @@ names of pictures, which it has written.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -174,6 +175,7 @@ class Subject:
 
     name: str
     weights: Path
+    weights_sha256: str
     model: TorchModel
     lambda_L1: float
     run: RunDir | None
@@ -194,7 +196,12 @@ def load_subject(request: VerifySettings) -> Subject:
     model = load_model(path, device=request.device, flags=request.given())
     weight = request.lambda_L1
     return Subject(
-        name, path, model, lambda_of(run, model.settings) if weight is None else weight, run
+        name,
+        path,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        model,
+        lambda_of(run, model.settings) if weight is None else weight,
+        run,
     )
 
 

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from unretouch import __version__
+from unretouch.base.messages import N_
 from unretouch.base.terminal import counted
 from unretouch.metrics import Figure, Metric
 from unretouch.metrics.octave_bands import BANDS, PARTS
@@ -45,11 +46,17 @@ from unretouch.report.verdicts import (
     harmed_parts,
 )
 from unretouch.runs.status import PlainFigures, told_share
-from unretouch.tasks.verify.measuring import GROUPS, Shown
+from unretouch.tasks.verify.measuring import GROUPS, Group, Shown
 
 SCHEMA = 1
 """Raised by one when a reader of the report would have to change; new keys do not raise it."""
 
+COUNTED: tuple[tuple[str, Group], ...] = (
+    (N_("Training pairs"), "training"),
+    (N_("Pairs it has never seen"), "heldout"),
+    (N_("Photos with a simulated retouch"), "self_test"),
+)
+"""What was judged, as the head of the page counts it."""
 _OF_GROUP = {
     "training": ("memorised", "texture"),
     "heldout": ("unseen", "unseen_texture"),
@@ -147,7 +154,7 @@ def write_verify_page(
 ) -> Path:
     """Write index.html for pictures that lie below `folder`, and return its path.
 
-    `facts` are shown as they are under the title. Raises DiskError.
+    `facts`, for engineers, are shown as they are. Raises DiskError.
     """
     verdicts, cross = verification.verdicts, verification.cross
     pairs = [_shown_pair(one, verdicts) for one in shown]
@@ -169,6 +176,11 @@ def write_verify_page(
         data,
         title=title,
         facts=facts,
+        counts=[
+            (name, count)
+            for name, group in COUNTED
+            if (count := sum(one.group == group for one in shown))
+        ],
         verdicts=verdicts.values(),
         questions=QUESTIONS,
         pairs=pairs,
