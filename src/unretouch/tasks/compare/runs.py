@@ -57,15 +57,6 @@ class RunRecord:
         return self.run.name
 
 
-def name_of(word: str, checkpoints_dir: Path) -> str:
-    """Return the run that `word` means: its name, or the path of its folder, as a shell completes
-    it."""
-    path = Path(word)
-    if path.is_dir() and path.resolve().is_relative_to(checkpoints_dir.resolve()):
-        return path.resolve().relative_to(checkpoints_dir.resolve()).as_posix()
-    return word.rstrip("/\\")
-
-
 def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
     """Read the run's records.
 
