@@ -121,7 +121,7 @@ def _misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
 def _tell(own: Mapping[str, Tensor], given: Mapping[str, Tensor], problem: str) -> str:
     asked, found = describe_weights(own), describe_weights(given)
     if found is not None and asked is not None and found != asked:
-        return f"holds a {found}; the run asks for a {asked}"
+        return f"holds a {found}; what was asked for is a {asked}"
     if found is not None and asked is None:
         return f"holds a {found}, not the network asked for; it {problem}"
     return problem

@@ -158,7 +158,7 @@ def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) ->
     """Return the loose words by the names of the fields that take them, in their order."""
     takers = [flag for flag in fields.values() if flag.word is not None]
     if loose and not takers:
-        _refuse_word(loose[0])
+        _refuse_word(loose[0], names_run="name" in fields and "name" not in given)
     found: Words = {}
     left = loose
     for flag in takers:
@@ -171,13 +171,15 @@ def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) ->
     return found
 
 
-def _refuse_word(word: str) -> NoReturn:
+def _refuse_word(word: str, names_run: bool) -> NoReturn:
     if word.strip() in _LINE_BREAKS:
         hint = "A line break seems to have come in with the command: write it on one line"
     elif word in ("...", "…"):
         hint = "The dots stand for the other flags of the command: write them out"
     else:
         hint = "Put quotation marks around a value that has spaces"
+        if names_run and " " not in word:
+            hint = f"Where it is the name of the run, write --name {word}"
     raise UsageError(f"the word {word!r} belongs to no flag", hint=hint)
 
 
