@@ -341,7 +341,8 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     here, folder = record.run.checkpoints_dir, record.settings.checkpoints_dir
     folder = folder if Path(folder) == here else str(here)
     now = dataclasses.replace(record.settings, name=record.name, checkpoints_dir=folder)
-    advice = advise(now, record.epoch, score, tendency)
+    stopped = record.state in ("stopped", "unfinished")
+    advice = advise(now, record.epoch, score, tendency, stopped)
     return Compared(record, score, places, tendency, advice, notes)
 
 
