@@ -49,9 +49,10 @@ from unretouch.report.console import duration, say
 from unretouch.report.run_display import read_status
 from unretouch.runs.history import Record
 from unretouch.runs.status import standing
-from unretouch.settings.commands import NAMED_MASKS, ApplySettings
+from unretouch.settings.commands import ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
+from unretouch.settings.paths import NAMED_MASKS
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import before_after, layers, masks
 from unretouch.tasks.apply.files import (
