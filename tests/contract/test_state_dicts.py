@@ -203,7 +203,7 @@ def test_load_names_what_the_file_holds_and_what_is_asked_for() -> None:
     state = small(netG="resnet_9blocks", norm="instance").state_dict()
     message = refusal(small(), state)
     assert "holds a resnet_9blocks with instance norm, ngf 2, with dropout" in message
-    assert "the run asks for a unet_256 with batch norm, ngf 2" in message
+    assert "what was asked for is a unet_256 with batch norm, ngf 2" in message
 
 
 def test_load_names_the_size_of_another_width() -> None:

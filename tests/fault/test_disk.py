@@ -172,6 +172,16 @@ def test_D3_file_where_a_folder_should_be(forker: Warm, place: Place, blocked: s
     assert not (place.root / "metrics.jsonl").exists()
 
 
+def test_D3_a_folder_in_which_the_system_makes_none() -> None:
+    nowhere = Path("/proc/nothing")
+    if not nowhere.parent.is_dir():
+        pytest.skip("there is no /proc")
+    with pytest.raises(DiskError) as raised:
+        durable.make_folder(nowhere)
+    assert "Choose a folder you may write to" in str(raised.value)
+    assert "removed" not in str(raised.value)
+
+
 def test_D4_run_folder_removed_while_training(forker: Warm, place: Place) -> None:
     done = forker.run(
         place.words("--print_freq", "100", "--save_latest_freq", "6"),

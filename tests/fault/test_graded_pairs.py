@@ -93,7 +93,7 @@ def test_V2_swapped_sides_are_told_whatever_the_grade(portrait: Rgb) -> None:
     after, before = sides(portrait.tobytes())
     swapped = pair_check.warnings_for(before, after, "AtoB")
     assert any("--direction BtoA" in line for line in swapped)
-    assert not any("times the fine detail" in w for w in pair_check.warnings_for(
+    assert not any("more fine detail" in w for w in pair_check.warnings_for(
         before, after, "BtoA"))  # fmt: skip
 
 

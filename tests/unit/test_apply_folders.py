@@ -17,6 +17,7 @@ from PIL import Image
 from unretouch import networks
 from unretouch.base.errors import DataError, ManyDataErrors, UsageError
 from unretouch.cli import dispatch, run
+from unretouch.pixels import images
 from unretouch.pixels.photos import Photo, write_photo
 from unretouch.runs.weights import save_weights
 from unretouch.settings.commands import ApplySettings
@@ -385,10 +386,14 @@ def test_like_repeats_a_treatment_and_flags_given_win(
 # --- progress
 
 
-def test_the_time_left_goes_by_size_and_leaves_out_what_was_there(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in "abcd"]
-    for path, size in zip(paths, (500, 100, 200, 100), strict=True):
-        path.write_bytes(bytes(size))
+def test_the_time_left_goes_by_pixels_and_leaves_out_what_was_there(tmp_path: Path) -> None:
+    """A file's size says little: grain makes a JPEG three times as large."""
+    paths = [tmp_path / f"{name}.png" for name in "abcd"]
+    for path, height in zip(paths, (50, 10, 20), strict=False):
+        images.write_png(path, np.zeros((height, 10, 3), np.uint8))
+    paths[3].write_bytes(bytes(9000))  # a kind whose header is not read
+    paths.append(tmp_path / "e.png")
+    images.write_png(paths[4], np.zeros((10, 10, 3), np.uint8))
     now = [0.0]
     pace = command.Pace(paths, lambda: now[0])
     pace.cost_nothing(paths[0])
@@ -396,11 +401,11 @@ def test_the_time_left_goes_by_size_and_leaves_out_what_was_there(tmp_path: Path
     now[0] = 30.0
     pace.reached(paths[1], 0.5)
     pace.reached(paths[1], 1.0)
-    assert (pace.share, pace.left) == (0.25, "about 1 min 30 s left")
+    assert (pace.share, pace.left) == (100 / 550, "about 2 min 15 s left")
     now[0] = 0.1
     assert pace.left == ""  # and not: about 0 s
-    pace.reached(paths[2], 1.0)
-    pace.reached(paths[3], 1.0)
+    for path in paths[2:]:
+        pace.reached(path, 1.0)
     assert (pace.share, pace.left) == (1.0, "")
 
 

@@ -18,10 +18,10 @@ from unretouch.runs.folder import RunDir
 from unretouch.runs.history import read_records, trained_s
 from unretouch.runs.status import Preview, PreviewPair
 from unretouch.serve.runs import Runs
-from unretouch.settings.train import load_settings
+from unretouch.settings.train import TrainSettings, load_settings
 from unretouch.tasks.compare.command import show, write_comparison
 from unretouch.tasks.compare.comparison import Comparison, compare
-from unretouch.tasks.compare.runs import setting_text
+from unretouch.tasks.compare.runs import in_force, setting_text
 from unretouch.tasks.progress import Stage
 
 
@@ -68,6 +68,21 @@ def test_a_setting_is_shown_by_the_name_that_a_person_gives() -> None:
     assert shown == ["memorise", "restore"]
     assert setting_text("lr", 0.0002, "-") == "0.0002"
     assert setting_text("minutes", None, "-") == "-"
+
+
+def test_no_setting_is_shown_that_is_not_in_force() -> None:
+    fast = TrainSettings(
+        dataroot="-", netG="detail", size="s", recipe="fast", lambda_GAN=0, preprocess="none",
+        minutes=10,
+    )  # fmt: skip
+    classic = TrainSettings(dataroot="-", n_epochs=800, lr=1e-4)
+    idle = [
+        {name for name, value in in_force(settings).items() if value is None}
+        for settings in (fast, classic)
+    ]
+    assert idle[0] >= {"load_size", "crop_size", "n_epochs", "lr", "lambda_L1", "netD", "ngf"}
+    assert not idle[0] & {"size", "aim", "minutes", "seed"}
+    assert idle[1] == {"size", "head", "max_dataset_size", "minutes"}
 
 
 def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -> None:

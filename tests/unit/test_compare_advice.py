@@ -122,6 +122,14 @@ def test_an_order_by_training_pairs_chooses_no_run_for_other_photos(
     assert bool(said) == bool(caution)
 
 
+@pytest.mark.parametrize("changes", [{"n_epochs": 2000}, {"minutes": 10.0}])
+def test_a_run_that_was_stopped_goes_on_as_it_is(changes: dict[str, Any]) -> None:
+    (one,) = advise(settings(**changes), 2, score(error=9.0), None, stopped=True)
+    assert (one.action, one.flags) == ("more_training", "--continue_train")
+    words = shlex.split(one.command)[2:]
+    assert asked([word for word in words if word != "--continue_train"]) == settings(**changes)
+
+
 @pytest.mark.parametrize(
     ("texture", "lambda_L1"), [(SMOOTH, 500.0), (SMOOTH, 1000.0), (NOISY, 200.0), (NOISY, 50.0)]
 )

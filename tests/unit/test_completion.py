@@ -71,6 +71,10 @@ def test_the_shell_can_read_the_script(
         ("unretouch apply fir", "unretouch apply first_run "),
         ("unretouch train --like fir", "unretouch train --like first_run "),
         ("unretouch verify --heldo", "unretouch verify --heldout "),
+        ("unretouch verify ex", "unretouch verify exp/size_s "),
+        ("unretouch compare first_run ot", "unretouch compare first_run other "),
+        ("unretouch apply first_run --mask sk", "unretouch apply first_run --mask skin "),
+        ("unretouch apply first_run --mask pho", "unretouch apply first_run --mask photo.jpg "),
     ],
 )
 def test_tab_in_a_real_bash(
@@ -79,7 +83,9 @@ def test_tab_in_a_real_bash(
     (tmp_path / "completion").write_text(script("bash", capsys), "utf-8")
     (tmp_path / "portrait_retouch").mkdir()
     (tmp_path / "photo.jpg").touch()
-    (tmp_path / "checkpoints" / "first_run").mkdir(parents=True)
+    for name in ("first_run", "exp/size_s", "other"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "config.json").touch()
     (tmp_path / "checkpoints" / "first_run.json").touch()  # the line of the app, say, is no run
     shown = press_tab(tmp_path, typed, completed)
     assert completed in shown

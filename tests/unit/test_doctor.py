@@ -76,6 +76,7 @@ def test_a_package_that_is_missing_or_of_a_wrong_version(monkeypatch: pytest.Mon
     assert found["packages"].value == "scipy is 1.2, >=1.13 is needed"
     assert found["extra [photo]"].value == "without rawpy"
     assert "pip install '.[photo]'" in found["extra [photo]"].advice
+    assert found["extra [scale]"].value == "installed"  # it needs nothing beyond the core
     assert doctor.verdict(list(found.values())) == 2
 
 

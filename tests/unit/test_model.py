@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from unretouch.base.errors import CheckpointError
 from unretouch.model.load import load_model, weights_file, weights_of
 from unretouch.pixels.pairs import Pair
 from unretouch.runs.folder import RunDir
+from unretouch.runs.history import run_lock, write_event
 from unretouch.runs.weights import save_weights
 from unretouch.settings.train import TrainSettings, save_settings
 
@@ -58,8 +60,32 @@ def test_a_run_is_meant_by_its_name_or_by_its_folder(run: RunDir, tmp_path: Path
     runs = str(tmp_path / "checkpoints")
     assert weights_file("people/first", None, checkpoints_dir=runs) == run.weights("latest")
     assert weights_file(str(run.root), None) == run.weights("latest")
-    with pytest.raises(CheckpointError, match="no such run"):
-        weights_file("people/second", None, checkpoints_dir=runs)
+    assert weights_file("people/first/", None, checkpoints_dir=runs) == run.weights("latest")
+
+
+@pytest.mark.parametrize("word", ["people/frist", "{runs}/people/frist", "/nowhere/else", ".", ""])
+def test_a_run_that_is_not_there_is_told_so_however_it_was_written(
+    word: str, run: RunDir, tmp_path: Path
+) -> None:
+    runs = str(tmp_path / "checkpoints")
+    near = "Did you mean 'people/first'" if "frist" in word else "There are: people/first"
+    with pytest.raises(CheckpointError, match=f"no such run. {near}"):
+        weights_file(word.format(runs=runs), None, checkpoints_dir=runs)
+
+
+def test_a_folder_of_runs_names_those(run: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"folder of runs\. Take one of them: people/first"):
+        weights_file("people", None, checkpoints_dir=str(tmp_path / "checkpoints"))
+
+
+def test_of_a_run_that_has_no_weights_yet_it_is_said_whether_it_trains(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "young")
+    run.prepare()
+    write_event(run, "start", step=0, pid=os.getpid())
+    with pytest.raises(CheckpointError, match="Train the run first"):
+        weights_of(run)
+    with run_lock(run), pytest.raises(CheckpointError, match="come with the first save"):
+        weights_of(run)
 
 
 def test_what_is_missing_is_said_with_what_there_is(run: RunDir, tmp_path: Path) -> None:

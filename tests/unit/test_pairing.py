@@ -54,7 +54,9 @@ def test_two_folders_become_combined_pictures_without_loss(
     assert np.array_equal(pair.target, before)
 
 
-def test_folders_given_the_wrong_way_round_are_told(tmp_path: Path, photos: Path) -> None:
+def test_folders_given_the_wrong_way_round_are_told_once_and_the_command_turns_them(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = simulate_pairs([photos], tmp_path / "combined").rows
     for row in made:
         whole = images.read_rgb(row.file)
@@ -62,8 +64,14 @@ def test_folders_given_the_wrong_way_round_are_told(tmp_path: Path, photos: Path
             (tmp_path / side).mkdir(exist_ok=True)
             images.write_png(tmp_path / side / row.file.name, rgb)
     rows = pair_folders(tmp_path / "before", tmp_path / "after", tmp_path / "out").rows
-    assert all("times the fine detail" in row.warnings[0] for row in rows)
+    assert all("more fine detail" in row.warnings[0] for row in rows)
     assert all(row.detail_ratio > pair_check.SWAPPED for row in rows)
+    capsys.readouterr()
+    words = ["pair", str(tmp_path / "before"), str(tmp_path / "after"), "--out"]
+    assert dispatch([*words, str(tmp_path / "swapped")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("more fine detail") == 1
+    assert asked(shlex.split(said.splitlines()[-1])[2:]).direction == "BtoA"
 
 
 def test_what_of_a_pair_of_jpegs_is_compression_is_told(
@@ -98,6 +106,24 @@ def test_it_ends_with_the_command_that_trains_on_them(
     program, name, *words = shlex.split(command)
     assert (program, name) == ("unretouch", "train")
     assert (asked(words).dataroot, asked(words).name) == ("my pairs", "my_pairs")
+
+
+def test_pairs_that_were_in_the_folder_before_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, shade in (("x", 90), ("y", 100)):
+        for side in "AB":
+            (tmp_path / name / side).mkdir(parents=True)
+            picture = np.full((64, 64, 3), shade + ord(side), np.uint8)
+            images.write_png(tmp_path / name / side / f"{name}.png", picture)
+    assert dispatch(["pair", "x/A", "x/B", "--out", "pairs"]) == 0
+    assert dispatch(["pair", "x/A", "x/B", "--out", "pairs"]) == 0
+    assert "from before" not in capsys.readouterr().out
+    assert dispatch(["pair", "y/A", "y/B", "--out", "pairs"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "note: 1 other pair in pairs/train, from before: x" in told
+    assert "1 pair written to pairs/train. To train on all 2:" in told
 
 
 def test_lossless_files_are_never_told_of_compression(tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def test_a_prefix_is_enough_and_means_the_classic_flag_first(typed: str, meant: 
         (["--dataroot", ""], "--dataroot: is empty"),
         (["..."], "the word '...' belongs to no flag. The dots stand for"),
         (["\\"], "A line break seems to have come in"),
+        (["first"], "belongs to no flag. Where it is the name of the run, write --name first"),
         (["a b"], "the word 'a b' belongs to no flag. Put quotation marks"),
     ],
 )

@@ -91,6 +91,20 @@ def test_like_takes_a_folder_and_gives_way_to_flags(trained: Path) -> None:
     assert options.checkpoints_dir == "./checkpoints"
 
 
+@pytest.mark.usefixtures("narrow")
+def test_like_chooses_anew_what_nobody_gave_and_keeps_what_was_given(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "pairs")
+    fast = {"netG": "detail", "recipe": "fast", "lambda_GAN": 0, "minutes": 0.001}
+    train(tmp_path, "first", size="auto", head="auto", seed=7, **fast)
+    before = load_settings(tmp_path / "checkpoints/first/config.json")
+    assert (before.size, before.head) == ("deep", "change")
+    options, _ = like(tmp_path, "--aim", "texture")
+    assert (options.size, options.head, options.seed) == ("auto", "auto", 7)
+    options, _ = like(tmp_path, "--aim", "texture", "--size", "s")
+    assert (options.size, options.head) == ("s", "auto")
+    assert options.precision == before.precision
+
+
 def test_like_never_goes_on_with_the_run_itself(trained: Path) -> None:
     with pytest.raises(UsageError, match="is the run itself"):
         like(trained, "--name", "first", "--continue_train")

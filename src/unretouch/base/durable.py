@@ -24,6 +24,7 @@ GO_ON_HINT = _("Free some space, then run the same command again: it goes on fro
 
 _NO_MATTER_OF_SPACE = {
     errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENOENT,
 }  # fmt: skip
 
 _REASONS = (
@@ -161,13 +162,16 @@ def disk_error(error: OSError, path: Path, needed: int = 0) -> DiskError:
                 needed=megabytes(needed),
                 free=megabytes(free_bytes(path)),
             )
+    gone = _("The folder was removed or renamed while it was in use")
+    elsewhere = _("Choose a folder you may write to")
     hints = {
         errno.ENOSPC: GO_ON_HINT,
         errno.EFBIG: _("Raise the file size limit, then run the same command again"),
-        errno.EPERM: _("Choose a folder you may write to"),
-        errno.EACCES: _("Choose a folder you may write to"),
-        errno.EROFS: _("Choose a folder you may write to"),
-        errno.ENOENT: _("The folder was removed or renamed while it was in use"),
+        errno.EPERM: elsewhere,
+        errno.EACCES: elsewhere,
+        errno.EROFS: elsewhere,
+        # The system makes no file in some folders, such as /proc, and says it so.
+        errno.ENOENT: elsewhere if path.parent.is_dir() else gone,
         errno.ENOTDIR: _("A file stands where a folder is needed"),
         errno.EEXIST: _("A file stands where a folder is needed"),
     }

@@ -51,6 +51,17 @@ def counted(number: float, thing: str, things: str = "") -> str:
     return f"{number:g} {thing if number == 1 else things or f'{thing}s'}"
 
 
+MOST_LISTED = 3
+"""Of more names it is only said how many there are."""
+
+
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """Return names in a sentence, only the first of many: a, b, c and 2 more."""
+    more = len(names) - MOST_LISTED
+    first = between.join(names[:MOST_LISTED])
+    return first if more <= 0 else f"{first}{between.replace(',', '')}and {more} more"
+
+
 def typed(words: Iterable[str]) -> str:
     """Return a command as a terminal takes it: a folder's name may hold any character."""
     import shlex  # late: most commands print none

@@ -17,7 +17,7 @@ from unretouch.model.interface import RECORD, Model, ModelInfo, info_of_record
 from unretouch.pixels.photo_kind import PhotoKind, kinds_of
 from unretouch.pixels.spaces import Bits, Sizing
 from unretouch.runs.folder import RunDir, run_of
-from unretouch.runs.history import read_best
+from unretouch.runs.history import holder, read_best
 from unretouch.settings.train import (
     DeviceName,
     Direction,
@@ -80,9 +80,15 @@ def weights_of(
             raise CheckpointError("was not exported", path, hint)
     if not path.exists():
         there = sorted(p.name for p in run.root.glob("*_net_G*.pth"))
-        hint = f"There are: {', '.join(there)}" if there else "Train the run first"
+        hint = f"There are: {', '.join(there)}" if there else _to_get_weights(run)
         raise CheckpointError("no such weights file", path, hint)
     return path
+
+
+def _to_get_weights(run: RunDir) -> str:
+    if holder(run):
+        return "The run is training: its weights come with the first save"
+    return "Train the run first"
 
 
 def load_any(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unretouch.base.errors import CheckpointError
+from unretouch.base.terminal import listed
 from unretouch.networks.classic import PatchDiscriminator, PixelDiscriminator
 from unretouch.networks.generator import Generator, GeneratorKind, WeightsDescription
 from unretouch.networks.prediction import predict, predict_picture
@@ -49,8 +50,6 @@ DISCRIMINATORS: dict[DiscriminatorName, Callable[[TrainSettings], nn.Module]] = 
 }
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-_SHOWN = 3
-"""Keys named in a message; the others are counted."""
 
 
 def build_generator(settings: TrainSettings) -> Generator:
@@ -99,7 +98,7 @@ def load_weights(net: nn.Module, state: Mapping[str, Tensor], where: object) -> 
         raise CheckpointError(_tell(own, given, problem), where, hint)
     broken = [k for k, v in given.items() if v.is_floating_point() and not bool(v.isfinite().all())]
     if broken:
-        raise CheckpointError(f"holds values that are not finite, in {_listed(broken)}", where)
+        raise CheckpointError(f"holds values that are not finite, in {listed(broken)}", where)
     net.load_state_dict(given)
 
 
@@ -107,10 +106,10 @@ def _misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     """Return what is wrong with `given`, or an empty text."""
     missing = [key for key in own if key not in given]
     if missing:
-        return f"lacks {_listed(missing)}"
+        return f"lacks {listed(missing)}"
     unexpected = [key for key in given if key not in own]
     if unexpected:
-        return f"holds {_listed(unexpected)}, which this network does not have"
+        return f"holds {listed(unexpected)}, which this network does not have"
     for key, value in own.items():
         if given[key].shape != value.shape:
             return f"has {key} of shape {tuple(given[key].shape)}, not {tuple(value.shape)}"
@@ -122,15 +121,10 @@ def _misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
 def _tell(own: Mapping[str, Tensor], given: Mapping[str, Tensor], problem: str) -> str:
     asked, found = describe_weights(own), describe_weights(given)
     if found is not None and asked is not None and found != asked:
-        return f"holds a {found}; the run asks for a {asked}"
+        return f"holds a {found}; what was asked for is a {asked}"
     if found is not None and asked is None:
         return f"holds a {found}, not the network asked for; it {problem}"
     return problem
-
-
-def _listed(keys: list[str]) -> str:
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return ", ".join(keys[:_SHOWN]) + more
 
 
 def _is_relic(key: str, state: Mapping[str, Tensor]) -> bool:

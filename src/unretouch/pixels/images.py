@@ -43,6 +43,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from unretouch.base import durable
 from unretouch.base.errors import DataError, UnretouchError
 from unretouch.base.messages import Message, Words, _
+from unretouch.base.terminal import listed
 from unretouch.pixels import colour, heif, jpeg_parts, png_chunks, portable_map, psd, vips
 from unretouch.pixels.exif import ORIENTATION, kind_of_tiff
 from unretouch.pixels.extras import needed_module
@@ -684,8 +685,7 @@ def passed_over(found: Iterable[Path]) -> str:
     ]
     if not names:
         return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"not read, save them as PNG or TIFF: {', '.join(names[:3])}{more}"
+    return f"not read, save them as PNG or TIFF: {listed(names)}"
 
 
 def _hidden(name: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unretouch.base.errors import DataError
 from unretouch.base.messages import N_, Message, Words, _
+from unretouch.base.terminal import listed
 from unretouch.pixels.alignment import (
     SAME,
     UNLIKE,
@@ -194,9 +195,9 @@ def said_of(found: Doubts, direction: str) -> list[str]:
     if found.detail_ratio is not None:
         other = "BtoA" if direction == "AtoB" else "AtoB"
         said.append(
-            f"the input ({direction[0]}) has {found.detail_ratio:.2f} times the fine detail of the "
-            f"answer ({direction[-1]}), so the network would learn to smooth: if the sides are "
-            f"swapped, use --direction {other}"
+            f"the input ({direction[0]}) has more fine detail than the answer ({direction[-1]}), "
+            f"so the network would learn to smooth: if the sides of all pairs are swapped, use "
+            f"--direction {other}"
         )
     return said
 
@@ -284,12 +285,7 @@ def gathered(noted: Iterable[tuple[str, Words]]) -> list[str]:
     names: dict[Words, list[str]] = {}
     for name, note in noted:
         names.setdefault(note, []).append(name)
-    return [f"{_listed(those)}: {note}" for note, those in names.items()]
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return [f"{listed(those)}: {note}" for note, those in names.items()]
 
 
 def repeated(digests: list[tuple[str, str, str]]) -> list[str]:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from unretouch.base import names
 from unretouch.base.errors import DataError
+from unretouch.base.terminal import listed
 from unretouch.pixels import images
 
 RETOUCHED = (
@@ -46,8 +47,6 @@ ADDED = re.compile(
     re.IGNORECASE,
 )
 """The same, and numbers of copies: IMG_1234-2, IMG_1234 (1)."""
-MOST_NAMED = 3
-"""Pairs of such names that are told."""
 
 
 @dataclass(frozen=True)
@@ -267,9 +266,8 @@ def _shortened(stem: str, words_only: bool = False) -> list[str]:
 def _note(met: list[tuple[Path, Path]]) -> tuple[str, ...]:
     if not met:
         return ()
-    named = ", ".join(f"{a.name} and {b.name}" for a, b in met[:MOST_NAMED])
-    more = f" and {len(met) - MOST_NAMED} more" if len(met) > MOST_NAMED else ""
-    return (f"taken for pairs though their names differ: {named}{more}",)
+    named = listed([f"{a.name} and {b.name}" for a, b in met], between="; ")
+    return (f"taken for pairs though their names differ: {named}",)
 
 
 def _sides(root: Path, phase: str) -> list[tuple[Path, Path]]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unretouch.base import durable, names
-from unretouch.base.errors import CheckpointError, UnretouchError
+from unretouch.base.errors import CheckpointError, UnretouchError, UsageError
+from unretouch.base.terminal import listed
 from unretouch.settings.fields import nearest_hint
 
 _STATE = re.compile(r"(\d{9})\.ckpt")
@@ -89,15 +90,25 @@ class RunDir:
     def require(self) -> None:
         """Raise CheckpointError, naming the nearest run or those there are, when there is none of
         this name."""
-        if self.root.is_dir():
+        if not self.root.is_dir():
+            raise _no_such_run(self.root, self.name, self.checkpoints_dir)
+        if any((self.root / mark).is_file() for mark in _MARKS):
             return
-        others = [run.name for run in find_runs(self.checkpoints_dir)]
-        there = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
-        raise CheckpointError("no such run", self.root, nearest_hint(self.name, others) or there)
+        below = [run.name for run in find_runs(self.root)]
+        if below:
+            hint = f"Take one of them: {listed([f'{self.name}/{name}' for name in below])}"
+            raise CheckpointError("is a folder of runs", self.root, hint)
+
+
+def _no_such_run(where: object, name: str, checkpoints_dir: Path) -> CheckpointError:
+    others = [run.name for run in find_runs(checkpoints_dir)]
+    there = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
+    return CheckpointError("no such run", where, nearest_hint(name, others) or there)
 
 
 def run_of(text: str, checkpoints_dir: str) -> RunDir:
-    """Return the run that `text` names, or whose folder it is. Raises CheckpointError."""
+    """Return the run that `text` names, or whose folder it is. Raises CheckpointError, DataError
+    for a link that leads outside of checkpoints_dir."""
     folder = Path(text)
     if (folder / "config.json").is_file() or list(folder.glob("*_net_G*.pth")):
         resolved = folder.resolve()
@@ -106,7 +117,21 @@ def run_of(text: str, checkpoints_dir: str) -> RunDir:
             hint = f"Rename the folder to {run.name}"
             raise CheckpointError("has a name that no run can have", folder, hint)
         return run
-    run = RunDir(checkpoints_dir, text)
+    return run_below(Path(checkpoints_dir), text)
+
+
+def run_below(checkpoints_dir: Path, text: str) -> RunDir:
+    """Return the run below `checkpoints_dir` that `text` names, or whose folder it is, as a shell
+    completes it. Raises as `run_of`."""
+    path, root = Path(text), checkpoints_dir.resolve()
+    name = text.rstrip("/\\")
+    try:
+        found = path.resolve()
+        if found.is_relative_to(root) and (path.is_dir() or not (root / name).is_dir()):
+            name = found.relative_to(root).as_posix()
+        run = RunDir(checkpoints_dir, name)
+    except (UsageError, ValueError):  # no run can be called so
+        raise _no_such_run(text, path.name, checkpoints_dir) from None
     run.require()
     return run
 

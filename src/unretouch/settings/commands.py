@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from unretouch.base.errors import UsageError
 from unretouch.settings.fields import (
@@ -34,10 +34,6 @@ class WeightsSettings(Settings):
     """which weights of the run: latest, best or an epoch's number"""
     checkpoints_dir: str = "./checkpoints"
     """folder of all runs"""
-
-
-NAMED_MASKS: Final = ("everywhere", "skin", "learnt")
-"""Of `apply`: those that need no file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from unretouch.base.errors import ExitCode, UsageError
 from unretouch.settings.fields import Flag, Settings, Words, fields_of, made, nearest_hint
-from unretouch.settings.paths import FILES, FOLDERS, understood
+from unretouch.settings.paths import FILES, FOLDERS, NAMED, understood
 
 Schema = TypeVar("Schema", bound=Settings)
 
@@ -158,7 +158,7 @@ def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) ->
     """Return the loose words by the names of the fields that take them, in their order."""
     takers = [flag for flag in fields.values() if flag.word is not None]
     if loose and not takers:
-        _refuse_word(loose[0])
+        _refuse_word(loose[0], names_run="name" in fields and "name" not in given)
     found: Words = {}
     left = loose
     for flag in takers:
@@ -171,13 +171,15 @@ def _without_flag(fields: Mapping[str, Flag], given: Words, loose: list[str]) ->
     return found
 
 
-def _refuse_word(word: str) -> NoReturn:
+def _refuse_word(word: str, names_run: bool) -> NoReturn:
     if word.strip() in _LINE_BREAKS:
         hint = "A line break seems to have come in with the command: write it on one line"
     elif word in ("...", "…"):
         hint = "The dots stand for the other flags of the command: write them out"
     else:
         hint = "Put quotation marks around a value that has spaces"
+        if names_run and " " not in word:
+            hint = f"Where it is the name of the run, write --name {word}"
     raise UsageError(f"the word {word!r} belongs to no flag", hint=hint)
 
 
@@ -273,8 +275,26 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return "".join(f"{indent}{line}\n" for part in parts for line in part)
 
 
-RUNS_THERE = "ls -p checkpoints 2>/dev/null | grep / | tr -d /"
-"""The command by which a shell finds the names of runs."""
+RUNS_THERE = (
+    "find checkpoints -maxdepth 5 -name config.json -o -name latest_net_G.pth 2>/dev/null"
+    " | xargs -n 1 dirname 2>/dev/null | cut -d / -f 2- | sort -u"
+)
+"""The command by which a shell finds the names of runs, also of those in a folder of runs. Without
+quotes and dollars: each shell reads those its own way."""
+
+
+def _words_or_files(words: Sequence[str]) -> dict[str, Any]:
+    """Return how each shell completes one of these words, or a file."""
+    listed = " ".join(words)
+    own = f"_shtab_{'_'.join(words)}_or_files"
+    body = f'compgen -W "{listed}" -- $1; compgen -f -- $1'
+    return {
+        "bash": own,
+        "zsh": f"{{_files; compadd {listed}}}",
+        "tcsh": "f",
+        "fish": f"{listed} (__fish_complete_path (commandline -ct))",
+        "preamble": {"bash": f"{own}() {{ {body}; }}"},
+    }
 
 
 def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[Settings]]]) -> int:
@@ -297,6 +317,8 @@ def print_completion(shells: list[str], commands: Iterable[tuple[str, str, type[
         for action in _add_arguments(subparser, schema, fields_of(schema)):
             if action.dest in RUNS:
                 action.complete = runs  # type: ignore[attr-defined]
+            elif action.dest in NAMED:
+                action.complete = _words_or_files(NAMED[action.dest])  # type: ignore[attr-defined]
             elif action.dest in FOLDERS and action.option_strings:
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
             elif action.dest in FILES or not action.option_strings:
@@ -320,7 +342,8 @@ def _add_arguments(
     for flag in fields.values():
         if flag.word is not None:
             word = flag.word.shown.strip("[]")
-            added.append(parser.add_argument(flag.name, metavar=word, help=flag.about))
+            nargs = "*" if flag.many else None
+            added.append(parser.add_argument(flag.name, nargs=nargs, metavar=word, help=flag.about))
     basics = [fields[name] for name in schema.BASICS]
     first = parser.add_argument_group("basics" if basics else "flags")
     if helped:

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 from unretouch.base.errors import DataError, UsageError
 
@@ -15,6 +16,10 @@ FOLDERS = frozenset({
 })  # fmt: skip
 FILES = frozenset({"file", "mask", "photo", "self_test", "simulate", "test_photo", "weights"})
 """Flags after which the shell offers folders, and files. After a word it offers files."""
+NAMED_MASKS: Final = ("everywhere", "skin", "learnt")
+"""Of `apply`: those that need no file."""
+NAMED = {"mask": NAMED_MASKS}
+"""Words that such a flag takes in place of a file."""
 WORDS = frozenset({"folders", "photos", "run"})
 """Words without a flag that are paths, or may be."""
 READ = frozenset({"also", "dataroot", "folders", "heldout", "images", "like", "pairs"})

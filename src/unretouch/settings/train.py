@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -243,16 +243,22 @@ def settings_from(values: Mapping[str, Any], where: object) -> TrainSettings:
         raise CheckpointError(f"cannot be read: {error}", where) from error
 
 
+CHOSEN = ("size", "head", "precision")
+"""Settings of which `auto` stands for a choice by aim, pairs and computer."""
+
+
 def save_settings(
     path: Path,
     settings: TrainSettings,
     versions: Mapping[str, str],
     slower: float | None = None,
     only_skin: bool = False,
+    chosen: Collection[str] = (),
 ) -> None:
     """Write `settings`, with the versions that trained, to `path` as config.json; `slower` and
-    `only_skin` as load_bounds returns them."""
+    `only_skin` as load_bounds returns them, `chosen` names those of CHOSEN that nobody gave."""
     record = {"schema": 1, "settings": settings.to_dict(), "versions": dict(versions)}
+    record["chosen"] = sorted(chosen)
     durable.write_json(path, {**record, "slower": slower, "only_skin": only_skin})
 
 
@@ -268,6 +274,15 @@ def load_settings(path: Path) -> TrainSettings:
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot be read: {why}", path) from error
+
+
+def load_asked(path: Path) -> TrainSettings:
+    """Return of what `save_settings` wrote what a person asked for: `auto` where the choice was
+    left to the run. Raises CheckpointError."""
+    settings = load_settings(path)
+    chosen = json.loads(path.read_text("utf-8")).get("chosen", ())
+    left = {name: "auto" for name in CHOSEN if name in chosen}
+    return dataclasses.replace(settings, **left)  # type: ignore[arg-type]
 
 
 def load_bounds(path: Path) -> tuple[float | None, bool]:

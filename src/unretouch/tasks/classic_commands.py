@@ -32,7 +32,7 @@ from unretouch.settings.train import (
     TrainSettings,
     fast_flags,
     filled,
-    load_settings,
+    load_asked,
     preset,
 )
 from unretouch.training.launching import is_first, layout
@@ -134,7 +134,7 @@ def chosen(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _like(given: Mapping[str, Any], like: str) -> tuple[dict[str, Any], list[str]]:
     checkpoints = given.get("checkpoints_dir", flags_of(TrainOptions)["checkpoints_dir"].default)
     other = run_of(like, checkpoints)
-    settings = load_settings(other.config)
+    settings = load_asked(other.config)
     name = given.get("name")
     if name is None:
         names = (f"{settings.name}_{number}" for number in count(2))

@@ -159,7 +159,7 @@ def examine_packages() -> Iterator[Finding]:
     else:
         yield Finding("packages", f"{len(problems)} others, all there")
     for extra, purpose in EXTRAS.items():
-        yield _extra(extra, purpose, needed.get(extra, {}))
+        yield _extra(extra, purpose, needed.get(extra, {}) if needed[""] else None)
 
 
 def requirements() -> dict[str, dict[str, str]]:
@@ -211,12 +211,13 @@ def _problem(name: str, bounds: str) -> str:
     return "" if satisfies(version, bounds) else f"is {version}, {bounds} is needed"
 
 
-def _extra(extra: str, purpose: str, packages: dict[str, str]) -> Finding:
-    missing = [name for name, bounds in packages.items() if _problem(name, bounds)]
-    if packages and not missing:
+def _extra(extra: str, purpose: str, packages: dict[str, str] | None) -> Finding:
+    missing = [name for name, bounds in (packages or {}).items() if _problem(name, bounds)]
+    if packages is not None and not missing:
         return Finding(f"extra [{extra}]", "installed")
     advice = f"For {purpose}. {install_hint(extra)}"
-    what = f"without {', '.join(missing)}" if missing else "not known"
+    unknown = "not known: unretouch itself is not installed"
+    what = f"without {', '.join(missing)}" if missing else unknown
     return Finding(f"extra [{extra}]", what, "note", advice)
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from unretouch.base import durable, names
 from unretouch.base.errors import DataError, ExitCode, ManyDataErrors
 from unretouch.base.messages import Message, Words, _
-from unretouch.base.terminal import counted, typed
+from unretouch.base.terminal import counted, listed, typed
 from unretouch.metrics.likeness import ruler_of
 from unretouch.metrics.texture_ceiling import TextureCeiling
 from unretouch.pixels import images, pair_check, spaces
@@ -57,6 +57,8 @@ class PairRow:
     warnings: tuple[str, ...]
     ceiling: TextureCeiling | None = None
     """how much of the removed texture the two sides can still hold; None where that is unknown"""
+    swapped: bool = False
+    """whether A seems to be the side before"""
     no_retouch: str = ""
     """what of the difference is no retouch, for people; empty where all of it is"""
 
@@ -74,6 +76,7 @@ class PairingReport:
 def main(settings: PairSettings) -> int:
     """Write pairs and report them. Returns the exit code. Raises UnretouchError."""
     out = settings.out / settings.phase
+    before = images.list_images(out) if out.is_dir() else []
     if settings.simulate:
         report = simulate_pairs(
             settings.simulate,
@@ -100,28 +103,40 @@ def main(settings: PairSettings) -> int:
     for row in report.rows:
         if row.no_retouch:
             say(console, f"{row.name}: {row.no_retouch}")
-    if finer := [most for row in report.rows if (most := of_16_bits(row.ceiling)) is not None]:
-        low, high = number(min(finer), 2), number(max(finer), 2)
-        allowed = low if low == high else f"{low} to {high}"
-        say(console, f"pores: 16-bit files would allow {allowed}")
     if report.rows:
-        some = counted(len(report.rows), "pair")
-        if settings.phase == "train":
-            say(console, f"{some} written to {out}. To train on them:")
-            say_command(console, _command(settings))
-        else:
-            say(console, f"{some} written to {out}")
+        _say_written(console, settings, out, report.rows, before)
     if report.problems:
         raise ManyDataErrors(report.problems)
     return ExitCode.OK
 
 
-def _command(settings: PairSettings) -> str:
+def _say_written(
+    console: Console, settings: PairSettings, out: Path, rows: list[PairRow], before: list[Path]
+) -> None:
+    """Say where the pairs are, which were there `before` beside them, and how to train on all."""
+    written = {row.file for row in rows}
+    if others := [path.stem for path in before if path not in written]:
+        some = counted(len(others), "other pair")
+        say(console, f"note: {some} in {out}, from before: {listed(others)}")
+    some = counted(len(rows), "pair")
+    if settings.phase != "train":
+        say(console, f"{some} written to {out}")
+        return
+    them = f"all {len(rows) + len(others)}" if others else "them"
+    swapped = not others and all(row.swapped for row in rows)
+    turned = ", from B to A since their sides seem swapped" if swapped else ""
+    say(console, f"{some} written to {out}. To train on {them}{turned}:")
+    say_command(console, _command(settings, swapped))
+
+
+def _command(settings: PairSettings, swapped: bool) -> str:
     """Return the command that trains on the pairs, in a run that is called as their folder."""
+    direction = ["--direction", "BtoA"] if swapped else []
     name = names.without_spaces(settings.out.resolve().name)
     if names.name_problem(name):
         name = "first"
-    return typed(["unretouch", "train", "--dataroot", str(settings.out), "--name", name])
+    words = ["unretouch", "train", "--dataroot", str(settings.out), "--name", name]
+    return typed([*words, *direction])
 
 
 def pair_folders(
@@ -295,6 +310,7 @@ def _write(
         difference=difference,
         warnings=(*map(str, notes), *pair_check.said_of(found, "AtoB")),
         ceiling=_ceiling(a, b, found),
+        swapped=found.detail_ratio is not None,
         no_retouch=f"{lost:.2f} of {difference:.2f} levels {cause}" if lost >= LITTLE_LOST else "",
     )
 
@@ -332,12 +348,12 @@ def _refuse_inside(out: Path, *inputs: Path) -> None:
 
 
 _ABOUT = (
-    "A is the retouched side, B the side before. A/B detail: A has less, so it is below 1. Pores: "
+    "A should be the retouched side, B the side before: A/B detail is below 1 then. Pores: at most "
     "so much of the finest can come back in its place on unseen skin, 1 is all."
 )
 
 
-def _table(rows: Iterable[PairRow]) -> FittedTable:
+def _table(rows: Sequence[PairRow]) -> FittedTable:
     cells = []
     for row in rows:
         # Adding 0.0 makes a rounded -0.0 a plain zero.
@@ -346,5 +362,9 @@ def _table(rows: Iterable[PairRow]) -> FittedTable:
         size = f"{row.width} x {row.height}"
         most = number(row.ceiling.bands[0] if row.ceiling else None, 2)
         cells.append((row.name, size, shift or "unknown", ratio, difference, most))
-    headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores, at most")
-    return table("", ("pair",), headings, cells, _ABOUT)
+    about = _ABOUT
+    if finer := [most for row in rows if (most := of_16_bits(row.ceiling)) is not None]:
+        low, high = number(min(finer), 2), number(max(finer), 2)
+        about += f" 16-bit files would allow {low if low == high else f'{low} to {high}'}."
+    headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores")
+    return table("", ("pair",), headings, cells, about)

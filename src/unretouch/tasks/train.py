@@ -35,7 +35,7 @@ from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import run_lock
 from unretouch.runs.status import PlainFigures, Preview
-from unretouch.settings.train import TrainSettings, load_settings, save_settings
+from unretouch.settings.train import CHOSEN, TrainSettings, load_settings, save_settings
 from unretouch.training import device, session
 from unretouch.training.estimates import MemoryCheck, disk_plan, require_room
 from unretouch.training.fit import Fit
@@ -81,6 +81,7 @@ def train_run(
 
         require_settings(settings)
     run = RunDir(settings.checkpoints_dir, settings.name)
+    chosen = [name for name in CHOSEN if getattr(settings, name) == "auto"]
     where = team.device or device.choose(settings.device)
     check = MemoryCheck(settings, on_gpu=where.type == "cuda")
     with check.told():
@@ -113,7 +114,7 @@ def train_run(
             for line in opened.fit.expectations(opened.progress.total_steps):
                 say(console, line)
             require_room(run, plan)
-            _record_start(run, settings, opened, loaded, untouched, options_text)
+            _record_start(run, settings, chosen, opened, loaded, untouched, options_text)
             return _trained(run, settings, opened, loaded, untouched, photo, console, report, team)
 
 
@@ -185,6 +186,7 @@ def _finished_line(run: RunDir, settings: TrainSettings) -> str:
 def _record_start(
     run: RunDir,
     settings: TrainSettings,
+    chosen: Sequence[str],
     opened: Session,
     loaded: LoadedPairs,
     untouched: LoadedPairs,
@@ -197,7 +199,7 @@ def _record_start(
         "python": platform.python_version(),
     }
     net = opened.fit.generator
-    save_settings(run.config, settings, versions, net.slower, net.only_skin)
+    save_settings(run.config, settings, versions, net.slower, net.only_skin, chosen)
     durable.write_json(run.data_manifest, loaded.manifest)
     if settings.recipe == "fast":
         kinds = kinds_among(loaded.pairs, untouched.pairs)

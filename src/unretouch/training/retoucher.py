@@ -36,7 +36,10 @@ ENDED_EARLY: Final = _(
 def note(pictures: int) -> str:
     """Return what is said before the retouch is learnt."""
     some = counted(pictures, "untouched picture")
-    return f"first the retouch itself is learnt, to make pairs of {some}: errors are those of that"
+    return (
+        f"first the retouch itself is learnt, to make pairs of {some}. In this part the errors "
+        "are those of the retouch"
+    )
 
 
 def note_after(made: int, stage: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,9 +49,10 @@ from unretouch.report.console import duration, say
 from unretouch.report.run_display import read_status
 from unretouch.runs.history import Record
 from unretouch.runs.status import standing
-from unretouch.settings.commands import NAMED_MASKS, ApplySettings
+from unretouch.settings.commands import ApplySettings
 from unretouch.settings.fields import fields_of
 from unretouch.settings.parser import build, read, show_help_if_asked, values
+from unretouch.settings.paths import NAMED_MASKS
 from unretouch.settings.train import load_settings
 from unretouch.tasks.apply import before_after, layers, masks
 from unretouch.tasks.apply.files import (
@@ -182,14 +185,17 @@ def _done_about_it(done: Done) -> str:
 
 
 class Pace:
-    """How much of all photographs is done, and how long the rest will take, by the sizes of the
-    files. `seconds` is a clock that leaves out pauses."""
+    """How much of all photographs is done, and how long the rest will take, by their pixels.
+    `seconds` is a clock that leaves out pauses."""
 
     def __init__(self, photos: Sequence[Path], seconds: Callable[[], float]) -> None:
         self.finished = 0
         """how many are done, or were before"""
         self._count = len(photos)
-        self._sizes = {path: path.stat().st_size if path.exists() else 0 for path in photos}
+        told = {path: images.header_of(path, sys.maxsize).pixels for path in photos}
+        # RAW says it in no header that is read here.
+        usual = statistics.median([pixels for pixels in told.values() if pixels] or [1])
+        self._sizes = {path: pixels or usual for path, pixels in told.items()}
         self._total = sum(self._sizes.values())
         self._shares: dict[Path, float] = {}
         self._done = 0.0

@@ -20,7 +20,8 @@ from unretouch.pixels.file_kind import RAW
 from unretouch.pixels.photo_kind import Distance
 from unretouch.pixels.photos import ENDINGS, EXTENSIONS, FITTING, Photo
 from unretouch.runs.history import Record, append_record, read_records
-from unretouch.settings.commands import NAMED_MASKS, ApplySettings
+from unretouch.settings.commands import ApplySettings
+from unretouch.settings.paths import NAMED_MASKS
 
 RECORDS = "apply.jsonl"
 """In the output folder: the treatment, and two lines for every file made."""

@@ -10,8 +10,9 @@ from typing import Any
 from unretouch.base.errors import DataError, UsageError
 from unretouch.runs.folder import run_of
 from unretouch.runs.history import Record, read_records
-from unretouch.settings.commands import NAMED_MASKS, ApplySettings
+from unretouch.settings.commands import ApplySettings
 from unretouch.settings.fields import fields_of, from_call
+from unretouch.settings.paths import NAMED_MASKS
 from unretouch.tasks.apply.files import RECORDS
 
 OF_ONE_CALL = frozenset({

@@ -128,10 +128,14 @@ class Advice:
 
 
 def advise(
-    settings: TrainSettings, epoch: int, score: RunScore, trend: Trend | None
+    settings: TrainSettings,
+    epoch: int,
+    score: RunScore,
+    trend: Trend | None,
+    stopped: bool = False,
 ) -> list[Advice]:
     """Return what to do next after so many epochs, the most important first; `keep` alone where
-    all is well."""
+    all is well. A run that was `stopped` has more training before it as it is."""
     reasons: dict[Action, list[Sentence]] = {}
     if trend is not None and trend.falling:
         falling = _(
@@ -142,17 +146,17 @@ def advise(
             fall=percent(trend.fall),
         )
         reasons["more_training"] = [Sentence("compare_falling", falling)]
-    wanted, why = _from_figures(settings, epoch, score, still_learning=bool(reasons))
+    wanted, why = _from_figures(settings, epoch, score, still_learning=bool(reasons) or stopped)
     if wanted != "keep":
         reasons.setdefault(_possible(wanted, settings), []).extend(why)
-    advice = [_advice(action, settings, because) for action, because in reasons.items()]
+    advice = [_advice(action, settings, because, stopped) for action, because in reasons.items()]
     if advice:
         return advice
     if (score.mean.recovered_share or 0.0) >= _MEMORISED.recovered_share:
         keep = Sentence("compare_keep", _("Well done: keep it as it is."))
         return [Advice("keep", "", "", keep, [_recovered(score)])]
     # Nothing odd in it and nothing falls any more: the schedule is what ended too early.
-    return [_advice("more_training", settings, [_recovered(score)])]
+    return [_advice("more_training", settings, [_recovered(score)], stopped)]
 
 
 def _from_figures(
@@ -232,7 +236,9 @@ def _possible(wanted: Action, settings: TrainSettings) -> Action:
     return wanted if settings.lambda_GAN > 0 and room.get(wanted) else "more_training"
 
 
-def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) -> Advice:
+def _advice(
+    action: Action, settings: TrainSettings, because: list[Sentence], stopped: bool
+) -> Advice:
     now = f"{settings.lambda_L1:g}"
     if action == "raise_lambda":
         to, *further = [value for value in RIGHT_LAMBDAS if value > settings.lambda_L1]
@@ -252,8 +258,11 @@ def _advice(action: Action, settings: TrainSettings, because: list[Sentence]) ->
     if action == "lower_lambda":
         lower = _("Unnatural: lower lambda_L1 from {now} to {to}.", now=now, to=str(LOW_LAMBDA))
         return _another(action, settings, LOW_LAMBDA, Sentence("compare_lower", lower), because)
-    if settings.minutes is not None:
-        changes: dict[str, Any] = {"minutes": 2 * settings.minutes}
+    changes: dict[str, Any] = {}
+    if stopped:
+        more = Sentence("compare_go_on", _("Not done yet: go on with it as it is."))
+    elif settings.minutes is not None:
+        changes = {"minutes": 2 * settings.minutes}
         more = Sentence("compare_more_minutes", _("Not done yet: train for longer."))
     else:
         changes = {name: 2 * getattr(settings, name) for name in ("n_epochs", "n_epochs_decay")}

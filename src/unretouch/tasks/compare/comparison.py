@@ -22,7 +22,7 @@ from unretouch.base.messages import N_, Message, _
 from unretouch.base.terminal import counted
 from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
-from unretouch.runs.folder import RunDir, find_runs
+from unretouch.runs.folder import find_runs, run_below
 from unretouch.runs.status import gain
 from unretouch.settings.train import TrainSettings
 from unretouch.tasks.compare import measuring
@@ -36,7 +36,7 @@ from unretouch.tasks.compare.advice import (
     trend,
 )
 from unretouch.tasks.compare.measuring import Measuring, RunScore
-from unretouch.tasks.compare.runs import RunRecord, name_of, read_run
+from unretouch.tasks.compare.runs import RunRecord, read_run
 from unretouch.tasks.progress import Tell, tell_nobody
 from unretouch.training.training_pairs import at_scale, sizing
 
@@ -199,11 +199,9 @@ def compare(
     no run has; DiskError.
     """
     known = [run.name for run in find_runs(checkpoints_dir)]
-    names = list(dict.fromkeys(name_of(word, checkpoints_dir) for word in words)) or known
+    names = list(dict.fromkeys(run_below(checkpoints_dir, word).name for word in words)) or known
     if not names:
         raise DataError("no runs in this folder", checkpoints_dir, "Train one first")
-    for name in names:
-        RunDir(checkpoints_dir, name).require()
     left_out: list[LeftOut] = []
     candidates: list[_Candidate] = []
     loaded: dict[object, _Data] = {}  # once: runs of one experiment share their pairs
@@ -343,7 +341,8 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     here, folder = record.run.checkpoints_dir, record.settings.checkpoints_dir
     folder = folder if Path(folder) == here else str(here)
     now = dataclasses.replace(record.settings, name=record.name, checkpoints_dir=folder)
-    advice = advise(now, record.epoch, score, tendency)
+    stopped = record.state in ("stopped", "unfinished")
+    advice = advise(now, record.epoch, score, tendency, stopped)
     return Compared(record, score, places, tendency, advice, notes)
 
 

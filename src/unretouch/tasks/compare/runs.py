@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unretouch.base.errors import CheckpointError
+from unretouch.networks import GENERATORS
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import (
     Best,
@@ -23,7 +24,7 @@ from unretouch.runs.history import (
 )
 from unretouch.runs.status import Preview
 from unretouch.settings.fields import fields_of
-from unretouch.settings.train import TrainSettings, load_settings
+from unretouch.settings.train import Preprocess, TrainSettings, load_settings
 
 Curve = Mapping[str, Sequence[float]]
 """The error while training: columns of one length, `step`, `elapsed_s`, and in grey levels
@@ -55,15 +56,6 @@ class RunRecord:
     @property
     def name(self) -> str:
         return self.run.name
-
-
-def name_of(word: str, checkpoints_dir: Path) -> str:
-    """Return the run that `word` means: its name, or the path of its folder, as a shell completes
-    it."""
-    path = Path(word)
-    if path.is_dir() and path.resolve().is_relative_to(checkpoints_dir.resolve()):
-        return path.resolve().relative_to(checkpoints_dir.resolve()).as_posix()
-    return word.rstrip("/\\")
 
 
 def read_run(checkpoints_dir: Path, name: str) -> RunRecord:
@@ -106,14 +98,46 @@ def _previewed(run: RunDir) -> float | None:
         return None
 
 
+_ADVERSARY = frozenset({
+    "netD", "ndf", "n_layers_D", "norm", "init_type", "init_gain", "gan_mode", "pool_size",
+    "d_every",
+})  # fmt: skip
+"""Settings of the discriminator and of what it is shown."""
+_NOT_FAST = frozenset({
+    "lambda_L1", "lambda_GAN", "lr", "beta1", "lr_policy", "lr_decay_iters", "no_flip",
+    "serial_batches",
+})  # fmt: skip
+"""Settings that decide nothing in the fast recipe, which has its own."""
+_NOT_SIZED: Mapping[Preprocess, frozenset[str]] = {
+    "none": frozenset({"load_size", "crop_size"}),
+    "crop": frozenset({"load_size"}),
+}
+
+
+def in_force(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings that decide what is learnt; None for each that the others leave no work,
+    such as the size of a crop where nothing is cropped."""
+    taken = {kind: generator.takes for kind, generator in GENERATORS.items()}
+    used = taken[settings.netG] | (_ADVERSARY if settings.lambda_GAN else set())
+    idle = _ADVERSARY.union(*taken.values()) - used
+    if settings.recipe == "fast":
+        idle |= _NOT_FAST
+    if settings.minutes is not None:
+        idle |= {"n_epochs", "n_epochs_decay"}
+    idle |= _NOT_SIZED.get(settings.preprocess, frozenset())
+    return {name: None if name in idle else v for name, v in settings.deciding().items()}
+
+
 def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
     """Return what differs in the runs' settings: by setting, the value of each run.
 
-    Folders, names, and what does not change what is learnt are left out.
+    Folders, names, and what does not change what is learnt are left out; None stands for what is
+    not in force.
     """
-    by_run = {run.name: run.settings.deciding() for run in runs}
-    names = by_run[runs[0].name]
-    table = {name: {run: settings[name] for run, settings in by_run.items()} for name in names}
+    written = [run.settings.deciding() for run in runs]
+    by_run = {run.name: in_force(run.settings) for run in runs}
+    differing = [name for name in written[0] if len({values[name] for values in written}) > 1]
+    table = {name: {run: values[name] for run, values in by_run.items()} for name in differing}
     return {name: row for name, row in table.items() if len(set(row.values())) > 1}
 
 
