@@ -360,8 +360,8 @@ def _table(rows: Sequence[PairRow]) -> FittedTable:
         shift = row.shift and ", ".join(f"{round(axis, 1) + 0.0:+.1f}" for axis in row.shift)
         ratio, difference = number(row.detail_ratio, 2), number(row.difference, 2)
         size = f"{row.width} x {row.height}"
-        most = number(row.ceiling.bands[0] if row.ceiling else None, 2)
-        cells.append((row.name, size, shift or "unknown", ratio, difference, most))
+        pores = number(row.ceiling.bands[0] if row.ceiling else None, 2)
+        cells.append((row.name, size, shift or "unknown", ratio, difference, pores))
     about = _ABOUT
     if finer := [most for row in rows if (most := of_16_bits(row.ceiling)) is not None]:
         low, high = number(min(finer), 2), number(max(finer), 2)
