@@ -363,7 +363,7 @@ def _table(rows: Sequence[PairRow]) -> FittedTable:
         pores = number(row.ceiling.bands[0] if row.ceiling else None, 2)
         cells.append((row.name, size, shift or "unknown", ratio, difference, pores))
     about = _ABOUT
-    if finer := [most for row in rows if (most := of_16_bits(row.ceiling)) is not None]:
+    if finer := [one for row in rows if (one := of_16_bits(row.ceiling)) is not None]:
         low, high = number(min(finer), 2), number(max(finer), 2)
         about += f" 16-bit files would allow {low if low == high else f'{low} to {high}'}."
     headings = ("size", "shift of B (px)", "A/B detail", "difference (levels)", "pores")
