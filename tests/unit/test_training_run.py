@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_says_its_last_save_and_guesses_no_steps(
         "unretouch.report.run_display.write_status", lambda _web, status: told.append(vars(status))
     )
     monkeypatch.setenv(STEPS_THIS_TIME, "20")
-    assert dispatch([*words, "0.3", "--continue_train"]) == 0
+    assert dispatch([*words, "0.1", "--continue_train"]) == 0
     first, last = told[0], told[-1]
     assert (first["step"], first["total_steps"], first["last_save"].step) == (2, None, 2)
     assert last["total_steps"] > last["step"] == last["last_save"].step == 22
