@@ -145,7 +145,7 @@ def noise() -> Pair:
 def test_X1_people_are_told_where_nothing_is_kept() -> None:
     fit = trained("restore", noise(), steps=20)
     assert fit.generator.does_nothing()
-    assert "leaves every picture as it is" in str(fit.outcome())
+    assert "leaves every picture as it is" in str(fit.outcome(STEPS))
 
 
 def test_the_weights_after_the_last_step_are_judged_and_it_is_said_where_older_ones_stay() -> None:
@@ -155,14 +155,17 @@ def test_the_weights_after_the_last_step_are_judged_and_it_is_said_where_older_o
     assert choice.judged == 10
     choice.net.head.bias.data.fill_(1.0)  # type: ignore[operator, union-attr]
     choice.step, choice.score = 10, 0.0
-    assert fit.outcome() is None
-    assert not fit.look_at_the_last(12)
+    assert fit.outcome(10) is None
+    assert "What came after step 10 was not looked at yet" in str(fit.outcome(12))
+    fit.look_at_the_last(12)
     assert choice.judged == 12
-    assert "The model is that of step 10: " in str(fit.outcome())
+    assert "The model is that of step 10: what came after" in str(fit.outcome(12))
+    choice.step = None  # as where a run goes on from better weights
+    assert "The model is what it was before" in str(fit.outcome(12))
     choice.score, choice.judged = 2.0, 10
-    assert fit.look_at_the_last(12)
+    fit.look_at_the_last(12)
     fit.generator.head.bias.data.fill_(1.0)  # type: ignore[operator, union-attr]
-    assert fit.outcome() is None
+    assert fit.outcome(12) is None
 
 
 def test_X1_weights_that_do_harm_are_not_kept_by_a_run_that_goes_on() -> None:
@@ -180,7 +183,7 @@ def test_X1_weights_that_do_harm_are_not_kept_by_a_run_that_goes_on() -> None:
     again.restore(state, "state")
     for one in (fit, again):
         assert one.generator.does_nothing()
-        assert "leaves every picture as it is" in str(one.outcome())
+        assert "leaves every picture as it is" in str(one.outcome(1))
 
 
 @pytest.mark.parametrize("aim", ["fit", "restore"])

@@ -11,16 +11,17 @@ import dataclasses
 import json
 import math
 import os
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from unretouch.base import durable
 from unretouch.base.errors import DiskError
@@ -43,10 +44,20 @@ SHORTEST_BAR = 20
 """Columns of the bar at least."""
 PLAIN_LINE_S = 30.0
 """Seconds between two lines where the output is no terminal."""
-HEARD = "stopping: this step is finished and saved first; Ctrl+C again stops at once"
-HEARD_AFTER_S = 1.0
-"""Seconds after which somebody who asked for a stop is told that it was heard."""
+HEARD = "stopping; Ctrl+C again: at once"
+"""Beside the bar from the first Ctrl+C on: this step is finished and saved first."""
 _OF_A_PHOTO = ("real_A", "fake_B")
+
+
+class _Said(ProgressColumn):
+    """What a call returns whenever the bar is drawn, ten times a second."""
+
+    def __init__(self, said: Callable[[Task], str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def render(self, task: Task) -> Text:
+        return Text(self._said(task))
 
 
 class RunDisplay:
@@ -57,14 +68,14 @@ class RunDisplay:
         self._bar = Progress(
             TextColumn("{task.fields[place]}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
+            _Said(lambda task: HEARD if self._stopping else task.fields["figures"]),
             console=console,
             transient=True,
         )
         self._task: TaskID | None = None
         self._plain_at = float("-inf")
         self._last: TrainingStatus | None = None
-        self._heard: threading.Timer | None = None
+        self._stopping = False
         if web is not None:
             write_training_page(web)
 
@@ -74,24 +85,21 @@ class RunDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._heard is not None:
-            self._heard.cancel()
         self._bar.stop()
 
     def stopping(self) -> None:
-        """Say soon that a stop is under way, unless it has come by then: a step may take long.
-
-        To be called from the handler of a signal, so another thread does it.
-        """
-        self._heard = threading.Timer(HEARD_AFTER_S, self.tell, [HEARD])
-        self._heard.daemon = True
-        self._heard.start()
+        """Say beside the bar that a stop is under way: a step may take long. To be called from the
+        handler of a signal: whatever lock there is may be held."""
+        self._stopping = True
 
     def stopped_at_once(self) -> None:
-        """Let the page say that the run stopped, where it was shown last. Raises DiskError."""
+        """Let the page say that the run stopped, where it was shown last."""
         if self._web is not None and self._last is not None:
-            status = dataclasses.replace(self._last, state="stopped", stop_reason="interrupted")
-            write_status(self._web, status)
+            status = dataclasses.replace(
+                self._last, state="stopped", stop_reason="stopped_at_once", left_s=None
+            )
+            with suppress(DiskError):  # the disk may be why
+                write_status(self._web, status)
 
     def tell(self, line: str) -> None:
         """Print one line, above the progress display."""

@@ -174,7 +174,9 @@ EarlyEnd = Literal["target_reached", "every_pixel_exact", "no_more_gain"]
 """Why a fit was good enough before its schedule was over."""
 ENDS = frozenset({"finished", "time_up", *get_args(EarlyEnd)})
 """Reasons of an end that nobody has to go on from: the run is finished."""
-STOP_REASONS = ENDS | {"interrupted", "terminated", "non_finite", "disk_full"}
+STOP_REASONS = ENDS | {
+    "interrupted", "terminated", "stopped_at_once", "non_finite", "disk_full",
+}  # fmt: skip
 """Reasons that the page words in the reader's language; any other text is shown as it is."""
 
 

@@ -37,6 +37,10 @@ NOTHING_KEPT: Final = _(
     "What was learnt is no better than doing nothing on what was left out of training, so the "
     "model leaves every picture as it is. Give it more pairs, or more time."
 )
+NOTHING_BETTER: Final = _(
+    "The model is what it was before: what came after held no better on what was left out of "
+    "training."
+)
 MOST_LINES = 20
 """On what of the pairs' differences is the retouch."""
 
@@ -287,14 +291,12 @@ class FastFit(Fit):
         choice = self._stage.choice
         return choice.cost_s if choice is not None else 0.0
 
-    def look_at_the_last(self, step: int) -> bool:
+    def look_at_the_last(self, step: int) -> None:
         choice = self._stage.choice
-        if choice is None or step == self._began[0]:
-            return False
-        choice.consider(self._stage.average, step)
-        return choice.step == step
+        if choice is not None and step > self._began[0]:
+            choice.consider(self._stage.average, step)
 
-    def outcome(self) -> Message | None:
+    def outcome(self, step: int) -> Message | None:
         if not self._own:
             return retoucher.ENDED_EARLY
         choice = self._stage.choice
@@ -302,8 +304,17 @@ class FastFit(Fit):
             return None
         if self.generator.does_nothing():
             return NOTHING_KEPT
-        if choice.step is None or choice.step == choice.judged:
+        if choice.judged is None or choice.step == step:
             return None
+        if choice.step is None:
+            return NOTHING_BETTER
+        if choice.judged < step:
+            return _(
+                "The model is that of step {step}. What came after step {judged} was not looked "
+                "at yet: go on, or train longer.",
+                step=choice.step,
+                judged=choice.judged,
+            )
         return _(
             "The model is that of step {step}: what came after it held no better on what was left "
             "out of training.",

@@ -88,13 +88,13 @@ class Fit(ABC):
         """Seconds that `look_at_the_last` takes, about."""
         return 0.0
 
-    def look_at_the_last(self, step: int) -> bool:
-        """Judge the weights after all `step` updates of the run, where weights are chosen; return
-        whether other ones are kept now."""
-        return False
+    def look_at_the_last(self, step: int) -> None:
+        """Judge the weights after all `step` updates of the run, where weights are chosen."""
+        return
 
-    def outcome(self) -> Message | None:
-        """Return what people are told when training ends, of the weights that are kept."""
+    def outcome(self, step: int) -> Message | None:
+        """Return what people are told when training ends after `step` updates, of the weights that
+        are kept."""
         return None
 
     @abstractmethod

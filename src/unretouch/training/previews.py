@@ -151,10 +151,6 @@ class Previews:
         total = math.inf if left is None or unknown else max(progress.elapsed + left, SHORTEST_S)
         self._clock.spent(progress.elapsed, self.cost_s, total)
 
-    def forget(self, step: int) -> None:
-        """Let the preview of a step be taken anew: other weights are kept now."""
-        self.taken = [preview for preview in self.taken if preview.step != step]
-
     def abandon(self) -> None:
         """Forget the preview that was interrupted: only what the record on the disk holds stays."""
         self.taken = _read(self._run)

@@ -101,6 +101,7 @@ class Trainer:
             self._show("running")
             while not (reason := self._end()):
                 update = progress.update(self._fit)
+                self._look_at_the_last()
                 if update.note:
                     self._watcher.tell(update.note)
                 self._tell_pauses()
@@ -134,7 +135,6 @@ class Trainer:
 
     def _finish(self, reason: str) -> None:
         """Save, and take the last preview where it fits."""
-        self._look_at_the_last()
         fits = self._progress.fits_a_last(self._previews.last_cost_s)
         self._save()
         self._tell_pauses()
@@ -147,7 +147,7 @@ class Trainer:
             self._watcher.tell(
                 f"no last preview: it would take about {took}, more than is left of the time"
             )
-        outcome = self._fit.outcome()
+        outcome = self._fit.outcome(self._progress.step)
         if outcome is not None:
             self._watcher.tell(str(outcome))
         reason = self._asked() or reason
@@ -155,15 +155,12 @@ class Trainer:
         self._write_event("stop", reason=reason)
 
     def _look_at_the_last(self) -> None:
-        """Judge the last weights of a run that is at its end: those that learnt most."""
+        """Judge the weights of a run that is at its end, those that learnt most, before anything is
+        saved or shown of them."""
         progress, fit = self._progress, self._fit
         over = self._stop.asked is None and (progress.done or progress.time_up)
-        if not over or not progress.fits_a_last(fit.last_look_s):
-            return
-        if fit.look_at_the_last(progress.step):
-            # What was saved and shown of this step is of other weights.
-            self._last_save = None
-            self._previews.forget(progress.step)
+        if over and progress.fits_a_last(fit.last_look_s):
+            fit.look_at_the_last(progress.step)
 
     # --- when it ends -------------------------------------------------------------------------
 
