@@ -49,7 +49,7 @@ from unretouch.serve.state import AppState
 from unretouch.serve.uploads import Drafts, PairPlace, untouched_files, write_pairs, write_untouched
 from unretouch.serve.verifying import kept_pairs, verdict_that_counts, verdicts_of
 from unretouch.settings.commands import ServeSettings
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_asked, save_settings
 from unretouch.tasks.classic_commands import asked
 
 GUIDE = {
@@ -109,6 +109,14 @@ def test_a_run_goes_on_with_settings_that_are_zero(tmp_path: Path) -> None:
     settings = TrainSettings(dataroot="/d", n_epochs=5, n_epochs_decay=0, lambda_GAN=0.0)
     found = flags(continue_words(settings, "n", tmp_path, None)[1:])
     assert (found["--n_epochs_decay"], found["--lambda_GAN"]) == ("0.0", "0.0")
+
+
+def test_what_nobody_gave_stays_so_where_a_run_goes_on(tmp_path: Path) -> None:
+    """So that a run like it may choose otherwise."""
+    settings = TrainSettings(dataroot="/d", netG="detail", size="deep", recipe="fast", lambda_GAN=0)
+    save_settings(tmp_path / "config.json", settings, {}, chosen=["size"])
+    found = load_asked(tmp_path / "config.json")
+    assert asked(continue_words(found, "n", tmp_path, None)[1:]).size == "auto"
 
 
 def test_a_run_for_other_photos_is_told_of_untouched_ones(tmp_path: Path) -> None:

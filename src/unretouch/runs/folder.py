@@ -102,7 +102,7 @@ class RunDir:
 
 def _no_such_run(where: object, name: str, checkpoints_dir: Path) -> CheckpointError:
     others = [run.name for run in find_runs(checkpoints_dir)]
-    there = f"There are: {', '.join(others[:8])}" if others else "No run was trained there yet"
+    there = f"There are: {listed(others)}" if others else "No run was trained there yet"
     return CheckpointError("no such run", where, nearest_hint(name, others) or there)
 
 
@@ -130,7 +130,7 @@ def run_below(checkpoints_dir: Path, text: str) -> RunDir:
         if found.is_relative_to(root) and (path.is_dir() or not (root / name).is_dir()):
             name = found.relative_to(root).as_posix()
         run = RunDir(checkpoints_dir, name)
-    except (UsageError, ValueError):  # no run can be called so
+    except (UsageError, ValueError, OSError):  # no run can be called so
         raise _no_such_run(text, path.name, checkpoints_dir) from None
     run.require()
     return run

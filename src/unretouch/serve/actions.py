@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from unretouch.base import names
+from unretouch.base.errors import CheckpointError
 from unretouch.base.messages import _
 from unretouch.runs.folder import RunDir
 from unretouch.serve.background import TELLING
@@ -53,7 +54,7 @@ from unretouch.serve.verifying import (
     verdicts_of,
     verify_words,
 )
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_asked
 from unretouch.tasks.demo_pairs import is_demo
 
 LONGEST_JSON = 10_000
@@ -260,10 +261,10 @@ def go_on(request: Request, asked: Json) -> Response:
 
 
 def _settings(run: RunDir) -> TrainSettings:
-    settings = settings_of(run)
-    if settings is None:
-        raise Refused(409, NO_CONFIG)
-    return settings
+    try:
+        return load_asked(run.config)
+    except CheckpointError:
+        raise Refused(409, NO_CONFIG) from None
 
 
 # --- what came of a run: its test and its verification, which nobody has to wait for

@@ -276,7 +276,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 RUNS_THERE = (
-    "find checkpoints -maxdepth 5 -name config.json -o -name latest_net_G.pth 2>/dev/null"
+    "find checkpoints -maxdepth 3 -name config.json -o -name latest_net_G.pth 2>/dev/null"
     " | xargs -n 1 dirname 2>/dev/null | cut -d / -f 2- | sort -u"
 )
 """The command by which a shell finds the names of runs, also of those in a folder of runs. Without

@@ -4,7 +4,6 @@ which says what someone who gets the file ought to know."""
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import logging
@@ -93,7 +92,7 @@ def export(source: Path, kind: Kind, out: Path | None = None) -> list[str]:
     weights = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     record = {
         "version": __version__,
-        "weights_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "weights_sha256": durable.digest_of(source),
         "settings": {**settings.to_dict(), **dict.fromkeys(_PRIVATE, "")},
         "data": _manifest(source.parent / "data.json"),
         "model": info.record(),

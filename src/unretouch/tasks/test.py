@@ -43,9 +43,7 @@ from unretouch.runs.status import PlainFigures, mean_of
 from unretouch.settings.test import TestSettings
 from unretouch.settings.train import TrainSettings
 from unretouch.training.pair_error import pair_error, with_steps
-from unretouch.training.training_pairs import (
-    sizing,
-)
+from unretouch.training.training_pairs import sizing
 
 _OUR_PICTURES = re.compile(r".+_(real|fake|real_A|fake_B|real_B|error)\.png")
 

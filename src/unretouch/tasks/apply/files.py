@@ -485,8 +485,8 @@ def _common_key(request: ApplySettings, weights: Path) -> str:
     """Return a digest of all that decides the pixels besides the photograph."""
     mask = request.mask
     if mask not in (None, *NAMED_MASKS):
-        mask = hashlib.sha256(Path(str(mask)).read_bytes()).hexdigest()
-    checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+        mask = durable.digest_of(Path(str(mask)))
+    checksum = durable.digest_of(weights)
     sizes = [request.fine, request.medium, request.coarse]
     guessed = 1 if request.guessed == 1 else request.guessed  # never 1.0, which JSON tells from it
     guess = [guessed, request.seed, request.guess_map]

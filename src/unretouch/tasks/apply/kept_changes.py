@@ -40,7 +40,7 @@ class KeptChanges:
         they see it, say, or what is taken out of it."""
         durable.make_folder(folder)
         self._folder = folder
-        checksum = hashlib.sha256(weights.read_bytes()).hexdigest()
+        checksum = durable.digest_of(weights)
         how = (request.runtime, request.device, request.precision, request.scale, request.profile,
                request.guessed, request.seed)  # fmt: skip
         self._model = json.dumps([checksum, *how, info.record()])

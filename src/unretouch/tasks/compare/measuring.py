@@ -111,7 +111,7 @@ def weights_checksum(record: RunRecord) -> str:
     """Return the SHA-256 of the latest weights. Raises CheckpointError where there are none."""
     path = record.run.weights("latest")
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return durable.digest_of(path)
     except FileNotFoundError:
         raise CheckpointError("has no weights yet", path, "Train it until the first save") from None
     except OSError as error:

@@ -6,7 +6,6 @@ names of pictures, which it has written.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -193,12 +192,14 @@ def load_subject(request: VerifySettings) -> Subject:
         folder = path.resolve().parent
         known = (folder / "config.json").exists()
         run = RunDir(folder.parent, folder.name) if known else None
+    # First: of weights that a training saves while they are read, the report is told as older.
+    digest = durable.digest_of(path)
     model = load_model(path, device=request.device, flags=request.given())
     weight = request.lambda_L1
     return Subject(
         name,
         path,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest,
         model,
         lambda_of(run, model.settings) if weight is None else weight,
         run,
