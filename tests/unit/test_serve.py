@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,7 @@ from unretouch.pixels.spaces import Rgb
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
-from unretouch.serve import actions
+from unretouch.serve import actions, draft_actions
 from unretouch.serve.actions import number
 from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.pair_check import report
@@ -49,7 +52,7 @@ from unretouch.serve.state import AppState
 from unretouch.serve.uploads import Drafts, PairPlace, untouched_files, write_pairs, write_untouched
 from unretouch.serve.verifying import kept_pairs, verdict_that_counts, verdicts_of
 from unretouch.settings.commands import ServeSettings
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, save_settings
 from unretouch.tasks.classic_commands import asked
 
 GUIDE = {
@@ -526,6 +529,63 @@ def test_files_dropped_as_whole_pairs_find_their_partners_and_sides(tmp_path: Pa
     assert (draft.folder / "4" / "b.png").read_bytes().decode() == "김하늘_원본.jpg"
     assert draft.pairs[7].names == {"whole": "lonely.png"}
     assert draft.pairs[8].usable  # whose halves are a pair
+
+
+def request_of(state: Any, body: Any = None, **path_params: str) -> Any:
+    """A request that came to an app of this state."""
+
+    async def text() -> Any:
+        return body
+
+    return SimpleNamespace(
+        app=SimpleNamespace(state=SimpleNamespace(unretouch=state)),
+        path_params=path_params,
+        headers={"content-type": "application/json", "content-length": "2"},
+        json=text,
+    )
+
+
+def test_of_an_earlier_run_all_that_finds_room_comes_with_its_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is too much, or cannot be read, a pair kept for checking stays one."""
+    copied = shutil.copyfile
+
+    def copy(source: Path, to: Path) -> None:
+        if source.name == "a_torn.png":
+            raise OSError
+        copied(source, to)
+
+    monkeypatch.setattr("shutil.copyfile", copy)
+    pairs = tmp_path / "pairs"
+    for name in ("train/one", "heldout/kept", "more/one", "more/three", "more/a_torn", "more/two"):
+        (pairs / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 4)).save(pairs / f"{name}.png")
+    Image.new("RGB", (8, 4)).save(tmp_path / "look.png")
+    run = RunDir(tmp_path / "checkpoints", "r")
+    run.prepare()
+    words = start_words(
+        "fast", 3, pairs, "r", tmp_path, "AtoB", "restore", pairs / "more", tmp_path / "look.png"
+    )
+    save_settings(run.config, asked(words[1:]), {})
+    limits = Limits(pairs=3)
+    state = SimpleNamespace(
+        limits=limits, drafts=Drafts(tmp_path, limits), runs=Runs(tmp_path / "checkpoints")
+    )
+    draft = state.drafts.new()
+    request = request_of(state, {"all": True}, draft=draft.id, run=run_id("r"))
+    found = json.loads(asyncio.run(draft_actions.take_pairs_of(request)).body)
+    names = {number: [*place.names.values()] for number, place in draft.pairs.items()}
+    assert sorted(names.values()) == [["kept.png"], ["look.png"], ["one.png"], ["one.png"],
+                                      ["three.png"]]  # fmt: skip
+    assert [names[number] for number in found["kept"]] == [["kept.png"]]
+    assert names[found["watched"]] == ["look.png"]
+    assert (found["aim"], found["minutes"]) == ("restore", 3.0)
+    said = [one["message"].format(**one["values"]) for one in found["said"]]
+    assert said == [
+        "At most 3 are taken; 1 of these files were left out.",
+        "These could not be copied: a_torn.png.",
+    ]
 
 
 def test_single_pictures_are_what_is_chosen_and_none_is_lost(tmp_path: Path) -> None:

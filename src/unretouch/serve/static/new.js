@@ -401,7 +401,10 @@
       await needDraft();
       marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, asked)).json();
     } catch (error) {
-      App.showMessage(error); // some may have been taken before there were too many
+      App.showMessage(error);
+    }
+    if (marks.said?.length) {
+      App.showMessage({ get text() { return marks.said.map((said) => _(said.message, said.values)).join(" "); } });
     }
     if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
     const aimOf = document.querySelector(`input[name=aim][value=${marks.aim}]`);
