@@ -257,6 +257,20 @@ def test_what_is_doubtful_is_said_as_it_is(
     assert said in doubt["message"].format(**doubt["values"])
 
 
+@pytest.mark.parametrize(("correlation", "trained_on"), [(0.1, False), (0.2, True), (0.7, True)])
+def test_halves_that_are_hardly_one_picture_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, correlation: float, trained_on: bool
+) -> None:
+    """As in a terminal; and their names may still bring them together with another file."""
+    monkeypatch.setattr(pair_check, "doubts", lambda *_: Doubts(correlation=correlation))
+    found: Any = put(tmp_path / "pair", whole=np.full((64, 128, 3), 128, np.uint8))
+    assert found["unlike"]
+    said = [found["problem"]] if not trained_on else found["doubts"]
+    assert "Are both sides files of their own?" in said[-1]["message"]
+    assert ("problem" in found) != trained_on
+    assert (tmp_path / "pair" / "pair.png").exists() == trained_on
+
+
 def test_an_untouched_photo_is_looked_at_alone(tmp_path: Path, portrait: np.ndarray) -> None:
     found = put(tmp_path / "face", untouched=portrait[20:148, 150:278])
     assert found == {"width": 128, "height": 128, "doubts": [], "pictured": True}
@@ -603,6 +617,19 @@ def test_single_pictures_are_what_is_chosen_and_none_is_lost(tmp_path: Path) -> 
     assert draft.pairs[4].names == {"whole": "pair.png"}
 
 
+def test_a_side_that_was_given_is_that_side_again(tmp_path: Path) -> None:
+    draft = Drafts(tmp_path, Limits()).new()
+    for at, name in enumerate(("one.png", "two.png"), 1):
+        place = draft.pairs[at] = PairPlace(draft.folder / f"{at}", names={"b": name})
+        place.folder.mkdir()
+        (place.folder / "b.png").write_bytes(b"")
+    for kind in ("photo", "whole", "two"):
+        draft.recast(kind)
+        for place in draft.pairs.values():
+            place.found = {"unlike": True}  # it was looked at
+    assert [draft.pairs[at].names for at in (1, 2)] == [{"b": "one.png"}, {"b": "two.png"}]
+
+
 def test_what_is_swapped_is_called_by_what_is_a_then() -> None:
     place = PairPlace(Path(), names={"a": "before.png", "b": "after.png"}, swapped=True)
     assert place.name == "after.png"
@@ -766,6 +793,15 @@ def test_names_of_files_meet_as_in_the_terminal() -> None:
     assert match_heap(["a-Edit.png", "a.png", "photo_1.png", "photo_2.png"]) == [
         ("a-Edit.png", "a.png")
     ]
+
+
+@pytest.mark.parametrize(
+    "met",
+    [("a copy.png", "a.png"), ("a-Edit.png", "a copy.png"), ("a copy.png", "a_원본.png"),
+     ("a-Edit copy.png", "a copy.png"), ("a_사본.png", "a.png")],
+)  # fmt: skip
+def test_a_copy_is_the_side_that_the_other_one_is_not(met: tuple[str, str]) -> None:
+    assert match_heap(sorted(met)) == match_heap(sorted(met, reverse=True)) == [met]
 
 
 def test_no_name_of_a_file_leads_out_of_the_folder_of_pairs(tmp_path: Path) -> None:
