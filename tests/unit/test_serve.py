@@ -448,6 +448,47 @@ def test_the_app_calls_worse_what_all_others_call_so(
     assert Runs(tmp_path).describe(run)["gain"] == word
 
 
+def test_harm_is_told_of_a_training_that_has_only_begun_as_its_own_page_does(
+    tmp_path: Path,
+) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    pair = {"fake_B": "", "level_error": 3.0, "identity_error": 2.0}
+    previews = [{"step": 1, "epoch": 1, "pairs": [pair]}]
+    with run_lock(run):
+        for elapsed, word in ((10.0, "early"), (30.0, "worse")):
+            told(run, previews=previews, elapsed_s=elapsed, left_s=100.0 - elapsed)
+            os.utime(run.web / "status.js", (2e9, 2e9 + elapsed))
+            assert Runs(tmp_path).describe(run)["gain"] == word
+    told(run, previews=previews, elapsed_s=10.0, left_s=90.0)  # nobody trains it any more
+    assert Runs(tmp_path).describe(run)["gain"] == "worse"
+
+
+def test_what_is_left_of_a_killed_training_counts_from_its_last_save(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    save_settings(run.config, TrainSettings(dataroot="d", minutes=10.0), {})
+    history.write_event(run, "save", step=5, elapsed_s=60.0)
+    told(run, left_s=120.0)
+    assert Runs(tmp_path).describe(run)["left_s"] == 540.0
+
+
+def test_a_training_is_asked_to_stop_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked twice it would end at once, and what came after its last save would be lost."""
+    asked_of: list[int] = []
+    monkeypatch.setattr("unretouch.jobs.child.interrupt", asked_of.append)
+    run, runs = RunDir(tmp_path, "r"), Runs(tmp_path)
+    run.prepare()
+    with run_lock(run):
+        told(run)
+        assert not runs.describe(run)["stopping"]
+        runs.stop(run)
+        assert runs.describe(run)["stopping"]
+        runs.stop(run)
+    assert asked_of == [os.getpid()]
+    assert not runs.describe(run)["stopping"]
+
+
 def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
