@@ -32,7 +32,7 @@ from unretouch.pixels.spaces import Rgb
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
-from unretouch.serve import actions, draft_actions
+from unretouch.serve import actions, comparing, draft_actions
 from unretouch.serve.actions import number
 from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.pair_check import report
@@ -931,6 +931,7 @@ def test_the_list_tells_the_verdict_on_what_a_run_is_for_and_its_page_the_kept_p
     assert kept_pairs(run, settings) == [{"name": "face", "word": "harmful"}]
     os.utime(run.weights("latest"), (2e9, 2e9))  # trained on: nothing is known of it now
     assert verdict_that_counts(run, settings) is None
+    assert kept_pairs(run, settings) == [{"name": "face", "word": ""}]
     assert verdict_that_counts(RunDir(tmp_path / "runs", "other"), settings) is None
 
 
@@ -944,6 +945,16 @@ def test_what_was_compared_is_found_again_by_the_next_app(tmp_path: Path) -> Non
     state = AppState(ServeSettings(port=0, no_open=True, **folders))  # type: ignore[arg-type]
     try:
         assert state.compared == {"good": ["one", "two"]}
+        shown = []
+        for name in ("one", "two"):  # until then it was renamed, or deleted
+            shown.append(
+                json.loads(asyncio.run(comparing.compared(request_of(state))).body)["groups"]
+            )
+            RunDir(tmp_path / "checkpoints_dir", name).prepare()
+            RunDir(tmp_path / "checkpoints_dir", name).weights("latest").write_bytes(b"w")
+        assert shown == [[], []]
+        (group,) = json.loads(asyncio.run(comparing.compared(request_of(state))).body)["groups"]
+        assert group["runs"] == ["one", "two"]
     finally:
         state.close()
 
@@ -988,3 +999,21 @@ def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) ->
         told(run)
         os.utime(run.web / "status.js", (2e9, 2e9))
         assert Runs(tmp_path).condition(run).state == "running"
+
+
+def test_weights_are_read_once_until_they_change_however_many_runs_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [RunDir(tmp_path, f"r{number}") for number in range(80)]
+    for run in runs:
+        run.prepare()
+        told_verdicts(run, turns=False, memorised="memorised")
+        path = run.root / "verify" / "report.json"
+        report = {**json.loads(path.read_text()), "subject": {"weights_sha256": "other"}}
+        path.write_text(json.dumps(report))
+    read: list[Path] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), read_bytes(path))[1])
+    for _poll in range(2):
+        assert all((verdicts_of(run, None, False) or {})["older"] for run in runs)
+    assert len(read) == len(runs)

@@ -34,6 +34,7 @@ from unretouch.runs.history import (
 )
 from unretouch.runs.status import standing
 from unretouch.serve.queue import Queue, Waiting
+from unretouch.serve.read_once import ReadOnce
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.serve.verifying import verdict_that_counts
 from unretouch.settings.train import (
@@ -92,7 +93,7 @@ class Runs:
         self._begun: dict[str, float] = {}
         self._stopped: dict[str, int] = {}
         """which process of a run was asked to stop"""
-        self._known: dict[Path, tuple[tuple[int, int], Status | None]] = {}
+        self._pages = ReadOnce[Status | None](lambda path: read_status(path.parent))
         self.queue = Queue(checkpoints)
         # Held from the look for another training to the start: two requests may come at once.
         self._starting = threading.Lock()
@@ -111,20 +112,11 @@ class Runs:
     # --- what is told of a run
 
     def status(self, run: RunDir) -> Status | None:
-        """Return what the page of `run` says; None where there is none that can be read.
-
-        The file is read again only when it has changed.
-        """
-        path = _status_file(run)
+        """Return what the page of `run` says; None where there is none that can be read."""
         try:
-            stat = path.stat()
+            return self._pages.of(_status_file(run))
         except OSError:
             return None
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            known = self._known[path] = (stamp, read_status(run.web))
-        return known[1]
 
     def condition(self, run: RunDir) -> Condition:
         """Return how `run` stands."""
