@@ -81,14 +81,15 @@ def test_what_an_error_means_is_said_as_in_the_list_of_runs(browser: Any, new_ru
     assert (browser.text("#error-now"), browser.text("#recovered")) == ("–", "–")
     assert browser.text(".pair .figures").startswith("Doing nothing\n")
     assert "Exact pixels" not in browser.text("#pairs")
-    for above, state, said, shown in (
-        (0.04, "running", "nothing gained, nothing lost", "0.0%"),
-        (5.0, "running", "not better yet, as is usual early in a training", "–"),
-        (5.0, "stopped", "worse than doing nothing", "-"),
+    for above, state, left_s, said, shown in (
+        (0.04, "running", 5400.0, "nothing gained, nothing lost", "0.0%"),
+        (5.0, "running", 5400.0, "not better yet, as is usual early in a training", "–"),
+        (5.0, "running", 1200.0, "worse than doing nothing", "-"),
+        (5.0, "stopped", 5400.0, "worse than doing nothing", "-"),
     ):
         worse = [replace(pair, level_error=pair.identity_error + above) for pair in pairs]
         made.previews[:] = [replace(made.previews[0], step=1, pairs=worse)]
-        made.tell(state=state)
+        made.tell(state=state, left_s=left_s)
         browser.open(made.page)
         browser.until(READY)
         assert browser.text("#gain") == said
@@ -330,6 +331,9 @@ def test_the_language_can_be_switched_and_is_remembered(browser: Any, run: Any) 
     browser.until(READY)
     assert browser.text("#state") == "학습 중"
     assert browser.find("[data-language=ko]").get_attribute("aria-pressed") == "true"
+    browser.driver.get(f"{run.page.as_uri()}?language=constructor")  # which no page speaks
+    browser.until(READY)
+    assert browser.run("return document.documentElement.lang") == "ko"
 
 
 @pytest.mark.parametrize("language", ["en-US", "ko-KR"])
@@ -399,6 +403,7 @@ def test_everything_that_takes_the_focus_has_a_name(browser: Any, run: Any) -> N
     ("state", "reason", "said"),
     [
         ("stopped", "interrupted", "Stopped by Ctrl+C"),
+        ("stopped", "stopped_at_once", "What came after the last save is lost"),
         ("failed", "non_finite", "lower learning rate"),
         ("finished", "finished", "The training is complete."),
         ("stopped", "something new", "something new"),

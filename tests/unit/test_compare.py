@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,9 @@ def test_no_setting_is_shown_that_is_not_in_force() -> None:
     ]
     assert idle[0] >= {"load_size", "crop_size", "n_epochs", "lr", "lambda_L1", "netD", "ngf"}
     assert not idle[0] & {"size", "aim", "minutes", "seed"}
-    assert idle[1] == {"size", "head", "max_dataset_size", "minutes"}
+    assert idle[1] == {"size", "head", "minutes"}
+    assert in_force(classic)["max_dataset_size"] == "unlimited"
+    assert in_force(replace(classic, max_dataset_size=3))["max_dataset_size"] == 3
 
 
 def test_runs_on_the_same_pairs_are_ranked_by_what_they_do_to_them(root: Path) -> None:

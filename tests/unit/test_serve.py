@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,7 @@ from unretouch.pixels.spaces import Rgb
 from unretouch.runs import history
 from unretouch.runs.folder import RunDir
 from unretouch.runs.history import holder, run_lock
-from unretouch.serve import actions
+from unretouch.serve import actions, comparing, draft_actions
 from unretouch.serve.actions import number
 from unretouch.serve.deleted import DeletedRuns
 from unretouch.serve.pair_check import report
@@ -262,6 +265,20 @@ def test_what_is_doubtful_is_said_as_it_is(
     assert said in doubt["message"].format(**doubt["values"])
 
 
+@pytest.mark.parametrize(("correlation", "trained_on"), [(0.1, False), (0.2, True), (0.7, True)])
+def test_halves_that_are_hardly_one_picture_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, correlation: float, trained_on: bool
+) -> None:
+    """As in a terminal; and their names may still bring them together with another file."""
+    monkeypatch.setattr(pair_check, "doubts", lambda *_: Doubts(correlation=correlation))
+    found: Any = put(tmp_path / "pair", whole=np.full((64, 128, 3), 128, np.uint8))
+    assert found["unlike"]
+    said = [found["problem"]] if not trained_on else found["doubts"]
+    assert "Are both sides files of their own?" in said[-1]["message"]
+    assert ("problem" in found) != trained_on
+    assert (tmp_path / "pair" / "pair.png").exists() == trained_on
+
+
 def test_an_untouched_photo_is_looked_at_alone(tmp_path: Path, portrait: np.ndarray) -> None:
     found = put(tmp_path / "face", untouched=portrait[20:148, 150:278])
     assert found == {"width": 128, "height": 128, "doubts": [], "pictured": True}
@@ -439,6 +456,47 @@ def test_the_app_calls_worse_what_all_others_call_so(
     assert Runs(tmp_path).describe(run)["gain"] == word
 
 
+def test_harm_is_told_of_a_training_that_has_only_begun_as_its_own_page_does(
+    tmp_path: Path,
+) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    pair = {"fake_B": "", "level_error": 3.0, "identity_error": 2.0}
+    previews = [{"step": 1, "epoch": 1, "pairs": [pair]}]
+    with run_lock(run):
+        for elapsed, word in ((10.0, "early"), (30.0, "worse")):
+            told(run, previews=previews, elapsed_s=elapsed, left_s=100.0 - elapsed)
+            os.utime(run.web / "status.js", (2e9, 2e9 + elapsed))
+            assert Runs(tmp_path).describe(run)["gain"] == word
+    told(run, previews=previews, elapsed_s=10.0, left_s=90.0)  # nobody trains it any more
+    assert Runs(tmp_path).describe(run)["gain"] == "worse"
+
+
+def test_what_is_left_of_a_killed_training_counts_from_its_last_save(tmp_path: Path) -> None:
+    run = RunDir(tmp_path, "r")
+    run.prepare()
+    save_settings(run.config, TrainSettings(dataroot="d", minutes=10.0), {})
+    history.write_event(run, "save", step=5, elapsed_s=60.0)
+    told(run, left_s=120.0)
+    assert Runs(tmp_path).describe(run)["left_s"] == 540.0
+
+
+def test_a_training_is_asked_to_stop_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked twice it would end at once, and what came after its last save would be lost."""
+    asked_of: list[int] = []
+    monkeypatch.setattr("unretouch.jobs.child.interrupt", asked_of.append)
+    run, runs = RunDir(tmp_path, "r"), Runs(tmp_path)
+    run.prepare()
+    with run_lock(run):
+        told(run)
+        assert not runs.describe(run)["stopping"]
+        runs.stop(run)
+        assert runs.describe(run)["stopping"]
+        runs.stop(run)
+    assert asked_of == [os.getpid()]
+    assert not runs.describe(run)["stopping"]
+
+
 def test_a_run_whose_training_died_says_so(tmp_path: Path) -> None:
     run = RunDir(tmp_path, "r")
     run.prepare()
@@ -536,6 +594,63 @@ def test_files_dropped_as_whole_pairs_find_their_partners_and_sides(tmp_path: Pa
     assert draft.pairs[8].usable  # whose halves are a pair
 
 
+def request_of(state: Any, body: Any = None, **path_params: str) -> Any:
+    """A request that came to an app of this state."""
+
+    async def text() -> Any:
+        return body
+
+    return SimpleNamespace(
+        app=SimpleNamespace(state=SimpleNamespace(unretouch=state)),
+        path_params=path_params,
+        headers={"content-type": "application/json", "content-length": "2"},
+        json=text,
+    )
+
+
+def test_of_an_earlier_run_all_that_finds_room_comes_with_its_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is too much, or cannot be read, a pair kept for checking stays one."""
+    copied = shutil.copyfile
+
+    def copy(source: Path, to: Path) -> None:
+        if source.name == "a_torn.png":
+            raise OSError
+        copied(source, to)
+
+    monkeypatch.setattr("shutil.copyfile", copy)
+    pairs = tmp_path / "pairs"
+    for name in ("train/one", "heldout/kept", "more/one", "more/three", "more/a_torn", "more/two"):
+        (pairs / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 4)).save(pairs / f"{name}.png")
+    Image.new("RGB", (8, 4)).save(tmp_path / "look.png")
+    run = RunDir(tmp_path / "checkpoints", "r")
+    run.prepare()
+    words = start_words(
+        "fast", 3, pairs, "r", tmp_path, "AtoB", "restore", pairs / "more", tmp_path / "look.png"
+    )
+    save_settings(run.config, asked(words[1:]), {})
+    limits = Limits(pairs=3)
+    state = SimpleNamespace(
+        limits=limits, drafts=Drafts(tmp_path, limits), runs=Runs(tmp_path / "checkpoints")
+    )
+    draft = state.drafts.new()
+    request = request_of(state, {"all": True}, draft=draft.id, run=run_id("r"))
+    found = json.loads(asyncio.run(draft_actions.take_pairs_of(request)).body)
+    names = {number: [*place.names.values()] for number, place in draft.pairs.items()}
+    assert sorted(names.values()) == [["kept.png"], ["look.png"], ["one.png"], ["one.png"],
+                                      ["three.png"]]  # fmt: skip
+    assert [names[number] for number in found["kept"]] == [["kept.png"]]
+    assert names[found["watched"]] == ["look.png"]
+    assert (found["aim"], found["minutes"]) == ("restore", 3.0)
+    said = [one["message"].format(**one["values"]) for one in found["said"]]
+    assert said == [
+        "At most 3 are taken; 1 of these files were left out.",
+        "These could not be copied: a_torn.png.",
+    ]
+
+
 def test_single_pictures_are_what_is_chosen_and_none_is_lost(tmp_path: Path) -> None:
     draft = lone_ones(tmp_path, "one-Edit.png", "two_orig.png", "three.png")
     draft.pairs[4] = PairPlace(tmp_path, names={"whole": "pair.png"}, found={"width": 1})
@@ -549,6 +664,19 @@ def test_single_pictures_are_what_is_chosen_and_none_is_lost(tmp_path: Path) -> 
         if kind == "whole":
             assert not any(draft.pairs[at].lone for at in (1, 2, 3))  # until they are looked at
     assert draft.pairs[4].names == {"whole": "pair.png"}
+
+
+def test_a_side_that_was_given_is_that_side_again(tmp_path: Path) -> None:
+    draft = Drafts(tmp_path, Limits()).new()
+    for at, name in enumerate(("one.png", "two.png"), 1):
+        place = draft.pairs[at] = PairPlace(draft.folder / f"{at}", names={"b": name})
+        place.folder.mkdir()
+        (place.folder / "b.png").write_bytes(b"")
+    for kind in ("photo", "whole", "two"):
+        draft.recast(kind)
+        for place in draft.pairs.values():
+            place.found = {"unlike": True}  # it was looked at
+    assert [draft.pairs[at].names for at in (1, 2)] == [{"b": "one.png"}, {"b": "two.png"}]
 
 
 def test_what_is_swapped_is_called_by_what_is_a_then() -> None:
@@ -716,6 +844,15 @@ def test_names_of_files_meet_as_in_the_terminal() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "met",
+    [("a copy.png", "a.png"), ("a-Edit.png", "a copy.png"), ("a copy.png", "a_원본.png"),
+     ("a-Edit copy.png", "a copy.png"), ("a_사본.png", "a.png")],
+)  # fmt: skip
+def test_a_copy_is_the_side_that_the_other_one_is_not(met: tuple[str, str]) -> None:
+    assert match_heap(sorted(met)) == match_heap(sorted(met, reverse=True)) == [met]
+
+
 def test_no_name_of_a_file_leads_out_of_the_folder_of_pairs(tmp_path: Path) -> None:
     names = ["..", "../../x.png", "a/../b.png", "con.png", "x" * 255, "", ".htaccess", "a\0b.png"]
     places = []
@@ -802,6 +939,7 @@ def test_the_list_tells_the_verdict_on_what_a_run_is_for_and_its_page_the_kept_p
     assert kept_pairs(run, settings) == [{"name": "face", "word": "harmful"}]
     os.utime(run.weights("latest"), (2e9, 2e9))  # trained on: nothing is known of it now
     assert verdict_that_counts(run, settings) is None
+    assert kept_pairs(run, settings) == [{"name": "face", "word": ""}]
     assert verdict_that_counts(RunDir(tmp_path / "runs", "other"), settings) is None
 
 
@@ -815,6 +953,16 @@ def test_what_was_compared_is_found_again_by_the_next_app(tmp_path: Path) -> Non
     state = AppState(ServeSettings(port=0, no_open=True, **folders))  # type: ignore[arg-type]
     try:
         assert state.compared == {"good": ["one", "two"]}
+        shown = []
+        for name in ("one", "two"):  # until then it was renamed, or deleted
+            shown.append(
+                json.loads(asyncio.run(comparing.compared(request_of(state))).body)["groups"]
+            )
+            RunDir(tmp_path / "checkpoints_dir", name).prepare()
+            RunDir(tmp_path / "checkpoints_dir", name).weights("latest").write_bytes(b"w")
+        assert shown == [[], []]
+        (group,) = json.loads(asyncio.run(comparing.compared(request_of(state))).body)["groups"]
+        assert group["runs"] == ["one", "two"]
     finally:
         state.close()
 
@@ -859,3 +1007,21 @@ def test_a_run_that_goes_on_is_starting_until_its_page_is_new(tmp_path: Path) ->
         told(run)
         os.utime(run.web / "status.js", (2e9, 2e9))
         assert Runs(tmp_path).condition(run).state == "running"
+
+
+def test_weights_are_read_once_until_they_change_however_many_runs_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [RunDir(tmp_path, f"r{number}") for number in range(80)]
+    for run in runs:
+        run.prepare()
+        told_verdicts(run, turns=False, memorised="memorised")
+        path = run.root / "verify" / "report.json"
+        report = {**json.loads(path.read_text()), "subject": {"weights_sha256": "other"}}
+        path.write_text(json.dumps(report))
+    read: list[Path] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), read_bytes(path))[1])
+    for _poll in range(2):
+        assert all((verdicts_of(run, None, False) or {})["older"] for run in runs)
+    assert len(read) == len(runs)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,11 @@ from unretouch.base.terminal import listed
 from unretouch.pixels import images
 
 RETOUCHED = (
-    "edit", "edited", "enhanced", "retouch", "retouched", "final", "after", "copy", "보정",
-    "보정본", "보정후", "편집", "편집본", "편집됨", "수정", "수정본", "리터치", "최종", "최종본",
-    "후", "복사본", "사본", "bearbeitet", "retuschiert", "retusche", "nachher", "kopie",
-    "retouche", "retouché", "retouchée", "après", "copie", "editado", "retocado", "después",
-    "copia", "ritoccato", "dopo", "修图", "精修", "修正", "レタッチ", "編集済み",
+    "edit", "edited", "enhanced", "retouch", "retouched", "final", "after", "보정", "보정본",
+    "보정후", "편집", "편집본", "편집됨", "수정", "수정본", "리터치", "최종", "최종본", "후",
+    "bearbeitet", "retuschiert", "retusche", "nachher", "retouche", "retouché", "retouchée",
+    "après", "editado", "retocado", "después", "ritoccato", "dopo", "修图", "精修", "修正",
+    "レタッチ", "編集済み",
 )  # fmt: skip
 BEFORE = (
     "before", "orig", "original", "untouched", "unedited", "unretouched", "보정전", "전", "원본",
@@ -41,8 +41,10 @@ BEFORE = (
 )  # fmt: skip
 """Added to the names of A and of B, in small or capital letters, with a space, `-` or `_` before:
 IMG_1234-Edit."""
+COPIES = ("copy", "copie", "copia", "kopie", "복사본", "사본")
+"""Added in the same way to either: some keep the original as a copy, some work on one."""
 ADDED = re.compile(
-    rf"(?:(?P<word>(?:\s*[-_]\s*|\s+)(?:{'|'.join(RETOUCHED + BEFORE)}))"
+    rf"(?:(?P<word>(?:\s*[-_]\s*|\s+)(?:{'|'.join(RETOUCHED + BEFORE + COPIES)}))"
     r"|[-_]\d{1,2}|\s*\(\d{1,2}\))$",
     re.IGNORECASE,
 )
@@ -152,24 +154,40 @@ def match_names(left: Iterable[str], right: Iterable[str]) -> list[tuple[str, st
 
 def match_heap(heap: Iterable[str]) -> list[tuple[str, str]]:
     """Return which names of files that lie in one heap are A and B of a pair, by the rule of
-    `match_names`; what was added to them tells the sides."""
+    `match_names`; what was added to them tells the sides. Of a file and its copy, of which nothing
+    tells them, the copy is A."""
     told: dict[str, list[str]] = {"a": [], "b": [], "": []}
     for name in heap:
         told[side_told(name)].append(name)
     met = match_names(told["a"], [*told["b"], *told[""]])
     known = {name for pair in met for name in pair}
     rest = {side: [name for name in found if name not in known] for side, found in told.items()}
-    return met + match_names(rest[""], rest["b"])
+    met += match_names(rest[""], rest["b"])
+    known = {name for pair in met for name in pair}
+    plain = [name for name in rest[""] if name not in known]
+    copies = [name for name in plain if _told(name, COPIES)]
+    return met + match_names(copies, [name for name in plain if name not in copies])
 
 
 def side_told(name: str) -> str:
     """Return the side of a pair, a or b, that a file's name tells; empty where it tells none."""
+    if _told(name, BEFORE):
+        return "b"
+    return "a" if _told(name, RETOUCHED) else ""
+
+
+def _told(name: str, words: Sequence[str]) -> bool:
+    """Whether the last word that was added to a file's name, but for that it is a copy, is one of
+    `words`."""
     stem = Path(unicodedata.normalize("NFC", name)).stem
     while end := ADDED.search(stem):
-        if end["word"]:
-            return "b" if end["word"].strip(" -_").casefold() in BEFORE else "a"
+        word = (end["word"] or "").strip(" -_").casefold()
+        if word in words:
+            return True
+        if word and word not in COPIES:
+            return False
         stem = stem[: end.start()]
-    return ""
+    return False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from unretouch.base import durable
 from unretouch.base.messages import _, korean
 from unretouch.pixels.pair_pictures import SCALE
-from unretouch.runs.status import FIGURES, FRESH, LEAST_HARM, SAME, PlainFigures
+from unretouch.runs.status import EARLY, FIGURES, FRESH, LEAST_HARM, SAME, PlainFigures
 
 PageKind = Literal["training", "results", "verify", "compare", "before_after"]
 
@@ -103,7 +103,7 @@ def words_script() -> str:
     """Return words.js, by which a page says its messages in languages other than English, and the
     figures that pages and Python judge by alike."""
     told = {"catalogues": {"ko": korean()}, "errorScale": SCALE, "same": SAME}
-    told |= {"leastHarm": LEAST_HARM, "fresh": FRESH}
+    told |= {"leastHarm": LEAST_HARM, "fresh": FRESH, "early": EARLY}
     return f"window.unretouch = {script_json(told)};\n"
 
 

@@ -31,6 +31,8 @@ PREVIEWS_KEPT = 60
 """Previews a run keeps; see thin_previews."""
 SAME = 0.01
 """Share of the error of doing nothing by which two errors may differ and are the same."""
+EARLY = 0.2
+"""Share of a training, until which harm says little of its end."""
 LEAST_HARM = 0.05
 """Grey levels of error that nobody sees."""
 
@@ -112,6 +114,8 @@ class Standing:
     level_error: float
     identity_error: float
     estimated: bool
+    early: bool = False
+    """whether it is being trained, and has only begun"""
 
     @property
     def recovered(self) -> float | None:
@@ -121,6 +125,11 @@ class Standing:
     def gain(self) -> Literal["worse", "nothing", "some"] | None:
         """In a word; None with nothing to recover."""
         return gain(self.level_error, self.identity_error) if self.identity_error else None
+
+    @property
+    def told(self) -> Literal["worse", "early", "nothing", "some"] | None:
+        """The word for its gain where it is shown while it trains: harm is usual at first."""
+        return "early" if self.early and self.gain == "worse" else self.gain
 
     @property
     def warning(self) -> Message | None:
@@ -148,11 +157,21 @@ def standing(status: Mapping[str, Any]) -> Standing | None:
     error, identity = (
         sum(pair[name] for pair in pairs) / len(pairs) for name in ("level_error", "identity_error")
     )
+    early = status.get("state") in ("starting", "running") and share_made(status) < EARLY
     if previews[-1]["step"]:
-        return Standing(error, identity, any(pair.get("estimated") for pair in pairs))
+        estimated = any(pair.get("estimated") for pair in pairs)
+        return Standing(error, identity, estimated, early)
     # The pictures are those from before the first update: they tell nothing of the run.
     training = status.get("training_error")
-    return None if training is None else Standing(float(training), identity, estimated=False)
+    return None if training is None else Standing(float(training), identity, False, early)
+
+
+def share_made(status: Mapping[str, Any]) -> float:
+    """Return which share of its training a run has behind it, by what its page tells."""
+    elapsed, left, total = (status.get(key) for key in ("elapsed_s", "left_s", "total_steps"))
+    if left is not None and elapsed is not None and elapsed + left > 0:
+        return float(elapsed / (elapsed + left))
+    return float(status["step"] / total) if total else 0.0
 
 
 def mean_of(pairs: Sequence[PlainFigures]) -> PlainFigures:

@@ -52,15 +52,17 @@ async def compare(request: Request) -> Response:
 async def compared(request: Request) -> Response:
     """What was compared last, or is: for each group of runs on the same pairs its page, or how far
     it is, or what went wrong; and the runs that are alone with theirs, since nothing is ranked of
-    one."""
+    one. Nothing is told of a group with a run that is renamed or deleted since."""
     state = state_of(request)
+    there = {run.name for run in state.runs.all()}
+    shown = {key: names for key, names in state.compared.items() if there.issuperset(names)}
     groups: list[dict[str, Any]] = []
-    for key, names in state.compared.items():
+    for key, names in shown.items():
         if len(names) > 1:
             task = state.background.of(key).get("compare")
             page = None if task else f"reports/compare/{key}/index.html"
             groups.append({"id": key, "runs": names, "task": task, "page": page})
-    alone = [name for names in state.compared.values() if len(names) == 1 for name in names]
+    alone = [name for names in shown.values() if len(names) == 1 for name in names]
     return JSONResponse({"groups": groups, "alone": alone})
 
 

@@ -38,7 +38,7 @@ def report(place: Path, swapped: bool = False, align: bool = False) -> str:
 
     A doubt or problem is a message as the page takes it. `alignable` tells that `align` would bring
     the sides together, `pictures` is a digest of both, `pictured` that there are small pictures,
-    `unlike` that it is one picture whose halves are no pair.
+    `unlike` that it is one picture whose halves are no pair, or hardly one.
     """
     try:
         told = _looked_at(place, swapped, align)
@@ -77,7 +77,8 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
     if problem := _no_pair(doubts, halves):
         return {**_problem(problem), "unlike": problem is UNLIKE_HALVES}
     images.write_png(place / "pair.png", np.concatenate([a, b], axis=1))
-    said = [*notes, *told, *_said(doubts)]
+    hardly = halves and doubts.correlation is not None
+    said = [*notes, *told, *_said(doubts), *([OF_THEIR_OWN] if hardly else [])]
     return {
         "width": a.shape[1],
         "height": a.shape[0],
@@ -85,6 +86,7 @@ def _looked_at(place: Path, swapped: bool, align: bool) -> dict[str, Any]:
         "doubts": [message.record() for message in said],
         "swapped": doubts.detail_ratio is not None,
         "alignable": bool(doubts.misplaced) and _alignable(a, b),
+        "unlike": hardly,
         "pictures": hashlib.sha256(a.data).hexdigest() + hashlib.sha256(b.data).hexdigest(),
     }
 
@@ -212,6 +214,7 @@ def _said(doubts: pair_check.Doubts) -> list[Message]:
     return said
 
 
+OF_THEIR_OWN = _("Are both sides files of their own? Then choose “Pairs in two pictures”.")
 UNLIKE_HALVES = _(
     "Its left and right half are not the same picture. Are both sides files of their own? Then "
     "choose “Pairs in two pictures”."
@@ -223,7 +226,7 @@ def _no_pair(doubts: pair_check.Doubts, halves: bool) -> Message | None:
     those of one picture."""
     if doubts.same:
         return _("A and B are the same picture: there is nothing to learn from it.")
-    if halves and doubts.correlation is not None:
+    if halves and (doubts.way_round is not None or pair_check.no_pair(doubts)):
         # Not how one lies against the other: a face that is cut in half mirrors itself.
         return UNLIKE_HALVES
     if doubts.way_round is not None:

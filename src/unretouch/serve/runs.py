@@ -34,6 +34,7 @@ from unretouch.runs.history import (
 )
 from unretouch.runs.status import standing
 from unretouch.serve.queue import Queue, Waiting
+from unretouch.serve.read_once import ReadOnce
 from unretouch.serve.refusals import NOT_THERE, WRONG_VALUE, Refused
 from unretouch.serve.verifying import verdict_that_counts
 from unretouch.settings.train import (
@@ -90,7 +91,9 @@ class Runs:
         self._tested_since = tested_since
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._begun: dict[str, float] = {}
-        self._known: dict[Path, tuple[tuple[int, int], Status | None]] = {}
+        self._stopped: dict[str, int] = {}
+        """which process of a run was asked to stop"""
+        self._pages = ReadOnce[Status | None](lambda path: read_status(path.parent))
         self.queue = Queue(checkpoints)
         # Held from the look for another training to the start: two requests may come at once.
         self._starting = threading.Lock()
@@ -109,20 +112,11 @@ class Runs:
     # --- what is told of a run
 
     def status(self, run: RunDir) -> Status | None:
-        """Return what the page of `run` says; None where there is none that can be read.
-
-        The file is read again only when it has changed.
-        """
-        path = _status_file(run)
+        """Return what the page of `run` says; None where there is none that can be read."""
         try:
-            stat = path.stat()
+            return self._pages.of(_status_file(run))
         except OSError:
             return None
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            known = self._known[path] = (stamp, read_status(run.web))
-        return known[1]
 
     def condition(self, run: RunDir) -> Condition:
         """Return how `run` stands."""
@@ -156,6 +150,7 @@ class Runs:
     def describe(self, run: RunDir) -> dict[str, Any]:
         """Return what the pages show of a run, as JSON has it."""
         status, condition, settings = self.status(run) or {}, self.condition(run), settings_of(run)
+        trained = trained_s(run)
         budget = None
         if settings is not None:
             budget = "epochs" if settings.minutes is None else "minutes"
@@ -163,18 +158,24 @@ class Runs:
             budget = "minutes"  # it has not begun; its words are in the line
         previews: list[dict[str, Any]] = status.get("previews") or []
         pairs = previews[-1].get("pairs", []) if previews else []
-        stands = standing(status)
+        stands = standing({**status, "state": condition.state})
+        left = status.get("left_s")
+        if not condition.active and settings is not None and settings.minutes is not None:
+            # It goes on from its last save, which may lie before what the page was told last.
+            left = max(0.0, 60 * settings.minutes - trained)
         return {
             "id": run_id(run.name),
             "name": run.name,
             **dataclasses.asdict(condition),
             "has_weights": run.weights("latest").is_file(),
             "budget": budget,
-            **{name: status.get(name) for name in ("left_s", "step", "total_steps")},
-            "elapsed_s": status.get("elapsed_s") if condition.active else trained_s(run),
+            **{name: status.get(name) for name in ("step", "total_steps")},
+            "left_s": left,
+            "stopping": condition.active and self._stopping(run),
+            "elapsed_s": status.get("elapsed_s") if condition.active else trained,
             "level_error": stands.level_error if stands else None,
             "recovered": stands.recovered if stands else None,
-            "gain": stands.gain if stands else None,
+            "gain": stands.told if stands else None,
             "estimated": bool(stands and stands.estimated),
             "aim": settings.aim if settings else None,
             "verdict": None if condition.active else verdict_that_counts(run, settings),
@@ -286,19 +287,31 @@ class Runs:
         return {"name": run.name, "left_s": (self.status(run) or {}).get("left_s")}
 
     def stop(self, run: RunDir) -> None:
-        """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Raises
-        Refused 409."""
+        """Ask for what Ctrl+C asks: finish the step, save, end; or take it out of the line. Once
+        only: asked twice, a training ends at once, unsaved. Raises Refused 409."""
         if self.condition(run).state == "waiting":
             self.queue.hold(run.name)
             return
-        process = self._processes.get(run.name)
-        pid = process.pid if process and process.poll() is None else holder(run)
+        pid = self._trainer(run)
         if pid is None:
             raise Refused(409, NOT_TRAINED)
+        if self._stopping(run):
+            return
         try:
             child.interrupt(pid)
         except OSError:
             raise Refused(409, NOT_TRAINED) from None
+        self._stopped[run.name] = pid
+
+    def _stopping(self, run: RunDir) -> bool:
+        """Whether the process that trains `run` was asked to stop."""
+        asked = self._stopped.get(run.name)
+        return asked is not None and asked == self._trainer(run)
+
+    def _trainer(self, run: RunDir) -> int | None:
+        """Return the process that trains `run`; None where none does."""
+        process = self._processes.get(run.name)
+        return process.pid if process and process.poll() is None else holder(run)
 
 
 def _doing(told: RunCondition, begun: float) -> str:

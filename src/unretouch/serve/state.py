@@ -77,12 +77,12 @@ class AppState:
 
 def _compared_before(folder: Path) -> dict[str, list[str]]:
     """Return what earlier apps compared, whose pages lie below `folder`; the newest first."""
-    found = {}
-    for path in sorted(folder.glob("*/comparison.json"), key=lambda file: -file.stat().st_mtime):
+    found: list[tuple[float, str, list[str]]] = []
+    for path in folder.glob("*/comparison.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            runs = json.loads(path.read_text("utf-8"))["runs"]
-            found[path.parent.name] = [str(run["name"]) for run in runs]
-    return found
+            runs = [str(run["name"]) for run in json.loads(path.read_text("utf-8"))["runs"]]
+            found.append((path.stat().st_mtime, path.parent.name, runs))
+    return {group: runs for _when, group, runs in sorted(found, reverse=True)}
 
 
 def state_of(request: Request) -> AppState:

@@ -183,6 +183,8 @@ class PairPlace:
     """whether A is moved onto B"""
     moved: bool = False
     """whether it is what it is by `Draft.recast`, and was dropped as something else"""
+    side: str = ""
+    """a or b, where its only file was that last before it became something else"""
     found: dict[str, Any] | None = None
 
     @property
@@ -198,7 +200,7 @@ class PairPlace:
     @property
     def lone(self) -> bool:
         """Whether it is a single picture that may be a side of a pair: one waits for the other, or
-        its halves are no pair."""
+        its halves are no pair, or hardly one."""
         halves_are_none = self.found is not None and self.found.get("unlike", False)
         return bool(self.waits_for) or halves_are_none or (self.moved and "photo" in self.names)
 
@@ -211,6 +213,8 @@ class PairPlace:
     def become(self, side: str) -> None:
         """Let its only file be that `side` from now on, or a whole pair, or an untouched photo."""
         (before,) = self.names
+        if before in ("a", "b"):
+            self.side = before
         if file := self.file(before):
             file.replace(file.with_name(f"{side}{file.suffix}"))
         self.names = {side: self.names[before]}
@@ -249,7 +253,7 @@ class Draft:
         """Take single pictures that are no pair by themselves as what `kind` says: whole pairs,
         sides of `two` pictures or untouched photos. Nothing else changes."""
         for place in self.pairs.values():
-            side = side_told(place.name) or "a" if kind == "two" else kind
+            side = place.side or side_told(place.name) or "a" if kind == "two" else kind
             if place.lone and not (kind == "two" and place.waits_for) and side not in place.names:
                 place.become(side)
                 place.moved = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from unretouch.base.messages import _
 from unretouch.pixels.pair_files import find_pairs
 from unretouch.report.verdicts import QUESTIONS, UNKNOWN
 from unretouch.runs.folder import RunDir
+from unretouch.serve.read_once import ReadOnce
 from unretouch.settings.train import TrainSettings
 
 HELDOUT = "heldout"
@@ -93,8 +93,8 @@ def verdict_that_counts(run: RunDir, settings: TrainSettings | None) -> Json | N
 
 
 def kept_pairs(run: RunDir, settings: TrainSettings | None) -> list[Json]:
-    """Return the pairs that were kept for checking, [{name, word}]: the word is what the newest
-    report says of a pair, empty before there is one."""
+    """Return the pairs that were kept for checking, [{name, word}]: the word is what the report
+    says of a pair, empty before there is one of the weights that the run has now."""
     folder = heldout_of(settings)
     if folder is None:
         return []
@@ -102,8 +102,10 @@ def kept_pairs(run: RunDir, settings: TrainSettings | None) -> list[Json]:
         names = [pair.name for pair in find_pairs(folder, "").pairs]
     except DataError:
         return []
+    report = _report(run)
     try:
-        words = dict(_report(run)["verdicts"]["unseen"]["pairs"])
+        words = {} if _of_other_weights(report, run) else report["verdicts"]["unseen"]["pairs"]
+        words = dict(words)
     except UNREADABLE:
         words = {}
     return [{"name": name, "word": str(words.get(name, ""))} for name in names]
@@ -111,10 +113,8 @@ def kept_pairs(run: RunDir, settings: TrainSettings | None) -> list[Json]:
 
 def _report(run: RunDir) -> Json:
     """Return the report of a run; empty where there is none that can be read."""
-    path = _report_file(run)
     try:
-        stat = path.stat()
-        found = _read(path, stat.st_mtime_ns, stat.st_size)
+        found = _reports.of(_report_file(run))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -124,26 +124,18 @@ def _report_file(run: RunDir) -> Path:
     return run.root / "verify" / "report.json"
 
 
-@lru_cache(maxsize=64)
-def _read(path: Path, mtime_ns: int, size: int) -> Any:
-    # By when it was written and how long it is: pages ask every two seconds.
-    return json.loads(path.read_text("utf-8"))
+_reports = ReadOnce[Any](lambda path: json.loads(path.read_text("utf-8")))
+_digests = ReadOnce[str](lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _of_other_weights(report: Mapping[str, Any], run: RunDir) -> bool:
     """Return whether a report is of other weights than the run has now. Training on may leave them
     as they were; a report of before they were on record is believed by its time."""
     weights = run.weights("latest")
-    now = weights.stat()
     digest = report["subject"].get("weights_sha256")
     if digest is None:
-        return _report_file(run).stat().st_mtime < now.st_mtime
-    return bool(digest != _digest(weights, now.st_mtime_ns, now.st_size))
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, mtime_ns: int, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return _report_file(run).stat().st_mtime < weights.stat().st_mtime
+    return bool(digest != _digests.of(weights))
 
 
 def _shown(name: str, verdict: Mapping[str, Any]) -> Json:

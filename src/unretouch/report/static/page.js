@@ -9,7 +9,7 @@ function N_(message) { return message; }
 
 const Page = (() => {
   document.documentElement.classList.add("scripted");
-  const { catalogues, errorScale, same, leastHarm, fresh } = window.unretouch;
+  const { catalogues, errorScale, same, leastHarm, fresh, early } = window.unretouch;
   const listeners = [];
 
   // Browsers may refuse storage to pages from the disk; then choices last as long as the page.
@@ -24,7 +24,7 @@ const Page = (() => {
 
   // Reports in the app are strangers to it, whose storage they cannot reach: there the language
   // stands in the address, and goes with the links from the app and back.
-  const speaks = (wanted) => wanted === "en" || wanted in catalogues;
+  const speaks = (wanted) => wanted === "en" || Object.hasOwn(catalogues, wanted);
   const stored = (() => { try { return Boolean(localStorage); } catch { return false; } })();
   const asked = new URLSearchParams(location.search).get("language");
   if (asked && speaks(asked)) remember.set("language", asked);
@@ -197,7 +197,7 @@ const Page = (() => {
   }
 
   return {
-    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, share, fresh, rate, duration,
+    errorScale, say, sayCounted, translate, setWord, number, level, levels, percent, gain, share, fresh, early, rate, duration,
     ago, inLanguage, stateName, columns, shortened, beside, pictureUrl, remember,
     setText(id, text) {
       const element = document.getElementById(id);

@@ -4,6 +4,7 @@
 // Why a training has ended, by the word that status.js has for it; and why nothing is heard of it.
 const Reasons = {
   finished: N_("The training is complete."),
+  stopped_at_once: N_("Stopped at once. What came after the last save is lost; it goes on from there."),
   interrupted: N_("Stopped by Ctrl+C. The same command goes on from the last save."),
   terminated: N_("The system asked it to stop. The same command goes on from the last save."),
   time_up: N_("The time it was given is used up."),
@@ -23,7 +24,6 @@ const Reasons = {
 (() => {
   const EVERY_MS = 2500;
   const SILENT_S = 180;
-  const EARLY = 0.5; // share of a training, in which harm says little of its end
   const GAINS = {
     worse: N_("worse than doing nothing"), early: N_("not better yet, as is usual early in a training"), nothing: N_("nothing gained, nothing lost"),
     some: N_("0%: nothing done, 100%: perfect"),
@@ -195,7 +195,7 @@ const Reasons = {
     Page.setText("identity", identity === null ? "" : aside);
     const known = identity && error !== null;
     const gain = known ? Page.gain(error, identity) : "some";
-    const early = gain === "worse" && running && share() < EARLY;
+    const early = gain === "worse" && running && share() < Page.early; // as standing() has it, too
     Page.setText("recovered", known && !early ? about + Page.percent(shareOf(error, identity)) : "–");
     Page.setWord(document.getElementById("gain"), GAINS[early ? "early" : gain]);
     const old = measured && shown.step < Page.fresh * status.step && newer !== null;

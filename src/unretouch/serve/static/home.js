@@ -59,6 +59,7 @@
       facts.push(_("error {value}", { value }));
     }
     if (run.gain === "worse") facts.push(_("worse than doing nothing"));
+    if (run.gain === "early") facts.push(_("not better yet, as is usual early in a training"));
     if (run.gain === "nothing") facts.push(_("nothing gained, nothing lost"));
     if (run.gain === "some") {
       facts.push(_("{value} recovered", { value: about + Page.percent(run.recovered) }));

@@ -396,14 +396,12 @@
   // The pairs of an earlier run; with `all`, what else it was made of, and what was chosen for it.
   async function takePairsOf(run, asked = {}) {
     App.showMessage(null);
-    let marks = {};
-    try {
-      await needDraft();
-      marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, asked)).json();
-    } catch (error) {
-      App.showMessage(error); // some may have been taken before there were too many
+    await needDraft();
+    const marks = await (await App.ask("POST", `api/drafts/${draft}/pairs-of/${run}`, asked)).json();
+    if (marks.said.length) {
+      App.showMessage({ get text() { return marks.said.map((said) => _(said.message, said.values)).join(" "); } });
     }
-    if (draft) showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
+    showArrived(await (await App.ask("GET", `api/drafts/${draft}`)).json(), marks);
     const aimOf = document.querySelector(`input[name=aim][value=${marks.aim}]`);
     if (aimOf) aimOf.checked = true;
     if (marks.minutes) document.getElementById("minutes").value = marks.minutes;

@@ -12,7 +12,7 @@
 
   function longerWord() {
     if (found.state === "stopped" || found.state === "failed") {
-      return found.left_s ? [N_("Go on training, {time}"), { time: Page.duration(found.left_s) }] : [N_("Go on training")];
+      return found.left_s ? [N_("Go on for {time}"), { time: Page.duration(found.left_s) }] : [N_("Go on")];
     }
     if (found.budget === "epochs") return [N_("Train {count} epochs more"), { count: found.more }];
     return [N_("Train {count} minutes more"), { count: found.more }];
@@ -60,7 +60,7 @@
   const isUnderWay = (kind) => Boolean(found.tasks[kind] && !found.tasks[kind].failed);
 
   function showVerdicts() {
-    const now = JSON.stringify([document.documentElement.lang, found.state, found.left_s, found.report, isUnderWay("verify")]);
+    const now = JSON.stringify([document.documentElement.lang, found.state, longerWord(), found.report, isUnderWay("verify")]);
     // Nothing flashes, and the focus stays; what is just being written is shown at its end.
     if (now === drawn || (!found.report && isUnderWay("verify"))) return;
     drawn = now;

@@ -5,7 +5,7 @@
 Object.assign(Reasons, {
   interrupted: N_("Stopped and saved. “Go on” continues exactly where it was."),
   terminated: N_("The system asked it to stop, and it saved. “Go on” continues exactly there."),
-  waiting: N_("Another run is being trained. This one begins by itself when its turn comes, as long as the app runs."),
+  stopped_at_once: N_("Stopped at once. What came after the last save is lost; “Go on” continues from there."),
   checking: N_("The training is done; now the result is measured."),
   gone: N_(
     "The training ended suddenly, as in a power cut. “Go on” continues from the last save."
@@ -23,6 +23,10 @@ Object.assign(Reasons, {
   let run = null;
   let asked = "";
 
+  // Who is trained, and for how long, is another one later.
+  Object.defineProperty(Reasons, "waiting", { enumerable: true, get: () => (run?.now_trained ? waitsFor(run.now_trained)
+    : N_("Another run is being trained. This one begins by itself when its turn comes, as long as the app runs.")) });
+
   function show(found) {
     if (asked && asked !== found.state) asked = "";
     run = found;
@@ -32,8 +36,9 @@ Object.assign(Reasons, {
     const active = run.state === "running" || run.state === "starting" || waiting;
     const finished = run.state === "finished";
     stop.hidden = !active;
-    stop.disabled = Boolean(asked);
-    Page.setWord(stop, waiting ? N_("Take out of the line") : asked && active ? N_("Saving…") : N_("Stop and save"));
+    const saving = active && !waiting && (Boolean(asked) || run.stopping);
+    stop.disabled = Boolean(asked) || saving;
+    Page.setWord(stop, waiting ? N_("Take out of the line") : saving ? N_("Saving…") : N_("Stop and save"));
     goOn.hidden = active || !run.budget;
     goOn.disabled = Boolean(asked);
     if (finished) Page.setWord(goOn, N_("Train longer"));
@@ -50,7 +55,6 @@ Object.assign(Reasons, {
     said.hidden = !run.said;
     Page.setText("said-text", run.said || "");
     document.getElementById("leave").hidden = !active || waiting;
-    if (run.now_trained) Reasons.waiting = waitsFor(run.now_trained);
     document.getElementById("first-taste").hidden = !(run.demo && finished);
     showKept();
     showStarting();

@@ -114,6 +114,9 @@ _NOT_SIZED: Mapping[Preprocess, frozenset[str]] = {
 }
 
 
+UNLIMITED = "unlimited"
+
+
 def in_force(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings that decide what is learnt; None for each that the others leave no work,
     such as the size of a crop where nothing is cropped."""
@@ -122,10 +125,12 @@ def in_force(settings: TrainSettings) -> dict[str, Any]:
     idle = _ADVERSARY.union(*taken.values()) - used
     if settings.recipe == "fast":
         idle |= _NOT_FAST
-    if settings.minutes is not None:
-        idle |= {"n_epochs", "n_epochs_decay"}
+    idle |= {"minutes"} if settings.minutes is None else {"n_epochs", "n_epochs_decay"}
     idle |= _NOT_SIZED.get(settings.preprocess, frozenset())
-    return {name: None if name in idle else v for name, v in settings.deciding().items()}
+    return {
+        name: None if name in idle else UNLIMITED if value is None else value
+        for name, value in settings.deciding().items()
+    }
 
 
 def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
@@ -142,7 +147,7 @@ def differing_settings(runs: list[RunRecord]) -> dict[str, dict[str, Any]]:
 
 
 def setting_text(name: str, value: Any, none: str) -> str:
-    """Return the value of a setting as a person reads it, `none` where it is not set."""
+    """Return the value of a setting as a person reads it, `none` where it is not in force."""
     value = fields_of(TrainSettings)[name].read(value)
     if value is None:
         return none
