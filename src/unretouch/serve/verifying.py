@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unretouch.base import durable
 from unretouch.base.errors import DataError
 from unretouch.base.messages import _
 from unretouch.pixels.pair_files import find_pairs
@@ -125,7 +125,7 @@ def _report_file(run: RunDir) -> Path:
 
 
 _reports = ReadOnce[Any](lambda path: json.loads(path.read_text("utf-8")))
-_digests = ReadOnce[str](lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+_digests = ReadOnce(durable.digest_of)
 
 
 def _of_other_weights(report: Mapping[str, Any], run: RunDir) -> bool:
