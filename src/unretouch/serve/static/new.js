@@ -300,10 +300,11 @@
       await Promise.all(images.map((image) => image.decode().catch(() => {})));
       const there = await (await App.ask("POST", `api/drafts/${draft}/partners`, asked)).json();
       const before = pairs().length;
+      // Those that are a side of another one now go first: they are not there twice.
+      for (const entry of pairs().filter((one) => one.arrived && !there[one.number])) entry.drop();
       for (const entry of pairs().filter((one) => one.arrived)) {
         const now = there[entry.number];
-        if (!now) entry.drop();
-        else if (JSON.stringify(now.names) !== JSON.stringify(entry.names)) await entry.become(now);
+        if (JSON.stringify(now.names) !== JSON.stringify(entry.names)) await entry.become(now);
       }
       const met = pairs().length < before;
       if (met && !asked.kind && kind() === "whole" && !pairs().some(isWholePair)) choose("two");
