@@ -24,7 +24,7 @@ from unretouch.metrics import Figure, weighted_l1
 from unretouch.pixels.pairs import Pair, load_pairs
 from unretouch.runs.folder import find_runs, run_below
 from unretouch.runs.status import gain
-from unretouch.settings.train import TrainSettings
+from unretouch.settings.train import TrainSettings, load_asked
 from unretouch.tasks.compare import measuring
 from unretouch.tasks.compare.advice import (
     Advice,
@@ -340,7 +340,8 @@ def _compared(candidate: _Candidate, score: RunScore, places: Places) -> Compare
     # Where it lies now: a folder may have been renamed since.
     here, folder = record.run.checkpoints_dir, record.settings.checkpoints_dir
     folder = folder if Path(folder) == here else str(here)
-    now = dataclasses.replace(record.settings, name=record.name, checkpoints_dir=folder)
+    asked = load_asked(record.run.config)  # the choices that nobody made are not told as flags
+    now = dataclasses.replace(asked, name=record.name, checkpoints_dir=folder)
     stopped = record.state in ("stopped", "unfinished")
     advice = advise(now, record.epoch, score, tendency, stopped)
     return Compared(record, score, places, tendency, advice, notes)
