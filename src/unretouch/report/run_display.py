@@ -21,6 +21,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from unretouch.base import durable
@@ -53,7 +54,7 @@ class _Said(ProgressColumn):
     """What a call returns whenever the bar is drawn, ten times a second."""
 
     def __init__(self, said: Callable[[Task], str]) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._said = said
 
     def render(self, task: Task) -> Text:
