@@ -34,6 +34,7 @@ from unretouch.runs.status import (
     TrainingStatus,
     of_whole_pictures,
     recent,
+    share_made,
     thin_curves,
 )
 
@@ -121,7 +122,7 @@ class RunDisplay:
         said = _fitting(figures, self._console.width - cell_len(place) - SHORTEST_BAR - 2)
         if self._task is None:
             self._task = self._bar.add_task("", total=1.0, place=place, figures=said)
-        self._bar.update(self._task, completed=_share(status), place=place, figures=said)
+        self._bar.update(self._task, completed=share_made(vars(status)), place=place, figures=said)
 
 
 def _place(status: TrainingStatus) -> str:
@@ -163,12 +164,6 @@ def _fitting(parts: Sequence[str], columns: int) -> str:
             break
         said = f"{said}, {part}"
     return said
-
-
-def _share(status: TrainingStatus) -> float:
-    if status.left_s is not None:
-        return status.elapsed_s / max(1e-9, status.elapsed_s + status.left_s)
-    return status.step / max(1, status.total_steps or 1)
 
 
 # --- The page

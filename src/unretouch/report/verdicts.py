@@ -838,8 +838,8 @@ class Verification:
         if self.probe:
             verdicts["probe"] = probe_verdict(self.probe, limits.probe)
         if self.aim != "fit":
-            of_others = [name for name in _OF_OTHERS if name in verdicts]
-            return {name: verdicts[name] for name in dict.fromkeys([*of_others, *verdicts])}
+            first = sorted(verdicts, key=lambda question: question not in _OF_OTHERS)
+            return {question: verdicts[question] for question in first}
         return verdicts
 
     def _with_guesses(self, verdict: Verdict, group: str) -> Verdict:

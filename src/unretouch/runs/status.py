@@ -167,7 +167,7 @@ def standing(status: Mapping[str, Any]) -> Standing | None:
 
 
 def share_made(status: Mapping[str, Any]) -> float:
-    """Return which share of its training a run has behind it, by what its page tells."""
+    """Return which share of its training a run has behind it, by what is shown of it."""
     elapsed, left, total = (status.get(key) for key in ("elapsed_s", "left_s", "total_steps"))
     if left is not None and elapsed is not None and elapsed + left > 0:
         return float(elapsed / (elapsed + left))

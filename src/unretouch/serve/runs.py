@@ -150,7 +150,7 @@ class Runs:
     def describe(self, run: RunDir) -> dict[str, Any]:
         """Return what the pages show of a run, as JSON has it."""
         status, condition, settings = self.status(run) or {}, self.condition(run), settings_of(run)
-        trained = trained_s(run)
+        trained = None if condition.active else trained_s(run)
         budget = None
         if settings is not None:
             budget = "epochs" if settings.minutes is None else "minutes"
@@ -160,7 +160,7 @@ class Runs:
         pairs = previews[-1].get("pairs", []) if previews else []
         stands = standing({**status, "state": condition.state})
         left = status.get("left_s")
-        if not condition.active and settings is not None and settings.minutes is not None:
+        if trained is not None and settings is not None and settings.minutes is not None:
             # It goes on from its last save, which may lie before what the page was told last.
             left = max(0.0, 60 * settings.minutes - trained)
         return {
@@ -172,7 +172,7 @@ class Runs:
             **{name: status.get(name) for name in ("step", "total_steps")},
             "left_s": left,
             "stopping": condition.active and self._stopping(run),
-            "elapsed_s": status.get("elapsed_s") if condition.active else trained,
+            "elapsed_s": status.get("elapsed_s") if trained is None else trained,
             "level_error": stands.level_error if stands else None,
             "recovered": stands.recovered if stands else None,
             "gain": stands.told if stands else None,
